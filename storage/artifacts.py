@@ -1,0 +1,123 @@
+"""The trained networks of the best trials, through Optuna's artifact store.
+
+The store is a folder; its path is recorded with the study. Only the best `keep` are held, since
+a study of thousands of trials would fill a disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy
+from optuna.artifacts import (
+    FileSystemArtifactStore,
+    get_all_artifact_meta,
+    upload_artifact,
+)
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import select
+
+from storage.connect import TrialStorage
+from storage.trial_rows import TRIALS, VALUES, in_state
+
+SPARE = 4  # files past the limit that two workers may leave when they finish at one moment
+
+
+def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
+    """Open the artifact store in `folder`, which is created where it is missing.
+
+    Raises:
+        OSError: The folder cannot be created.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(path)
+
+
+def keep_best(
+    storage: TrialStorage,
+    store: FileSystemArtifactStore,
+    study_id: int,
+    trial: FrozenTrial,
+    value: float,
+    file: Path,
+    keep: int,
+) -> bool:
+    """Store the file of a trial that is about to end, if it is among the best of its study.
+
+    The file of the trial that is pushed out is removed. Two workers that finish at the same moment
+    may leave one file too many, which a later call removes.
+
+    Args:
+        storage: The storage.
+        store: The artifact store of the study.
+        study_id: The study, of one direction.
+        trial: The trial, still RUNNING.
+        value: The value with which it is about to end.
+        file: What to keep of it.
+        keep: The number of trials whose files are held.
+
+    Returns:
+        Whether the file was stored.
+    """
+    (direction,) = storage.get_study_directions(study_id)
+    best = _best_trials(storage, study_id, direction, keep + SPARE)
+    sign = -1 if direction == StudyDirection.MAXIMIZE else 1
+    better = sum(1 for _, other in best if sign * other <= sign * value)
+    if better >= keep:
+        return False
+    upload_artifact(
+        artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
+    )
+    for trial_id, _ in best[keep - 1 :]:
+        delete_artifacts(storage, store, storage.get_trial(trial_id))
+    return True
+
+
+def best_artifact(
+    storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial
+) -> bytes:
+    """Return the content of the file that was kept of a trial.
+
+    Raises:
+        FileNotFoundError: None was kept, or others have pushed it out since.
+    """
+    for meta in get_all_artifact_meta(trial, storage=storage):
+        try:
+            with store.open_reader(meta.artifact_id) as reader:
+                return reader.read()
+        except ArtifactNotFound:
+            continue
+    raise FileNotFoundError(
+        "Expected a trial whose network is kept. "
+        f"Received: trial={trial.number}. Only the networks of the best trials are kept."
+    )
+
+
+def delete_artifacts(
+    storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial
+) -> None:
+    """Remove the files of a trial; those already gone are no error."""
+    for meta in get_all_artifact_meta(trial, storage=storage):
+        try:
+            store.remove(meta.artifact_id)
+        except ArtifactNotFound:
+            continue
+
+
+def _best_trials(
+    storage: TrialStorage, study_id: int, direction: StudyDirection, n: int
+) -> list[tuple[int, float]]:
+    """Return id and value of the `n` best completed trials, the best first."""
+    order = VALUES.c.value.desc() if direction == StudyDirection.MAXIMIZE else VALUES.c.value
+    statement = (
+        select(TRIALS.c.trial_id, VALUES.c.value)
+        .join(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id)
+        .where(in_state(study_id, TrialState.COMPLETE), VALUES.c.value.is_not(sqlalchemy.null()))
+        .order_by(order, TRIALS.c.trial_id)
+        .limit(n)
+    )
+    with storage.reading() as connection:
+        return [(trial_id, value) for trial_id, value in connection.execute(statement)]

@@ -1,0 +1,269 @@
+"""Open a storage by its URL: SQLite made safe for many processes, PostgreSQL through psycopg 3.
+
+What comes back is an Optuna storage (it passes Optuna's own `StorageTestCase`) on Optuna's own
+tables, so that `optuna-dashboard URL` and `optuna trials` read it with nothing extra. Added are
+one index on `trials` and one table, `hpo_workers` (storage/registry.py).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import event, exc
+
+from storage.registry import WORKERS
+from storage.trial_rows import TRIALS
+
+BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
+OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
+STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
+
+# The claim looks for the first waiting trial, the status counts by state, and a worker reads what
+# started since it last looked: each is a range of this index, however many trials there are.
+QUEUE_INDEX = sqlalchemy.Index(
+    "hpo_trials_by_state", TRIALS.c.study_id, TRIALS.c.state, TRIALS.c.trial_id
+)
+
+
+class TrialStorage(_CachedStorage):
+    """Optuna's cached SQL storage, with transactions of our own beside it.
+
+    Args:
+        backend: The SQL storage to work on.
+        sees_waiting: Whether trials that still wait are read. Samplers and pruners look at
+            started trials only, but Optuna reads every unfinished row for them on each call:
+            10,000 waiting rows make one suggestion take 2 s. Workers therefore open the storage
+            with False, and a trial costs the same however many wait.
+        writes: Whether a SQLite transaction takes the write lock when it begins.
+    """
+
+    def __init__(self, backend: RDBStorage, *, sees_waiting: bool, writes: bool) -> None:
+        super().__init__(backend)
+        self._sees_waiting = sees_waiting
+        self._transactions = _Transactions(backend.engine, writes=writes)
+
+    @property
+    def engine(self) -> sqlalchemy.Engine:
+        """The SQLAlchemy engine, for statements on Optuna's tables."""
+        return self._backend.engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlalchemy.Connection]:
+        """Begin a transaction that writes: committed at the end, rolled back on an exception."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlalchemy.Connection]:
+        """Begin a transaction that only reads and never holds the write lock of SQLite."""
+        with self._transactions.plain(), self.engine.begin() as connection:
+            yield connection
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """Read as Optuna does, but without the write lock: 20,000 trials held it for 6 s."""
+        with self._transactions.plain():
+            return super().get_all_trials(study_id, deepcopy, states)
+
+    def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
+        """Read claimed trials into the cache, without which Optuna refuses to write to them.
+
+        Args:
+            study_id: The study of the trials.
+            trial_ids: The trials, all of this study.
+
+        Returns:
+            The trials, in the order given.
+        """
+        with self._transactions.plain():
+            trials = [self._backend.get_trial(trial_id) for trial_id in trial_ids]
+        with self._lock:
+            self._studies.setdefault(study_id, _StudyInfo())
+            self._add_trials_to_cache(study_id, trials)
+        return trials
+
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        if self._sees_waiting:
+            super()._read_trials_from_remote_storage(study_id)
+            return
+        with self._lock:
+            study = self._studies.setdefault(study_id, _StudyInfo())
+            # All trials up to the frontier are finished and in the cache: only later ones can
+            # have changed. Optuna's own bookkeeping assumes that no trial before the last
+            # finished one is still to be discovered, which a queue breaks.
+            ids, frontier = self._started_after(study_id, study.last_finished_trial_id)
+            unread = [i for i in ids if self._get_cached_trial(i) is None]
+            if unread:
+                self._add_trials_to_cache(study_id, self._read_started(study_id, unread))
+            study.last_finished_trial_id = frontier
+
+    def _started_after(self, study_id: int, frontier: int) -> tuple[list[int], int]:
+        """Return the started trials after `frontier`, and the frontier for the next call."""
+        of_study = (TRIALS.c.study_id == study_id) & (TRIALS.c.trial_id > frontier)
+        first_unfinished = sqlalchemy.select(sqlalchemy.func.min(TRIALS.c.trial_id)).where(
+            of_study, TRIALS.c.state.in_(UNFINISHED)
+        )
+        started = sqlalchemy.select(TRIALS.c.trial_id).where(of_study, TRIALS.c.state.in_(STARTED))
+        with self.reading() as connection:
+            # In this order: a trial that finishes in between is only read once more.
+            unfinished = connection.execute(first_unfinished).scalar()
+            ids = sorted(connection.execute(started).scalars())
+        done = ids if unfinished is None else [i for i in ids if i < unfinished]
+        return ids, done[-1] if done else frontier
+
+    def _read_started(self, study_id: int, ids: list[int]) -> list[FrozenTrial]:
+        # Past this number a range is cheaper than a list, which databases limit in length.
+        many = len(ids) > 1000
+        return self._backend._get_trials(
+            study_id,
+            states=STARTED,
+            included_trial_ids=set() if many else set(ids),
+            trial_id_greater_than=min(ids) - 1 if many else max(ids),
+        )
+
+
+class _Transactions:
+    """How a transaction begins, on an engine of SQLite; a no-op elsewhere.
+
+    A deferred transaction of SQLite that reads first and writes later works on what it read before
+    another process wrote: 8 workers took 28 to 52 of 120 queued trials twice. `BEGIN IMMEDIATE`
+    takes the lock at once; a transaction that only reads needs none.
+    """
+
+    def __init__(self, engine: sqlalchemy.Engine, *, writes: bool) -> None:
+        self._local = threading.local()
+        self._writes = writes
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", self._begin)
+            engine.dispose()  # connections made before the listeners
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """Let transactions of this thread begin without the write lock."""
+        outer = getattr(self._local, "plain", False)
+        self._local.plain = True
+        try:
+            yield
+        finally:
+            self._local.plain = outer
+
+    def _begin(self, connection: sqlalchemy.Connection) -> None:
+        plain = not self._writes or getattr(self._local, "plain", False)
+        connection.exec_driver_sql("BEGIN" if plain else "BEGIN IMMEDIATE")
+
+
+def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> TrialStorage:
+    """Open the storage at `url`, and create its tables where it is new.
+
+    Args:
+        url: A SQLAlchemy URL, `sqlite:///hpo.db` or `postgresql+psycopg://user@host/database`.
+        waiting: Whether waiting trials are read, as Optuna does. A worker says False.
+        writes: Whether transactions are begun to write. What mostly reads (status, export, the
+            dashboard) says False, and never makes workers on a SQLite file wait.
+
+    Returns:
+        An Optuna storage.
+
+    Raises:
+        ValueError: `url` is no URL of a database that this can open.
+        ConnectionError: The database does not answer, or refuses.
+        RuntimeError: The tables were made by an Optuna version whose schema differs.
+    """
+    parsed = _parse(url)
+    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT}}
+    if parsed.get_backend_name() == "postgresql":
+        # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
+        options = {"pool_pre_ping": True, "connect_args": {"options": "-c timezone=utc"}}
+    for attempt in range(1, OPEN_ATTEMPTS + 1):
+        try:
+            return _open(parsed, options, waiting=waiting, writes=writes)
+        except (exc.DBAPIError, StorageInternalError) as error:
+            if attempt == OPEN_ATTEMPTS or not _is_creation_race(error):
+                # `from None`: the chain of a driver's errors may hold the password.
+                raise ConnectionError(
+                    f"Expected a database that answers. Received: storage={masked_url(url)} "
+                    f"({_first_line(error)}). Check the URL, the server and the rights."
+                ) from None
+            time.sleep(random.uniform(0.05, 0.5))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _open(
+    url: sqlalchemy.URL, options: dict[str, Any], *, waiting: bool, writes: bool
+) -> TrialStorage:
+    clear = url.render_as_string(hide_password=False)
+    # RDBStorage formats the URL as a template, so that braces of a password must be doubled.
+    backend = RDBStorage(clear.replace("{", "{{").replace("}", "}}"), dict(options))
+    storage = TrialStorage(backend, sees_waiting=waiting, writes=writes)
+    QUEUE_INDEX.create(storage.engine, checkfirst=True)
+    WORKERS.create(storage.engine, checkfirst=True)
+    return storage
+
+
+def masked_url(url: str) -> str:
+    """Return `url` with its password replaced by `***`, to print or to log.
+
+    Raises:
+        ValueError: `url` is not a URL.
+    """
+    return _parse(url).render_as_string(hide_password=True)
+
+
+def _parse(url: str) -> sqlalchemy.URL:
+    expected = "Expected a URL such as sqlite:///hpo.db or postgresql+psycopg://user@host/database."
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except exc.ArgumentError:
+        # The text itself is not shown: a mistyped URL may hold a password.
+        raise ValueError(f"{expected} Received: storage without a scheme.") from None
+    if parsed.get_backend_name() == "sqlite":
+        _check_sqlite(parsed)
+    elif parsed.get_backend_name() != "postgresql":
+        raise ValueError(f"{expected} Received: scheme={parsed.drivername!r}.")
+    elif parsed.drivername == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _check_sqlite(url: sqlalchemy.URL) -> None:
+    if url.database in (None, "", ":memory:"):
+        raise ValueError(
+            "Expected a file, since workers are processes of their own. "
+            "Received: an in-memory SQLite database. Use sqlite:///hpo.db."
+        )
+    folder = Path(str(url.database)).absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"Expected an existing folder. Received: {str(folder)!r}. Create it.")
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _is_creation_race(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(sign in text for sign in ("already exists", "unique", "duplicate", "locked"))
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error.__cause__ or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
