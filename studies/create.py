@@ -1,0 +1,167 @@
+"""Make the Optuna study of a definition: idempotent, with everything recorded that repeats it."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+
+from storage import (
+    Budget,
+    TrialStorage,
+    artifact_store,
+    create_storage,
+    delete_artifacts,
+    enqueue,
+    get_budget,
+    set_budget,
+)
+from studies import designs
+from studies.definition import StudyDefinition, difference, parse_definition
+
+DEFINITION_KEY = "definition"  # user attributes of the study
+ARTIFACTS_KEY = "artifacts"
+VERSIONS_KEY = "versions"
+LIBRARIES = ("hpo", "keras", "tensorflow", "jax", "optuna", "numpy")
+ARTIFACTS = "hpo-artifacts"  # the default folder's name
+
+
+class TakenNameError(ValueError):
+    """Another study has this name."""
+
+
+def create_study(
+    definition: StudyDefinition,
+    storage: str | TrialStorage,
+    *,
+    artifacts: str | Path | None = None,
+) -> optuna.Study:
+    """Make the study of `definition`, or go on with it.
+
+    Making the same study twice changes nothing, but for the budget: a larger `n_trials` adds the
+    difference.
+
+    Args:
+        definition: What to make.
+        storage: An open storage, or its URL.
+        artifacts: The folder for trained networks; beside a SQLite file by default, in the
+            current folder for a server.
+
+    Raises:
+        TakenNameError: A study of this name has another definition.
+    """
+    opened = create_storage(storage) if isinstance(storage, str) else storage
+    try:
+        study = optuna.create_study(
+            storage=opened, study_name=definition.name, direction=definition.direction
+        )
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=opened, study_name=definition.name)
+        _check_same(study, definition)
+    if DEFINITION_KEY not in study.user_attrs:
+        _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
+    _fill(opened, study, definition)
+    return study
+
+
+def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, StudyDefinition]:
+    """Return a study and its definition.
+
+    Raises:
+        KeyError: There is no such study, or it was not made by this service.
+        DefinitionError: The definition does not hold on this machine, as when a data set is not
+            there.
+    """
+    opened = create_storage(storage) if isinstance(storage, str) else storage
+    study = optuna.load_study(storage=opened, study_name=name)
+    return study, definition_of(study)
+
+
+def definition_of(study: optuna.Study) -> StudyDefinition:
+    """Return the definition that is stored with a study.
+
+    Raises:
+        KeyError: The study was not made by this service.
+    """
+    stored = study.user_attrs.get(DEFINITION_KEY)
+    if stored is None:
+        raise KeyError(f"Study {study.study_name!r} has no definition of this service.")
+    return parse_definition(stored)
+
+
+def delete_study(name: str, storage: TrialStorage) -> None:
+    """Delete a study and the networks that were kept of it.
+
+    Raises:
+        KeyError: There is no such study.
+    """
+    study = optuna.load_study(storage=storage, study_name=name)
+    folder = study.user_attrs.get(ARTIFACTS_KEY)
+    if folder is not None and Path(folder).is_dir():
+        store = artifact_store(folder)
+        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+            delete_artifacts(storage, store, trial)
+    optuna.delete_study(study_name=name, storage=storage)
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of this service and of the libraries that results depend on."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue  # a GPU machine may have one backend only
+    return found
+
+
+def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
+    if DEFINITION_KEY not in study.user_attrs:
+        if len(study.get_trials(deepcopy=False)) > 0:
+            raise TakenNameError(
+                f"Expected a free name. Received: {definition.name!r}, a study that was not made "
+                "by this service. Choose another with --name."
+            )
+        return  # whoever began to make it was interrupted
+    lines = difference(definition_of(study), definition)
+    if lines:
+        raise TakenNameError(
+            f"Expected the definition that study {definition.name!r} has. "
+            f"Received: one that differs in {'; '.join(lines)}. Choose another name with --name."
+        )
+
+
+def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -> None:
+    study.set_user_attr(ARTIFACTS_KEY, str(artifacts.absolute()))
+    study.set_user_attr(VERSIONS_KEY, installed_versions())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names([definition.metric])
+    # Last: a study that has its definition is complete but for its queue.
+    study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
+
+
+def _fill(storage: TrialStorage, study: optuna.Study, definition: StudyDefinition) -> None:
+    search = definition.search
+    n_trials = search.n_trials
+    adaptive = search.design is None
+    if not adaptive and n_trials is None:
+        n_trials = len(designs.queue_of(definition))
+    try:
+        old = get_budget(storage, study._study_id).n_trials
+        n_trials = None if n_trials is None or old is None else max(n_trials, old)
+    except KeyError:
+        pass  # a new study
+    if search.n_trials is not None and n_trials is not None:
+        definition = definition.with_budget(n_trials)
+    set_budget(storage, study._study_id, Budget(n_trials, search.timeout, adaptive))
+    enqueue(storage, study._study_id, designs.queue_of(definition))
+
+
+def _default_artifacts(url: sqlalchemy.URL) -> Path:
+    beside = Path(str(url.database)).absolute().parent if url.drivername == "sqlite" else Path.cwd()
+    return beside / ARTIFACTS

@@ -1,0 +1,344 @@
+"""A study's definition: one TOML file, validated in full, and stored with the study as JSON."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+import objectives
+from objectives import DataOptions, Objective, datasets
+from objectives.naming import unknown_name
+from studies import samplers
+from studies.space import DefinitionError, Space
+from studies.space_parser import SEED, parse_space
+
+DIRECTIONS = {"val_accuracy": "maximize", "val_loss": "minimize"}
+BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+NamedOptions = str | dict[str, Any]
+
+
+class SearchOptions(BaseModel):
+    """The table `[search]`: how points are chosen, and how many."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    design: Literal["grid", "one-factor-at-a-time", "random"] | None = None
+    sampler: NamedOptions | None = None
+    pruner: NamedOptions = "none"
+    n_trials: int | None = Field(None, ge=1)
+    timeout: float | None = Field(None, gt=0)  # seconds
+    seed: int = Field(0, ge=0)
+    replicates: int = Field(1, ge=1, le=1000)
+    enqueue: list[dict[str, Any]] = []
+    default: dict[str, Any] = {}
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip())):
+            raise ValueError(
+                f'Expected a duration such as "90s", "30m", "6h". Received: {value!r}.'
+            )
+        return float(match[1]) * UNITS[match[2]]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SearchOptions:
+        if self.design and self.sampler:
+            raise ValueError(
+                f"Expected a design or a sampler. Received: design={self.design!r} and "
+                f"sampler={self.sampler!r}."
+            )
+        if self.replicates > 1 and not self.design:
+            raise ValueError(
+                "Expected a design with replicates: a sampler chooses its own points. "
+                f"Received: replicates={self.replicates}."
+            )
+        if not self.n_trials and not self.timeout and self.design in (None, "random"):
+            what = "a random design" if self.design else "a sampler"
+            raise ValueError(f"Expected n_trials, or a timeout, for {what}. Received: neither.")
+        if self.design == "random" and not self.n_trials:
+            raise ValueError("Expected n_trials for a random design. Received: none.")
+        if bool(self.default) != (self.design == "one-factor-at-a-time"):
+            raise ValueError(
+                "Expected [search.default] with design one-factor-at-a-time, and only there. "
+                f"Received: design={self.design!r}, default={self.default!r}."
+            )
+        samplers.check_sampler(self.sampler or samplers.DEFAULT_SAMPLER)
+        samplers.check_pruner(self.pruner)
+        return self
+
+
+class StudyDefinition(BaseModel):
+    """What a study is. Making one validates all of it.
+
+    Attributes:
+        name: The study's name in the storage.
+        objective: A registered objective, or `package.module:function` of the user.
+        dataset: A known data set or the path of an `.npz`; None for a function.
+        metric: What a trial's value is, `val_accuracy` or `val_loss`; free for a function.
+        direction: `maximize` or `minimize`.
+        backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
+            trains the objective faster.
+        keep: How many trials' trained networks are kept.
+        data: Options of the data set.
+        search: How points are chosen.
+        fixed: Hyperparameters that no trial changes.
+        space: The factors, as in TOML; `factors` has them read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+
+    name: str = Field(min_length=1, max_length=200)
+    objective: str
+    dataset: str | None = None
+    metric: str = "val_accuracy"
+    direction: Literal["maximize", "minimize"]
+    backend: Literal["auto", "jax", "tensorflow"] = "auto"
+    keep: int = Field(10, ge=0)
+    data: DataOptions = DataOptions()
+    search: SearchOptions
+    fixed: dict[str, Any] = {}
+    space: dict[str, Any] = {}
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the objective is a user's own function."""
+        return ":" in self.objective
+
+    @property
+    def network(self) -> Objective:
+        """The registered objective."""
+        return objectives.get(self.objective)
+
+    @cached_property
+    def factors(self) -> Space:
+        """The search space, read."""
+        kind = None if self.is_function else self.network.hyperparameters
+        return parse_space(self.space, self.fixed, kind)
+
+    @property
+    def max_epochs(self) -> int | None:
+        """The most epochs that a trial can have, None where that is not known beforehand."""
+        if self.is_function or "steps" in self.fixed or "steps" in self.space:
+            return None
+        if "epochs" in self.space:
+            return int(max(self.factors.factors["epochs"].levels()))
+        default = self.network.hyperparameters.model_fields["epochs"].default
+        return int(self.fixed.get("epochs", default))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this study that study: all but the name and the budget, as JSON."""
+        value = self.model_dump(mode="json", exclude={"name"})
+        for key in BUDGET_KEYS:
+            del value["search"][key]
+        return value
+
+    def with_budget(self, n_trials: int) -> StudyDefinition:
+        """Return this definition with another number of trials."""
+        search = self.search.model_copy(update={"n_trials": n_trials})
+        return self.model_copy(update={"search": search})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StudyDefinition:
+        if self.is_function:
+            self._check_function()
+        else:
+            self._check_network()
+        for number, setting in enumerate(self.search.enqueue):
+            self._check_setting(f"search.enqueue[{number}]", setting)
+        self._check_setting("search.default", self.search.default)
+        if self.search.replicates > 1 and SEED in self.factors.factors:
+            raise DefinitionError(
+                "search.replicates", "Expected 1 where [space] varies the seed. Received: more."
+            )
+        if self.search.design and not self.space:
+            raise DefinitionError("space", "Expected factors for a design. Received: none.")
+        if self.search.design == "grid" and not self.search.n_trials:
+            _ = self.factors.grid_size  # a range without a step is an error here
+        return self
+
+    def _check_function(self) -> None:
+        if not FUNCTION.fullmatch(self.objective):
+            raise DefinitionError(
+                "objective",
+                f"Expected package.module:function. Received: {self.objective!r}.",
+            )
+        for key in ("dataset", "data", "fixed"):
+            if key in self.model_fields_set:
+                raise DefinitionError(
+                    key, "Expected none for a function, which loads its own. Received: some."
+                )
+        _ = self.factors
+
+    def _check_network(self) -> None:
+        network = self.network
+        if self.dataset is None:
+            raise DefinitionError(
+                "dataset",
+                f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
+            )
+        datasets.check(self.dataset)
+        if self.metric not in DIRECTIONS:
+            raise DefinitionError("metric", str(unknown_name("a metric", self.metric, DIRECTIONS)))
+        if self.direction != DIRECTIONS[self.metric]:
+            raise DefinitionError(
+                "direction",
+                f"Expected {DIRECTIONS[self.metric]!r} for {self.metric}. "
+                f"Received: direction={self.direction!r}.",
+            )
+        shape = datasets.input_shape(self.dataset)
+        for point in self.factors.examples(EXAMPLES):
+            settings = self.factors.resolve(point)
+            settings.pop(SEED, None)
+            try:
+                built = network.hyperparameters(**settings)
+                if shape is not None:
+                    built.check_input(shape)
+            except ValueError as error:
+                at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
+                raise DefinitionError(f"space ({at})", _plain(error)) from None
+
+    def _check_setting(self, key: str, setting: Mapping[str, Any]) -> None:
+        for name, value in setting.items():
+            if name not in self.factors.factors:
+                known = self.factors.factors
+                raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
+            self.factors.factors[name].choice_of(value)
+        missing = set(self.factors.factors) - set(setting)
+        if self.search.design and setting and missing:
+            raise DefinitionError(
+                key,
+                f"Expected every factor of the design. Received: no {', '.join(sorted(missing))}.",
+            )
+
+
+def catalog() -> dict[str, Path]:
+    """Return the studies that ship with the service: name -> TOML file."""
+    folder = Path(str(resources.files("studies.catalog")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_definition(
+    source: str | Path, overrides: Mapping[str, Any] | None = None
+) -> StudyDefinition:
+    """Read a study's definition.
+
+    Args:
+        source: The name of a study of the catalogue, or the path of a TOML file.
+        overrides: Keys to replace: `name`, `search.seed`, or a hyperparameter, which is then fixed.
+
+    Raises:
+        FileNotFoundError: There is no such study and no such file.
+        DefinitionError: A line breaks a rule.
+    """
+    shipped = catalog()
+    path = shipped.get(str(source), Path(source))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{unknown_name('a study', str(source), shipped)} Or name a .toml file that exists."
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(str(path), f"Expected TOML. Received: {error}.") from None
+    return parse_definition(with_overrides(table, overrides or {}))
+
+
+def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
+    """Validate a definition given as a table.
+
+    Raises:
+        DefinitionError: A line breaks a rule; the message begins with its key.
+    """
+    given = dict(table)
+    if "direction" not in given and given.get("metric", "val_accuracy") in DIRECTIONS:
+        given["direction"] = DIRECTIONS[given.get("metric", "val_accuracy")]
+    try:
+        return StudyDefinition.model_validate(given)
+    except pydantic.ValidationError as error:
+        raise _readable(error.errors()[0]) from None
+
+
+def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition's table with keys replaced.
+
+    A key with dots names a line (`search.seed`); one without is a line at the top, or else a
+    hyperparameter, which is fixed and so no longer searched.
+    """
+    new: dict[str, Any] = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in table.items()
+    }
+    for key, value in overrides.items():
+        section, _, rest = key.partition(".")
+        if rest:
+            new.setdefault(section, {})[rest] = value
+        elif key in StudyDefinition.model_fields:
+            new[key] = value
+        else:
+            new.get("space", {}).pop(key, None)
+            new.setdefault("fixed", {})[key] = value
+    return new
+
+
+def difference(old: StudyDefinition, new: StudyDefinition) -> list[str]:
+    """Return the lines in which two definitions differ, as `key: old -> new`."""
+    before, after = _flat(old.identity), _flat(new.identity)
+    keys = sorted(before.keys() | after.keys())
+    missing = "(none)"
+    return [
+        f"{key}: {before.get(key, missing)} -> {after.get(key, missing)}"
+        for key in keys
+        if before.get(key, missing) != after.get(key, missing)
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }
+
+
+def _readable(error: ErrorDetails) -> DefinitionError:
+    """Turn one of pydantic's errors into the words of this project."""
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, DefinitionError):
+        return cause
+    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
+    if error["type"] == "extra_forbidden":
+        sections: dict[str, type[BaseModel]] = {"data": DataOptions, "search": SearchOptions}
+        section = sections.get(str(error["loc"][0]), StudyDefinition)
+        name = str(error["loc"][-1])
+        return DefinitionError(key, str(unknown_name("a key", name, section.model_fields)))
+    if error["type"] == "missing":
+        return DefinitionError(key, "Expected this line. Received: a definition without it.")
+    if isinstance(cause, ValueError):
+        return DefinitionError(key or "study", str(cause))
+    rule = error["msg"].removeprefix("Input should be ")
+    return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
+
+
+def _plain(error: ValueError) -> str:
+    """Return the words of an error, without the frame that pydantic puts round them."""
+    if isinstance(error, pydantic.ValidationError):
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return str(error)

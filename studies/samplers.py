@@ -1,0 +1,237 @@
+"""Samplers and pruners by name: each worker builds its own, seeded for the trial at hand.
+
+A sampler's random state is a function of the study's seed and the trial's number, for each claim
+anew: a second worker, or a restarted one, never proposes the points of the first one again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna._transform import _SearchSpaceTransform
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial
+
+from objectives.naming import unknown_name
+
+DEFAULT_SAMPLER = "tpe"
+NamedOptions = str | Mapping[str, Any]
+
+
+class NumberedQMCSampler(QMCSampler):
+    """A quasi-random sequence in which the trial's number is the place in the sequence.
+
+    Optuna counts places in an attribute of the study, read and written in two steps, so that two
+    workers may draw one point. It also takes the first point at random, for want of a space.
+
+    Args:
+        number: The number of the trial.
+        space: The parameters of the study that every trial has.
+        options: Those of `optuna.samplers.QMCSampler`.
+    """
+
+    def __init__(self, number: int, space: Mapping[str, BaseDistribution], **options: Any) -> None:
+        super().__init__(**options, warn_independent_sampling=False)
+        self._number = number
+        self._space = dict(space)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return the unconditional parameters of the study."""
+        return self._space
+
+    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._number
+
+
+class ReplayedCmaEsSampler(CmaEsSampler):
+    """CMA-ES whose state is computed anew from the finished trials of each generation.
+
+    Optuna keeps the state as a pickle in the database, and whoever can write there could run
+    code in every worker. Telling the past generations again costs milliseconds.
+    """
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Sample from the state after the generations that are complete."""
+        self._replayed_space = search_space
+        self._replayed_direction = study.direction
+        return super().sample_relative(study, trial, search_space)
+
+    def _split_optimizer_str(self, optimizer_str: str) -> dict[str, str]:
+        return {}  # nothing pickled is stored
+
+    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> Any:
+        transform = _SearchSpaceTransform(
+            self._replayed_space, transform_step=True, transform_0_1=True
+        )
+        sign = -1 if self._replayed_direction == StudyDirection.MAXIMIZE else 1
+        optimizer = self._init_optimizer(transform, self._replayed_direction)
+        while True:
+            trials = self._get_solution_trials(completed_trials, optimizer.generation)
+            if optimizer.dim != len(transform.bounds) or len(trials) < optimizer.population_size:
+                return optimizer
+            optimizer.tell(
+                [
+                    (transform.transform(trial.params), sign * trial.value)
+                    for trial in trials[: optimizer.population_size]
+                    if trial.value is not None
+                ]
+            )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A sampler or a pruner: how to make it, and the options that a study may set."""
+
+    make: Callable[..., Any]
+    options: tuple[str, ...]
+
+
+_GENETIC = ("population_size", "mutation_prob", "crossover_prob", "swapping_prob")
+_SAMPLERS: dict[str, _Kind] = {
+    "random": _Kind(optuna.samplers.RandomSampler, ()),
+    "tpe": _Kind(
+        optuna.samplers.TPESampler,
+        ("n_startup_trials", "n_ei_candidates", "multivariate", "group", "constant_liar"),
+    ),
+    "qmc": _Kind(NumberedQMCSampler, ("qmc_type", "scramble")),
+    "nsga2": _Kind(optuna.samplers.NSGAIISampler, _GENETIC),
+    "nsga3": _Kind(optuna.samplers.NSGAIIISampler, (*_GENETIC, "dividing_parameter")),
+    "gp": _Kind(optuna.samplers.GPSampler, ("n_startup_trials", "deterministic_objective")),
+    "cmaes": _Kind(
+        ReplayedCmaEsSampler, ("n_startup_trials", "popsize", "use_separable_cma", "lr_adapt")
+    ),
+}
+_STEPS = ("n_startup_trials", "n_warmup_steps", "interval_steps", "n_min_trials")
+_HALVING = ("min_resource", "reduction_factor", "bootstrap_count")
+_PRUNERS: dict[str, _Kind] = {
+    "none": _Kind(optuna.pruners.NopPruner, ()),
+    "median": _Kind(optuna.pruners.MedianPruner, _STEPS),
+    "percentile": _Kind(optuna.pruners.PercentilePruner, ("percentile", *_STEPS)),
+    "successive_halving": _Kind(
+        optuna.pruners.SuccessiveHalvingPruner, (*_HALVING, "min_early_stopping_rate")
+    ),
+    "hyperband": _Kind(optuna.pruners.HyperbandPruner, (*_HALVING, "max_resource")),
+    "threshold": _Kind(
+        optuna.pruners.ThresholdPruner, ("lower", "upper", "n_warmup_steps", "interval_steps")
+    ),
+    "patient": _Kind(optuna.pruners.PatientPruner, ("wrapped", "patience", "min_delta")),
+    "wilcoxon": _Kind(optuna.pruners.WilcoxonPruner, ("p_threshold", "n_startup_steps")),
+}
+# Settings without which Optuna makes no such pruner, for those who give the name alone.
+_PRUNER_DEFAULTS: dict[str, dict[str, Any]] = {
+    "percentile": {"percentile": 25.0},
+    "patient": {"patience": 3, "wrapped": "median"},
+}
+_EXTRAS = {"gp": "torch", "cmaes": "cmaes"}  # sampler -> the package that it needs
+
+
+def seed_for(seed: int, number: int) -> int:
+    """Return a seed of 32 bits that is a function of a study's seed and a trial's number."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def build_sampler(
+    spec: NamedOptions, seed: int, number: int, space: Mapping[str, BaseDistribution]
+) -> BaseSampler:
+    """Make the sampler for one trial.
+
+    Args:
+        spec: A name, or a table with `name` and options.
+        seed: The study's seed.
+        number: The trial's number.
+        space: The parameters that every trial has.
+
+    Raises:
+        ValueError: The name or an option is unknown, Optuna refuses a value, or the sampler needs
+            a package that is not installed.
+    """
+    name, options = _read("a sampler", spec, _SAMPLERS)
+    if name in _EXTRAS and find_spec(_EXTRAS[name]) is None:
+        raise ValueError(
+            f"Expected the package {_EXTRAS[name]} for the sampler {name!r}. "
+            f"Received: it is not installed. Run: pip install 'hpo[{name}]'."
+        )
+    own = seed_for(seed, number)
+    if name == "qmc":
+        # One scrambled sequence for the whole study; only what is outside of it differs.
+        independent = optuna.samplers.RandomSampler(seed=own)
+        options |= {"number": number, "space": space, "independent_sampler": independent}
+    elif name in ("cmaes", "gp"):
+        options |= {"warn_independent_sampling": False}  # conditional parameters are sampled apart
+    options["seed"] = seed if name == "qmc" else own
+    sampler: BaseSampler = _make(name, _SAMPLERS[name], options)
+    return sampler
+
+
+def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:
+    """Make a pruner.
+
+    Args:
+        spec: A name, or a table with `name` and options.
+        max_resource: The most epochs of a trial, for Hyperband; None where that is not known.
+
+    Raises:
+        ValueError: The name or an option is unknown, or Optuna refuses a value.
+    """
+    name, options = _read("a pruner", spec, _PRUNERS)
+    options = _PRUNER_DEFAULTS.get(name, {}) | options
+    if name == "hyperband" and max_resource is not None:
+        options.setdefault("max_resource", max_resource)
+    if name == "patient":
+        options["wrapped_pruner"] = build_pruner(options.pop("wrapped"), max_resource)
+    pruner: BasePruner = _make(name, _PRUNERS[name], options)
+    return pruner
+
+
+def check_sampler(spec: NamedOptions) -> None:
+    """Check that a sampler can be made.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    build_sampler(spec, seed=0, number=0, space={})
+
+
+def check_pruner(spec: NamedOptions) -> None:
+    """Check that a pruner can be made.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    build_pruner(spec, max_resource=None)
+
+
+def _read(what: str, spec: NamedOptions, kinds: Mapping[str, _Kind]) -> tuple[str, dict[str, Any]]:
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = str(options.pop("name", ""))
+    if name not in kinds:
+        raise unknown_name(what, name, kinds)
+    for option in options:
+        if option not in kinds[name].options:
+            raise unknown_name(f"an option of {name}", option, kinds[name].options)
+    return name, options
+
+
+def _make(name: str, kind: _Kind, options: Mapping[str, Any]) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Named by the study: that Optuna may still change their interface is known.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return kind.make(**options)
+    except (TypeError, ValueError) as error:
+        known = ", ".join(kind.options) or "no options"
+        raise ValueError(f"Expected {name} with right options ({known}). {error}") from None
