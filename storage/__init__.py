@@ -7,19 +7,21 @@ from storage.artifacts import (
     artifact_store,
     best_artifact,
     delete_artifacts,
-    keep_best,
+    is_among_best,
+    keep_artifact,
 )
 from storage.connect import TrialStorage, create_storage, masked_url
+from storage.overview import Overview, overview
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.trial_queue import (
     Budget,
     beat,
     cancel_waiting,
     claim,
-    count_by_state,
     enqueue,
     get_budget,
-    is_open,
+    is_claimable,
+    is_running,
     record_attributes,
     requeue,
     requeue_stale,
@@ -29,6 +31,7 @@ from storage.trial_rows import Point
 
 __all__ = [
     "Budget",
+    "Overview",
     "Point",
     "TrialStorage",
     "Worker",
@@ -37,15 +40,17 @@ __all__ = [
     "best_artifact",
     "cancel_waiting",
     "claim",
-    "count_by_state",
     "create_storage",
     "delete_artifacts",
     "enqueue",
     "forget_worker",
     "get_budget",
-    "is_open",
-    "keep_best",
+    "is_among_best",
+    "is_claimable",
+    "is_running",
+    "keep_artifact",
     "masked_url",
+    "overview",
     "record_attributes",
     "record_worker",
     "requeue",

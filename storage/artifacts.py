@@ -36,44 +36,39 @@ def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
     return FileSystemArtifactStore(path)
 
 
-def keep_best(
+def is_among_best(storage: TrialStorage, study_id: int, value: float, keep: int) -> bool:
+    """Tell whether fewer than `keep` completed trials of a study are as good as `value`."""
+    maximize = _is_maximized(storage, study_id)
+    best = _best_trials(storage, study_id, keep)
+    return sum(v >= value if maximize else v <= value for _, v in best) < keep
+
+
+def keep_artifact(
     storage: TrialStorage,
     store: FileSystemArtifactStore,
     study_id: int,
     trial: FrozenTrial,
-    value: float,
     file: Path,
     keep: int,
-) -> bool:
-    """Store the file of a trial that is about to end, if it is among the best of its study.
+) -> None:
+    """Store the file of a trial that is about to end among the best, and drop who is pushed out.
 
-    The file of the trial that is pushed out is removed. Two workers that finish at the same moment
-    may leave one file too many, which a later call removes.
+    Two workers that finish at the same moment may leave a file too many, which a later call
+    removes.
 
     Args:
         storage: The storage.
         store: The artifact store of the study.
         study_id: The study, of one direction.
         trial: The trial, still RUNNING.
-        value: The value with which it is about to end.
         file: What to keep of it.
         keep: The number of trials whose files are held.
-
-    Returns:
-        Whether the file was stored.
     """
-    (direction,) = storage.get_study_directions(study_id)
-    best = _best_trials(storage, study_id, direction, keep + SPARE)
-    sign = -1 if direction == StudyDirection.MAXIMIZE else 1
-    better = sum(1 for _, other in best if sign * other <= sign * value)
-    if better >= keep:
-        return False
     upload_artifact(
         artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
     )
-    for trial_id, _ in best[keep - 1 :]:
+    for trial_id, _ in _best_trials(storage, study_id, keep + SPARE)[keep - 1 :]:
         delete_artifacts(storage, store, storage.get_trial(trial_id))
-    return True
 
 
 def best_artifact(
@@ -107,11 +102,14 @@ def delete_artifacts(
             continue
 
 
-def _best_trials(
-    storage: TrialStorage, study_id: int, direction: StudyDirection, n: int
-) -> list[tuple[int, float]]:
+def _is_maximized(storage: TrialStorage, study_id: int) -> bool:
+    (direction,) = storage.get_study_directions(study_id)
+    return direction == StudyDirection.MAXIMIZE
+
+
+def _best_trials(storage: TrialStorage, study_id: int, n: int) -> list[tuple[int, float]]:
     """Return id and value of the `n` best completed trials, the best first."""
-    order = VALUES.c.value.desc() if direction == StudyDirection.MAXIMIZE else VALUES.c.value
+    order = VALUES.c.value.desc() if _is_maximized(storage, study_id) else VALUES.c.value
     statement = (
         select(TRIALS.c.trial_id, VALUES.c.value)
         .join(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id)

@@ -52,7 +52,19 @@ class TrialStorage(_CachedStorage):
     def __init__(self, backend: RDBStorage, *, sees_waiting: bool, writes: bool) -> None:
         super().__init__(backend)
         self._sees_waiting = sees_waiting
+        self._writes = writes
         self._transactions = _Transactions(backend.engine, writes=writes)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the engine's listeners out, as Optuna leaves out the engine."""
+        state = super().__getstate__()
+        del state["_transactions"]
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Listen to the engine that Optuna made anew."""
+        super().__setstate__(state)
+        self._transactions = _Transactions(self._backend.engine, writes=self._writes)
 
     @property
     def engine(self) -> sqlalchemy.Engine:

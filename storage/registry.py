@@ -67,7 +67,7 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
             WORKERS.update().where(WORKERS.c.worker == worker.name).values(row)
         )
         if updated.rowcount == 0:
-            connection.execute(WORKERS.insert().values(row, worker=worker.name))
+            connection.execute(WORKERS.insert().values({**row, "worker": worker.name}))
 
 
 def forget_worker(storage: TrialStorage, name: str) -> None:

@@ -140,29 +140,37 @@ def claim(storage: TrialStorage, study_id: int, n: int = 1) -> list[FrozenTrial]
     return storage.adopt(study_id, ids)
 
 
-def is_open(storage: TrialStorage, study_id: int) -> bool:
-    """Tell whether a claim may still find something: now, or after a worker was lost.
+def is_claimable(storage: TrialStorage, study_id: int) -> bool:
+    """Tell whether a claim would find something now.
 
-    RUNNING trials that have no heartbeat belong to somebody else's loop and are not waited for.
+    Raises:
+        KeyError: There is no such study, or it has no budget.
     """
-    waiting = select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING)).limit(1)
+    with storage.reading() as connection:
+        budget = _budget(connection, study_id)
+        if _any(
+            connection, select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING))
+        ):
+            return True
+        return (
+            budget.adaptive
+            and not _is_over(connection, study_id, budget)
+            and _left(connection, study_id, budget, 1) > 0
+        )
+
+
+def is_running(storage: TrialStorage, study_id: int) -> bool:
+    """Tell whether a worker has a trial of this study, which comes back if that worker is lost.
+
+    RUNNING trials that have no heartbeat belong to somebody else's loop and are not counted.
+    """
     beating = (
         select(TRIALS.c.trial_id)
         .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
         .where(in_state(study_id, TrialState.RUNNING))
-        .limit(1)
     )
     with storage.reading() as connection:
-        budget = _budget(connection, study_id)
-        return (
-            connection.execute(waiting).first() is not None
-            or connection.execute(beating).first() is not None
-            or (
-                budget.adaptive
-                and not _is_over(connection, study_id, budget)
-                and _left(connection, study_id, budget, 1) > 0
-            )
-        )
+        return _any(connection, beating)
 
 
 def beat(storage: TrialStorage, trial_ids: Iterable[int]) -> None:
@@ -230,14 +238,6 @@ def cancel_waiting(storage: TrialStorage, study_id: int, reason: str) -> int:
         return _cancel_waiting(connection, study_id, reason)
 
 
-def count_by_state(storage: TrialStorage, study_id: int) -> dict[TrialState, int]:
-    """Return the number of trials in each state, without reading the trials."""
-    statement = select(TRIALS.c.state, func.count()).where(TRIALS.c.study_id == study_id)
-    with storage.reading() as connection:
-        counted = {state: n for state, n in connection.execute(statement.group_by(TRIALS.c.state))}
-    return {state: counted.get(state, 0) for state in TrialState}
-
-
 def _study_of(connection: Connection, trial_id: int) -> int:
     """Lock the study of a trial and return its id."""
     study_id = connection.execute(
@@ -258,6 +258,10 @@ def _budget(connection: Connection, study_id: int) -> Budget:
     if value is None:
         raise KeyError(f"There is no study of this service with id {study_id}.")
     return Budget(**json.loads(value))
+
+
+def _any(connection: Connection, statement: sqlalchemy.Select[tuple[int]]) -> bool:
+    return connection.execute(statement.limit(1)).first() is not None
 
 
 def _is_over(connection: Connection, study_id: int, budget: Budget) -> bool:

@@ -25,6 +25,7 @@ PARAMS = models.TrialParamModel.__table__
 USER_ATTRS = models.TrialUserAttributeModel.__table__
 SYSTEM_ATTRS = models.TrialSystemAttributeModel.__table__
 VALUES = models.TrialValueModel.__table__
+INTERMEDIATE_VALUES = models.TrialIntermediateValueModel.__table__
 HEARTBEATS = models.TrialHeartbeatModel.__table__
 
 RETRY_KEY = "failed_trial"  # Optuna's mark of a retry: the number of the first attempt

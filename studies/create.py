@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from objectives.naming import unknown_name
 from storage import (
     Budget,
     TrialStorage,
@@ -21,7 +24,15 @@ from storage import (
     set_budget,
 )
 from studies import designs
-from studies.definition import StudyDefinition, difference, parse_definition
+from studies.definition import (
+    StudyDefinition,
+    catalog,
+    difference,
+    load_definition,
+    parse_definition,
+    read_table,
+    with_overrides,
+)
 
 DEFINITION_KEY = "definition"  # user attributes of the study
 ARTIFACTS_KEY = "artifacts"
@@ -77,8 +88,56 @@ def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, St
             there.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
-    study = optuna.load_study(storage=opened, study_name=name)
+    study = _load(opened, name)
     return study, definition_of(study)
+
+
+def find_study(source: str, storage: TrialStorage) -> str:
+    """Return the name of the study in the storage that `source` means.
+
+    Args:
+        source: A name in the storage, or the path of the TOML file that it was made from.
+        storage: The storage.
+
+    Raises:
+        KeyError: There is no such study in the storage.
+    """
+    names = optuna.get_all_study_names(storage)
+    name = source
+    if source not in names and source.endswith(".toml") and Path(source).is_file():
+        name = load_definition(source).name
+    if name not in names:
+        hint = f"Make it first: hpo create {source}" if name in catalog() else ""
+        raise KeyError(str(unknown_name("a study in the storage", name, names, remedy=hint)))
+    return name
+
+
+def find_or_create_study(
+    source: str,
+    storage: TrialStorage,
+    *,
+    overrides: Mapping[str, Any],
+    artifacts: str | Path | None = None,
+) -> optuna.Study:
+    """Return the study that `source` means, made now where it is not there.
+
+    Args:
+        source: A name in the storage, else one of the catalogue, else the path of a TOML file.
+        storage: The storage.
+        overrides: Keys of the definition to replace, as for `load_definition`.
+        artifacts: The folder for trained networks.
+
+    Raises:
+        FileNotFoundError: There is no such study anywhere.
+        DefinitionError: A line of the definition breaks a rule.
+        TakenNameError: Another study has this name.
+    """
+    if source in optuna.get_all_study_names(storage):
+        table = _load(storage, source).user_attrs.get(DEFINITION_KEY, {"name": source})
+    else:
+        table = read_table(source)
+    definition = parse_definition(with_overrides(table, overrides))
+    return create_study(definition, storage, artifacts=artifacts)
 
 
 def definition_of(study: optuna.Study) -> StudyDefinition:
@@ -99,7 +158,7 @@ def delete_study(name: str, storage: TrialStorage) -> None:
     Raises:
         KeyError: There is no such study.
     """
-    study = optuna.load_study(storage=storage, study_name=name)
+    study = _load(storage, name)
     folder = study.user_attrs.get(ARTIFACTS_KEY)
     if folder is not None and Path(folder).is_dir():
         store = artifact_store(folder)
@@ -117,6 +176,14 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue  # a GPU machine may have one backend only
     return found
+
+
+def _load(storage: TrialStorage, name: str) -> optuna.Study:
+    try:
+        return optuna.load_study(storage=storage, study_name=name)
+    except KeyError:
+        names = optuna.get_all_study_names(storage)
+        raise KeyError(str(unknown_name("a study in the storage", name, names))) from None
 
 
 def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -28,6 +28,7 @@ EXAMPLES = 500  # points that are tried for hyperparameters which exclude each o
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 NamedOptions = str | dict[str, Any]
+T = TypeVar("T")
 
 
 class SearchOptions(BaseModel):
@@ -187,13 +188,14 @@ class StudyDefinition(BaseModel):
         _ = self.factors
 
     def _check_network(self) -> None:
-        network = self.network
+        network = _keyed("objective", lambda: self.network)
         if self.dataset is None:
             raise DefinitionError(
                 "dataset",
                 f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
             )
-        datasets.check(self.dataset)
+        dataset = self.dataset
+        _keyed("dataset", lambda: datasets.check(dataset))
         if self.metric not in DIRECTIONS:
             raise DefinitionError("metric", str(unknown_name("a metric", self.metric, DIRECTIONS)))
         if self.direction != DIRECTIONS[self.metric]:
@@ -247,17 +249,25 @@ def load_definition(
         FileNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
+    return parse_definition(with_overrides(read_table(source), overrides or {}))
+
+
+def read_table(source: str | Path) -> dict[str, Any]:
+    """Read a definition as it stands in its file, not yet validated.
+
+    Raises:
+        FileNotFoundError: There is no such study and no such file.
+        DefinitionError: The file is not TOML.
+    """
     shipped = catalog()
     path = shipped.get(str(source), Path(source))
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{unknown_name('a study', str(source), shipped)} Or name a .toml file that exists."
-        )
+        remedy = "Or name a .toml file that exists."
+        raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(str(path), f"Expected TOML. Received: {error}.") from None
-    return parse_definition(with_overrides(table, overrides or {}))
 
 
 def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
@@ -333,8 +343,19 @@ def _readable(error: ErrorDetails) -> DefinitionError:
         return DefinitionError(key, "Expected this line. Received: a definition without it.")
     if isinstance(cause, ValueError):
         return DefinitionError(key or "study", str(cause))
+    if error["type"] == "literal_error":
+        known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
     rule = error["msg"].removeprefix("Input should be ")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
+
+
+def _keyed(key: str, check: Callable[[], T]) -> T:
+    """Return what `check` returns; an error of it is one of the line `key`."""
+    try:
+        return check()
+    except ValueError as error:
+        raise DefinitionError(key, str(error)) from None
 
 
 def _plain(error: ValueError) -> str:

@@ -1,0 +1,82 @@
+"""How a study stands, in a few statements that never load its trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from optuna.trial import TrialState
+from sqlalchemy import func, select
+
+from storage.connect import STARTED, TrialStorage
+from storage.trial_rows import (
+    INTERMEDIATE_VALUES,
+    TRIALS,
+    count_lineages,
+    count_trials,
+    in_state,
+    utc_now,
+)
+
+RECENT = 30  # ended trials from which the rate is told
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How a study stands.
+
+    Attributes:
+        counts: Number of trials in each state.
+        retried: How many of the FAIL ones were queued again after their worker was lost.
+        per_minute: Trials that ended a minute, of late; None before two have ended.
+        epochs: Number of each RUNNING trial -> the last step it reported, 0 before the first.
+    """
+
+    counts: dict[TrialState, int]
+    retried: int
+    per_minute: float | None
+    epochs: dict[int, int]
+
+    @property
+    def ended(self) -> int:
+        """The number of lineages that have come to their end."""
+        ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        return sum(self.counts[state] for state in ended) - self.retried
+
+
+def overview(storage: TrialStorage, study_id: int) -> Overview:
+    """Return how a study stands.
+
+    Args:
+        storage: The storage.
+        study_id: The study.
+    """
+    counted = select(TRIALS.c.state, func.count()).where(TRIALS.c.study_id == study_id)
+    recent = (
+        select(TRIALS.c.datetime_complete)
+        .where(TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None))
+        .order_by(TRIALS.c.datetime_complete.desc())
+        .limit(RECENT)
+    )
+    running = (
+        select(TRIALS.c.number, func.max(INTERMEDIATE_VALUES.c.step))
+        .outerjoin(INTERMEDIATE_VALUES, INTERMEDIATE_VALUES.c.trial_id == TRIALS.c.trial_id)
+        .where(in_state(study_id, TrialState.RUNNING))
+        .group_by(TRIALS.c.number)
+    )
+    with storage.reading() as connection:
+        counts = {s: n for s, n in connection.execute(counted.group_by(TRIALS.c.state))}
+        return Overview(
+            counts={state: counts.get(state, 0) for state in (*STARTED, TrialState.WAITING)},
+            retried=count_trials(connection, study_id) - count_lineages(connection, study_id),
+            per_minute=_rate(list(connection.execute(recent).scalars())),
+            epochs={number: step or 0 for number, step in connection.execute(running)},
+        )
+
+
+def _rate(ended_at: list[datetime]) -> float | None:
+    """Return trials a minute, from the times at which trials ended, the latest first."""
+    if len(ended_at) < 2:
+        return None
+    seconds = (max(utc_now(), ended_at[0]) - ended_at[-1]).total_seconds()
+    return 60 * (len(ended_at) - 1) / max(seconds, 1e-3)

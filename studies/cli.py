@@ -1,0 +1,388 @@
+"""The command line: parsing and printing only, one thin function a command.
+
+Whatever is heavy is imported inside the functions, so that `hpo --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import optuna
+
+    from storage import TrialStorage
+
+app = typer.Typer(
+    name="hpo",
+    help="Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Study = Annotated[
+    str, typer.Argument(help="A name in the storage, else of the catalogue, else a .toml file.")
+]
+Storage = Annotated[
+    str,
+    typer.Option(
+        "--storage",
+        envvar="OPTUNA_STORAGE",
+        help="Database URL: sqlite:///FILE or postgresql+psycopg://...",
+    ),
+]
+STORAGE = "sqlite:///hpo.db"
+Name = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
+Trials = Annotated[
+    int | None, typer.Option("-n", "--n-trials", min=1, help="Budget: trials in all.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE: fix a hyperparameter, or a key such as search.seed."),
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        envvar="HPO_ARTIFACTS",
+        help="Folder for trained networks; by default beside the database.",
+    ),
+]
+Heartbeat = Annotated[
+    float, typer.Option("--heartbeat", min=0.1, help="Seconds between two signs of life.")
+]
+Grace = Annotated[
+    float,
+    typer.Option("--grace", min=0.2, help="Seconds of silence after which a trial is requeued."),
+]
+AllowModule = Annotated[
+    list[str] | None,
+    typer.Option("--allow-module", help="Package whose functions may be objectives."),
+]
+Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.
+
+    Example: hpo run digits-mlp
+    """
+    _state["debug"] = debug
+
+
+_state = {"debug": False}
+
+
+@app.command("list")
+def list_studies(storage: Storage = STORAGE) -> None:
+    """Show the catalogue, and the studies in the storage.
+
+    Example: hpo list
+    """
+    from studies import tables
+
+    _print(tables.catalog_table(), tables.storage_table(_open(storage, writes=False)))
+
+
+@app.command()
+def run(
+    study: Study,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    artifacts: Artifacts = None,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study or go on with it, work on it here, and show the best.
+
+    Example: hpo run digits-mlp -n 30 -j 2
+    """
+    from studies import export, progress, tables
+    from studies.create import find_or_create_study
+    from studies.launch import work_here
+
+    opened = _open(storage)
+    found = find_or_create_study(
+        study, opened, overrides=_overrides(set_, name, n_trials), artifacts=artifacts
+    )
+    passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
+    passed += [f"--allow-module={module}" for module in allow_module or []]
+    with progress.live_progress(found, _console()) as tick:
+        done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
+    if not done:
+        _fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
+    if progress.best_or_none(found) is None:
+        _fail(f"No trial is complete. See why: hpo status {found.study_name}")
+    csv = Path(f"{found.study_name}.csv".replace("/", "-"))
+    export.export_trials(found, csv, top=sys.maxsize)
+    _print(tables.best_table(found, 10))
+    same_storage = "" if storage == STORAGE else " --storage URL"
+    _say(f"All completed trials, the best first: {csv.resolve()}")
+    _say(f"Browse them: hpo dashboard{same_storage}")
+
+
+@app.command()
+def create(
+    study: Study,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    artifacts: Artifacts = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study, for workers to pull its trials; a larger -n adds the difference.
+
+    Example: hpo create fashion-mlp-grid --name quick --set epochs=3
+    """
+    from studies.create import find_or_create_study
+
+    found = find_or_create_study(
+        study, _open(storage), overrides=_overrides(set_, name, n_trials), artifacts=artifacts
+    )
+    _say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
+
+
+@app.command()
+def delete(
+    study: Study,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Delete a study, its trials and the networks kept of it.
+
+    Example: hpo delete quick
+    """
+    from studies.create import delete_study, find_study
+
+    opened = _open(storage)
+    name = find_study(study, opened)
+    if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
+        _fail("Nothing was deleted.")
+    delete_study(name, opened)
+    _say(f"Study {name} is deleted.")
+
+
+@app.command()
+def worker(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option("--max-trials", min=1, help="End after so many.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Keep waiting for work.")] = False,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Pull trials and execute them until nothing waits.
+
+    Example: hpo worker fashion-mlp-grid --wait
+    """
+    from studies.create import find_study
+    from studies.worker import WorkerOptions, work
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    opened = _open(storage)
+    names = [find_study(study, opened) for study in studies or []]
+    taken = work(
+        storage,
+        names,
+        WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ())),
+    )
+    _say(f"{taken} trials taken.")
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(help="A study; all by default.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Show trials by state, rate, time left, and what each worker is doing.
+
+    Example: hpo status fashion-mlp-grid --watch
+    """
+    from studies import tables
+
+    opened = _open(storage, writes=False)
+    if watch:
+        tables.watch_status(opened, study, _console())
+    else:
+        _print(tables.status_view(opened, study))
+
+
+@app.command()
+def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
+    """Show the best trials.
+
+    Example: hpo best fashion-mlp-grid --top 3
+    """
+    from studies import tables
+
+    _print(tables.best_table(_find(study, storage), top))
+
+
+@app.command()
+def export(
+    study: Study,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Only the best, the best first.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write the trials as CSV to the screen, or to a file.
+
+    Example: hpo export fashion-mlp-grid --top 20 -o best.csv
+    """
+    from studies import export as exporting
+
+    if output is not None:
+        exporting.check_format(output)
+    frame = exporting.export_trials(_find(study, storage), output, top=top)
+    if output is None:
+        sys.stdout.write(exporting.to_csv(frame))
+    else:
+        _say(f"{len(frame)} trials written to {output}")
+
+
+@app.command()
+def model(
+    study: Study,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .keras file.")],
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write the trained network of the best trial, or of one trial, to a file.
+
+    Example: hpo model fashion-mlp-grid -o best.keras
+    """
+    from studies.export import save_model
+
+    number = save_model(_find(study, storage), output, trial)
+    _say(f"The network of trial {number} is written to {output}")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    storage: Storage = STORAGE,
+) -> None:
+    """Browse the studies in optuna-dashboard.
+
+    Example: hpo dashboard --port 8080
+    """
+    from studies.dashboard import serve
+
+    serve(storage, host, port)
+
+
+@app.command()
+def objectives(
+    name: Annotated[str | None, typer.Argument(help="An objective; all by default.")] = None,
+) -> None:
+    """Show what can be tuned: each hyperparameter, its type, bounds, default and levels.
+
+    Example: hpo objectives mlp
+    """
+    from studies import tables
+
+    _print(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+
+
+def main() -> None:
+    """Run the command line; an error is one or two lines on standard error, and exit code 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if _state["debug"]:
+            raise
+        words = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.stderr.write(f"error: {str(words) or type(error).__name__}\n")
+        if not isinstance(error, ValueError | LookupError | OSError | RuntimeError):
+            sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")
+        sys.exit(1)
+
+
+def _open(url: str, *, writes: bool = True) -> TrialStorage:
+    import optuna
+
+    from storage import create_storage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return create_storage(url, waiting=False, writes=writes)
+
+
+def _find(study: str, url: str) -> optuna.Study:
+    from studies.create import find_study, load_study
+
+    opened = _open(url, writes=False)
+    return load_study(find_study(study, opened), opened)[0]
+
+
+def _overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"Expected KEY=VALUE. Received: {pair!r}.")
+        found[key.strip()] = _toml_value(value.strip())
+    if name is not None:
+        found["name"] = name
+    if n_trials is not None:
+        found["search.n_trials"] = n_trials
+    return found
+
+
+def _toml_value(text: str) -> Any:
+    """Return `3`, `[64, 64]` or `true` as TOML reads them; anything else is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+def _print(*renderables: Any) -> None:
+    console = _console()
+    for renderable in renderables:
+        console.print(renderable)
+
+
+def _say(words: str) -> None:
+    typer.echo(words)
+
+
+def _fail(words: str) -> None:
+    typer.echo(words, err=True)
+    raise typer.Exit(1)

