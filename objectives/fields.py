@@ -1,0 +1,156 @@
+"""What a hyperparameter's declaration says: its kind, and its rule in words."""
+
+import difflib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.fields import FieldInfo
+
+Kind = Literal["structural", "tunable", "schedule"]
+
+
+@dataclass(frozen=True)
+class HyperparameterInfo:
+    """One hyperparameter in words and numbers, as a table or a search space needs it.
+
+    Attributes:
+        name: The field's name.
+        type: "float", "int", "bool", "choice" or "list of int".
+        low: Lower bound, of each element for a list; None where there is none.
+        high: Upper bound, likewise.
+        default: The value when nothing is said; None means Keras's default or "not used".
+        levels: The values of a choice, else None.
+        kind: "structural", "tunable" or "schedule".
+        help: One sentence.
+    """
+
+    name: str
+    type: str
+    low: float | None
+    high: float | None
+    default: Any
+    levels: tuple[str, ...] | None
+    kind: Kind
+    help: str
+
+
+def structural(default: Any, description: str, **bounds: float) -> Any:
+    """Declare a field whose value changes the compiled program."""
+    return _declare("structural", default, description, bounds)
+
+
+def tunable(default: Any, description: str, *, presence: bool = False, **bounds: float) -> Any:
+    """Declare a field that is a number inside the compiled program.
+
+    Args:
+        default: The default value.
+        description: One sentence.
+        presence: Whether zero (or "none") means that a part of the program is left out.
+        **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
+    """
+    return _declare("tunable", default, description, bounds, presence=presence)
+
+
+def schedule(default: Any, description: str, **bounds: float) -> Any:
+    """Declare a field that only the training loop reads."""
+    return _declare("schedule", default, description, bounds)
+
+
+def _declare(
+    kind: Kind, default: Any, description: str, bounds: dict[str, Any], *, presence: bool = False
+) -> Any:
+    extra: dict[str, Any] = {"kind": kind, "presence": presence}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+def describe(name: str, field: FieldInfo) -> HyperparameterInfo:
+    """Describe one declared field."""
+    kind, levels = _type(field)
+    low, high = _bounds(field)
+    return HyperparameterInfo(
+        name=name,
+        type=kind,
+        low=None if low is None else low[1],
+        high=None if high is None else high[1],
+        default=field.default,
+        levels=levels,
+        kind=_extra(field)["kind"],
+        help=field.description or "",
+    )
+
+
+def adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    """Make the validator of one field by itself, as strict as the whole model."""
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def broken_rule(name: str, field: FieldInfo, value: Any) -> ValueError:
+    """Make the error for a value that breaks its field's rule, for the caller to raise."""
+    message = f"Expected {_rule(field)}. Received: {name}={value!r}."
+    _, levels = _type(field)
+    nearest = difflib.get_close_matches(str(value), levels or (), n=1)
+    return ValueError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
+
+
+def structure(field: FieldInfo, value: Any) -> Hashable:
+    """Reduce a value to what the compiled program depends on."""
+    extra = _extra(field)
+    if extra["kind"] == "structural":
+        return cast(Hashable, value)
+    # None is kept apart from zero: it may stand for another field's value.
+    return value not in (0, "none") if extra["presence"] and value is not None else None
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return cast(dict[str, Any], field.json_schema_extra)
+
+
+def _annotation(field: FieldInfo) -> tuple[Any, bool]:
+    """Return a field's annotation without its None, and whether it had one."""
+    if isinstance(field.annotation, UnionType):
+        (inner,) = (part for part in get_args(field.annotation) if part is not NoneType)
+        return inner, True
+    return field.annotation, False
+
+
+def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
+    annotation, _ = _annotation(field)
+    if get_origin(annotation) is Literal:
+        return "choice", get_args(annotation)
+    if get_origin(annotation) is tuple:
+        return "list of int", None
+    return cast(str, annotation.__name__), None
+
+
+def _bounds(field: FieldInfo) -> tuple[Any, Any]:
+    """Return the lower and the upper bound, of the elements for a list, as (sign, number)."""
+    annotation, _ = _annotation(field)
+    is_list = get_origin(annotation) is tuple
+    metadata = get_args(get_args(annotation)[0])[1:] if is_list else field.metadata
+    low = high = None
+    for mark in metadata:
+        match mark:
+            case Ge(number) | Gt(number):
+                low = (">=" if isinstance(mark, Ge) else ">", number)
+            case Le(number) | Lt(number):
+                high = ("<=" if isinstance(mark, Le) else "<", number)
+    return low, high
+
+
+def _rule(field: FieldInfo) -> str:
+    kind, levels = _type(field)
+    words = {"int": "an int", "float": "a float", "bool": "a bool"}.get(kind, "")
+    if levels:
+        words = "one of " + ", ".join(map(repr, levels))
+    if kind == "list of int":
+        least = next((mark.min_length for mark in field.metadata if isinstance(mark, MinLen)), 0)
+        most = next(mark.max_length for mark in field.metadata if isinstance(mark, MaxLen))
+        words = f"a list of {least} to {most} ints"
+    bounds = " and ".join(f"{sign} {number}" for sign, number in filter(None, _bounds(field)))
+    optional = " or None" if _annotation(field)[1] else ""
+    return " ".join(filter(None, [words, bounds])) + optional

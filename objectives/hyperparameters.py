@@ -1,0 +1,191 @@
+"""The hyperparameters that every objective shares: type, bounds, default, and what a change costs.
+
+Each field has a kind. A *structural* one changes the compiled program, a *tunable* one is a number
+inside it, and a *schedule* one is read by the training loop only. Trials that agree in
+`structure()` run in one compiled program, one after the other.
+"""
+
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, model_validator
+
+from objectives import fields
+from objectives.fields import HyperparameterInfo, schedule, structural, tunable
+from objectives.naming import unknown_name
+
+OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
+    "sgd": frozenset({"momentum", "nesterov"}),
+    "rmsprop": frozenset({"rho", "momentum", "epsilon", "centered"}),
+    "adagrad": frozenset({"initial_accumulator_value", "epsilon"}),
+    "adadelta": frozenset({"rho", "epsilon"}),
+    "adam": frozenset({"beta_1", "beta_2", "epsilon", "amsgrad"}),
+    "adamax": frozenset({"beta_1", "beta_2", "epsilon"}),
+    "nadam": frozenset({"beta_1", "beta_2", "epsilon"}),
+}
+"""The settings that each optimizer has beside its learning rate."""
+
+# TOML and JSON have lists; a frozen, hashable value needs tuples.
+_ListToTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Widths = Annotated[tuple[Annotated[int, Ge(1), Le(8192)], ...], _ListToTuple]
+"""Units or filters of one layer after the other."""
+
+
+class Hyperparameters(pydantic.BaseModel):
+    """One setting of everything that an objective can vary, except its seed.
+
+    Raises:
+        ValueError: A name is unknown, a value outside its bounds, or a setting belongs to another
+            optimizer (as `pydantic.ValidationError`, which is a `ValueError`).
+    """
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
+
+    optimizer: Literal["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"] = (
+        structural("adam", "The optimizer, as Keras names it.")
+    )
+    learning_rate: float | None = tunable(
+        None, "Learning rate of the first epoch; None is Keras's default.", gt=0, le=100
+    )
+    learning_rate_schedule: Literal["constant", "linear", "cosine", "exponential"] = schedule(
+        "constant", "How the learning rate goes to its final value, epoch by epoch."
+    )
+    learning_rate_final: float = schedule(
+        0.01, "Fraction of the first learning rate that the last epoch reaches.", gt=0, le=1
+    )
+    momentum: float | None = tunable(
+        None, "Momentum of sgd and rmsprop.", presence=True, ge=0, lt=1
+    )
+    nesterov: bool = structural(False, "Nesterov momentum (sgd).")
+    rho: float | None = tunable(None, "Decay of the mean square (rmsprop, adadelta).", ge=0, lt=1)
+    centered: bool = structural(False, "Divide by the variance of the gradient (rmsprop).")
+    beta_1: float | None = tunable(
+        None, "Decay of the first moment (adam, adamax, nadam).", ge=0, lt=1
+    )
+    beta_2: float | None = tunable(
+        None, "Decay of the second moment (adam, adamax, nadam).", ge=0, lt=1
+    )
+    epsilon: float | None = tunable(None, "Added to the denominator (all but sgd).", gt=0, le=1)
+    amsgrad: bool = structural(False, "The AMSGrad variant of adam.")
+    initial_accumulator_value: float | None = tunable(
+        None, "First value of the sums of squares (adagrad).", ge=0, le=10
+    )
+    batch_size: int = structural(
+        128, "Pictures a gradient step; at most the training part.", ge=1, le=8192
+    )
+    epochs: int = schedule(10, "Passes over the training part.", ge=1, le=10_000)
+    steps: int | None = schedule(
+        None,
+        "Gradient steps in all, instead of epochs; the last epoch may be shorter.",
+        ge=1,
+        le=100_000_000,
+    )
+    early_stopping_patience: int | None = schedule(
+        None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
+    )
+    early_stopping_min_delta: float = schedule(
+        0.0, "The least change that counts as an improvement.", ge=0, le=100
+    )
+    restore_best_weights: bool = schedule(
+        True, "Keep the best epoch's weights instead of the last one's."
+    )
+    initializer: Literal[
+        "zeros", "ones", "random_normal", "random_uniform", "glorot_normal", "glorot_uniform"
+    ] = tunable("glorot_uniform", "What fills the kernels before training.")
+    initializer_spread: float = tunable(
+        0.05,
+        "Deviation of random_normal; random_uniform draws from -spread to spread.",
+        gt=0,
+        le=10,
+    )
+    regularizer: Literal["none", "l1", "l2", "l1_l2"] = tunable(
+        "none", "Penalty on the kernels of the hidden layers.", presence=True
+    )
+    regularizer_strength: float = tunable(
+        0.01, "Factor of the penalty; l1_l2 uses it for both parts.", ge=0, le=100
+    )
+    activation: Literal[
+        "tanh", "relu", "elu", "sigmoid", "hard_sigmoid", "exponential", "linear", "softmax"
+    ] = structural("relu", "Activation of the hidden layers.")
+    batch_normalization: bool = structural(
+        False, "Normalize each batch between a hidden layer and its activation."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names_and_values(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name, value in data.items():
+                cls.check(name, value)
+        return data
+
+    @model_validator(mode="after")
+    def _check_optimizer_has_settings(self) -> Self:
+        has = OPTIMIZER_SETTINGS[self.optimizer]
+        for name in sorted(frozenset().union(*OPTIMIZER_SETTINGS.values()) - has):
+            value = getattr(self, name)
+            if value is not None and value is not False:
+                owners = [o for o, settings in OPTIMIZER_SETTINGS.items() if name in settings]
+                raise ValueError(
+                    f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
+                    f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
+                )
+        return self
+
+    @classmethod
+    def describe(cls) -> list[HyperparameterInfo]:
+        """List every hyperparameter with its type, bounds, default, levels, kind and help."""
+        return [fields.describe(name, field) for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def check(cls, name: str, value: Any) -> Any:
+        """Validate one value without building the whole setting.
+
+        Returns:
+            The value as the field holds it: an int becomes a float where one is expected, a list a
+            tuple. Nothing else is converted.
+
+        Raises:
+            ValueError: The name is unknown, or the value has another type or is out of bounds.
+        """
+        if name not in cls.model_fields:
+            raise unknown_name("a hyperparameter", name, cls.model_fields)
+        try:
+            return _adapter(cls, name).validate_python(value)
+        except pydantic.ValidationError:
+            raise fields.broken_rule(name, cls.model_fields[name], value) from None
+
+    def structure(self) -> Hashable:
+        """Return what the compiled program depends on; equal values can share a program.
+
+        A dropout layer, a penalty or a momentum costs time even at zero, so whether it is there
+        is structural although its amount is not.
+        """
+        return tuple(
+            (name, fields.structure(field, getattr(self, name)))
+            for name, field in type(self).model_fields.items()
+        )
+
+    def optimizer_arguments(self) -> dict[str, float | bool]:
+        """Return the arguments of the Keras optimizer, without those left at Keras's default."""
+        names = {"learning_rate"} | OPTIMIZER_SETTINGS[self.optimizer]
+        values = {name: getattr(self, name) for name in sorted(names)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Check that the network can take pictures of a shape (height, width, channels).
+
+        Raises:
+            ValueError: The pictures are too small for the network.
+        """
+
+
+@cache
+def _adapter(hyperparameters: type[Hyperparameters], name: str) -> pydantic.TypeAdapter[Any]:
+    # Made once: a design of thousands of points checks every value of every point.
+    return fields.adapter(hyperparameters.model_fields[name])

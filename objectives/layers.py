@@ -1,0 +1,67 @@
+"""The few steps that the networks share, each a stock Keras layer or two."""
+
+from typing import Any
+
+import keras
+
+from objectives.hyperparameters import Hyperparameters
+
+
+def scale(inputs: Any) -> Any:
+    """Bring raw pixels, 0 to 255, to 0 to 1; leave float data as it is."""
+    if inputs.dtype == "uint8":
+        return keras.layers.Rescaling(1 / 255)(inputs)
+    return inputs
+
+
+def hidden_kernel(hyperparameters: Hyperparameters) -> dict[str, Any]:
+    """Return the arguments that every hidden layer with a kernel takes."""
+    return {
+        "kernel_initializer": _initializer(hyperparameters),
+        "kernel_regularizer": _regularizer(hyperparameters),
+    }
+
+
+def activate(x: Any, hyperparameters: Hyperparameters) -> Any:
+    """Apply the activation, after batch normalization where it is asked for."""
+    if hyperparameters.batch_normalization:
+        x = keras.layers.BatchNormalization()(x)
+    return keras.layers.Activation(hyperparameters.activation)(x)
+
+
+def dropout(x: Any, rate: float) -> Any:
+    """Apply dropout, or nothing when the rate is zero."""
+    return keras.layers.Dropout(rate)(x) if rate > 0 else x
+
+
+def pool(x: Any, pooling: str, size: int) -> Any:
+    """Pool non-overlapping windows by their maximum or average, or not at all."""
+    if pooling == "max":
+        return keras.layers.MaxPooling2D(size)(x)
+    if pooling == "average":
+        return keras.layers.AveragePooling2D(size)(x)
+    return x
+
+
+def classify(x: Any, n_classes: int, hyperparameters: Hyperparameters) -> Any:
+    """Apply the last layer: one probability a class."""
+    initializer = _initializer(hyperparameters)
+    return keras.layers.Dense(n_classes, activation="softmax", kernel_initializer=initializer)(x)
+
+
+def _initializer(hyperparameters: Hyperparameters) -> keras.initializers.Initializer:
+    spread = hyperparameters.initializer_spread
+    if hyperparameters.initializer == "random_normal":
+        return keras.initializers.RandomNormal(stddev=spread)
+    if hyperparameters.initializer == "random_uniform":
+        return keras.initializers.RandomUniform(-spread, spread)
+    return keras.initializers.get(hyperparameters.initializer)
+
+
+def _regularizer(hyperparameters: Hyperparameters) -> keras.regularizers.L1L2 | None:
+    kind, strength = hyperparameters.regularizer, hyperparameters.regularizer_strength
+    if kind == "none":
+        return None
+    return keras.regularizers.L1L2(
+        l1=strength if "l1" in kind else 0.0, l2=strength if "l2" in kind else 0.0
+    )
