@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ class TrialStorage(_CachedStorage):
         super().__init__(backend)
         self._sees_waiting = sees_waiting
         self._writes = writes
-        self._transactions = _Transactions(backend.engine, writes=writes)
+        self._listen()
 
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the engine's listeners out, as Optuna leaves out the engine."""
@@ -64,7 +65,12 @@ class TrialStorage(_CachedStorage):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Listen to the engine that Optuna made anew."""
         super().__setstate__(state)
-        self._transactions = _Transactions(self._backend.engine, writes=self._writes)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._transactions = _Transactions(self.engine, writes=self._writes)
+        # Whoever opened a storage by its URL has nothing to close: its connections end with it.
+        weakref.finalize(self, self.engine.dispose)
 
     @property
     def engine(self) -> sqlalchemy.Engine:

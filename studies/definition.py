@@ -79,8 +79,9 @@ class SearchOptions(BaseModel):
                 "Expected [search.default] with design one-factor-at-a-time, and only there. "
                 f"Received: design={self.design!r}, default={self.default!r}."
             )
-        samplers.check_sampler(self.sampler or samplers.DEFAULT_SAMPLER)
-        samplers.check_pruner(self.pruner)
+        sampler = self.sampler or samplers.DEFAULT_SAMPLER
+        _keyed("search.sampler", lambda: samplers.check_sampler(sampler))
+        _keyed("search.pruner", lambda: samplers.check_pruner(self.pruner))
         return self
 
 
@@ -135,12 +136,13 @@ class StudyDefinition(BaseModel):
     @property
     def max_epochs(self) -> int | None:
         """The most epochs that a trial can have, None where that is not known beforehand."""
-        if self.is_function or "steps" in self.fixed or "steps" in self.space:
+        if self.is_function or "steps" in self.fixed or self.factors.values_of("steps"):
             return None
-        if "epochs" in self.space:
-            return int(max(self.factors.factors["epochs"].levels()))
         default = self.network.hyperparameters.model_fields["epochs"].default
-        return int(self.fixed.get("epochs", default))
+        varied = self.factors.values_of("epochs")
+        is_always_set = "epochs" in self.factors.factors and not self.factors.factors["epochs"].when
+        unvaried = [] if is_always_set else [self.fixed.get("epochs", default)]
+        return int(max(varied + unvaried))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -164,13 +166,14 @@ class StudyDefinition(BaseModel):
         for number, setting in enumerate(self.search.enqueue):
             self._check_setting(f"search.enqueue[{number}]", setting)
         self._check_setting("search.default", self.search.default)
-        if self.search.replicates > 1 and SEED in self.factors.factors:
+        if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
-                "search.replicates", "Expected 1 where [space] varies the seed. Received: more."
+                "search.replicates",
+                "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
             )
         if self.search.design and not self.space:
             raise DefinitionError("space", "Expected factors for a design. Received: none.")
-        if self.search.design == "grid" and not self.search.n_trials:
+        if self.search.design in ("grid", "one-factor-at-a-time"):
             _ = self.factors.grid_size  # a range without a step is an error here
         return self
 
@@ -180,8 +183,13 @@ class StudyDefinition(BaseModel):
                 "objective",
                 f"Expected package.module:function. Received: {self.objective!r}.",
             )
-        for key in ("dataset", "data", "fixed"):
-            if key in self.model_fields_set:
+        given = {
+            "dataset": self.dataset is not None,
+            "data": self.data != DataOptions(),
+            "fixed": bool(self.fixed),
+        }
+        for key, is_given in given.items():
+            if is_given:
                 raise DefinitionError(
                     key, "Expected none for a function, which loads its own. Received: some."
                 )
@@ -221,7 +229,7 @@ class StudyDefinition(BaseModel):
             if name not in self.factors.factors:
                 known = self.factors.factors
                 raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
-            self.factors.factors[name].choice_of(value)
+            self.factors.factors[name].choice_of(value, f"{key}.{name}")
         missing = set(self.factors.factors) - set(setting)
         if self.search.design and setting and missing:
             raise DefinitionError(
@@ -277,8 +285,9 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
     given = dict(table)
-    if "direction" not in given and given.get("metric", "val_accuracy") in DIRECTIONS:
-        given["direction"] = DIRECTIONS[given.get("metric", "val_accuracy")]
+    if "direction" not in given and ":" not in str(given.get("objective")):
+        # A metric that nobody knows is an error of its own line, not of a missing direction.
+        given["direction"] = DIRECTIONS.get(str(given.get("metric", "val_accuracy")), "maximize")
     try:
         return StudyDefinition.model_validate(given)
     except pydantic.ValidationError as error:

@@ -39,7 +39,10 @@ def one_factor_at_a_time(space: Space, default: Mapping[str, Any]) -> list[dict[
     Raises:
         DefinitionError: A range has no step, or a default is no level.
     """
-    base = {name: factor.choice_of(default[name]) for name, factor in space.factors.items()}
+    base = {
+        name: factor.choice_of(default[name], f"search.default.{name}")
+        for name, factor in space.factors.items()
+    }
     varied = (
         {**base, factor.name: level}
         for factor in space.factors.values()
@@ -68,19 +71,30 @@ def queue_of(definition: StudyDefinition) -> list[Point]:
     For an adaptive sampler these are the known settings alone.
     """
     space, search = definition.factors, definition.search
-    known = [
-        {name: space.factors[name].choice_of(value) for name, value in setting.items()}
-        for setting in search.enqueue
-    ]
-    points = _each_once([*known, *_design(definition)])
+    points = _each_once([*_known(definition), *_design(definition)])
     trials = [
         Point(
-            params, space.distributions(params), {SEED: params.get(SEED, search.seed + replicate)}
+            params,
+            space.distributions(params),
+            {SEED: space.resolve(params).get(SEED, search.seed + replicate)},
         )
         for params in points
         for replicate in range(search.replicates)
     ]
     return trials[: search.n_trials]
+
+
+def _known(definition: StudyDefinition) -> list[dict[str, Scalar]]:
+    space = definition.factors
+    settings = [
+        {
+            name: space.factors[name].choice_of(value, f"search.enqueue[{number}].{name}")
+            for name, value in setting.items()
+        }
+        for number, setting in enumerate(definition.search.enqueue)
+    ]
+    # A point of a design has no inactive factors, or the design would run it again.
+    return [space.at(setting) for setting in settings] if definition.search.design else settings
 
 
 def _design(definition: StudyDefinition) -> list[dict[str, Scalar]]:

@@ -98,6 +98,7 @@ class Trainer:
         from objectives import training
 
         network = objectives.get(request["objective"])
+        built_before = self._programs.built
 
         def report(epoch: int, metrics: dict[str, float]) -> bool:
             channel.send("epoch", epoch=epoch, metrics=_finite(metrics))
@@ -121,6 +122,7 @@ class Trainer:
                 "best_epoch": result.best_epoch,
                 "epochs": result.last_epoch,
                 "train_seconds": round(result.train_seconds, 3),
+                "compiled": self._programs.built > built_before,
                 "parameter_count": result.parameter_count,
                 "history": _finite(result.history),
             },
@@ -143,28 +145,42 @@ class Trainer:
         return self._data[key]
 
 
-def call_function(channel: Channel, request: Message) -> None:
-    """Call a user's own `function(trial) -> float` with a real Optuna trial."""
-    import optuna
+class FunctionCaller:
+    """Calls users' own functions, `function(trial) -> float`, with real Optuna trials."""
 
-    from storage import create_storage
-    from studies.create import load_study
-    from studies.trials import prepare_trial
+    def __init__(self) -> None:
+        sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
+        self._studies: dict[str, tuple[Any, Any]] = {}
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
-    module, _, name = request["function"].partition(":")
-    function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
-    storage = create_storage(request["storage"], waiting=False)
-    study, definition = load_study(request["study"], storage)
-    (frozen,) = storage.adopt(study._study_id, [request["trial_id"]])
-    trial, _ = prepare_trial(study, definition, frozen)
-    try:
-        value = float(function(trial))
-    except optuna.TrialPruned:
-        channel.send("done", value=None, stopped="by_report", attributes={})
-    else:
-        channel.send("done", value=_finite(value), stopped="finished", attributes={})
+    def call(self, channel: Channel, request: Message) -> None:
+        """Evaluate one claimed trial."""
+        import optuna
+
+        from studies.trials import prepare_trial
+
+        module, _, name = request["function"].partition(":")
+        function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
+        study, definition = self._open(request["storage"], request["study"])
+        (frozen,) = study._storage.adopt(study._study_id, [request["trial_id"]])
+        trial, _ = prepare_trial(study, definition, frozen)
+        try:
+            value = float(function(trial))
+        except optuna.TrialPruned:
+            channel.send("done", value=None, stopped="by_report", attributes={})
+        else:
+            channel.send("done", value=_finite(value), stopped="finished", attributes={})
+
+    def _open(self, url: str, name: str) -> tuple[Any, Any]:
+        """Open a study once for all its trials: a connection each would exhaust a server."""
+        import optuna
+
+        from storage import create_storage
+        from studies.create import load_study
+
+        if name not in self._studies:
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._studies[name] = load_study(name, create_storage(url, waiting=False))
+        return self._studies[name]
 
 
 def main() -> None:
@@ -173,11 +189,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel()
     start = channel.receive()
-    handlers: dict[str, Callable[[Channel, Message], None]] = {"function": call_function}
+    handlers: dict[str, Callable[[Channel, Message], None]] = {}
     try:
-        if start["backend"] is not None:
+        if start["backend"] is None:
+            handlers["function"] = FunctionCaller().call
+        else:
             trainer = Trainer(_choose_backend(start["backend"], start["cpu_backend"]))
-            handlers |= {
+            handlers = {
                 "prepare": trainer.prepare,
                 "train": trainer.train,
                 "save": trainer.save,

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -92,44 +93,74 @@ class ReplayedCmaEsSampler(CmaEsSampler):
             )
 
 
+_Options = dict[str, type | UnionType]
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A sampler or a pruner: how to make it, and the options that a study may set."""
 
     make: Callable[..., Any]
-    options: tuple[str, ...]
+    options: _Options
 
 
-_GENETIC = ("population_size", "mutation_prob", "crossover_prob", "swapping_prob")
+_NUMBER = int | float
+_GENETIC: _Options = {
+    "population_size": int,
+    "mutation_prob": _NUMBER,
+    "crossover_prob": _NUMBER,
+    "swapping_prob": _NUMBER,
+}
 _SAMPLERS: dict[str, _Kind] = {
-    "random": _Kind(optuna.samplers.RandomSampler, ()),
+    "random": _Kind(optuna.samplers.RandomSampler, {}),
     "tpe": _Kind(
         optuna.samplers.TPESampler,
-        ("n_startup_trials", "n_ei_candidates", "multivariate", "group", "constant_liar"),
+        {
+            "n_startup_trials": int,
+            "n_ei_candidates": int,
+            "multivariate": bool,
+            "group": bool,
+            "constant_liar": bool,
+        },
     ),
-    "qmc": _Kind(NumberedQMCSampler, ("qmc_type", "scramble")),
+    "qmc": _Kind(NumberedQMCSampler, {"qmc_type": str, "scramble": bool}),
     "nsga2": _Kind(optuna.samplers.NSGAIISampler, _GENETIC),
-    "nsga3": _Kind(optuna.samplers.NSGAIIISampler, (*_GENETIC, "dividing_parameter")),
-    "gp": _Kind(optuna.samplers.GPSampler, ("n_startup_trials", "deterministic_objective")),
+    "nsga3": _Kind(optuna.samplers.NSGAIIISampler, _GENETIC | {"dividing_parameter": int}),
+    "gp": _Kind(
+        optuna.samplers.GPSampler, {"n_startup_trials": int, "deterministic_objective": bool}
+    ),
     "cmaes": _Kind(
-        ReplayedCmaEsSampler, ("n_startup_trials", "popsize", "use_separable_cma", "lr_adapt")
+        ReplayedCmaEsSampler,
+        {"n_startup_trials": int, "popsize": int, "use_separable_cma": bool, "lr_adapt": bool},
     ),
 }
-_STEPS = ("n_startup_trials", "n_warmup_steps", "interval_steps", "n_min_trials")
-_HALVING = ("min_resource", "reduction_factor", "bootstrap_count")
+_STEPS: _Options = {
+    "n_startup_trials": int,
+    "n_warmup_steps": int,
+    "interval_steps": int,
+    "n_min_trials": int,
+}
+_HALVING: _Options = {"min_resource": int, "reduction_factor": int, "bootstrap_count": int}
 _PRUNERS: dict[str, _Kind] = {
-    "none": _Kind(optuna.pruners.NopPruner, ()),
+    "none": _Kind(optuna.pruners.NopPruner, {}),
     "median": _Kind(optuna.pruners.MedianPruner, _STEPS),
-    "percentile": _Kind(optuna.pruners.PercentilePruner, ("percentile", *_STEPS)),
+    "percentile": _Kind(optuna.pruners.PercentilePruner, {"percentile": _NUMBER, **_STEPS}),
     "successive_halving": _Kind(
-        optuna.pruners.SuccessiveHalvingPruner, (*_HALVING, "min_early_stopping_rate")
+        optuna.pruners.SuccessiveHalvingPruner,
+        _HALVING | {"min_resource": int | str, "min_early_stopping_rate": int},
     ),
-    "hyperband": _Kind(optuna.pruners.HyperbandPruner, (*_HALVING, "max_resource")),
+    "hyperband": _Kind(optuna.pruners.HyperbandPruner, _HALVING | {"max_resource": int | str}),
     "threshold": _Kind(
-        optuna.pruners.ThresholdPruner, ("lower", "upper", "n_warmup_steps", "interval_steps")
+        optuna.pruners.ThresholdPruner,
+        {"lower": _NUMBER, "upper": _NUMBER, "n_warmup_steps": int, "interval_steps": int},
     ),
-    "patient": _Kind(optuna.pruners.PatientPruner, ("wrapped", "patience", "min_delta")),
-    "wilcoxon": _Kind(optuna.pruners.WilcoxonPruner, ("p_threshold", "n_startup_steps")),
+    "patient": _Kind(
+        optuna.pruners.PatientPruner,
+        {"wrapped": str | dict, "patience": int, "min_delta": _NUMBER},
+    ),
+    "wilcoxon": _Kind(
+        optuna.pruners.WilcoxonPruner, {"p_threshold": _NUMBER, "n_startup_steps": int}
+    ),
 }
 # Settings without which Optuna makes no such pruner, for those who give the name alone.
 _PRUNER_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -220,9 +251,14 @@ def _read(what: str, spec: NamedOptions, kinds: Mapping[str, _Kind]) -> tuple[st
     name = str(options.pop("name", ""))
     if name not in kinds:
         raise unknown_name(what, name, kinds)
-    for option in options:
+    for option, value in options.items():
         if option not in kinds[name].options:
             raise unknown_name(f"an option of {name}", option, kinds[name].options)
+        kind = kinds[name].options[option]
+        # Most of Optuna's classes take anything, and fail in the first trial.
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            words = getattr(kind, "__name__", str(kind))
+            raise ValueError(f"Expected {words} for {option} of {name}. Received: {value!r}.")
     return name, options
 
 

@@ -24,6 +24,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from objectives.naming import unknown_name
+
 Scalar = bool | int | float | str
 
 
@@ -86,21 +88,25 @@ class Factor:
         """Return what this factor sets when it has the value `choice`."""
         return self.meaning[choice] if self.meaning else {self.name: choice}
 
-    def choice_of(self, value: Any) -> Scalar:
+    def choice_of(self, value: Any, key: str) -> Scalar:
         """Return Optuna's choice for a level given as in `[space]`, by its label or its value.
 
         Raises:
-            DefinitionError: The factor has no such level.
+            DefinitionError: The factor has no such level; the message begins with `key`.
         """
         if not self.meaning:
-            if self.distribution._contains(value):
-                return value  # type: ignore[no-any-return]
-            raise DefinitionError(self.name, f"Expected {self.distribution}. Received: {value!r}.")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if is_number and self.distribution._contains(value):
+                return cast(Scalar, value)
+            low, high, step = (getattr(self.distribution, k) for k in ("low", "high", "step"))
+            steps = f" in steps of {step}" if step is not None else ""
+            raise DefinitionError(
+                key, f"Expected a number from {low} to {high}{steps}. Received: {value!r}."
+            )
         for choice, sets in self.meaning.items():
             if same(value, choice) or same(value, sets.get(self.name)):
                 return choice
-        known = ", ".join(str(choice) for choice in self.meaning)
-        raise DefinitionError(self.name, f"Expected one of {known}. Received: {value!r}.")
+        raise DefinitionError(key, str(unknown_name("a level", str(value), map(str, self.meaning))))
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,14 @@ class Space:
     def grid_size(self) -> int:
         """The number of combinations of all levels, inactive ones included."""
         return prod(len(factor.levels()) for factor in self.factors.values())
+
+    def values_of(self, name: str) -> list[Any]:
+        """Return the values of a hyperparameter that trials can set; of a range, both ends."""
+        factor = self.factors.get(name)
+        if factor is not None and not factor.meaning:
+            return [getattr(factor.distribution, end) for end in ("low", "high")]
+        levels = [level for f in self.factors.values() for level in f.meaning.values()]
+        return [level[name] for level in levels if name in level]
 
     def pick(self, choose: Callable[[Factor], Scalar]) -> dict[str, Scalar]:
         """Choose a value for every factor that is active given the choices before it."""

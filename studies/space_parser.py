@@ -11,6 +11,8 @@ setting = { a = { optimizer = "adam", learning_rate = 1e-3 }, b = { optimizer = 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -42,6 +44,7 @@ def parse_space(
         _check(f"fixed.{name}", name, value, kind)
     factors = {name: _parse_factor(name, line, infos, kind) for name, line in lines.items()}
     _check_set_once(factors, fixed)
+    factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
     defaults = {name: info.default for name, info in infos.items()}
     return Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
 
@@ -124,7 +127,10 @@ def _range(
 ) -> Factor:
     _check_keys(key, line, {"low", "high", "step", "log", "when"})
     low, high = (_number(key, line, end) for end in ("low", "high"))
-    step, log = line.get("step"), bool(line.get("log", False))
+    step = _number(key, line, "step") if "step" in line else None
+    log = line.get("log", False)
+    if not isinstance(log, bool):
+        raise DefinitionError(key, f"Expected true or false for 'log'. Received: log={log!r}.")
     for end in (low, high):
         _check(key, name, end, kind)
     if info is not None and info.type not in ("int", "float"):
@@ -140,6 +146,8 @@ def _range(
             key, f"Expected a step that divides high - low. Received: step={step}."
         )
     whole = info.type == "int" if info else all(isinstance(v, int) for v in (low, high, step or 1))
+    if whole and step is not None and not isinstance(step, int):
+        raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
     if whole and info and info.kind == "structural" and step is None and high - low >= MAX_PROGRAMS:
         raise DefinitionError(
             key,
@@ -153,7 +161,7 @@ def _range(
 
 def _number(key: str, line: Mapping[str, Any], end: str) -> int | float:
     value = line.get(end)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise DefinitionError(key, f"Expected a number for {end!r}. Received: {end}={value!r}.")
     return value
 
@@ -164,6 +172,24 @@ def _parse_when(key: str, when: Any) -> dict[str, list[Any]]:
             key, f"Expected when = {{ name = [values] }}. Received: when={when!r}."
         )
     return when
+
+
+def _check_when(
+    factor: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
+) -> Factor:
+    """Return the factor with the values of its `when` as the hyperparameters have them.
+
+    A misspelt value would leave it inactive for ever.
+    """
+    when = {}
+    for name, values in factor.when.items():
+        key = f"space.{factor.name}.when.{name}"
+        if name in factors:
+            choices = [factors[name].choice_of(value, key) for value in values]
+            when[name] = [factors[name].hyperparameters(c).get(name, c) for c in choices]
+        else:
+            when[name] = [_check(key, name, value, kind) for value in values]
+    return replace(factor, when=when)
 
 
 def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:

@@ -34,5 +34,6 @@ def prepare_trial(
 
 
 def seed_of(definition: StudyDefinition, trial: Trial, params: dict[str, Scalar]) -> int:
-    """Return the seed to train with: varied, replicated, or the study's."""
-    return int(params.get(SEED, trial.user_attrs.get(SEED, definition.search.seed)))
+    """Return the seed to train with: fixed, varied, replicated, or the study's."""
+    default = trial.user_attrs.get(SEED, definition.search.seed)
+    return int(definition.factors.resolve(params).get(SEED, default))

@@ -1,0 +1,93 @@
+"""Run the command `hpo` as its users do: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+COMMAND = (sys.executable, "-P", "-m", "studies")
+
+
+def environment(url: str, folder: Path) -> dict[str, str]:
+    """Return the environment of a command that works on the storage at `url`."""
+    return {
+        **os.environ,
+        "OPTUNA_STORAGE": url,
+        "HPO_ARTIFACTS": str(folder / "artifacts"),
+        "EXECUTIONS": str(folder / "executions"),
+        "COLUMNS": "80",
+    }
+
+
+def hpo(
+    *arguments: str, url: str, folder: Path, cwd: Path | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; what it writes goes to `folder` unless `cwd` is given."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(url, folder),
+        cwd=cwd or folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def start_worker(*arguments: str, url: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a worker that may execute the objectives of this folder; its words go to a file."""
+    with (folder / "worker.log").open("ab") as log:
+        return subprocess.Popen(
+            [*COMMAND, "worker", "--allow-module", "user_objectives", *arguments],
+            env=environment(url, folder),
+            cwd=HERE,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def executions(folder: Path) -> list[int]:
+    """Return the numbers of the trials that were executed, in order."""
+    return [int(line.split()[0]) for line in _lines(folder)]
+
+
+def executors(folder: Path) -> list[int]:
+    """Return the process id that executed each of these trials."""
+    return [int(line.split()[1]) for line in _lines(folder)]
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait for something that must happen; its failure is the test's."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not happen in {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process is there and not a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that a test has left running."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def _lines(folder: Path) -> list[str]:
+    file = folder / "executions"
+    return file.read_text().splitlines() if file.exists() else []

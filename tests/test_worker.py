@@ -1,0 +1,242 @@
+"""Workers as processes: exactly once, and nothing lost when one is killed, paused or told to stop.
+
+The objectives are functions of user_objectives.py, which cost nothing; networks are in
+test_search.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import optuna
+import pytest
+from commands import end, executions, executors, hpo, is_alive, start_worker, wait_until
+from optuna.trial import TrialState
+
+from storage import TrialStorage, create_storage, workers_seen
+from studies import create_study
+from studies.definition import parse_definition
+
+QUICK = ("--heartbeat=0.5", "--grace=2.5")  # a lost worker is found within seconds
+
+
+def make(
+    url: str, folder: Path, function: str, n: int, *, adaptive: bool = True, **search: Any
+) -> optuna.Study:
+    """Make a study `s` of `n` trials of a function of user_objectives.py."""
+    search |= {"sampler": "random", "n_trials": n} if adaptive else {"design": "grid"}
+    definition = parse_definition(
+        {
+            "name": "s",
+            "objective": f"user_objectives:{function}",
+            "metric": "value",
+            "direction": "minimize",
+            "search": search,
+            "space": {"x": {"low": 0.0, "high": (n - 1) / n, "step": 1 / n}}
+            if not adaptive
+            else {"x": {"low": 0.0, "high": 1.0}},
+        }
+    )
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def states(study: optuna.Study) -> dict[str, int]:
+    """Return the number of trials in each state that occurs."""
+    found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
+    return {state: found.count(state) for state in sorted(set(found))}
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Popen[bytes]]]:
+    """Collect the workers of a test, and end those that it leaves."""
+    started: list[Popen[bytes]] = []
+    yield started
+    for process in started:
+        end(process)
+
+
+@pytest.mark.parametrize("adaptive", [False, True], ids=["design", "sampler"])
+def test_eight_workers_execute_200_trials_exactly_once(
+    storage_url: str, tmp_path: Path, adaptive: bool, workers: list[Popen[bytes]]
+) -> None:
+    study = make(storage_url, tmp_path, "quick", 200, adaptive=adaptive)
+    workers += [start_worker("s", url=storage_url, folder=tmp_path) for _ in range(8)]
+    assert [worker.wait(timeout=300) for worker in workers] == [0] * 8
+    assert states(study) == {"COMPLETE": 200}
+    assert sorted(executions(tmp_path)) == list(range(200))
+    assert len({trial.params["x"] for trial in study.trials}) == 200
+
+
+def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
+    storage_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(storage_url, tmp_path, "slow", 24)
+    workers += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
+    wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
+    children = set(executors(tmp_path))
+    os.kill(workers[0].pid, signal.SIGKILL)
+    wait_until(lambda: sum(map(is_alive, children)) == 1, "the child ends with its worker", 10)
+    assert workers[1].wait(timeout=120) == 0
+    trials = study.get_trials(deepcopy=False)
+    lost = [trial for trial in trials if trial.state is TrialState.FAIL]
+    assert len(lost) <= 1
+    assert len(trials) - len(lost) == 24
+    assert states(study).get("COMPLETE") == 24
+    for trial in lost:
+        retry = trials[trial.user_attrs["retried_as"]]
+        assert retry.user_attrs["retry_of"] == trial.number
+        assert retry.params == trial.params
+
+
+def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "endless", 1)
+    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
+    workers[0].kill()
+    workers[0].wait()
+    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    assert workers[1].wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 1, "FAIL": 1}
+    assert "no heartbeat for 2.5 s" in study.trials[0].user_attrs["fail_reason"]
+
+
+def test_sigterm_queues_the_trial_again_and_ends_in_order(
+    storage_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(storage_url, tmp_path, "endless", 1)
+    workers.append(start_worker("s", url=storage_url, folder=tmp_path))
+    wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
+    (child,) = executors(tmp_path)
+    workers[0].terminate()
+    assert workers[0].wait(timeout=30) == 0
+    assert states(study) == {"FAIL": 1, "WAITING": 1}
+    assert not is_alive(child)
+    assert workers_seen(create_storage(storage_url)) == []
+
+
+def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 30)
+    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) >= 2, "it executes")
+    os.kill(workers[0].pid, signal.SIGSTOP)
+    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: "FAIL" in states(study), "its trial is taken for lost")
+    os.kill(workers[0].pid, signal.SIGCONT)
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    assert states(study) == {"COMPLETE": 30, "FAIL": 1}
+    assert "ended elsewhere" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 10)
+    workers.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) == 3, "the third trial is executed")
+    study.tell(2, state=TrialState.FAIL)
+    assert workers[0].wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 9, "FAIL": 1}
+
+
+def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "crash_on_3", 6)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 5, "FAIL": 1}
+    assert "ended by SIGSEGV" in study.trials[3].user_attrs["fail_reason"]
+
+
+def test_five_failures_in_a_row_stop_the_worker_with_a_clear_word(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "broken", 20)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 1
+    assert states(study) == {"FAIL": 5}
+    assert study.trials[0].user_attrs["fail_reason"] == "RuntimeError: no such column"
+    assert "in broken" in study.trials[0].user_attrs["traceback"]
+    assert "error: 5 trials failed in a row" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_function_may_suggest_report_and_prune_as_in_optuna(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    definition = {
+        "name": "s",
+        "objective": "user_objectives:own_space",
+        "metric": "x",
+        "direction": "minimize",
+        "search": {"sampler": "tpe", "n_trials": 20},
+    }
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    for trial in study.trials:
+        assert (trial.state is TrialState.PRUNED) == (trial.params["x"] > 0.5)
+        assert trial.intermediate_values == {1: trial.params["x"]}
+    assert len({trial.params["x"] for trial in study.trials}) == 20
+
+
+def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    done = hpo("worker", "s", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Start the worker with --allow-module user_objectives." in done.stderr
+    assert states(study) == {}
+
+
+def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 10)
+    worker = start_worker("s", "--max-trials=4", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 4}
+
+
+def test_a_waiting_worker_takes_what_is_added_later(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 2)
+    workers.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
+    make(sqlite_url, tmp_path, "quick", 5)
+    wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
+    workers[0].terminate()
+    assert workers[0].wait(timeout=30) == 0
+
+
+def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=1.5)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    found = states(study)
+    assert found["COMPLETE"] >= 1
+    assert found["FAIL"] == 50 - found["COMPLETE"]
+    assert study.trials[-1].user_attrs["fail_reason"] == "the study's timeout was over"
+
+
+def test_the_parent_of_a_worker_loads_no_framework() -> None:
+    code = (
+        "import sys, studies.worker, studies.launch, studies.progress, studies.tables; "
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_grace_shorter_than_the_heartbeat_is_an_error(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    done = hpo("worker", "--heartbeat=5", "--grace=4", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Expected a grace longer than the heartbeat." in done.stderr

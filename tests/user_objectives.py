@@ -1,0 +1,58 @@
+"""Objectives as a user writes them, for the tests of workers: Optuna's usual signature."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import optuna
+
+
+def _note(trial: optuna.Trial) -> None:
+    """Write down that this trial was executed, by whom: a line that no other process breaks."""
+    with Path(os.environ["EXECUTIONS"]).open("a") as file:
+        file.write(f"{trial.number} {os.getpid()}\n")
+
+
+def quick(trial: optuna.Trial) -> float:
+    """Return at once."""
+    _note(trial)
+    return (trial.params["x"] - 0.3) ** 2
+
+
+def slow(trial: optuna.Trial) -> float:
+    """Take a third of a second, so that a signal finds it at work."""
+    _note(trial)
+    time.sleep(0.3)
+    return float(trial.params["x"])
+
+
+def endless(trial: optuna.Trial) -> float:
+    """Never return in the time of a test; a retry does at once."""
+    _note(trial)
+    if "retry_of" not in trial.user_attrs:
+        time.sleep(600)
+    return 1.0
+
+
+def crash_on_3(trial: optuna.Trial) -> float:
+    """End the whole process of trial 3, as a fault in native code does."""
+    if trial.number == 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return float(trial.params["x"])
+
+
+def broken(trial: optuna.Trial) -> float:
+    """Fail always."""
+    raise RuntimeError("no such column")
+
+
+def own_space(trial: optuna.Trial) -> float:
+    """Suggest its own parameters, report, and prune itself where x is large."""
+    x = trial.suggest_float("x", 0.0, 1.0)
+    trial.report(x, step=1)
+    if x > 0.5:
+        raise optuna.TrialPruned
+    return x
