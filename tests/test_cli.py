@@ -1,0 +1,166 @@
+"""The command line as a user meets it: help, errors, exit codes, and 80 columns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+from commands import hpo
+
+from storage import claim, create_storage
+from studies import create_study, load_study
+from studies.cli import app
+from studies.definition import parse_definition
+
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def study_url(sqlite_url: str, tmp_path: Path) -> str:
+    """Make a study `s` of four trials, three complete and one failed."""
+    table = {
+        "name": "s",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"design": "grid"},
+        "space": {"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
+    }
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    storage = create_storage(sqlite_url)
+    for trial in claim(storage, study._study_id, 4):
+        if trial.number == 3:
+            storage.set_trial_user_attr(trial._trial_id, "fail_reason", "the loss was nan")
+            study.tell(3, state=study.trials[3].state.FAIL)
+        else:
+            study.tell(trial.number, 0.5 + trial.number / 10)
+    return sqlite_url
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
+    done = hpo(command, "--help", url="", folder=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: hpo {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_readme(command: str) -> None:
+    assert f"hpo {command}" in README.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "digits-mpl"], "Did you mean digits-mlp?"),
+        (["status", "nope"], "Expected a study in the storage, one of s. Received: nope."),
+        (["best", "digits-mlp"], "Make it first: hpo create digits-mlp"),
+        (["export", "s", "-o", "out.xls"], "ends in csv, parquet, json, md"),
+        (["model", "s", "-o", "best.h5"], "ends in .keras"),
+        (["model", "s", "--trial", "77", "-o", "b.keras"], "77"),
+        (["objectives", "mpl"], "Did you mean mlp?"),
+        (["create", "s", "--set", "epochs=0"], "fixed.epochs: Expected an int >= 1"),
+        (["create", "s", "--set", "epochs=3"], "Choose another name with --name."),
+        (["create", "s", "--name", "t", "--set", "optimizer=adm"], "Did you mean 'adam'?"),
+        (["list", "--storage", "mysql://u:secret@h/d"], "Received: scheme='mysql'"),
+        (["list", "--storage", "sqlite:///nowhere/x.db"], "Expected an existing folder."),
+        (["list", "--storage", "postgresql://u:secret@127.0.0.1:1/d"], "u:***@127.0.0.1:1/d"),
+    ],
+)
+def test_an_error_is_one_or_two_lines_with_the_remedy(
+    study_url: str, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    done = hpo(*arguments, url=study_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert "secret" not in done.stderr
+
+
+def test_debug_shows_the_traceback(study_url: str, tmp_path: Path) -> None:
+    done = hpo("--debug", "status", "nope", url=study_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_wrong_option_is_a_usage_error(study_url: str, tmp_path: Path) -> None:
+    done = hpo("create", "s", "--set", "epochs", url=study_url, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Expected KEY=VALUE" in done.stderr
+
+
+def test_list_shows_the_catalogue_and_the_storage(study_url: str, tmp_path: Path) -> None:
+    done = hpo("list", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert "fashion-mlp-grid" in done.stdout
+    assert "3 complete, 1 fail" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:
+    done = hpo("best", "s", "--top", "2", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if "0." in line]
+    assert rows == [["2", "0.7000"], ["1", "0.6000"]]
+
+
+def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
+    done = hpo("status", "s", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert "3 complete, 1 fail" in done.stdout
+    assert "trial 3 failed: the loss was nan" in done.stdout
+
+
+def test_export_writes_csv_to_the_screen_and_files_by_their_ending(
+    study_url: str, tmp_path: Path
+) -> None:
+    screen = hpo("export", "s", url=study_url, folder=tmp_path)
+    assert screen.stdout.startswith("number,value,state,datetime_start,")
+    assert len(screen.stdout.splitlines()) == 5
+    done = hpo("export", "s", "--top", "3", "-o", "b.parquet", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert list(pd.read_parquet(tmp_path / "b.parquet")["number"]) == [2, 1, 0]
+
+
+def test_creating_twice_and_a_larger_budget(sqlite_url: str, tmp_path: Path) -> None:
+    for arguments in (["-n", "5"], ["-n", "5"], ["-n", "8"]):
+        done = hpo("create", "fashion-mlp-grid", *arguments, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert len(load_study("fashion-mlp-grid", sqlite_url)[0].trials) == 8
+
+
+def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:
+    kept = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="n\n")
+    assert kept.returncode == 1
+    assert "Nothing was deleted." in kept.stderr
+    gone = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="y\n")
+    assert gone.returncode == 0
+    assert hpo("status", "s", url=study_url, folder=tmp_path).returncode == 1
+
+
+def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:
+    done = hpo("objectives", "cnn", url="", folder=tmp_path)
+    assert done.returncode == 0
+    for word in ("filters", "learning_rate", "structural", "tunable", "glorot_uniform"):
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_default_storage_is_a_file_in_the_current_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "studies", "create", "digits-mlp"]
+    subprocess.run(command, cwd=tmp_path, check=True, env={"PATH": "/usr/bin:/bin"})
+    assert (tmp_path / "hpo.db").exists()
+
+
+def test_optunas_own_command_reads_the_storage(study_url: str, tmp_path: Path) -> None:
+    optuna = Path(sys.executable).with_name("optuna")
+    command = [str(optuna), "trials", "--storage", study_url, "--study-name", "s", "-f", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '"hidden_units": "32-16"' in done.stdout

@@ -1,0 +1,51 @@
+"""The files that put the service on servers, as far as a machine without Docker can tell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here")
+def test_docker_compose_accepts_the_file_and_keeps_its_promises(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "postgres_password").write_text("topsecret")
+    command = ["docker-compose", "--file", "docker-compose.yml", "config"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "topsecret" not in done.stdout
+    database = done.stdout.partition("  database:")[2].partition("\n  worker:")[0]
+    assert "healthcheck" in database
+    assert "5432:5432" not in done.stdout
+    assert "capabilities" in done.stdout
+    assert "container_name" not in done.stdout  # a fixed name would forbid --scale
+
+
+def test_the_image_holds_every_package() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for package in ("objectives", "storage", "studies"):
+        assert f"COPY {package} {package}" in dockerfile
+
+
+def test_the_image_hands_the_password_to_libpq_alone(tmp_path: Path) -> None:
+    line = next(
+        line
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if line.startswith("ENTRYPOINT")
+    )
+    entrypoint = json.loads(line.removeprefix("ENTRYPOINT "))
+    (tmp_path / "hpo").write_text('#!/bin/sh\necho "$PGPASSWORD:$*"\n')
+    (tmp_path / "hpo").chmod(0o755)
+    (tmp_path / "password").write_text("pass word\n")
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGPASSWORD_FILE": str(tmp_path / "password")}
+    done = subprocess.run(
+        [*entrypoint, "worker", "--wait"], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "pass word:worker --wait\n"
