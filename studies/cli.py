@@ -6,6 +6,7 @@ Whatever is heavy is imported inside the functions, so that `hpo --help` answers
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -114,13 +115,14 @@ def run(
     Example: hpo run digits-mlp -n 30 -j 2
     """
     from studies import export, progress, tables
-    from studies.create import find_or_create_study
-    from studies.launch import work_here
+    from studies.create import definition_of, find_or_create_study
+    from studies.launch import fetch_data, work_here
 
     opened = _open(storage)
     found = find_or_create_study(
         study, opened, overrides=_overrides(set_, name, n_trials), artifacts=artifacts
     )
+    fetch_data(definition_of(found))
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
     with progress.live_progress(found, _console()) as tick:
@@ -132,9 +134,9 @@ def run(
     csv = Path(f"{found.study_name}.csv".replace("/", "-"))
     export.export_trials(found, csv, top=sys.maxsize)
     _print(tables.best_table(found, 10))
-    same_storage = "" if storage == STORAGE else " --storage URL"
     _say(f"All completed trials, the best first: {csv.resolve()}")
-    _say(f"Browse them: hpo dashboard{same_storage}")
+    elsewhere = storage not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    _say(f"Browse them: hpo dashboard{' --storage URL' if elsewhere else ''}")
 
 
 @app.command()

@@ -162,7 +162,8 @@ def delete_study(name: str, storage: TrialStorage) -> None:
     folder = study.user_attrs.get(ARTIFACTS_KEY)
     if folder is not None and Path(folder).is_dir():
         store = artifact_store(folder)
-        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+        # Whatever their state: a worker may be lost between keeping a network and its trial's end.
+        for trial in study.get_trials(deepcopy=False):
             delete_artifacts(storage, store, trial)
     optuna.delete_study(study_name=name, storage=storage)
 

@@ -25,6 +25,7 @@ from storage import (
 from studies.create import ARTIFACTS_KEY, installed_versions
 from studies.definition import StudyDefinition
 from studies.executor import Executor, ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.patience import patiently
 from studies.space_parser import SEED
 from studies.trials import prepare_trial, seed_of
 
@@ -124,9 +125,11 @@ class Evaluation:
                     "trial_id": claimed._trial_id,
                 }
             )
-        trial, params = prepare_trial(self.study, self.definition, claimed)
+        trial, params = patiently(
+            lambda: prepare_trial(self.study, self.definition, claimed), self._stopping
+        )
         seed = seed_of(self.definition, trial, params)
-        record_attributes(self._storage, claimed._trial_id, {SEED: seed})
+        self._record(claimed, {SEED: seed})
         hyperparameters = self.definition.factors.resolve(params)
         hyperparameters.pop(SEED, None)
         request = {
@@ -145,8 +148,10 @@ class Evaluation:
         value = metrics[self.definition.metric]
         try:
             if value is not None:
-                trial.report(value, epoch)
-            return not self._stopping() and not (self._prunes and trial.should_prune())
+                patiently(lambda: trial.report(value, epoch), self._stopping)
+            if self._stopping():
+                return False
+            return not (self._prunes and patiently(trial.should_prune, self._stopping))
         except UpdateFinishedTrialError:
             return False  # ended by somebody else: found again when the trial is told
 
@@ -154,11 +159,15 @@ class Evaluation:
         keep, study_id = self.definition.keep, self.study._study_id
         if self.definition.is_function or not is_among_best(self._storage, study_id, value, keep):
             return
-        with TemporaryDirectory(prefix="hpo-") as folder:
-            file = Path(folder) / f"trial-{claimed.number}.keras"
-            executor.save(file)
-            store = artifact_store(self._artifacts)
-            keep_artifact(self._storage, store, study_id, claimed, file, keep)
+        try:
+            with TemporaryDirectory(prefix="hpo-") as folder:
+                file = Path(folder) / f"trial-{claimed.number}.keras"
+                executor.save(file)
+                store = artifact_store(self._artifacts)
+                keep_artifact(self._storage, store, study_id, claimed, file, keep)
+        except OSError as error:
+            # A full disk, or a folder that is not on this machine, must not cost the result.
+            logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
 
     def _fail(self, claimed: FrozenTrial, executor: Executor, error: Exception) -> Outcome:
         attributes = {"fail_reason": str(error) or type(error).__name__}
@@ -181,9 +190,9 @@ class Evaluation:
         value: float | None,
         attributes: Mapping[str, Any],
     ) -> Outcome:
-        record_attributes(self._storage, claimed._trial_id, attributes)
+        self._record(claimed, attributes)
         try:
-            self.study.tell(claimed.number, value, state=state)
+            patiently(lambda: self.study.tell(claimed.number, value, state=state), self._stopping)
         except ValueError:
             # Optuna's word for a trial that ended between the two lines above.
             if self._storage.get_trial(claimed._trial_id).state is TrialState.RUNNING:
@@ -191,6 +200,12 @@ class Evaluation:
             return Outcome.LOST
         ended = {TrialState.COMPLETE: Outcome.COMPLETE, TrialState.PRUNED: Outcome.PRUNED}
         return ended.get(state, Outcome.FAILED)
+
+    def _record(self, claimed: FrozenTrial, attributes: Mapping[str, Any]) -> None:
+        patiently(
+            lambda: record_attributes(self._storage, claimed._trial_id, attributes),
+            self._stopping,
+        )
 
     def _requeue(self, claimed: FrozenTrial) -> Outcome:
         requeue(self._storage, claimed, "its worker was told to stop")

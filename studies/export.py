@@ -154,8 +154,8 @@ def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
 
 def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
     # Optuna stores UTC and gives local time, which two machines would print differently.
-    local = pd.Series([pd.NaT if time is None else time.astimezone(UTC) for time in times])
-    return local.astype("datetime64[us, UTC]")
+    utc = [pd.NaT if time is None else time.astimezone(UTC) for time in times]
+    return pd.Series(utc, dtype="datetime64[us, UTC]")
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
@@ -175,7 +175,7 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     new = frame.copy()
     new["duration"] = new["duration"].dt.total_seconds()
     for name in new.columns:
-        if new[name].map(_is_nested).any():
+        if new[name].dtype == object:
             new[name] = new[name].map(lambda cell: json.dumps(cell) if _is_nested(cell) else cell)
     return new
 
@@ -198,6 +198,10 @@ def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame in which text that a spreadsheet would compute begins with a quote."""
 
     def quote(cell: Any) -> Any:
-        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+        if not isinstance(cell, str):
+            return cell
+        quoted = f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell
+        # A bare carriage return is not quoted by Python, and begins a row to who reads it.
+        return quoted.replace("\r\n", "\n").replace("\r", "\n")
 
     return pd.DataFrame({quote(name): column.map(quote) for name, column in frame.items()})

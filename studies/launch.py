@@ -17,9 +17,11 @@ from typing import IO
 
 import optuna
 
+from objectives import archives
 from storage import TrialStorage, is_claimable, is_running
 from studies.create import ARTIFACTS_KEY, create_study
 from studies.definition import StudyDefinition, load_definition
+from studies.executor import Executor, ExecutorKind, TrialError
 from studies.worker import LAUNCHER_VARIABLE
 
 POLL = 0.5  # seconds between two looks at the workers
@@ -55,6 +57,7 @@ def run(
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
     study = create_study(definition, storage, artifacts=artifacts)
+    fetch_data(definition)
     work_here(study, storage, workers)
     return study
 
@@ -100,6 +103,24 @@ def work_here(
             time.sleep(POLL)
     on_tick()
     return not crew.is_stopping
+
+
+def fetch_data(definition: StudyDefinition) -> None:
+    """Download a study's data set, where it has to be, in front of the person who waits for it.
+
+    Raises:
+        LaunchError: It is nowhere and cannot be downloaded.
+    """
+    name = definition.dataset
+    if name is None or name == "digits" or archives.find(name) is not None:
+        return
+    executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
+    try:
+        executor.prepare(name, definition.data.model_dump())
+    except TrialError as error:
+        raise LaunchError(str(error)) from None
+    finally:
+        executor.close()
 
 
 def gpus() -> list[str]:

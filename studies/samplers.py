@@ -67,6 +67,7 @@ class ReplayedCmaEsSampler(CmaEsSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Sample from the state after the generations that are complete."""
+        self._raise_error_if_multi_objective(study)
         self._replayed_space = search_space
         self._replayed_direction = study.direction
         return super().sample_relative(study, trial, search_space)
@@ -223,7 +224,10 @@ def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:
     if name == "hyperband" and max_resource is not None:
         options.setdefault("max_resource", max_resource)
     if name == "patient":
-        options["wrapped_pruner"] = build_pruner(options.pop("wrapped"), max_resource)
+        wrapped = options.pop("wrapped")
+        # To Optuna patience with no pruner ends trials by itself, and with "none" never.
+        alone = wrapped == "none"
+        options["wrapped_pruner"] = None if alone else build_pruner(wrapped, max_resource)
     pruner: BasePruner = _make(name, _PRUNERS[name], options)
     return pruner
 

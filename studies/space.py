@@ -27,6 +27,7 @@ from optuna.distributions import (
 from objectives.naming import unknown_name
 
 Scalar = bool | int | float | str
+DIGITS = 12  # of a range with steps: 0.05 * 3 is the level 0.15, as a person writes it
 
 
 class DefinitionError(ValueError):
@@ -70,8 +71,7 @@ class Factor:
                 f"Received: low={low}, high={high}.",
             )
         n = round((high - low) / step)
-        # Rounded so that 0.05 * 3 is the level 0.15, as a person writes it.
-        return [round(low + i * step, 12) for i in range(n + 1)]
+        return [round(low + i * step, DIGITS) for i in range(n + 1)]
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Scalar:
         """Let Optuna choose, unless the trial has this parameter already."""
@@ -81,7 +81,8 @@ class Factor:
             case IntDistribution(low=low, high=high, step=step, log=log):
                 return trial.suggest_int(self.name, low, high, step=step, log=log)
             case FloatDistribution(low=low, high=high, step=step, log=log):
-                return trial.suggest_float(self.name, low, high, step=step, log=log)
+                value = trial.suggest_float(self.name, low, high, step=step, log=log)
+                return value if step is None else round(value, DIGITS)
         raise AssertionError(f"a factor of an unforeseen distribution: {self.distribution}")
 
     def hyperparameters(self, choice: Scalar) -> Mapping[str, Any]:

@@ -121,9 +121,11 @@ def watch_status(storage: TrialStorage, name: str | None, console: Console) -> N
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
-    for column in columns:
-        # Broken at its underscores, a name like early_stopping_patience fits above its values.
-        table.add_column(column.replace("_", "_\n"), overflow="fold")
+    first, *others = columns
+    table.add_column(first, no_wrap=True)
+    for column in others:
+        # A long name, such as early_stopping_patience, goes in lines above its narrow values.
+        table.add_column(column.replace("_", "\n"), overflow="fold", vertical="top")
     return table
 
 

@@ -20,6 +20,7 @@ from studies.create import DEFINITION_KEY, load_study
 from studies.definition import StudyDefinition
 from studies.evaluation import Evaluation, Outcome
 from studies.executor import Executor, ExecutorKind, ExecutorStoppedError, TrialError
+from studies.patience import patiently
 from studies.pulse import Pulse
 
 IDLE = 0.5  # seconds between two looks for work
@@ -135,7 +136,7 @@ class _Loop:
         """Work until told to stop or done; return the number of trials taken."""
         taken = 0
         while not self._stopping() and taken != self._options.max_trials:
-            claimed = self._claim()
+            claimed = patiently(self._claim, self._stopping)
             if claimed is not None:
                 taken += 1
                 self._evaluate(*claimed)

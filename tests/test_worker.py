@@ -17,6 +17,7 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 from commands import end, executions, executors, hpo, is_alive, start_worker, wait_until
 from optuna.trial import TrialState
 
@@ -51,6 +52,11 @@ def states(study: optuna.Study) -> dict[str, int]:
     """Return the number of trials in each state that occurs."""
     found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
     return {state: found.count(state) for state in sorted(set(found))}
+
+
+def epochs(study: optuna.Study) -> list[float]:
+    """Return what was reported after each epoch of all trials."""
+    return [v for trial in study.trials for v in trial.intermediate_values.values()]
 
 
 @pytest.fixture
@@ -147,6 +153,39 @@ def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
     study.tell(2, state=TrialState.FAIL)
     assert workers[0].wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
+
+
+def test_a_worker_waits_for_a_database_that_is_away(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    workers: list[Popen[bytes]],
+) -> None:
+    table = {
+        "name": "s",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"sampler": "tpe", "n_trials": 2},
+        "fixed": {"epochs": 150, "hidden_units": [16]},
+        "space": {"learning_rate": {"low": 0.001, "high": 0.01}},
+    }
+    study = create_study(parse_definition(table), postgres_url, artifacts=tmp_path / "artifacts")
+    workers.append(start_worker("s", url=postgres_url, folder=tmp_path))
+    wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
+    name = sqlalchemy.make_url(postgres_url).database
+    engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        log = tmp_path / "worker.log"
+        wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
+        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    engine.dispose()
+    assert workers[0].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 2}
+    assert len(epochs(study)) == 300
 
 
 def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
