@@ -1,0 +1,297 @@
+"""Making a study: idempotent, with its budget, and never over another one of the same name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState
+
+from storage import (
+    Budget,
+    TrialStorage,
+    artifact_store,
+    claim,
+    create_storage,
+    get_budget,
+    keep_artifact,
+    set_budget,
+)
+from studies.create import (
+    TakenNameError,
+    create_study,
+    definition_of,
+    delete_study,
+    find_or_create_study,
+    find_study,
+    installed_versions,
+    load_study,
+)
+from studies.definition import StudyDefinition, parse_definition
+
+GRID = {"design": "grid"}
+TPE = {"sampler": "tpe", "n_trials": 4}
+TOML = """
+name = "mine"
+objective = "mlp"
+dataset = "digits"
+[search]
+n_trials = 2
+[space]
+dropout = { low = 0.1, high = 0.5 }
+"""
+
+
+def define(search: dict[str, Any], **lines: Any) -> StudyDefinition:
+    space = {"hidden_units": [[8], [16, 8]], "batch_size": [16, 32, 64]}
+    plain = {"name": "s", "objective": "mlp", "dataset": "digits", "space": space}
+    return parse_definition(plain | {"search": search} | lines)
+
+
+@pytest.fixture
+def create(storage: TrialStorage, tmp_path: Path) -> Callable[..., optuna.Study]:
+    """Make a study in a fresh database of each kind."""
+
+    def make(search: dict[str, Any], **lines: Any) -> optuna.Study:
+        return create_study(define(search, **lines), storage, artifacts=tmp_path / "artifacts")
+
+    return make
+
+
+def waiting(study: optuna.Study) -> list[dict[str, Any]]:
+    trials = study.get_trials(deepcopy=False)
+    assert {trial.state for trial in trials} <= {TrialState.WAITING}
+    return [trial.params for trial in trials]
+
+
+def budget(study: optuna.Study) -> int | None:
+    storage = study._storage
+    assert isinstance(storage, TrialStorage)
+    return get_budget(storage, study._study_id).n_trials
+
+
+def contents(study: optuna.Study) -> Any:
+    trials = [(t.number, t.state, t.params, t.user_attrs) for t in study.get_trials()]
+    return study.user_attrs, study.direction, study.metric_names, trials
+
+
+@pytest.mark.parametrize("search", [GRID, TPE, GRID | {"replicates": 2, "n_trials": 5}])
+def test_making_a_study_twice_changes_nothing(
+    search: dict[str, Any], create: Callable[..., optuna.Study]
+) -> None:
+    once = contents(create(search))
+    assert contents(create(search)) == once
+
+
+def test_a_study_records_what_repeats_it(
+    create: Callable[..., optuna.Study], tmp_path: Path
+) -> None:
+    study = create(TPE)
+    assert definition_of(study) == define(TPE)
+    assert study.user_attrs["artifacts"] == str(tmp_path / "artifacts")
+    assert study.user_attrs["versions"] == installed_versions()
+    assert study.user_attrs["versions"]["optuna"] == optuna.__version__
+    assert study.metric_names == ["val_accuracy"]
+    assert study.direction.name == "MAXIMIZE"
+
+
+def test_levels_that_are_lists_are_text_in_optuna(create: Callable[..., optuna.Study]) -> None:
+    trial = create(GRID).get_trials()[-1]
+    assert trial.params["hidden_units"] == "16-8"
+    assert trial.distributions["hidden_units"] == CategoricalDistribution(("8", "16-8"))
+    assert define(GRID).factors.resolve(trial.params)["hidden_units"] == (16, 8)
+
+
+def test_a_larger_budget_adds_the_difference_to_a_design(
+    create: Callable[..., optuna.Study],
+) -> None:
+    first = waiting(create(GRID | {"n_trials": 2}))
+    assert len(first) == 2
+    study = create(GRID | {"n_trials": 5})
+    assert len(waiting(study)) == budget(study) == 5
+    assert waiting(study)[:2] == first
+    assert len(waiting(create(GRID))) == 6, "all of the grid where no number is said"
+
+
+def test_a_smaller_budget_does_nothing(create: Callable[..., optuna.Study]) -> None:
+    for search in (GRID | {"n_trials": 5}, TPE | {"n_trials": 5}):
+        create(search, name=str(search))
+        study = create(search | {"n_trials": 2}, name=str(search))
+        assert budget(study) == 5
+        assert len(waiting(study)) == (5 if "design" in search else 0)
+
+
+def test_a_larger_budget_of_a_sampler_lets_that_many_more_be_claimed(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = create(TPE | {"n_trials": 2})
+    assert waiting(study) == []
+    assert len(claim(storage, study._study_id, 9)) == 2
+    create(TPE | {"n_trials": 5})
+    assert len(claim(storage, study._study_id, 9)) == 3
+    assert claim(storage, study._study_id, 9) == []
+
+
+def test_a_budget_without_a_number_has_no_limit(create: Callable[..., optuna.Study]) -> None:
+    assert budget(create({"sampler": "random", "timeout": "1h"})) is None
+
+
+def test_another_definition_under_a_taken_name_is_an_error_that_shows_the_difference(
+    create: Callable[..., optuna.Study],
+) -> None:
+    before = contents(create(TPE))
+    differs = r"search\.seed: 0 -> 3; space\.batch_size: \[16, 32, 64\] -> \[16\].*--name"
+    with pytest.raises(TakenNameError, match=differs):
+        create(TPE | {"seed": 3}, space={"hidden_units": [[8], [16, 8]], "batch_size": [16]})
+    assert contents(create(TPE)) == before
+    create(TPE | {"seed": 3}, name="another")
+
+
+def test_a_study_of_somebody_else_is_left_alone(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    theirs = optuna.create_study(study_name="s", storage=storage)
+    theirs.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(TakenNameError, match=r"not made by this service\. .*--name"):
+        create(TPE)
+    assert theirs.user_attrs == {}
+    assert len(theirs.trials) == 1
+
+
+def test_a_creation_that_was_interrupted_is_completed(
+    storage: TrialStorage, create: Callable[..., optuna.Study], tmp_path: Path
+) -> None:
+    optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    study = create(GRID)
+    assert definition_of(study) == define(GRID)
+    assert len(waiting(study)) == budget(study) == 6
+
+
+def test_a_creation_that_was_interrupted_before_its_queue_is_completed(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    study.set_user_attr("definition", define(GRID).model_dump(mode="json"))
+    create(GRID)
+    assert len(waiting(study)) == budget(study) == 6
+
+
+def test_a_creation_that_was_interrupted_before_its_queue_keeps_the_larger_budget(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    set_budget(storage, study._study_id, Budget(5, None, adaptive=False))
+    create(GRID | {"n_trials": 2})
+    assert len(waiting(study)) == budget(study) == 5
+
+
+def test_artifacts_are_beside_the_database_unless_said_otherwise(tmp_path: Path) -> None:
+    study = create_study(define(TPE), f"sqlite:///{tmp_path}/hpo.db")
+    assert study.user_attrs["artifacts"] == str(tmp_path / "hpo-artifacts")
+    assert isinstance(study._storage, TrialStorage)
+    study._storage.engine.dispose()
+
+
+def test_deleting_a_study_removes_its_networks_and_no_other_ones(
+    storage: TrialStorage, create: Callable[..., optuna.Study], tmp_path: Path
+) -> None:
+    store = artifact_store(tmp_path / "artifacts")
+    file = tmp_path / "best.keras"
+    file.write_bytes(b"weights")
+    for name in ("s", "other"):
+        study = create(TPE, name=name)
+        # One ends well, and the worker of the other is lost after it kept its network.
+        for trial, state in zip(
+            claim(storage, study._study_id, 2), ("COMPLETE", "FAIL"), strict=True
+        ):
+            keep_artifact(storage, store, study._study_id, trial, file, keep=5)
+            values = [0.5] if state == "COMPLETE" else None
+            storage.set_trial_state_values(trial._trial_id, TrialState[state], values)
+    assert len(list((tmp_path / "artifacts").iterdir())) == 4
+    delete_study("s", storage)
+    assert len(list((tmp_path / "artifacts").iterdir())) == 2
+    assert optuna.get_all_study_names(storage) == ["other"]
+
+
+def test_a_study_can_be_deleted_when_its_folder_is_gone(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    create(TPE)
+    delete_study("s", storage)
+    assert optuna.get_all_study_names(storage) == []
+
+
+def test_a_study_that_is_not_there_suggests_the_nearest(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    create(TPE, name="study-one")
+    for call in (delete_study, load_study, find_study):
+        with pytest.raises(KeyError, match=r"Received: study-on\. Did you mean study-one\?"):
+            call("study-on", storage)
+    with pytest.raises(KeyError, match=r"Make it first: hpo create digits-mlp"):
+        find_study("digits-mlp", storage)
+
+
+def test_a_study_is_loaded_with_its_definition(
+    storage_url: str, create: Callable[..., optuna.Study]
+) -> None:
+    create(GRID)
+    elsewhere = create_storage(storage_url)
+    study, definition = load_study("s", elsewhere)
+    assert study.study_name == "s"
+    assert definition == define(GRID)
+    elsewhere.engine.dispose()
+
+
+def test_a_study_without_a_definition_is_an_error(storage: TrialStorage) -> None:
+    optuna.create_study(study_name="theirs", storage=storage)
+    with pytest.raises(KeyError, match="no definition of this service"):
+        load_study("theirs", storage)
+
+
+def test_a_name_means_the_storage_then_the_catalogue_then_a_file(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    def find(source: str, **overrides: Any) -> optuna.Study:
+        return find_or_create_study(source, storage, overrides=overrides, artifacts=tmp_path)
+
+    mine = define(TPE, name="digits-mlp")
+    create_study(mine, storage, artifacts=tmp_path)
+    assert definition_of(find("digits-mlp")) == mine
+
+    catalogued = definition_of(find("mnist-mlp-dropout"))
+    assert catalogued.name == "mnist-mlp-dropout"
+    assert catalogued.dataset == "mnist"
+
+    file = tmp_path / "study.toml"
+    file.write_text(TOML, encoding="utf-8")
+    assert find(str(file)).study_name == "mine"
+    assert find_study(str(file), storage) == "mine"
+    assert find_study("mine", storage) == "mine"
+
+    with pytest.raises(FileNotFoundError, match=r"Received: mnist-mlp-dropuot\. Did you mean"):
+        find("mnist-mlp-dropuot")
+
+
+def test_going_on_with_a_study_takes_its_stored_definition_and_a_larger_budget(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    create_study(define(TPE, fixed={"epochs": 3}), storage, artifacts=tmp_path)
+    again = find_or_create_study("s", storage, overrides={"search.n_trials": 9})
+    assert budget(again) == 9
+    assert definition_of(again).fixed == {"epochs": 3}
+    with pytest.raises(TakenNameError, match=r"fixed\.epochs: 3 -> 4"):
+        find_or_create_study("s", storage, overrides={"epochs": 4})
+    other = find_or_create_study("s", storage, overrides={"epochs": 4, "name": "t"})
+    assert definition_of(other).fixed == {"epochs": 4}
+
+
+def test_the_definition_is_json_in_the_database(create: Callable[..., optuna.Study]) -> None:
+    stored = create(GRID).user_attrs["definition"]
+    assert json.loads(json.dumps(stored)) == stored
+    assert StudyDefinition.model_validate(stored) == define(GRID)

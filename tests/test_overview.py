@@ -1,0 +1,97 @@
+"""How a study stands, as people are told."""
+
+from __future__ import annotations
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from storage import (
+    Budget,
+    TrialStorage,
+    cancel_waiting,
+    claim,
+    create_storage,
+    enqueue,
+    overview,
+    requeue,
+    set_budget,
+)
+from storage.trial_rows import Point
+
+
+def new_study(storage: TrialStorage, n: int) -> int:
+    study_id = storage.create_new_study([StudyDirection.MINIMIZE])
+    set_budget(storage, study_id, Budget(n_trials=None, timeout=None, adaptive=False))
+    enqueue(storage, study_id, [Point({}, {})] * n)
+    return study_id
+
+
+def test_an_empty_study_has_nothing_to_tell(storage: TrialStorage) -> None:
+    stand = overview(storage, new_study(storage, 0))
+    assert set(stand.counts) == set(TrialState)
+    assert sum(stand.counts.values()) == stand.retried == stand.ended == 0
+    assert (stand.per_minute, stand.epochs) == (None, {})
+
+
+def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStorage) -> None:
+    new_study(storage, 5)  # another study is not counted
+    study_id = new_study(storage, 9)
+    complete, pruned, failed, lost, _, _ = claim(storage, study_id, 6)
+    storage.set_trial_state_values(complete._trial_id, TrialState.COMPLETE, [1.0])
+    storage.set_trial_state_values(pruned._trial_id, TrialState.PRUNED)
+    storage.set_trial_state_values(failed._trial_id, TrialState.FAIL)
+    requeue(storage, lost, "lost")
+    stand = overview(storage, study_id)
+    assert {state.name: n for state, n in stand.counts.items()} == {
+        "RUNNING": 2,
+        "COMPLETE": 1,
+        "PRUNED": 1,
+        "FAIL": 2,
+        "WAITING": 4,
+    }
+    assert (stand.retried, stand.ended) == (1, 3)
+
+
+def test_every_lineage_of_a_study_that_is_over_has_ended(storage: TrialStorage) -> None:
+    study_id = new_study(storage, 4)
+    requeue(storage, claim(storage, study_id)[0], "lost")
+    requeue(storage, claim(storage, study_id)[0], "lost")
+    cancel_waiting(storage, study_id, "stopped")
+    stand = overview(storage, study_id)
+    assert stand.counts[TrialState.FAIL] == 6
+    assert (stand.retried, stand.ended) == (2, 4)
+
+
+def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> None:
+    study_id = new_study(storage, 3)
+    rates = []
+    for trial in claim(storage, study_id, 3):
+        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
+        rates.append(overview(storage, study_id).per_minute)
+    assert rates[0] is None
+    assert all(rate is not None and rate > 0 for rate in rates[1:])
+
+
+def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
+    study_id = new_study(storage, 3)
+    for trial in claim(storage, study_id, 3):
+        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
+    with storage.transaction() as connection:  # on a clock ahead of ours, 30 s apart
+        for number, time in enumerate(("12:00:00", "12:00:30", "12:01:00")):
+            connection.exec_driver_sql(
+                f"UPDATE trials SET datetime_complete = '2999-01-01 {time}' WHERE number = {number}"
+            )
+    assert overview(storage, study_id).per_minute == 2
+
+
+def test_a_running_trial_is_told_with_its_last_epoch(
+    storage: TrialStorage, storage_url: str
+) -> None:
+    study_id = new_study(storage, 3)
+    ended, early, late = claim(storage, study_id, 3)
+    for trial, epochs in ((ended, 5), (late, 3)):
+        for epoch in range(1, epochs + 1):
+            storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.5)
+    storage.set_trial_state_values(ended._trial_id, TrialState.PRUNED)
+    reader = create_storage(storage_url, writes=False)
+    assert overview(reader, study_id).epochs == {early.number: 0, late.number: 3}

@@ -1,0 +1,63 @@
+"""What can be imported from the three packages, and what importing them does not load."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import studies
+
+HEAVY = ("keras", "tensorflow", "jax", "optuna", "sqlalchemy", "pandas")
+
+
+def loaded(code: str) -> set[str]:
+    """Return the heavy libraries that a fresh Python has after running `code`."""
+    report = f"; import sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("package", ["studies", "storage", "objectives"])
+def test_public_names_are_sorted_and_importable(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name[0].isupper(), name))
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_what_studies_imports_lazily_is_what_it_makes_public() -> None:
+    assert sorted(studies._HOME) == sorted(studies.__all__)
+    for name, home in studies._HOME.items():
+        assert getattr(studies, name) is getattr(importlib.import_module(home), name)
+    with pytest.raises(AttributeError, match="has no attribute 'create_studdy'"):
+        _ = studies.create_studdy
+
+
+def test_the_check_itself_sees_a_library() -> None:
+    assert "sqlalchemy" in loaded("import storage")
+
+
+@pytest.mark.parametrize("code", ["import studies", "import studies.cli", "import objectives"])
+def test_importing_is_light(code: str) -> None:
+    assert loaded(code) == set()
+
+
+def test_asking_for_help_is_light() -> None:
+    run = "import runpy, sys, contextlib; sys.argv = ['hpo', '--help']\n"
+    run += "with contextlib.suppress(SystemExit): runpy.run_module('studies', run_name='__main__')"
+    assert loaded(run + "\npass") == set()
+    done = subprocess.run(
+        [sys.executable, "-m", "studies", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "create" in done.stdout
+
+
+def test_the_storage_loads_no_network_and_validating_a_study_no_keras() -> None:
+    assert loaded("import storage") & {"keras", "tensorflow", "jax"} == set()
+    validate = "from studies import load_definition; load_definition('digits-mlp')"
+    assert loaded(validate) & {"keras", "tensorflow", "jax"} == set()

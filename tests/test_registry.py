@@ -1,0 +1,51 @@
+"""The workers that are seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storage import TrialStorage, Worker, forget_worker, record_worker, workers_seen
+
+ONE = Worker(name="host-1-a", host="host", pid=1)
+TWO = Worker("host-2-b", "host", 2, "NVIDIA H200", study_name="s", trial_number=7)
+
+
+def seen(storage: TrialStorage) -> dict[str, Worker]:
+    """Return the workers by name, without the time since each was seen."""
+    return {worker.name: replace(worker, silent_for=0.0) for worker in workers_seen(storage)}
+
+
+def test_a_worker_is_seen_as_it_was_recorded(storage: TrialStorage) -> None:
+    assert workers_seen(storage) == []
+    record_worker(storage, ONE)
+    record_worker(storage, TWO)
+    assert seen(storage) == {ONE.name: ONE, TWO.name: TWO}
+
+
+def test_a_worker_is_seen_once_as_it_was_recorded_last(storage: TrialStorage) -> None:
+    busy = replace(ONE, device="cpu", study_name="s", trial_number=3)
+    for worker in (ONE, busy, ONE, busy):
+        record_worker(storage, worker)
+    assert list(seen(storage).values()) == [busy]
+
+
+def test_a_forgotten_worker_is_not_seen(storage: TrialStorage) -> None:
+    record_worker(storage, ONE)
+    record_worker(storage, TWO)
+    forget_worker(storage, ONE.name)
+    forget_worker(storage, ONE.name)
+    assert seen(storage) == {TWO.name: TWO}
+
+
+def test_the_worker_seen_last_comes_first_and_silence_is_told(storage: TrialStorage) -> None:
+    record_worker(storage, ONE)
+    record_worker(storage, TWO)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE hpo_workers SET seen_at = '2001-01-01 00:00:00' WHERE worker = '{TWO.name}'"
+        )
+    first, last = workers_seen(storage)
+    assert (first.name, last.name) == (ONE.name, TWO.name)
+    assert last.silent_for > 365 * 24 * 3600 > first.silent_for
+    record_worker(storage, TWO)
+    assert {worker.silent_for < 3600 for worker in workers_seen(storage)} == {True}
