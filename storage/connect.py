@@ -26,6 +26,7 @@ from sqlalchemy import event, exc
 from storage.registry import WORKERS
 from storage.trial_rows import TRIALS
 
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -137,13 +138,15 @@ class TrialStorage(_CachedStorage):
         first_unfinished = sqlalchemy.select(sqlalchemy.func.min(TRIALS.c.trial_id)).where(
             of_study, TRIALS.c.state.in_(UNFINISHED)
         )
-        started = sqlalchemy.select(TRIALS.c.trial_id).where(of_study, TRIALS.c.state.in_(STARTED))
+        # One statement sees one moment: a trial that is created and starts between two would be
+        # taken for finished, and never be read again.
+        started = sqlalchemy.select(TRIALS.c.trial_id, first_unfinished.scalar_subquery()).where(
+            of_study, TRIALS.c.state.in_(STARTED)
+        )
         with self.reading() as connection:
-            # In this order: a trial that finishes in between is only read once more.
-            unfinished = connection.execute(first_unfinished).scalar()
-            ids = sorted(connection.execute(started).scalars())
-        done = ids if unfinished is None else [i for i in ids if i < unfinished]
-        return ids, done[-1] if done else frontier
+            rows = sorted((i, first) for i, first in connection.execute(started))
+        done = [i for i, first in rows if first is None or i < first]
+        return [i for i, _ in rows], done[-1] if done else frontier
 
     def _read_started(self, study_id: int, ids: list[int]) -> list[FrozenTrial]:
         # Past this number a range is cheaper than a list, which databases limit in length.
@@ -241,27 +244,39 @@ def masked_url(url: str) -> str:
     Raises:
         ValueError: `url` is not a URL.
     """
-    return _parse(url).render_as_string(hide_password=True)
+    parsed = _parse(url)
+    secrets = {key: "***" for key in parsed.query if "password" in key.lower()}
+    shown = parsed.update_query_dict(secrets).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
 
 
 def _parse(url: str) -> sqlalchemy.URL:
     expected = "Expected a URL such as sqlite:///hpo.db or postgresql+psycopg://user@host/database."
+    parsed, problem = None, "storage without a scheme"
     try:
         parsed = sqlalchemy.make_url(url)
     except exc.ArgumentError:
-        # The text itself is not shown: a mistyped URL may hold a password.
-        raise ValueError(f"{expected} Received: storage without a scheme.") from None
+        pass
+    except ValueError:
+        problem = "a port that is no number; an @ in a password is written %40"
+    if parsed is not None and "@" in (parsed.host or ""):
+        parsed, problem = None, "a host with an @; one in a password is written %40"
+    if parsed is None:
+        # Outside of `except`, and without the text: a mistyped URL and the errors about it may
+        # hold a password.
+        raise ValueError(f"{expected} Received: {problem}.")
     if parsed.get_backend_name() == "sqlite":
         _check_sqlite(parsed)
-    elif parsed.get_backend_name() != "postgresql":
-        raise ValueError(f"{expected} Received: scheme={parsed.drivername!r}.")
     elif parsed.drivername == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in DRIVERS:
+        raise ValueError(f"{expected} Received: scheme={parsed.drivername!r}.")
     return parsed
 
 
 def _check_sqlite(url: sqlalchemy.URL) -> None:
-    if url.database in (None, "", ":memory:"):
+    memory = ":memory:" in str(url.database) or url.query.get("mode") == "memory"
+    if memory or not url.database:
         raise ValueError(
             "Expected a file, since workers are processes of their own. "
             "Received: an in-memory SQLite database. Use sqlite:///hpo.db."

@@ -90,8 +90,11 @@ def insert_trials(
         {"study_id": study_id, "number": first + i, "state": state, "datetime_start": start}
         for i in range(len(points))
     ]
-    returning = TRIALS.insert().returning(TRIALS.c.trial_id, sort_by_parameter_order=True)
-    ids = list(connection.execute(returning, rows).scalars())
+    connection.execute(TRIALS.insert(), rows)
+    # Not RETURNING: in order, SQLite would do it in a statement a row.
+    last = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
+    latest = last.order_by(TRIALS.c.trial_id.desc()).limit(len(rows))
+    ids = sorted(connection.execute(latest).scalars())
     params = [row for i, p in zip(ids, points, strict=True) for row in _param_rows(i, p)]
     attrs = [row for i, p in zip(ids, points, strict=True) for row in attr_rows(i, p.user_attrs)]
     if params:
@@ -123,6 +126,8 @@ def attr_rows(trial_id: int, attributes: Mapping[str, Any]) -> list[dict[str, An
 
 def set_user_attrs(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """Write user attributes of a trial, over those of the same key."""
+    if not attributes:
+        return
     replaced = (USER_ATTRS.c.trial_id == trial_id) & USER_ATTRS.c.key.in_(list(attributes))
     connection.execute(USER_ATTRS.delete().where(replaced))
     connection.execute(USER_ATTRS.insert(), attr_rows(trial_id, attributes))

@@ -163,17 +163,22 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
         case "csv":
             path.write_text(to_csv(frame), encoding="utf-8")
         case "json":
-            path.write_text(frame.to_json(orient="records", date_format="iso", indent=1), "utf-8")
+            text = _in_seconds(frame).to_json(orient="records", date_format="iso", indent=1)
+            path.write_text(text, encoding="utf-8")
         case "md":
             path.write_text(_as_text(frame).to_markdown(index=False) + "\n", encoding="utf-8")
         case "parquet":
             _typed(frame).to_parquet(path, index=False)
 
 
+def _in_seconds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose duration is a number of seconds, as every file has it."""
+    return frame.assign(duration=frame["duration"].dt.total_seconds())
+
+
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose nested cells are JSON and whose duration is in seconds."""
-    new = frame.copy()
-    new["duration"] = new["duration"].dt.total_seconds()
+    new = _in_seconds(frame)
     for name in new.columns:
         if new[name].dtype == object:
             new[name] = new[name].map(lambda cell: json.dumps(cell) if _is_nested(cell) else cell)

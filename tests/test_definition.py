@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_studies import RANDOM, searching, table
 
 from storage import TrialStorage
 from studies.create import create_study, definition_of
@@ -19,7 +19,6 @@ from studies.definition import (
     parse_definition,
     with_overrides,
 )
-from studies.space import DefinitionError
 
 GRID = """
 name = "fashion-mlp-grid"
@@ -64,21 +63,6 @@ dropout = { low = 0.0, high = 0.5, step = 0.05 }
 filters = [[32, 64], [32, 32, 64, 64], [64, 128, 128, 256, 256]]
 batch_size = [32, 64, 128, 256]
 """
-RANDOM = {"sampler": "random", "n_trials": 3}
-
-
-def table(**lines: Any) -> dict[str, Any]:
-    """Return a small valid definition with some lines of its own."""
-    plain = {"name": "s", "objective": "mlp", "dataset": "digits", "search": RANDOM}
-    return plain | {"space": {"activation": ["relu", "tanh"]}} | lines
-
-
-def searching(**options: Any) -> dict[str, Any]:
-    return table(search=RANDOM | options)
-
-
-def spaced(**factors: Any) -> dict[str, Any]:
-    return table(space=factors)
 
 
 def written(folder: Path, text: str) -> StudyDefinition:
@@ -112,252 +96,6 @@ def test_every_study_of_the_catalogue_is_valid_and_bears_its_files_name(name: st
 )
 def test_a_timeout_is_a_number_of_seconds_or_a_duration(timeout: Any, seconds: float) -> None:
     assert parse_definition(searching(timeout=timeout)).search.timeout == seconds
-
-
-SGD_ONLY = {"optimizer": ["sgd"]}
-SGD = {"levels": ["sgd"], "when": {"activation": ["relu"]}}
-RELU = {"levels": ["relu"], "when": {"optimizer": ["sgd"]}}
-MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
-    # what is wrong: (definition, the line's key, what the message says)
-    "key at the top": (table(serach={}), "serach", "Did you mean search?"),
-    "key of search": (searching(n_trial=1), "search.n_trial", "Did you mean n_trials?"),
-    "key of data": (table(data={"train_siz": 9}), "data.train_siz", "Did you mean train_size?"),
-    "value of data": (table(data={"validation_fraction": 2.0}), "data.validation_fraction", "1"),
-    "fixed name": (table(fixed={"epoch": 3}), "fixed.epoch", "Did you mean epochs?"),
-    "fixed value": (table(fixed={"epochs": 0}), "fixed.epochs", "an int >= 1"),
-    "factor name": (spaced(drop=[0.1], dropuot=[0.1]), "space.drop", "Did you mean dropout?"),
-    "level": (spaced(activation=["relu", "tahn"]), "space.activation", "Did you mean 'tanh'?"),
-    "no level": (spaced(activation=[]), "space.activation", "at least one level"),
-    "same level": (spaced(activation=["relu", "relu"]), "space.activation", "that differ"),
-    "same label": (spaced(hidden_units=[[8, 9], "8-9"]), "space.hidden_units", "that differ"),
-    "scalar for a factor": (spaced(dropout=0.3), "space.dropout", "a list of levels, a range"),
-    "dataset": (table(dataset="mnst"), "dataset", "Did you mean mnist?"),
-    "no dataset": (table(dataset=None), "dataset", "one of cifar10, digits"),
-    "objective": (table(objective="mpl"), "objective", "Did you mean mlp?"),
-    "metric": (table(metric="val_acuracy"), "metric", "Did you mean val_accuracy?"),
-    "direction": (table(direction="minimize"), "direction", "'maximize' for val_accuracy"),
-    "direction's name": (table(direction="maximise"), "direction", "Did you mean maximize?"),
-    "sampler": (searching(sampler="tpee"), "search.sampler", "Did you mean tpe?"),
-    "sampler option": (
-        searching(sampler={"name": "tpe", "multivariat": True}),
-        "search.sampler",
-        "Did you mean multivariate?",
-    ),
-    "sampler option's type": (
-        searching(sampler={"name": "tpe", "n_startup_trials": "many"}),
-        "search.sampler",
-        "Expected int for n_startup_trials of tpe. Received: 'many'",
-    ),
-    "pruner": (searching(pruner="hyperbnd"), "search.pruner", "Did you mean hyperband?"),
-    "pruner option": (
-        searching(pruner={"name": "hyperband", "min_resourc": 1}),
-        "search.pruner",
-        "Did you mean min_resource?",
-    ),
-    "pruner without its option": (searching(pruner="threshold"), "search.pruner", "lower, upper"),
-    "design": (searching(design="gird"), "search.design", "Did you mean grid?"),
-    "design and sampler": (searching(design="grid"), "search", "a design or a sampler"),
-    "replicates": (searching(replicates=2), "search", "a design with replicates"),
-    "replicates of a fixed seed": (
-        table(search={"design": "grid", "replicates": 2}, fixed={"seed": 3}),
-        "search.replicates",
-        "sets the seed",
-    ),
-    "no budget": (table(search={"sampler": "tpe"}), "search", "n_trials, or a timeout"),
-    "timeout": (searching(timeout="6 hours"), "search.timeout", '"6h"'),
-    "order of a range": (spaced(dropout={"low": 0.5, "high": 0.1}), "space.dropout", "low <= high"),
-    "open range": (spaced(dropout={"low": 0.5}), "space.dropout", "a number for 'high'"),
-    "endless range": (
-        {
-            "name": "s",
-            "objective": "a:b",
-            "metric": "m",
-            "direction": "minimize",
-            "search": RANDOM,
-            "space": {"x": {"low": float("-inf"), "high": 1.0}},
-        },
-        "space.x",
-        "a number for 'low'",
-    ),
-    "range outside": (spaced(dropout={"low": 0.0, "high": 1.5}), "space.dropout", "< 1"),
-    "key of a range": (
-        spaced(dropout={"low": 0.0, "high": 0.5, "stp": 0.1}),
-        "space.dropout.stp",
-        "Did you mean step?",
-    ),
-    "log with step": (
-        spaced(dropout={"low": 0.1, "high": 0.5, "step": 0.1, "log": True}),
-        "space.dropout",
-        "no step",
-    ),
-    "log from zero": (
-        spaced(dropout={"low": 0.0, "high": 0.5, "log": True}),
-        "space.dropout",
-        "low above 0",
-    ),
-    "log of text": (
-        spaced(dropout={"low": 0.1, "high": 0.5, "log": "yes"}),
-        "space.dropout",
-        "true or false",
-    ),
-    "uneven step": (
-        spaced(dropout={"low": 0.0, "high": 0.5, "step": 0.3}),
-        "space.dropout",
-        "divides high - low",
-    ),
-    "negative step": (
-        spaced(dropout={"low": 0.0, "high": 0.5, "step": -0.1}),
-        "space.dropout",
-        "divides high - low",
-    ),
-    "step of text": (
-        spaced(dropout={"low": 0.0, "high": 0.5, "step": "0.1"}),
-        "space.dropout",
-        "a number for 'step'",
-    ),
-    "broken step of whole numbers": (
-        spaced(batch_size={"low": 16, "high": 32, "step": 0.5}),
-        "space.batch_size",
-        "a whole step",
-    ),
-    "range of a list": (spaced(hidden_units={"low": 8, "high": 9}), "space.hidden_units", "a list"),
-    "range of a choice": (spaced(activation={"low": 1, "high": 2}), "space.activation", "'relu'"),
-    "nine programs": (
-        spaced(batch_size={"low": 16, "high": 24}),
-        "space.batch_size",
-        "a step: every value of batch_size is a program to compile, and these are 9",
-    ),
-    "fixed and varied": (
-        table(fixed={"activation": "relu"}),
-        "space.activation",
-        "set once. Received: it again after fixed.activation",
-    ),
-    "varied twice": (
-        spaced(optimizer=["sgd"], setting={"a": {"optimizer": "adam"}}),
-        "space.setting",
-        "set once. Received: it again after space.optimizer",
-    ),
-    "setting named as a hyperparameter": (
-        spaced(optimizer={"a": {"optimizer": "adam"}}),
-        "space.optimizer",
-        "a name of its own",
-    ),
-    "name in a setting": (
-        spaced(setting={"a": {"optimzer": "adam"}}),
-        "space.setting.a",
-        "Did you mean optimizer?",
-    ),
-    "level in a setting": (
-        spaced(setting={"a": {"optimizer": "adm"}}),
-        "space.setting.a",
-        "Did you mean 'adam'?",
-    ),
-    "when of nothing": (
-        spaced(optimizer=["sgd"], momentum={"low": 0.0, "high": 0.9, "when": {"optimiser": [1]}}),
-        "space.momentum.when.optimiser",
-        "Did you mean optimizer?",
-    ),
-    "when of no level": (
-        spaced(optimizer=["sgd"], momentum={"low": 0.0, "high": 0.9, "when": {"optimizer": ["g"]}}),
-        "space.momentum.when.optimizer",
-        "one of sgd",
-    ),
-    "when of a scalar": (
-        spaced(optimizer=["sgd"], momentum={"low": 0.0, "high": 0.9, "when": {"optimizer": "sgd"}}),
-        "space.momentum",
-        "when = { name = [values] }",
-    ),
-    "circle": (spaced(optimizer=SGD, activation=RELU), "space.optimizer.when", "no circle"),
-    "momentum of adam": (
-        spaced(optimizer=["adam", "sgd"], momentum={"low": 0.1, "high": 0.9}),
-        "space (optimizer=adam",
-        "a setting that adam has",
-    ),
-    "picture too small": (
-        table(objective="cnn", fixed={"filters": [8] * 10}),
-        "space (activation=relu)",
-        "at least 2 pixels a side in block 4",
-    ),
-    "no default": (
-        table(search={"design": "one-factor-at-a-time"}),
-        "search",
-        "[search.default] with design one-factor-at-a-time",
-    ),
-    "default of no level": (
-        table(search={"design": "one-factor-at-a-time", "default": {"activation": "rely"}}),
-        "search.default.activation",
-        "Did you mean relu?",
-    ),
-    "default for some": (
-        table(
-            search={"design": "one-factor-at-a-time", "default": {"activation": "relu"}},
-            space={"activation": ["relu"], "dropout": [0.1]},
-        ),
-        "search.default",
-        "Received: no dropout",
-    ),
-    "grid without a step": (
-        table(
-            search={"design": "grid", "n_trials": 3}, space={"dropout": {"low": 0.1, "high": 0.5}}
-        ),
-        "space.dropout",
-        "a range with a step, for a design",
-    ),
-    "grid of nothing": (table(search={"design": "grid"}, space={}), "space", "factors for"),
-    "enqueued name": (
-        searching(enqueue=[{"activations": "relu"}]),
-        "search.enqueue[0].activations",
-        "Did you mean activation?",
-    ),
-    "enqueued level": (
-        searching(enqueue=[{"activation": "relu"}, {"activation": "rulu"}]),
-        "search.enqueue[1].activation",
-        "Did you mean relu?",
-    ),
-    "enqueued text for a number": (
-        table(
-            search=RANDOM | {"enqueue": [{"dropout": "0.1"}]},
-            space={"dropout": {"low": 0.0, "high": 0.5}},
-        ),
-        "search.enqueue[0].dropout",
-        "a number from 0.0 to 0.5",
-    ),
-    "data of a function": (
-        {
-            "name": "s",
-            "objective": "a:b",
-            "direction": "minimize",
-            "dataset": "digits",
-            "search": RANDOM,
-        },
-        "dataset",
-        "none for a function",
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_names_its_line_and_what_was_expected(mistake: str) -> None:
-    definition, key, says = MISTAKES[mistake]
-    with pytest.raises(DefinitionError, match=f"(?s)^{re.escape(key)}.*: Expected ") as caught:
-        parse_definition(definition)
-    assert "Received: " in str(caught.value) or mistake == "pruner without its option"
-    assert says in str(caught.value)
-
-
-def test_a_line_that_is_missing_is_named() -> None:
-    with pytest.raises(DefinitionError, match=r"^objective: Expected this line"):
-        parse_definition({"name": "s", "direction": "minimize", "search": RANDOM})
-
-
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"study\.toml: Expected TOML\. Received: "):
-        written(tmp_path, "name = ")
-
-
-def test_an_unknown_study_suggests_the_nearest_of_the_catalogue() -> None:
-    with pytest.raises(FileNotFoundError, match=r"Received: digit-mlp\. Did you mean digits-mlp\?"):
-        load_definition("digit-mlp")
 
 
 @pytest.mark.parametrize("text", [GRID, ADAPTIVE])

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import pickle
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,19 +14,12 @@ import optuna
 import pytest
 import sqlalchemy
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.samplers import BaseSampler
-from optuna.testing.pytest_samplers import (
-    BasicSamplerTestCase,
-    RelativeSamplerTestCase,
-    SingleOnlySamplerTestCase,
-)
 from optuna.trial import FrozenTrial, TrialState
 
 from storage import TrialStorage, claim, create_storage
 from studies.create import create_study
 from studies.definition import StudyDefinition, parse_definition
 from studies.samplers import (
-    NumberedQMCSampler,
     ReplayedCmaEsSampler,
     build_pruner,
     build_sampler,
@@ -406,45 +398,3 @@ def test_names_alone_make_pruners_that_optuna_wants_settings_for() -> None:
     assert build_pruner("percentile", None)._percentile == 25.0  # type: ignore[attr-defined]
     patient = build_pruner("patient", None)
     assert isinstance(patient._wrapped_pruner, optuna.pruners.MedianPruner)  # type: ignore[attr-defined]
-
-
-class OpenQMCSampler(NumberedQMCSampler):
-    """Ours, counting its trials by itself and taking the space as it comes, as the suite wants."""
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Read the space from the first trial, as Optuna's does."""
-        space = optuna.samplers.QMCSampler.infer_relative_search_space(self, study, trial)
-        return space
-
-    def sample_relative(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        search_space: dict[str, BaseDistribution],
-    ) -> dict[str, Any]:
-        """Go to the place of the trial."""
-        self._number = trial.number
-        return super().sample_relative(study, trial, search_space)
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-class TestQmcConforms(BasicSamplerTestCase, RelativeSamplerTestCase):
-    """Optuna's own suite. One sampler serves many trials there, so that the number follows them."""
-
-    @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        """Make samplers with seeds that differ."""
-        return lambda: OpenQMCSampler(0, {}, seed=0, scramble=True)
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-class TestCmaEsConforms(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
-    """Optuna's own suite."""
-
-    @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        """Make samplers with seeds that differ."""
-        seeds = count()
-        return lambda: ReplayedCmaEsSampler(seed=next(seeds), warn_independent_sampling=False)

@@ -132,7 +132,7 @@ def test_a_pruner_ends_trials_that_lag(sqlite_url: str, tmp_path: Path) -> None:
 
 
 def test_zeros_and_ones_as_initializers_stay_near_chance(sqlite_url: str, tmp_path: Path) -> None:
-    table = digits("s", fixed={"epochs": 5, "hidden_units": [32], "learning_rate": 0.001})
+    table = digits("s", fixed={"epochs": 5, "hidden_units": [32], "learning_rate": 0.01})
     table["space"] = {"initializer": ["zeros", "ones", "glorot_uniform"]}
     study, _ = searched(sqlite_url, tmp_path, table)
     zeros, ones, glorot = (t.value for t in study.trials)
