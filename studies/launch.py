@@ -22,6 +22,7 @@ from storage import TrialStorage, is_claimable, is_running
 from studies.create import ARTIFACTS_KEY, create_study
 from studies.definition import StudyDefinition, load_definition
 from studies.executor import Executor, ExecutorKind, TrialError
+from studies.patience import patiently
 from studies.worker import LAUNCHER_VARIABLE
 
 POLL = 0.5  # seconds between two looks at the workers
@@ -95,14 +96,13 @@ def work_here(
     with crew.signals(), crew:
         crew.start(workers or max(1, len(gpus())))
         while True:
-            if not crew.is_stopping and _is_open(storage, study._study_id):
-                crew.replace_killed()
+            patiently(lambda: crew.look_after(storage, study._study_id), crew.stopping)
             if crew.has_ended():
                 break
-            on_tick()
+            patiently(on_tick, crew.stopping)
             time.sleep(POLL)
     on_tick()
-    return not crew.is_stopping
+    return not crew.stopping()
 
 
 def fetch_data(definition: StudyDefinition) -> None:
@@ -167,8 +167,7 @@ class _Crew:
         for member in self.members:
             member.process.wait()
 
-    @property
-    def is_stopping(self) -> bool:
+    def stopping(self) -> bool:
         return self.stop_requests > 0
 
     @contextmanager
@@ -204,8 +203,10 @@ class _Crew:
                 raise LaunchError(_last_word(member.log))
         return all(member.process.poll() is not None for member in self.members)
 
-    def replace_killed(self) -> None:
-        """Start a worker in the place of each that a signal ended."""
+    def look_after(self, storage: TrialStorage, study_id: int) -> None:
+        """Start a worker in the place of each that a signal ended, while there is work."""
+        if self.stopping() or not _is_open(storage, study_id):
+            return
         for member in self.members:
             code = member.process.poll()
             if code is None or code >= 0:
