@@ -31,6 +31,7 @@ BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
+LAST_ID = 2**31 - 1  # of a column of 4 bytes
 
 # The claim looks for the first waiting trial, the status counts by state, and a worker reads what
 # started since it last looked: each is a range of this index, however many trials there are.
@@ -155,7 +156,7 @@ class TrialStorage(_CachedStorage):
             study_id,
             states=STARTED,
             included_trial_ids=set() if many else set(ids),
-            trial_id_greater_than=min(ids) - 1 if many else max(ids),
+            trial_id_greater_than=min(ids) - 1 if many else LAST_ID,
         )
 
 

@@ -270,6 +270,17 @@ def test_optuna_reads_the_storage_by_its_plain_url(
     assert [(t["number"], t["state"]) for t in trials] == [(0, "COMPLETE"), (1, "RUNNING")]
 
 
+def test_a_database_that_optuna_made_gets_what_is_missing(storage_url: str) -> None:
+    code = "import sys; from optuna.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "create-study", "--storage", storage_url]
+    subprocess.run([*command, "--study-name", "s"], check=True, capture_output=True, timeout=120)
+    storage = create_storage(storage_url)
+    inspector = sqlalchemy.inspect(storage.engine)
+    assert inspector.has_table("hpo_workers")
+    assert "hpo_trials_by_state" in {index["name"] for index in inspector.get_indexes("trials")}
+    assert [study.study_name for study in storage.get_all_studies()] == ["s"]
+
+
 DURATION = """
 import sys
 from storage import claim, create_storage
