@@ -230,9 +230,8 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
 def _open(
     url: sqlalchemy.URL, options: dict[str, Any], *, waiting: bool, writes: bool
 ) -> TrialStorage:
-    clear = url.render_as_string(hide_password=False)
-    # RDBStorage formats the URL as a template, so that braces of a password must be doubled.
-    backend = RDBStorage(clear.replace("{", "{{").replace("}", "}}"), dict(options))
+    # RDBStorage formats the URL as a template; SQLAlchemy writes braces as %7B and %7D.
+    backend = RDBStorage(url.render_as_string(hide_password=False), dict(options))
     storage = TrialStorage(backend, sees_waiting=waiting, writes=writes)
     QUEUE_INDEX.create(storage.engine, checkfirst=True)
     WORKERS.create(storage.engine, checkfirst=True)
