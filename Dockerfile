@@ -1,5 +1,4 @@
-# One image for every role: `docker compose` gives the command. A GPU machine builds it with
-#   docker compose build --build-arg EXTRAS='[cuda]'
+# One image for every role: docker-compose.yml gives the command, and EXTRAS=[cuda] for GPUs.
 FROM python:3.12-slim
 
 ARG EXTRAS=""

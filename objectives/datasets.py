@@ -68,6 +68,12 @@ def input_shape(name: str) -> tuple[int, int, int] | None:
     return None if known is None else known.input_shape
 
 
+def training_size(name: str) -> int | None:
+    """Return how many pictures the training part of a known data set has; None for a path."""
+    known = archives.KNOWN.get(name)
+    return None if known is None else known.sizes["train"]
+
+
 def load(name: str, options: DataOptions) -> Dataset:
     """Load the training part of a data set and split it, stratified by class.
 

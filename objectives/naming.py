@@ -18,7 +18,8 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, remedy: str = ""
     """
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=1)
-    sentences = [f"Expected {what}, one of {', '.join(names)}. Received: {name}."]
+    known_names = f"one of {', '.join(names)}" if names else "of which there is none"
+    sentences = [f"Expected {what}, {known_names}. Received: {name}."]
     if nearest:
         sentences.append(f"Did you mean {nearest[0]}?")
     if remedy:

@@ -38,10 +38,6 @@ class NonFiniteLossError(ArithmeticError):
         self.epoch = epoch
         self.loss = loss
 
-    def __reduce__(self) -> tuple[type["NonFiniteLossError"], tuple[int, float]]:
-        """Pickle by the arguments, so that the error survives the way to another process."""
-        return type(self), (self.epoch, self.loss)
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:

@@ -87,7 +87,8 @@ def best_artifact(
             continue
     raise FileNotFoundError(
         "Expected a trial whose network is kept. "
-        f"Received: trial={trial.number}. Only the networks of the best trials are kept."
+        f"Received: trial={trial.number}. Only the networks of the best trials are kept, each in "
+        "the study's artifact folder on the machine that trained it."
     )
 
 

@@ -101,6 +101,14 @@ class TrialStorage(_CachedStorage):
         with self._transactions.plain():
             return super().get_all_trials(study_id, deepcopy, states)
 
+    def forget(self, study_id: int) -> None:
+        """Drop what the cache holds of a study: SQLite gives the ids of deleted rows out again."""
+        with self._lock:
+            study = self._studies.pop(study_id, _StudyInfo())
+            for number in study.trials:
+                trial_id = self._study_id_and_number_to_trial_id.pop((study_id, number))
+                self._trial_id_to_study_id_and_number.pop(trial_id, None)
+
     def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
         """Read claimed trials into the cache, without which Optuna refuses to write to them.
 
@@ -212,7 +220,9 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
     options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT}}
     if parsed.get_backend_name() == "postgresql":
         # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
-        options = {"pool_pre_ping": True, "connect_args": {"options": "-c timezone=utc"}}
+        given = parsed.query.get("options", "")
+        own = f"{given if isinstance(given, str) else ' '.join(given)} -c timezone=utc"
+        options = {"pool_pre_ping": True, "connect_args": {"options": own.strip()}}
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
             return _open(parsed, options, waiting=waiting, writes=writes)

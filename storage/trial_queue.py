@@ -8,8 +8,9 @@ A *lineage* is a trial together with the retries of it: a lost attempt ends as F
 again as a new trial, each naming the other. Optuna's own attributes `failed_trial` and
 `retry_history` carry the link, so that Optuna's `RetryHeartbeatStaleTrialCallback` reads it.
 
-Locks, in the order in which they are taken: the row of the study (by whatever creates rows, since
-Optuna's trial numbers are counts without a constraint), then rows of trials. On SQLite every
+Whatever creates rows locks the row of the study, since Optuna's trial numbers are counts without
+a constraint. Whoever holds that lock waits for RUNNING trials only, and a claim may come to it with
+waiting ones locked, so that no two wait for each other. On SQLite every
 transaction here holds the write lock from its beginning (connect.py).
 """
 
@@ -48,10 +49,12 @@ from storage.trial_rows import (
     utc_now,
 )
 
-MAX_RETRIES = 3  # attempts after the first: a trial that kills every worker must end some day
+MAX_RETRIES = 3  # of a trial that loses its worker each time: it must end some day
 BUDGET_KEY = "budget"  # user attribute of the study
 KEPT_BY_RETRY = ("seed",)  # user attributes; the others tell of one attempt only
-STEP_STATE_PREFIX = "completed_rung_"  # pruners' notes on steps, which a retry takes again
+# Optuna's notes that a retry must not have: on steps, which it takes again, and on files.
+OF_ONE_ATTEMPT = ("completed_rung_", "artifacts:")
+LOST_KEY = "lost_attempts"  # system attribute: how many attempts ended with their worker
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class Budget:
 
 def set_budget(storage: TrialStorage, study_id: int, budget: Budget) -> None:
     """Write the budget, which the next claim of any worker obeys."""
-    storage.set_study_user_attr(study_id, BUDGET_KEY, asdict(budget))
+    with storage.transaction() as connection:
+        lock_study(connection, study_id)
+        _write_budget(connection, study_id, budget)
 
 
 def get_budget(storage: TrialStorage, study_id: int) -> Budget:
@@ -85,7 +90,9 @@ def get_budget(storage: TrialStorage, study_id: int) -> Budget:
         return _budget(connection, study_id)
 
 
-def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point]) -> int:
+def enqueue(
+    storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget | None = None
+) -> int:
     """Queue those of `points` that the study does not have yet, in one bulk write.
 
     The points are counted from the first lineage of the study, so that a second call with the
@@ -95,6 +102,8 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point]) -> in
         storage: The storage.
         study_id: The study, which is locked meanwhile.
         points: All points of the study, in order.
+        budget: The budget to write in the same transaction, before which no claim creates a trial
+            in the place of a point.
 
     Returns:
         The number of trials added.
@@ -105,6 +114,8 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point]) -> in
     with storage.transaction() as connection:
         lock_study(connection, study_id)
         new = points[count_lineages(connection, study_id) :]
+        if budget is not None:
+            _write_budget(connection, study_id, budget)
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)
 
@@ -201,16 +212,20 @@ def requeue(storage: TrialStorage, trial: FrozenTrial, reason: str) -> int | Non
         reason: Why it ended, kept as its `fail_reason`.
 
     Returns:
-        The number of the new trial; None where the trial had ended elsewhere, or had already been
-        tried `MAX_RETRIES` times again.
+        The number of the new trial; None where the trial had ended elsewhere.
+
+    Raises:
+        KeyError: The trial is gone, with its study.
     """
     with storage.transaction() as connection:
         study_id = _study_of(connection, trial._trial_id)
-        return _requeue(connection, study_id, trial._trial_id, reason)
+        return _requeue(connection, study_id, trial._trial_id, reason, lost=False)
 
 
 def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[int]:
     """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
+
+    One that has lost its worker more than `MAX_RETRIES` times ends without a retry.
 
     Args:
         storage: The storage.
@@ -219,6 +234,9 @@ def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[in
 
     Returns:
         The numbers of the trials that were lost.
+
+    Raises:
+        KeyError: The study was deleted.
     """
     with storage.reading() as connection:
         if not _stale(connection, study_id, grace):
@@ -228,7 +246,7 @@ def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[in
         stale = _stale(connection, study_id, grace)
         for trial_id in stale:
             reason = f"its worker was lost: no heartbeat for {grace:g} s"
-            _requeue(connection, study_id, trial_id, reason)
+            _requeue(connection, study_id, trial_id, reason, lost=True)
     return list(stale.values())
 
 
@@ -247,6 +265,13 @@ def _study_of(connection: Connection, trial_id: int) -> int:
         raise KeyError(f"There is no trial with id {trial_id}: its study was deleted.")
     lock_study(connection, study_id)
     return int(study_id)
+
+
+def _write_budget(connection: Connection, study_id: int, budget: Budget) -> None:
+    row = (STUDY_ATTRS.c.study_id == study_id) & (STUDY_ATTRS.c.key == BUDGET_KEY)
+    connection.execute(STUDY_ATTRS.delete().where(row))
+    value = {"study_id": study_id, "key": BUDGET_KEY, "value_json": json.dumps(asdict(budget))}
+    connection.execute(STUDY_ATTRS.insert().values(value))
 
 
 def _budget(connection: Connection, study_id: int) -> Budget:
@@ -320,7 +345,9 @@ def _stale(connection: Connection, study_id: int, grace: float) -> dict[int, int
     }
 
 
-def _requeue(connection: Connection, study_id: int, trial_id: int, reason: str) -> int | None:
+def _requeue(
+    connection: Connection, study_id: int, trial_id: int, reason: str, *, lost: bool
+) -> int | None:
     """End a trial as FAIL and insert its retry; the study must be locked."""
     if lock_trial(connection, trial_id) is not TrialState.RUNNING:
         return None
@@ -330,7 +357,8 @@ def _requeue(connection: Connection, study_id: int, trial_id: int, reason: str) 
     system = read_attrs(connection, SYSTEM_ATTRS, trial_id)
     history = [*system.get("retry_history", []), number]
     retry = None
-    if len(history) <= MAX_RETRIES:
+    system[LOST_KEY] = system.get(LOST_KEY, 0) + lost
+    if system[LOST_KEY] <= MAX_RETRIES:
         retry = _insert_retry(connection, study_id, trial_id, system, history)
     set_user_attrs(connection, trial_id, {"fail_reason": reason, "retried_as": retry})
     fail_trials(connection, TRIALS.c.trial_id == trial_id)
@@ -357,7 +385,7 @@ def _insert_retry(
             ["trial_id", *columns], copied.where(PARAMS.c.trial_id == trial_id)
         )
     )
-    notes = {k: v for k, v in system.items() if not k.startswith(STEP_STATE_PREFIX)}
+    notes = {k: v for k, v in system.items() if not k.startswith(OF_ONE_ATTEMPT)}
     links = {RETRY_KEY: history[0], "retry_history": history}
     connection.execute(SYSTEM_ATTRS.insert(), attr_rows(new_id, {**notes, **links}))
     return number

@@ -238,8 +238,12 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     Example: hpo best fashion-mlp-grid --top 3
     """
     from studies import tables
+    from studies.progress import best_or_none
 
-    _print(tables.best_table(_find(study, storage), top))
+    found = _find(study, storage)
+    if best_or_none(found) is None:
+        _fail(f"No trial is complete yet. See how it stands: hpo status {found.study_name}")
+    _print(tables.best_table(found, top))
 
 
 @app.command()
@@ -325,7 +329,9 @@ def main() -> None:
         if _state["debug"]:
             raise
         words = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.stderr.write(f"error: {str(words) or type(error).__name__}\n")
+        cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link
+        lines = str(cause or words).splitlines() or [type(error).__name__]
+        sys.stderr.write(f"error: {lines[0] if cause else ' '.join(lines)}\n")
         if not isinstance(error, ValueError | LookupError | OSError | RuntimeError):
             sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")
         sys.exit(1)
@@ -341,10 +347,10 @@ def _open(url: str, *, writes: bool = True) -> TrialStorage:
 
 
 def _find(study: str, url: str) -> optuna.Study:
-    from studies.create import find_study, load_study
+    from studies.create import find_study, open_study
 
     opened = _open(url, writes=False)
-    return load_study(find_study(study, opened), opened)[0]
+    return open_study(find_study(study, opened), opened)
 
 
 def _overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -> dict[str, Any]:

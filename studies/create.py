@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,10 @@ from storage import (
     delete_artifacts,
     enqueue,
     get_budget,
-    set_budget,
 )
 from studies import designs
 from studies.definition import (
+    SearchOptions,
     StudyDefinition,
     catalog,
     difference,
@@ -37,6 +40,7 @@ from studies.definition import (
 DEFINITION_KEY = "definition"  # user attributes of the study
 ARTIFACTS_KEY = "artifacts"
 VERSIONS_KEY = "versions"
+CREATED_KEY = "created_at"  # tells a study from one of the same name that was deleted
 LIBRARIES = ("hpo", "keras", "tensorflow", "jax", "optuna", "numpy")
 ARTIFACTS = "hpo-artifacts"  # the default folder's name
 
@@ -64,6 +68,7 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
+        ConnectionError: The database does not answer.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
     try:
@@ -71,11 +76,16 @@ def create_study(
             storage=opened, study_name=definition.name, direction=definition.direction
         )
     except DuplicatedStudyError:
-        study = optuna.load_study(storage=opened, study_name=definition.name)
+        study = open_study(definition.name, opened)
         _check_same(study, definition)
-    if DEFINITION_KEY not in study.user_attrs:
+    if DEFINITION_KEY in study.user_attrs:
+        _extend(opened, study, definition.search)
+    else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
-    _fill(opened, study, definition)
+        queue = designs.queue_of(definition)
+        enqueue(opened, study._study_id, queue, _budget(definition, len(queue)))
+        # Last: workers take a study that has its definition.
+        study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
     return study
 
 
@@ -88,8 +98,21 @@ def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, St
             there.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
-    study = _load(opened, name)
+    study = open_study(name, opened)
     return study, definition_of(study)
+
+
+def open_study(name: str, storage: TrialStorage) -> optuna.Study:
+    """Return a study without looking at its definition: to read results needs no data set.
+
+    Raises:
+        KeyError: There is no such study.
+    """
+    try:
+        return optuna.load_study(storage=storage, study_name=name)
+    except KeyError:
+        names = optuna.get_all_study_names(storage)
+        raise KeyError(str(unknown_name("a study in the storage", name, names))) from None
 
 
 def find_study(source: str, storage: TrialStorage) -> str:
@@ -132,10 +155,10 @@ def find_or_create_study(
         DefinitionError: A line of the definition breaks a rule.
         TakenNameError: Another study has this name.
     """
+    stored = None
     if source in optuna.get_all_study_names(storage):
-        table = _load(storage, source).user_attrs.get(DEFINITION_KEY, {"name": source})
-    else:
-        table = read_table(source)
+        stored = open_study(source, storage).user_attrs.get(DEFINITION_KEY)
+    table = read_table(source) if stored is None else stored
     definition = parse_definition(with_overrides(table, overrides))
     return create_study(definition, storage, artifacts=artifacts)
 
@@ -158,7 +181,7 @@ def delete_study(name: str, storage: TrialStorage) -> None:
     Raises:
         KeyError: There is no such study.
     """
-    study = _load(storage, name)
+    study = open_study(name, storage)
     folder = study.user_attrs.get(ARTIFACTS_KEY)
     if folder is not None and Path(folder).is_dir():
         store = artifact_store(folder)
@@ -179,17 +202,9 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
-def _load(storage: TrialStorage, name: str) -> optuna.Study:
-    try:
-        return optuna.load_study(storage=storage, study_name=name)
-    except KeyError:
-        names = optuna.get_all_study_names(storage)
-        raise KeyError(str(unknown_name("a study in the storage", name, names))) from None
-
-
 def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
     if DEFINITION_KEY not in study.user_attrs:
-        if len(study.get_trials(deepcopy=False)) > 0:
+        if ARTIFACTS_KEY not in study.user_attrs and study.get_trials(deepcopy=False):
             raise TakenNameError(
                 f"Expected a free name. Received: {definition.name!r}, a study that was not made "
                 "by this service. Choose another with --name."
@@ -206,28 +221,34 @@ def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
 def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -> None:
     study.set_user_attr(ARTIFACTS_KEY, str(artifacts.absolute()))
     study.set_user_attr(VERSIONS_KEY, installed_versions())
+    study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names([definition.metric])
-    # Last: a study that has its definition is complete but for its queue.
-    study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
 
 
-def _fill(storage: TrialStorage, study: optuna.Study, definition: StudyDefinition) -> None:
+def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
+    """Return the budget of a definition; a design is spent when its points are."""
     search = definition.search
-    n_trials = search.n_trials
-    adaptive = search.design is None
-    if not adaptive and n_trials is None:
-        n_trials = len(designs.queue_of(definition))
-    try:
-        old = get_budget(storage, study._study_id).n_trials
-        n_trials = None if n_trials is None or old is None else max(n_trials, old)
-    except KeyError:
-        pass  # a new study
-    if search.n_trials is not None and n_trials is not None:
-        definition = definition.with_budget(n_trials)
-    set_budget(storage, study._study_id, Budget(n_trials, search.timeout, adaptive))
-    enqueue(storage, study._study_id, designs.queue_of(definition))
+    if search.design is not None:
+        return Budget(n_queued, search.timeout, adaptive=False)
+    return Budget(search.n_trials, search.timeout, adaptive=True)
+
+
+def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -> None:
+    """Add what a larger budget adds to a study that is there."""
+    # The stored definition says in which order the points come.
+    definition = definition_of(study)
+    old = get_budget(storage, study._study_id)
+    if old.n_trials is not None and (search.n_trials is not None or search.design is not None):
+        wanted = search.n_trials or sys.maxsize
+        definition = definition.with_budget(max(wanted, old.n_trials))
+    queue = designs.queue_of(definition)
+    timeout = old.timeout
+    if search.timeout != definition.search.timeout:
+        timeout = search.timeout
+    new = replace(_budget(definition, len(queue)), timeout=timeout)
+    enqueue(storage, study._study_id, queue, new)
 
 
 def _default_artifacts(url: sqlalchemy.URL) -> Path:

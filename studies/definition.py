@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import resources
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -212,6 +213,14 @@ class StudyDefinition(BaseModel):
                 f"Expected {DIRECTIONS[self.metric]!r} for {self.metric}. "
                 f"Received: direction={self.direction!r}.",
             )
+        size = datasets.training_size(self.dataset)
+        most = None if size is None else size - ceil(size * self.data.validation_fraction)
+        if most is not None and (self.data.train_size or 0) > most:
+            raise DefinitionError(
+                "data.train_size",
+                f"Expected at most the {most} pictures that the validation part leaves. "
+                f"Received: train_size={self.data.train_size}.",
+            )
         shape = datasets.input_shape(self.dataset)
         for point in self.factors.examples(EXAMPLES):
             settings = self.factors.resolve(point)
@@ -300,19 +309,28 @@ def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> di
     A key with dots names a line (`search.seed`); one without is a line at the top, or else a
     hyperparameter, which is fixed and so no longer searched.
     """
-    new: dict[str, Any] = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in table.items()
-    }
+    new = dict(table)
     for key, value in overrides.items():
-        section, _, rest = key.partition(".")
-        if rest:
-            new.setdefault(section, {})[rest] = value
+        *sections, last = key.split(".")
+        if sections:
+            _section(new, key, sections)[last] = value
         elif key in StudyDefinition.model_fields:
             new[key] = value
         else:
-            new.get("space", {}).pop(key, None)
-            new.setdefault("fixed", {})[key] = value
+            _section(new, "space", ["space"]).pop(key, None)
+            _section(new, "fixed", ["fixed"])[key] = value
     return new
+
+
+def _section(table: dict[str, Any], key: str, names: list[str]) -> dict[str, Any]:
+    """Return the table that a dotted key names, copied on the way, made where it is missing."""
+    for name in names:
+        inner = table.get(name, {})
+        if not isinstance(inner, dict):
+            raise DefinitionError(key, f"Expected {name} to be a table. Received: {inner!r}.")
+        table[name] = inner = dict(inner)
+        table = inner
+    return table
 
 
 def difference(old: StudyDefinition, new: StudyDefinition) -> list[str]:

@@ -22,7 +22,7 @@ from storage import (
     record_attributes,
     requeue,
 )
-from studies.create import ARTIFACTS_KEY, installed_versions
+from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
 from studies.definition import StudyDefinition
 from studies.executor import Executor, ExecutorDiedError, ExecutorStoppedError, TrialError
 from studies.patience import patiently
@@ -73,6 +73,7 @@ class Evaluation:
         self._stopping = stopping
         self._prunes = definition.search.pruner != "none"
         self._artifacts = study.user_attrs[ARTIFACTS_KEY]
+        self.created_at: str = study.user_attrs[CREATED_KEY]
         self._data_sha256: str | None = None
 
     def prepare(self, executor: Executor) -> None:
@@ -91,6 +92,10 @@ class Evaluation:
             return self._run(claimed, executor)
         except UpdateFinishedTrialError:
             return Outcome.LOST
+        except KeyError:
+            if self._is_there(claimed):
+                raise
+            return Outcome.LOST  # its study was deleted
 
     def _run(self, claimed: FrozenTrial, executor: Executor) -> Outcome:
         started = time.perf_counter()
@@ -98,7 +103,12 @@ class Evaluation:
             result = self._evaluate(claimed, executor)
         except ExecutorStoppedError:
             return self._requeue(claimed)
-        except (TrialError, ExecutorDiedError) as error:
+        except ExecutorDiedError as error:
+            # A signal to the whole group, as schedulers send it, may reach the child too.
+            return (
+                self._requeue(claimed) if self._stopping() else self._fail(claimed, executor, error)
+            )
+        except TrialError as error:
             return self._fail(claimed, executor, error)
         if result["stopped"] == "by_report" and self._stopping():
             return self._requeue(claimed)
@@ -111,7 +121,8 @@ class Evaluation:
             return self._tell(claimed, TrialState.PRUNED, None, attributes)
         if result["value"] is None:
             attributes["fail_reason"] = "the value is not a finite number"
-            return self._tell(claimed, TrialState.FAIL, None, attributes)
+            self._tell(claimed, TrialState.FAIL, None, attributes)
+            return Outcome.DIVERGED
         self._keep(claimed, executor, result["value"])
         return self._tell(claimed, TrialState.COMPLETE, result["value"], attributes)
 
@@ -122,6 +133,7 @@ class Evaluation:
                     "function": self.definition.objective,
                     "storage": self._storage_url,
                     "study": self.study.study_name,
+                    "created_at": self.created_at,
                     "trial_id": claimed._trial_id,
                 }
             )
@@ -157,26 +169,34 @@ class Evaluation:
 
     def _keep(self, claimed: FrozenTrial, executor: Executor, value: float) -> None:
         keep, study_id = self.definition.keep, self.study._study_id
-        if self.definition.is_function or not is_among_best(self._storage, study_id, value, keep):
+        if self.definition.is_function or not patiently(
+            lambda: is_among_best(self._storage, study_id, value, keep), self._stopping
+        ):
             return
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
                 executor.save(file)
                 store = artifact_store(self._artifacts)
-                keep_artifact(self._storage, store, study_id, claimed, file, keep)
-        except OSError as error:
-            # A full disk, or a folder that is not on this machine, must not cost the result.
+                patiently(
+                    lambda: keep_artifact(self._storage, store, study_id, claimed, file, keep),
+                    self._stopping,
+                )
+        except (OSError, TrialError, ExecutorDiedError) as error:
+            # A full disk, here or in the child, or a folder that this machine does not have, must
+            # not cost the result.
             logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
 
     def _fail(self, claimed: FrozenTrial, executor: Executor, error: Exception) -> Outcome:
-        attributes = {"fail_reason": str(error) or type(error).__name__}
+        attributes: dict[str, Any] = {"fail_reason": str(error) or type(error).__name__}
         diverged = isinstance(error, TrialError) and error.kind == "NonFiniteLossError"
         if isinstance(error, TrialError) and not diverged:
             attributes = {
                 "fail_reason": f"{error.kind}: {error}",
                 "traceback": error.traceback,
             }
+        if isinstance(error, TrialError):
+            attributes |= error.attributes
         logger.warning("trial %d failed: %s", claimed.number, attributes["fail_reason"])
         outcome = self._tell(
             claimed, TrialState.FAIL, None, {**attributes, **self._provenance(executor)}
@@ -208,8 +228,16 @@ class Evaluation:
         )
 
     def _requeue(self, claimed: FrozenTrial) -> Outcome:
-        requeue(self._storage, claimed, "its worker was told to stop")
-        return Outcome.REQUEUED
+        reason = "its worker was told to stop"
+        retry = patiently(lambda: requeue(self._storage, claimed, reason), lambda: False)
+        return Outcome.LOST if retry is None else Outcome.REQUEUED
+
+    def _is_there(self, claimed: FrozenTrial) -> bool:
+        try:
+            self._storage.get_trial(claimed._trial_id)
+        except KeyError:
+            return False
+        return True
 
     def _provenance(self, executor: Executor) -> dict[str, Any]:
         """Return where and with what the trial ran."""

@@ -32,12 +32,14 @@ class TrialError(RuntimeError):
     Attributes:
         kind: The class of the exception.
         traceback: Its traceback, as text.
+        attributes: What is known of the trial up to then.
     """
 
-    def __init__(self, kind: str, message: str, traceback: str) -> None:
+    def __init__(self, kind: str, message: str, traceback: str, attributes: Message) -> None:
         super().__init__(message)
         self.kind = kind
         self.traceback = traceback
+        self.attributes = attributes
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,15 @@ class Executor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            env={**_QUIET, **os.environ},
+            env={**_DEFAULTS, **os.environ},
         )
         self._events: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
-        ready = self._ask({"backend": kind.backend, "cpu_backend": kind.cpu_backend})
+        try:
+            ready = self._ask({"backend": kind.backend, "cpu_backend": kind.cpu_backend})
+        except BaseException:
+            self.close()
+            raise
         self.backend: str | None = ready["backend"]
         self.device: str = ready["device"]
 
@@ -101,6 +107,11 @@ class Executor:
 
         Returns:
             value, stopped, and the attributes to record.
+
+        Raises:
+            TrialError: Training raised an exception, as when the loss is no longer finite.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop at once.
         """
         result = self._ask({"call": "train", **request}, on_epoch)
         self.programs_built = result["programs_built"]
@@ -132,7 +143,9 @@ class Executor:
                 case "epoch" if on_epoch is not None:
                     self._send({"go_on": on_epoch(event["epoch"], event["metrics"])})
                 case "error":
-                    raise TrialError(event["kind"], event["message"], event["traceback"])
+                    raise TrialError(
+                        event["kind"], event["message"], event["traceback"], event["attributes"]
+                    )
                 case _:
                     return event
 
@@ -158,9 +171,13 @@ class Executor:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
+        try:
+            for line in self._process.stdout:
+                self._events.put(json.loads(line))
+        except ValueError:
+            self._process.kill()  # it died in the middle of a line, or speaks no more
+        finally:
+            self._events.put(None)
 
     def _died(self) -> ExecutorDiedError:
         code = self._process.wait()
@@ -172,7 +189,7 @@ class Executor:
 
 
 # The environment may say otherwise; these are for those who say nothing.
-_QUIET = {
+_DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # JAX would take 3/4 of a GPU that others may share
 }

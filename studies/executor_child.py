@@ -5,7 +5,7 @@ fork. One JSON object a line; requests come in on standard input, events go out 
 standard output when it started (later prints of any library go to standard error instead). When
 standard input closes, its worker is gone, and it ends at once, whatever it is doing.
 
-This is the only module of the package that imports Keras.
+Of what a worker runs, this alone imports Keras.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -99,21 +100,31 @@ class Trainer:
 
         network = objectives.get(request["objective"])
         built_before = self._programs.built
+        started = time.perf_counter()
+        course: dict[str, list[float | None]] = {}
 
         def report(epoch: int, metrics: dict[str, float]) -> bool:
+            for name, value in metrics.items():
+                course.setdefault(name, []).append(_finite(value))
             channel.send("epoch", epoch=epoch, metrics=_finite(metrics))
             return bool(channel.receive()["go_on"])
 
-        self._result = result = training.train(
-            network,
-            network.hyperparameters(**request["hyperparameters"]),
-            self._load(request),
-            seed=request["seed"],
-            metric=request["metric"],
-            maximize=request["maximize"],
-            report=report,
-            programs=self._programs,
-        )
+        try:
+            self._result = result = training.train(
+                network,
+                network.hyperparameters(**request["hyperparameters"]),
+                self._load(request),
+                seed=request["seed"],
+                metric=request["metric"],
+                maximize=request["maximize"],
+                report=report,
+                programs=self._programs,
+            )
+        except Exception as error:
+            seconds = round(time.perf_counter() - started, 3)
+            known = {"history": course, "epochs": len(course.get("loss", []))}
+            _send_error(channel, error, **known, train_seconds=seconds)
+            return
         channel.send(
             "done",
             value=_finite(result.value),
@@ -160,7 +171,7 @@ class FunctionCaller:
 
         module, _, name = request["function"].partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
-        study, definition = self._open(request["storage"], request["study"])
+        study, definition = self._open(request)
         (frozen,) = study._storage.adopt(study._study_id, [request["trial_id"]])
         trial, _ = prepare_trial(study, definition, frozen)
         try:
@@ -170,23 +181,28 @@ class FunctionCaller:
         else:
             channel.send("done", value=_finite(value), stopped="finished", attributes={})
 
-    def _open(self, url: str, name: str) -> tuple[Any, Any]:
+    def _open(self, request: Message) -> tuple[Any, Any]:
         """Open a study once for all its trials: a connection each would exhaust a server."""
         import optuna
 
         from storage import create_storage
         from studies.create import load_study
 
-        if name not in self._studies:
+        # A study that was deleted and made again may have the name, and on SQLite the id.
+        key = f"{request['study']} {request['created_at']}"
+        if key not in self._studies:
             optuna.logging.set_verbosity(optuna.logging.WARNING)
-            self._studies[name] = load_study(name, create_storage(url, waiting=False))
-        return self._studies[name]
+            opened = create_storage(request["storage"], waiting=False)
+            self._studies = {key: load_study(request["study"], opened)}
+        return self._studies[key]
 
 
 def main() -> None:
     """Serve requests until standard input closes."""
     # Ctrl-C in a terminal reaches the whole group; the worker decides what it means for a trial.
+    # Schedulers send SIGTERM to the whole group too. The child ends with its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     channel = Channel()
     start = channel.receive()
     handlers: dict[str, Callable[[Channel, Message], None]] = {}
@@ -257,12 +273,13 @@ def _silent() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _send_error(channel: Channel, error: Exception) -> None:
+def _send_error(channel: Channel, error: Exception, **attributes: Any) -> None:
     channel.send(
         "error",
         kind=type(error).__name__,
         message=str(error),
         traceback="".join(traceback.format_exception(error)),
+        attributes=attributes,
     )
 
 

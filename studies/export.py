@@ -107,7 +107,10 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
         raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
     storage = study._storage
     assert isinstance(storage, TrialStorage)
-    number = study.best_trial.number if trial is None else trial
+    best = best_rows(study, 1)  # as ranked everywhere here: of equals the earlier one
+    if trial is None and not best:
+        raise ValueError("Expected a study with a complete trial. Received: none is complete.")
+    number = best[0].number if trial is None else trial
     trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
     path.write_bytes(best_artifact(storage, store, storage.get_trial(trial_id)))

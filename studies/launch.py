@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ def run(
     *,
     workers: int | None = None,
     artifacts: str | Path | None = None,
+    allow_modules: Sequence[str] = (),
 ) -> optuna.Study:
     """Make a study or go on with it, and work on it here until it is done.
 
@@ -48,6 +49,7 @@ def run(
         storage: The URL of the storage.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         artifacts: The folder for trained networks.
+        allow_modules: Packages whose functions the study may name as its objective.
 
     Returns:
         The study.
@@ -59,7 +61,8 @@ def run(
         definition = load_definition(definition)
     study = create_study(definition, storage, artifacts=artifacts)
     fetch_data(definition)
-    work_here(study, storage, workers)
+    allowed = tuple(f"--allow-module={module}" for module in allow_modules)
+    work_here(study, storage, workers, options=allowed)
     return study
 
 
@@ -93,11 +96,18 @@ def work_here(
     logs = Path(study.user_attrs[ARTIFACTS_KEY]) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     crew = _Crew(study.study_name, storage_url, logs, options)
+
+    def is_open() -> bool:
+        return not crew.stopping() and (
+            is_claimable(storage, study._study_id) or is_running(storage, study._study_id)
+        )
+
     with crew.signals(), crew:
         crew.start(workers or max(1, len(gpus())))
         while True:
-            patiently(lambda: crew.look_after(storage, study._study_id), crew.stopping)
-            if crew.has_ended():
+            if patiently(is_open, crew.stopping):
+                crew.replace_killed()
+            if crew.has_ended() and not (crew.has_lost() and is_open()):
                 break
             patiently(on_tick, crew.stopping)
             time.sleep(POLL)
@@ -133,10 +143,6 @@ def gpus() -> list[str]:
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     listed = subprocess.run(query, capture_output=True, text=True, check=False)
     return listed.stdout.split() if listed.returncode == 0 else []
-
-
-def _is_open(storage: TrialStorage, study_id: int) -> bool:
-    return is_claimable(storage, study_id) or is_running(storage, study_id)
 
 
 @dataclass
@@ -188,6 +194,8 @@ class _Crew:
 
     def start(self, n: int) -> None:
         for index in range(n):
+            if self.stopping():
+                return
             log = self.logs / f"{self.study_name.replace(os.sep, '-')}-{os.getpid()}-{index}.log"
             self.members.append(_Member(index, self._spawn(index, n, log), log))
 
@@ -203,10 +211,12 @@ class _Crew:
                 raise LaunchError(_last_word(member.log))
         return all(member.process.poll() is not None for member in self.members)
 
-    def look_after(self, storage: TrialStorage, study_id: int) -> None:
-        """Start a worker in the place of each that a signal ended, while there is work."""
-        if self.stopping() or not _is_open(storage, study_id):
-            return
+    def has_lost(self) -> bool:
+        """Tell whether a signal has ended a worker."""
+        return any((member.process.poll() or 0) < 0 for member in self.members)
+
+    def replace_killed(self) -> None:
+        """Start a worker in the place of each that a signal ended."""
         for member in self.members:
             code = member.process.poll()
             if code is None or code >= 0:
@@ -238,6 +248,8 @@ class _Crew:
             )
         if not found:
             _give_cores(process.pid, index, n)
+        if self.stopping():  # the signal came before there was anybody to pass it on to
+            process.send_signal(signal.SIGTERM)
         return process
 
     def _signal_all(self, number: signal.Signals) -> None:

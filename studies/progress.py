@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from storage import Overview, TrialStorage, Worker, get_budget, overview, workers_seen
-from studies.create import definition_of
 
 SILENT = 60.0  # seconds after which a worker is shown as silent
 
@@ -64,7 +63,7 @@ def best_or_none(study: optuna.Study) -> FrozenTrial | None:
 
 def best_value(study: optuna.Study, trial: FrozenTrial) -> str:
     """Return the value of a trial in words: the metric, the number, the trial."""
-    metric = definition_of(study).metric
+    metric = study.metric_names[0] if study.metric_names else "value"
     more = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
     return f"{metric} {trial.value:.4f} ({more}) in trial {trial.number}"
 
@@ -119,7 +118,9 @@ def _counts(stands: Overview) -> str:
 
 
 def _worker_lines(storage: TrialStorage, study_name: str, stands: Overview) -> list[Text]:
-    here = [w for w in workers_seen(storage) if w.study_name == study_name]
+    # A worker that was killed stays listed; its trial does not stay RUNNING.
+    seen = [worker for worker in workers_seen(storage) if worker.study_name == study_name]
+    here = [worker for worker in seen if worker.trial_number in stands.epochs]
     lines = [Text(_doing(worker, stands), style="dim") for worker in here]
     orphans = stands.counts[TrialState.RUNNING] - len(here)
     if orphans > 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 
 from storage import (
@@ -40,6 +41,8 @@ class Pulse:
         self._interval = interval
         self._grace = grace
         self._trial_id: int | None = None
+        self._last_beat = time.time()  # not monotonic: it must count while a laptop sleeps
+        self._lenient_until = 0.0
         self._watched: set[int] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -54,7 +57,10 @@ class Pulse:
         """Stop beating and remove the worker from those seen."""
         self._ended.set()
         self._thread.join()
-        forget_worker(self._storage, self._worker.name)
+        try:
+            forget_worker(self._storage, self._worker.name)
+        except Exception as error:  # must not hide why the worker ends
+            logger.warning("the worker is still listed: %s", type(error).__name__)
 
     def watch(self, study_id: int) -> None:
         """Look after the trials of this study from now on."""
@@ -85,6 +91,14 @@ class Pulse:
         if trial_id is not None:
             beat(self._storage, [trial_id])
         record_worker(self._storage, self._worker)
+        now = time.time()
+        if now - self._last_beat > self._grace:
+            # The database, or this machine, was away: the others' heartbeats are old as well, and
+            # they get the time to beat again.
+            self._lenient_until = now + self._grace
+        self._last_beat = now
+        if now < self._lenient_until:
+            return
         for study_id in list(self._watched):
             try:
                 lost = requeue_stale(self._storage, study_id, self._grace)
@@ -92,4 +106,4 @@ class Pulse:
                 self._watched.discard(study_id)  # the study was deleted
                 continue
             for number in lost:
-                logger.warning("trial %d lost its worker and is queued again", number)
+                logger.warning("trial %d has lost its worker", number)

@@ -195,7 +195,7 @@ def build_sampler(
     if name in _EXTRAS and find_spec(_EXTRAS[name]) is None:
         raise ValueError(
             f"Expected the package {_EXTRAS[name]} for the sampler {name!r}. "
-            f"Received: it is not installed. Run: pip install 'hpo[{name}]'."
+            f"Received: it is not installed. Install this project with its extra [{name}]."
         )
     own = seed_for(seed, number)
     if name == "qmc":

@@ -22,7 +22,7 @@ from objectives.naming import unknown_name
 from studies.space import DefinitionError, Factor, Scalar, Space
 
 SEED = "seed"  # may be varied like a hyperparameter, and is one of no network
-MAX_PROGRAMS = 8  # values of a structural range without a step: each is a program to compile
+MAX_WITHOUT_STEP = 8  # values of a structural range without a step: each is a program to compile
 
 
 def parse_space(
@@ -148,7 +148,13 @@ def _range(
     whole = info.type == "int" if info else all(isinstance(v, int) for v in (low, high, step or 1))
     if whole and step is not None and not isinstance(step, int):
         raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
-    if whole and info and info.kind == "structural" and step is None and high - low >= MAX_PROGRAMS:
+    if (
+        whole
+        and info
+        and info.kind == "structural"
+        and step is None
+        and high - low >= MAX_WITHOUT_STEP
+    ):
         raise DefinitionError(
             key,
             f"Expected a step: every value of {name} is a program to compile, and these are "

@@ -16,7 +16,7 @@ import objectives
 from objectives import HyperparameterInfo
 from storage import TrialStorage, overview
 from studies import designs
-from studies.create import DEFINITION_KEY, load_study
+from studies.create import DEFINITION_KEY, open_study
 from studies.definition import StudyDefinition, catalog, parse_definition, read_table
 from studies.export import best_rows
 from studies.progress import best_or_none, status_block
@@ -84,10 +84,12 @@ def hyperparameter_table(name: str) -> Table:
     Raises:
         ValueError: There is no such objective.
     """
-    table = _table(f"Hyperparameters of {name}", "name", "values", "default", "kind", "meaning")
+    table = _table(f"Hyperparameters of {name}", "name", "values", "default", "meaning")
+    for column in table.columns[1:3]:
+        column.min_width = len("glorot_uniform")  # the longest level, whole
     for info in objectives.get(name).hyperparameters.describe():
         default = "" if info.default is None else _cell(info.default)
-        table.add_row(info.name, _values(info), default, info.kind, info.help)
+        table.add_row(info.name, _values(info), default, f"{info.help} ({info.kind})")
     return table
 
 
@@ -98,12 +100,12 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
         KeyError: There is no such study.
     """
     if name is not None:
-        study, _ = load_study(name, storage)
+        study = open_study(name, storage)
         return Group(status_block(study), *_failures(study))
     names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
     if not names:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
-    blocks = [status_block(load_study(n, storage)[0]) for n in names]
+    blocks = [status_block(open_study(n, storage)) for n in names]
     return Group(*(part for block in blocks for part in (block, Text(""))))
 
 

@@ -29,6 +29,8 @@ def prepare_trial(
     spec = search.sampler or ("random" if search.design else DEFAULT_SAMPLER)
     study.sampler = build_sampler(spec, search.seed, claimed.number, always)
     study.pruner = build_pruner(search.pruner, definition.max_epochs)
+    # Optuna's samplers read this cache, which only its own ask and tell would clear.
+    study._thread_local.cached_all_trials = None
     trial = Trial(study, claimed._trial_id)
     return trial, definition.factors.pick(lambda factor: factor.suggest(trial))
 

@@ -16,10 +16,16 @@ from types import FrameType
 from optuna.trial import FrozenTrial
 
 from storage import TrialStorage, Worker, claim, create_storage, is_claimable, is_running
-from studies.create import DEFINITION_KEY, load_study
+from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
 from studies.definition import StudyDefinition
 from studies.evaluation import Evaluation, Outcome
-from studies.executor import Executor, ExecutorKind, ExecutorStoppedError, TrialError
+from studies.executor import (
+    Executor,
+    ExecutorDiedError,
+    ExecutorKind,
+    ExecutorStoppedError,
+    TrialError,
+)
 from studies.patience import patiently
 from studies.pulse import Pulse
 
@@ -166,8 +172,8 @@ class _Loop:
                 self._prepare(evaluation)
                 claimed = claim(self._storage, study_id)
             except KeyError:
-                self._drop(name, "it was deleted, or was not made by this service")
-            except (ValueError, TrialError, WorkerError) as error:
+                self._forget(name)
+            except (ValueError, TrialError, WorkerError, ExecutorDiedError) as error:
                 self._drop(name, str(error))
             except ExecutorStoppedError:
                 return None
@@ -184,7 +190,11 @@ class _Loop:
         return [name for name in names if name not in self._unusable]
 
     def _open(self, name: str) -> Evaluation:
-        if name not in self._evaluations:
+        study_id = self._storage.get_study_id_from_name(name)
+        created_at = self._storage.get_study_user_attrs(study_id).get(CREATED_KEY)
+        known = self._evaluations.get(name)
+        if known is None or known.created_at != created_at:
+            self._storage.forget(study_id)  # another study may have had this id
             study, definition = load_study(name, self._storage)
             self._check_allowed(definition)
             self._evaluations[name] = Evaluation(
@@ -211,11 +221,18 @@ class _Loop:
             )
 
     def _drop(self, name: str, reason: str) -> None:
-        """Work on this study no more; named alone, it is what the worker was started for."""
-        if len(self._named) == 1:
+        """Work on this study no more; when none of those named is left, that is an error."""
+        self._unusable.add(name)
+        if self._named and self._unusable >= set(self._named):
             raise WorkerError(f"study {name!r}: {reason}")
         logger.warning("study %r is left out: %s", name, reason)
-        self._unusable.add(name)
+
+    def _forget(self, name: str) -> None:
+        """Take note that a study was deleted; one of the same name may be made again."""
+        self._evaluations.pop(name, None)
+        self._prepared = None
+        if self._named == [name] and not self._options.wait:
+            raise WorkerError(f"study {name!r} was deleted")
 
     def _prepare(self, evaluation: Evaluation) -> None:
         """Have a child of the right kind, with the study's data loaded."""
@@ -236,12 +253,15 @@ class _Loop:
     def _must_abort(self) -> bool:
         """Tell whether to give up waiting for the child; a function has no epochs to wait for."""
         has_epochs = self._executor is not None and self._executor.kind.backend is not None
-        return self._stop_requests > (1 if has_epochs else 0)
+        return self._stop_requests > 1 if has_epochs else self._stopping()
 
     def _evaluate(self, evaluation: Evaluation, trial: FrozenTrial) -> None:
         assert self._executor is not None
         name = evaluation.study.study_name
-        self._pulse.begin(name, trial.number, trial._trial_id, self._executor.device)
+        device = self._executor.device
+        patiently(
+            lambda: self._pulse.begin(name, trial.number, trial._trial_id, device), self._stopping
+        )
         outcome = evaluation.run(trial, self._executor)
         self._pulse.rest()
         logger.info("%s: trial %d %s", name, trial.number, outcome.value)
@@ -258,13 +278,17 @@ class _Loop:
             )
         self._last_work = time.monotonic()
 
-    def _rest(self) -> bool:
-        """Wait a moment; return False when there is nothing to wait for."""
-        if not self._options.wait and not any(
+    def _others_run(self) -> bool:
+        """Tell whether other workers have trials that come back if they are lost."""
+        return any(
             is_running(self._storage, evaluation.study._study_id)
             for name, evaluation in self._evaluations.items()
             if name not in self._unusable
-        ):
+        )
+
+    def _rest(self) -> bool:
+        """Wait a moment; return False when there is nothing to wait for."""
+        if not self._options.wait and not patiently(self._others_run, self._stopping):
             return False
         if time.monotonic() - self._last_work > IDLE_BEFORE_CLOSING:
             self.close()

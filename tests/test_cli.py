@@ -67,6 +67,14 @@ def test_every_command_stands_in_the_readme(command: str) -> None:
         (["create", "s", "--set", "epochs=0"], "fixed.epochs: Expected an int >= 1"),
         (["create", "s", "--set", "epochs=3"], "Choose another name with --name."),
         (["create", "s", "--name", "t", "--set", "optimizer=adm"], "Did you mean 'adam'?"),
+        (
+            ["create", "s", "--name", "t", "--set", "name.x=1"],
+            "name.x: Expected name to be a table",
+        ),
+        (
+            ["create", "s", "--name", "t", "--set", "data.train_size=9999"],
+            "data.train_size: Expected",
+        ),
         (["list", "--storage", "mysql://u:secret@h/d"], "Received: scheme='mysql'"),
         (["list", "--storage", "sqlite:///nowhere/x.db"], "Expected an existing folder."),
         (["list", "--storage", "postgresql://u:secret@127.0.0.1:1/d"], "u:***@127.0.0.1:1/d"),
@@ -82,6 +90,31 @@ def test_an_error_is_one_or_two_lines_with_the_remedy(
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) <= 2
     assert "secret" not in done.stderr
+
+
+def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
+    import numpy as np
+
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    table = {"name": "s", "objective": "mlp", "dataset": str(file)}
+    table |= {"search": {"design": "grid"}, "space": {"optimizer": ["adam"]}}
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    claim(create_storage(sqlite_url), study._study_id)
+    study.tell(0, 0.5)
+    file.unlink()
+    for command in (["best", "s"], ["status"], ["status", "s"], ["export", "s"], ["list"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_complete_is_an_error_of_best_and_model(sqlite_url: str, tmp_path: Path) -> None:
+    hpo("create", "digits-mlp", url=sqlite_url, folder=tmp_path)
+    for command in (["best", "digits-mlp"], ["model", "digits-mlp", "-o", "b.keras"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 1
+        assert "complete" in done.stderr
 
 
 def test_debug_shows_the_traceback(study_url: str, tmp_path: Path) -> None:

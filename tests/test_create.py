@@ -13,14 +13,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from storage import (
-    Budget,
     TrialStorage,
     artifact_store,
     claim,
     create_storage,
     get_budget,
     keep_artifact,
-    set_budget,
 )
 from studies.create import (
     TakenNameError,
@@ -172,22 +170,27 @@ def test_a_creation_that_was_interrupted_is_completed(
     assert len(waiting(study)) == budget(study) == 6
 
 
-def test_a_creation_that_was_interrupted_before_its_queue_is_completed(
+def test_a_creation_that_was_interrupted_after_its_queue_is_completed(
     storage: TrialStorage, create: Callable[..., optuna.Study]
 ) -> None:
-    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
-    study.set_user_attr("definition", define(GRID).model_dump(mode="json"))
-    create(GRID)
+    study = create(GRID)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM study_user_attributes WHERE key = 'definition'")
+    assert definition_of(create(GRID)) == define(GRID)
     assert len(waiting(study)) == budget(study) == 6
 
 
-def test_a_creation_that_was_interrupted_before_its_queue_keeps_the_larger_budget(
+def test_a_design_is_spent_when_its_points_are(create: Callable[..., optuna.Study]) -> None:
+    assert budget(create(GRID | {"n_trials": 200})) == 6
+
+
+def test_going_on_keeps_a_longer_timeout(
     storage: TrialStorage, create: Callable[..., optuna.Study]
 ) -> None:
-    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
-    set_budget(storage, study._study_id, Budget(5, None, adaptive=False))
-    create(GRID | {"n_trials": 2})
-    assert len(waiting(study)) == budget(study) == 5
+    study = create(TPE | {"timeout": "6h"})
+    create(TPE | {"timeout": "12h"})
+    create(TPE | {"timeout": "6h"})
+    assert get_budget(storage, study._study_id).timeout == 12 * 3600
 
 
 def test_artifacts_are_beside_the_database_unless_said_otherwise(tmp_path: Path) -> None:

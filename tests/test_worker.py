@@ -18,12 +18,23 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy
-from commands import end, executions, executors, hpo, is_alive, start_worker, wait_until
+from commands import (
+    COMMAND,
+    end,
+    environment,
+    executions,
+    executors,
+    hpo,
+    is_alive,
+    start_worker,
+    wait_until,
+)
 from optuna.trial import TrialState
 
-from storage import TrialStorage, create_storage, workers_seen
-from studies import create_study
+from storage import TrialStorage, Worker, claim, create_storage, requeue, workers_seen
+from studies import create_study, delete_study
 from studies.definition import parse_definition
+from studies.pulse import Pulse
 
 QUICK = ("--heartbeat=0.5", "--grace=2.5")  # a lost worker is found within seconds
 
@@ -279,3 +290,78 @@ def test_grace_shorter_than_the_heartbeat_is_an_error(
     done = hpo("worker", "--heartbeat=5", "--grace=4", url=sqlite_url, folder=tmp_path)
     assert done.returncode == 1
     assert "Expected a grace longer than the heartbeat." in done.stderr
+
+
+def test_a_sampler_sees_the_trials_that_ended_before(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "ended_trials", 5)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert [trial.value for trial in study.trials] == [0, 1, 2, 3, 4]
+
+
+def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "not_a_number", 8)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"FAIL": 8}
+    assert study.trials[0].user_attrs["fail_reason"] == "the value is not a finite number"
+
+
+def test_a_signal_to_the_whole_group_queues_the_trial_again(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    table = {
+        "name": "s",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"design": "grid"},
+        "fixed": {"epochs": 3000},
+        "space": {"learning_rate": [0.001]},
+    }
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    command = [*COMMAND, "worker", "s"]
+    worker = Popen(command, env=environment(sqlite_url, tmp_path), start_new_session=True)
+    workers.append(worker)
+    wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
+    os.killpg(worker.pid, signal.SIGTERM)
+    assert worker.wait(timeout=60) == 0
+    assert states(study) == {"FAIL": 1, "WAITING": 1}
+    assert study.trials[0].user_attrs["fail_reason"] == "its worker was told to stop"
+
+
+def test_being_told_to_stop_uses_up_no_retries(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 1)
+    storage = create_storage(sqlite_url)
+    for number in range(6):
+        (trial,) = claim(storage, study._study_id)
+        assert requeue(storage, trial, "its worker was told to stop") == number + 1
+
+
+def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    make(sqlite_url, tmp_path, "quick", 3)
+    workers.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
+    storage = create_storage(sqlite_url)
+    wait_until(lambda: workers_seen(storage)[0].trial_number is None, "the worker rests")
+    delete_study("s", storage)
+    study = make(sqlite_url, tmp_path, "ended_trials", 4)
+    wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
+    assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
+
+
+def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    storage = create_storage(sqlite_url)
+    claim(storage, study._study_id, 3)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
+    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
+    pulse.watch(study._study_id)
+    pulse._last_beat -= 1000  # this machine slept, or the database was away
+    pulse._beat()
+    assert states(study) == {"RUNNING": 3}
+    pulse._lenient_until = 0.0  # the time is over, and they are still silent
+    pulse._beat()
+    assert states(study) == {"FAIL": 3, "WAITING": 3}

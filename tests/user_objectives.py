@@ -9,6 +9,8 @@ from pathlib import Path
 
 import optuna
 
+COMPLETE = optuna.trial.TrialState.COMPLETE
+
 
 def _note(trial: optuna.Trial) -> None:
     """Write down that this trial was executed, by whom: a line that no other process breaks."""
@@ -47,6 +49,16 @@ def crash_on_3(trial: optuna.Trial) -> float:
 def broken(trial: optuna.Trial) -> float:
     """Fail always."""
     raise RuntimeError("no such column")
+
+
+def ended_trials(trial: optuna.Trial) -> float:
+    """Return how many ended trials a sampler sees."""
+    return float(len(trial.study._get_trials(states=(COMPLETE,), use_cache=True)))
+
+
+def not_a_number(trial: optuna.Trial) -> float:
+    """Diverge, as a function may."""
+    return float("nan")
 
 
 def own_space(trial: optuna.Trial) -> float:
