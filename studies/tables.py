@@ -23,6 +23,7 @@ from studies.progress import best_or_none, status_block
 from studies.space_parser import SEED
 
 REDRAW = 1.0  # seconds
+WIDEST = 5  # parameters that have columns of their own
 
 
 def catalog_table() -> Table:
@@ -62,9 +63,11 @@ def best_table(study: optuna.Study, top: int) -> Table:
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []
     title = f"{study.study_name}: the best of {len(study.get_trials(deepcopy=False))} trials"
     metric = study.metric_names[0] if study.metric_names else "value"
-    table = _table(title, "trial", metric, *names, *extra, "epochs", "time")
+    # Side by side, more than a few parameters would be broken into pieces of three letters.
+    shown = names if len(names) <= WIDEST else ["parameters"]
+    table = _table(title, "trial", metric, *shown, *extra, "epochs", "time")
     for trial in trials:
-        table.add_row(*_best_cells(trial, names, extra))
+        table.add_row(*_best_cells(trial, shown, extra))
     return table
 
 
@@ -144,10 +147,16 @@ def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[
     return [
         str(trial.number),
         f"{trial.value:.4f}",
-        *(_cell(trial.params[n]) if n in trial.params else "" for n in names),
+        *(_parameter(trial, name) for name in names),
         *(str(trial.user_attrs.get(name, "")) for name in (*extra, "epochs")),
         "" if seconds is None else f"{seconds:.1f} s",
     ]
+
+
+def _parameter(trial: FrozenTrial, name: str) -> str:
+    if name == "parameters":
+        return ", ".join(f"{n} {_cell(value)}" for n, value in trial.params.items())
+    return _cell(trial.params[name]) if name in trial.params else ""
 
 
 def _cell(value: Any) -> str:
