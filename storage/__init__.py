@@ -16,7 +16,6 @@ from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.trial_queue import (
     Budget,
     beat,
-    cancel_waiting,
     claim,
     enqueue,
     get_budget,
@@ -38,7 +37,6 @@ __all__ = [
     "artifact_store",
     "beat",
     "best_artifact",
-    "cancel_waiting",
     "claim",
     "create_storage",
     "delete_artifacts",

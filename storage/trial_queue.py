@@ -250,12 +250,6 @@ def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[in
     return list(stale.values())
 
 
-def cancel_waiting(storage: TrialStorage, study_id: int, reason: str) -> int:
-    """End all waiting trials of a study as FAIL with `reason`, and return their number."""
-    with storage.transaction() as connection:
-        return _cancel_waiting(connection, study_id, reason)
-
-
 def _study_of(connection: Connection, trial_id: int) -> int:
     """Lock the study of a trial and return its id."""
     study_id = connection.execute(

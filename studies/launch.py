@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import optuna
@@ -23,6 +21,7 @@ from studies.create import ARTIFACTS_KEY, create_study
 from studies.definition import StudyDefinition, load_definition
 from studies.executor import Executor, ExecutorKind, TrialError
 from studies.patience import patiently
+from studies.signals import stop_signals
 from studies.worker import LAUNCHER_VARIABLE
 
 POLL = 0.5  # seconds between two looks at the workers
@@ -102,7 +101,7 @@ def work_here(
             is_claimable(storage, study._study_id) or is_running(storage, study._study_id)
         )
 
-    with crew.signals(), crew:
+    with stop_signals(crew.request_stop), crew:
         crew.start(workers or max(1, len(gpus())))
         while True:
             if patiently(is_open, crew.stopping):
@@ -176,21 +175,10 @@ class _Crew:
     def stopping(self) -> bool:
         return self.stop_requests > 0
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Pass SIGINT and SIGTERM on; the workers are in groups of their own."""
-
-        def pass_on(_signum: int, _frame: FrameType | None) -> None:
-            self.stop_requests += 1
-            self._signal_all(signal.SIGTERM)
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, pass_on) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    def request_stop(self, _number: signal.Signals) -> None:
+        """Pass a signal on; the workers are in groups of their own."""
+        self.stop_requests += 1
+        self._signal_all(signal.SIGTERM)
 
     def start(self, n: int) -> None:
         for index in range(n):

@@ -8,10 +8,8 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 
 from optuna.trial import FrozenTrial
 
@@ -28,6 +26,7 @@ from studies.executor import (
 )
 from studies.patience import patiently
 from studies.pulse import Pulse
+from studies.signals import stop_signals
 
 IDLE = 0.5  # seconds between two looks for work
 IDLE_BEFORE_CLOSING = 10.0  # seconds without work, after which the child gives its device back
@@ -88,7 +87,7 @@ def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -
     worker = Worker(f"{host}-{pid}-{uuid.uuid4().hex[:4]}", host, pid)
     pulse = Pulse(storage, worker, interval=options.heartbeat, grace=options.grace)
     loop = _Loop(storage, storage_url, worker.name, study_names, options, pulse)
-    with pulse, loop.signals():
+    with pulse, stop_signals(loop.request_stop):
         try:
             return loop.run()
         finally:
@@ -121,22 +120,11 @@ class _Loop:
         self._failures = 0
         self._last_work = time.monotonic()
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Count SIGTERM and SIGINT as requests to stop."""
-
-        def request_stop(signum: int, _frame: FrameType | None) -> None:
-            self._stop_requests += 1
-            if self._stop_requests == 1:
-                logger.warning("%s: stopping after this epoch", signal.Signals(signum).name)
-
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, request_stop) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    def request_stop(self, number: signal.Signals) -> None:
+        """Stop after the running epoch, or at once when asked again."""
+        self._stop_requests += 1
+        if self._stop_requests == 1:
+            logger.warning("%s: stopping after this epoch", number.name)
 
     def run(self) -> int:
         """Work until told to stop or done; return the number of trials taken."""

@@ -93,7 +93,7 @@ def test_a_requeued_trial_keeps_its_seed(sqlite_url: str, tmp_path: Path) -> Non
     claim(storage, study._study_id)
     (second,) = claim(storage, study._study_id)
     requeue(storage, second, "a test")
-    hpo("worker", "s", url=sqlite_url, folder=tmp_path)
+    hpo("worker", "s", "--heartbeat=0.5", "--grace=2", url=sqlite_url, folder=tmp_path)
     retry = study.trials[2]
     assert (retry.state, retry.user_attrs["seed"]) == (TrialState.COMPLETE, 1)
 

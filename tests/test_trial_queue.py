@@ -30,7 +30,6 @@ from storage import (
     Point,
     TrialStorage,
     beat,
-    cancel_waiting,
     claim,
     create_storage,
     enqueue,
@@ -41,6 +40,7 @@ from storage import (
     requeue,
     requeue_stale,
     set_budget,
+    trial_queue,
 )
 from storage.trial_queue import MAX_RETRIES
 
@@ -459,14 +459,16 @@ def test_the_timeout_counts_from_the_first_claim(storage: TrialStorage) -> None:
     assert claim(storage, study_id) == []
 
 
-def test_cancelled_trials_end_with_the_reason_and_keep_their_numbers(storage: TrialStorage) -> None:
-    study_id = new_study(storage, n=4)
+def test_what_the_timeout_takes_out_ends_with_the_reason_and_keeps_its_number(
+    storage: TrialStorage,
+) -> None:
+    study_id = new_study(storage, Budget(None, timeout=1e-6, adaptive=False), n=4)
     claim(storage, study_id)
-    assert cancel_waiting(storage, study_id, "stopped") == 3
-    assert cancel_waiting(storage, study_id, "stopped") == 0
-    _, *cancelled = storage.get_all_trials(study_id)
-    assert [t.number for t in cancelled] == [1, 2, 3]
-    assert {(t.state.name, t.user_attrs["fail_reason"]) for t in cancelled} == {("FAIL", "stopped")}
+    claim(storage, study_id)
+    _, *ended = storage.get_all_trials(study_id)
+    assert [t.number for t in ended] == [1, 2, 3]
+    reasons = {(t.state.name, t.user_attrs["fail_reason"]) for t in ended}
+    assert reasons == {("FAIL", "the study's timeout was over")}
 
 
 def test_attributes_of_a_running_trial_are_overwritten(storage: TrialStorage) -> None:
@@ -668,7 +670,8 @@ def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> No
     elif choice <= 2:
         claim(storage, study_id, rng.randint(1, 3))
     elif choice == 3 and n % 10 == 9:
-        cancel_waiting(storage, study_id, "stopped")
+        with storage.transaction() as connection:
+            trial_queue._cancel_waiting(connection, study_id, "stopped")
     elif running:
         trial = rng.choice(running)
         if choice == 4:
