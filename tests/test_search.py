@@ -153,13 +153,16 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     code = (
         "import sys, keras; from objectives import DataOptions, datasets\n"
-        "model = keras.models.load_model(sys.argv[1])\n"
+        "from studies import load_model, load_study\n"
         "data = datasets.load('digits', DataOptions())\n"
-        "print(model.evaluate(data.x_validation, data.y_validation, verbose=0)[1])"
+        "kept = load_model(load_study('s', sys.argv[2])[0])\n"
+        "for model in (keras.models.load_model(sys.argv[1]), kept):\n"
+        "    print(model.evaluate(data.x_validation, data.y_validation, verbose=0)[1])"
     )
-    command = [sys.executable, "-c", code, str(file)]
+    command = [sys.executable, "-c", code, str(file), sqlite_url]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert math.isclose(float(loaded.stdout.split()[-1]), order[0].value or 0.0, abs_tol=1e-6)
+    for accuracy in loaded.stdout.split()[-2:]:
+        assert math.isclose(float(accuracy), order[0].value or 0.0, abs_tol=1e-6)
     kept = [p for p in (tmp_path / "artifacts").iterdir() if p.is_file()]
     assert len(kept) == 2
     last = hpo(
@@ -167,7 +170,7 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
         url=sqlite_url, folder=tmp_path,
     )  # fmt: skip
     assert last.returncode == 1
-    assert "Only the networks of the best trials are kept." in last.stderr
+    assert "Only the networks of the best trials are kept" in last.stderr
 
 
 def test_a_data_set_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: Path) -> None:
