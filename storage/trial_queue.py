@@ -385,10 +385,9 @@ def _insert_retry(
     return number
 
 
-def _cancel_waiting(connection: Connection, study_id: int, reason: str) -> int:
+def _cancel_waiting(connection: Connection, study_id: int, reason: str) -> None:
     # Trials are never deleted: Optuna's numbers are counts, and would be given out twice.
     ids = fail_trials(connection, in_state(study_id, TrialState.WAITING))
     rows = [row for i in ids for row in attr_rows(i, {"fail_reason": reason})]
     if rows:
         connection.execute(USER_ATTRS.insert(), rows)
-    return len(ids)

@@ -8,7 +8,6 @@ from optuna.trial import TrialState
 from storage import (
     Budget,
     TrialStorage,
-    cancel_waiting,
     claim,
     create_storage,
     enqueue,
@@ -56,7 +55,8 @@ def test_every_lineage_of_a_study_that_is_over_has_ended(storage: TrialStorage) 
     study_id = new_study(storage, 4)
     requeue(storage, claim(storage, study_id)[0], "lost")
     requeue(storage, claim(storage, study_id)[0], "lost")
-    cancel_waiting(storage, study_id, "stopped")
+    set_budget(storage, study_id, Budget(None, timeout=1e-6, adaptive=False))
+    assert claim(storage, study_id) == []  # the time is over: what waits is taken out
     stand = overview(storage, study_id)
     assert stand.counts[TrialState.FAIL] == 6
     assert (stand.retried, stand.ended) == (2, 4)

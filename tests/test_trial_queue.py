@@ -383,7 +383,8 @@ def test_a_retry_and_its_first_attempt_name_each_other(storage: TrialStorage) ->
     assert (new.params, new.distributions) == (old.params, old.distributions)
     assert new.user_attrs == {"seed": 0, "retry_of": 0}
     assert (new.intermediate_values, new.datetime_start) == ({}, None)
-    expected = {"failed_trial": 0, "retry_history": [0], "sampler:note": [1]}
+    links = {"failed_trial": 0, "retry_history": [0], "lost_attempts": 0}
+    expected = links | {"sampler:note": [1]}
     assert new.system_attrs == expected
     assert RetryHeartbeatStaleTrialCallback.retried_trial_number(new) == 0
     assert RetryHeartbeatStaleTrialCallback.retry_history(new) == [0]
@@ -409,13 +410,13 @@ def test_a_retry_is_no_point_of_the_design(storage: TrialStorage) -> None:
     assert [t.params["x"] for t in storage.get_all_trials(study_id)] == [0, 1, 2, 0, 3]
 
 
-def test_a_trial_is_tried_again_only_so_many_times(storage: TrialStorage) -> None:
+def test_a_trial_that_loses_its_worker_each_time_ends_some_day(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=1)
-    retries = []
     for _ in range(MAX_RETRIES + 1):
         (trial,) = claim(storage, study_id)
-        retries.append(requeue(storage, trial, "it kills its worker"))
-    assert retries == [*range(1, MAX_RETRIES + 1), None]
+        silence(storage)
+        assert requeue_stale(storage, study_id, grace=60) == [trial.number]
+    assert claim(storage, study_id) == []
     *_, last = storage.get_all_trials(study_id)
     assert last.state is TrialState.FAIL
     assert last.user_attrs["retried_as"] is None
