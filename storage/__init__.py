@@ -10,7 +10,7 @@ from storage.artifacts import (
     is_among_best,
     keep_artifact,
 )
-from storage.connect import TrialStorage, create_storage, masked_url
+from storage.connect import TrialStorage, create_storage
 from storage.overview import Overview, overview
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.trial_queue import (
@@ -24,7 +24,6 @@ from storage.trial_queue import (
     record_attributes,
     requeue,
     requeue_stale,
-    set_budget,
 )
 from storage.trial_rows import Point
 
@@ -47,12 +46,10 @@ __all__ = [
     "is_claimable",
     "is_running",
     "keep_artifact",
-    "masked_url",
     "overview",
     "record_attributes",
     "record_worker",
     "requeue",
     "requeue_stale",
-    "set_budget",
     "workers_seen",
 ]

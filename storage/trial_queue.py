@@ -73,13 +73,6 @@ class Budget:
     adaptive: bool
 
 
-def set_budget(storage: TrialStorage, study_id: int, budget: Budget) -> None:
-    """Write the budget, which the next claim of any worker obeys."""
-    with storage.transaction() as connection:
-        lock_study(connection, study_id)
-        _write_budget(connection, study_id, budget)
-
-
 def get_budget(storage: TrialStorage, study_id: int) -> Budget:
     """Return the budget of a study.
 
@@ -90,9 +83,7 @@ def get_budget(storage: TrialStorage, study_id: int) -> Budget:
         return _budget(connection, study_id)
 
 
-def enqueue(
-    storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget | None = None
-) -> int:
+def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget) -> int:
     """Queue those of `points` that the study does not have yet, in one bulk write.
 
     The points are counted from the first lineage of the study, so that a second call with the
@@ -102,8 +93,8 @@ def enqueue(
         storage: The storage.
         study_id: The study, which is locked meanwhile.
         points: All points of the study, in order.
-        budget: The budget to write in the same transaction, before which no claim creates a trial
-            in the place of a point.
+        budget: The budget of the study from now on, written in the same transaction: no claim
+            may create a trial in the place of a point.
 
     Returns:
         The number of trials added.
@@ -114,8 +105,7 @@ def enqueue(
     with storage.transaction() as connection:
         lock_study(connection, study_id)
         new = points[count_lineages(connection, study_id) :]
-        if budget is not None:
-            _write_budget(connection, study_id, budget)
+        _write_budget(connection, study_id, budget)
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)
 

@@ -7,11 +7,13 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import optuna
 import pytest
 import sqlalchemy
+from processes import processes
 
 from storage import TrialStorage, create_storage
 
@@ -78,3 +80,10 @@ def sqlite_storage(sqlite_url: str) -> Iterator[TrialStorage]:
     opened = create_storage(sqlite_url)
     yield opened
     opened.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Pool]:
+    """Start the processes that a module's tests share."""
+    with processes() as pool:
+        yield pool

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from queues import adaptive
 
 from storage import (
-    Budget,
     TrialStorage,
     artifact_store,
     best_artifact,
     claim,
     create_storage,
     delete_artifacts,
+    enqueue,
     is_among_best,
     keep_artifact,
-    set_budget,
 )
 
 VALUES = [0.3, 0.1, 0.5, 0.2, 0.5, 0.4]
@@ -27,7 +27,7 @@ MAXIMIZE, MINIMIZE = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
 
 def new_study(storage: TrialStorage, direction: StudyDirection) -> int:
     study_id = storage.create_new_study([direction])
-    set_budget(storage, study_id, Budget(n_trials=None, timeout=None, adaptive=True))
+    enqueue(storage, study_id, [], adaptive(None))
     return study_id
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import pickle
 import sqlite3
@@ -13,20 +12,19 @@ import sys
 from collections.abc import Iterator
 from multiprocessing.pool import Pool
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import optuna
 import pytest
 import sqlalchemy
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from processes import PROCESSES, at_once, meet
+from queues import adaptive, new_study
 
-from storage import Budget, TrialStorage, claim, create_storage, masked_url, set_budget
+from storage import TrialStorage, claim, create_storage
+from storage.connect import masked_url
 
-PROCESSES = 8
 PASSWORD = "s3cr{t}%7B%25"
-_start: list[Barrier] = []
 
 
 def everything_told(error: BaseException | None) -> str:
@@ -46,9 +44,7 @@ def raw(storage: TrialStorage) -> Iterator[sqlite3.Connection]:
 
 
 def study_of(storage: TrialStorage) -> int:
-    study_id = storage.create_new_study([StudyDirection.MINIMIZE], "s")
-    set_budget(storage, study_id, Budget(n_trials=3, timeout=None, adaptive=True))
-    return study_id
+    return new_study(storage, adaptive(3), name="s")
 
 
 # URLs.
@@ -129,21 +125,8 @@ def test_postgresql_means_psycopg_3(postgres_url: str) -> None:
 # Processes.
 
 
-def join(barrier: Barrier) -> None:
-    _start.append(barrier)
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Pool]:
-    context = multiprocessing.get_context("spawn")
-    pool = context.Pool(PROCESSES, initializer=join, initargs=(context.Barrier(PROCESSES),))
-    yield pool
-    pool.close()
-    pool.join()
-
-
-def open_and_count_studies(url: str) -> int:
-    _start[0].wait(timeout=60)
+def open_and_count_studies(rank: int, url: str) -> int:
+    meet()
     return len(create_storage(url).get_all_studies())
 
 
@@ -158,15 +141,14 @@ def test_tables_of_another_schema_are_refused(
 
 
 def test_eight_processes_may_create_one_storage_at_once(storage_url: str, workers: Pool) -> None:
-    opened = workers.map_async(open_and_count_studies, [storage_url] * PROCESSES, chunksize=1)
-    assert opened.get(timeout=120) == [0] * PROCESSES
+    assert at_once(workers, open_and_count_studies, storage_url) == [0] * PROCESSES
     storage = create_storage(storage_url)
     assert len(claim(storage, study_of(storage), 9)) == 3
 
 
-def add_twenty(url: str) -> None:
+def add_twenty(rank: int, url: str) -> None:
     storage = create_storage(url)
-    _start[0].wait(timeout=60)
+    meet()
     for _ in range(20):
         with storage.transaction() as connection:
             count = connection.exec_driver_sql("SELECT number FROM trials").scalar_one()
@@ -177,7 +159,7 @@ def test_what_a_sqlite_transaction_reads_stays_true_until_it_writes(
     sqlite_storage: TrialStorage, sqlite_url: str, workers: Pool
 ) -> None:
     claim(sqlite_storage, study_of(sqlite_storage))
-    workers.map_async(add_twenty, [sqlite_url] * PROCESSES, chunksize=1).get(timeout=120)
+    at_once(workers, add_twenty, sqlite_url)
     with sqlite_storage.reading() as connection:
         number = connection.exec_driver_sql("SELECT number FROM trials").scalar_one()
     assert number == 20 * PROCESSES

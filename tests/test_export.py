@@ -18,7 +18,7 @@ import sqlalchemy
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from storage import Point, TrialStorage, enqueue
+from storage import Budget, Point, TrialStorage, enqueue
 from studies import best_trials, export_trials
 from studies.export import check_format, to_csv
 
@@ -249,7 +249,7 @@ def many(sqlite_storage: TrialStorage) -> optuna.Study:
     """Make a study of 20,000 completed trials, of which number 12,345 is the best."""
     study = optuna.create_study(storage=sqlite_storage, direction="maximize")
     points = [Point({"x": i / 20_000}, {"x": SPACE["x"]}) for i in range(20_000)]
-    enqueue(sqlite_storage, study._study_id, points)
+    enqueue(sqlite_storage, study._study_id, points, Budget(None, None, adaptive=False))
     with sqlite_storage.transaction() as connection:
         for statement in (
             "UPDATE trials SET state = 'COMPLETE', datetime_start = '2030-01-01 00:00:00.000000',"

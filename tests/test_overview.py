@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from queues import new_study
 
 from storage import (
     Budget,
@@ -13,28 +13,19 @@ from storage import (
     enqueue,
     overview,
     requeue,
-    set_budget,
 )
-from storage.trial_rows import Point
-
-
-def new_study(storage: TrialStorage, n: int) -> int:
-    study_id = storage.create_new_study([StudyDirection.MINIMIZE])
-    set_budget(storage, study_id, Budget(n_trials=None, timeout=None, adaptive=False))
-    enqueue(storage, study_id, [Point({}, {})] * n)
-    return study_id
 
 
 def test_an_empty_study_has_nothing_to_tell(storage: TrialStorage) -> None:
-    stand = overview(storage, new_study(storage, 0))
+    stand = overview(storage, new_study(storage, n=0))
     assert set(stand.counts) == set(TrialState)
     assert sum(stand.counts.values()) == stand.retried == stand.ended == 0
     assert (stand.per_minute, stand.epochs) == (None, {})
 
 
 def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStorage) -> None:
-    new_study(storage, 5)  # another study is not counted
-    study_id = new_study(storage, 9)
+    new_study(storage, n=5)  # another study is not counted
+    study_id = new_study(storage, n=9)
     complete, pruned, failed, lost, _, _ = claim(storage, study_id, 6)
     storage.set_trial_state_values(complete._trial_id, TrialState.COMPLETE, [1.0])
     storage.set_trial_state_values(pruned._trial_id, TrialState.PRUNED)
@@ -52,10 +43,10 @@ def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStora
 
 
 def test_every_lineage_of_a_study_that_is_over_has_ended(storage: TrialStorage) -> None:
-    study_id = new_study(storage, 4)
+    study_id = new_study(storage, n=4)
     requeue(storage, claim(storage, study_id)[0], "lost")
     requeue(storage, claim(storage, study_id)[0], "lost")
-    set_budget(storage, study_id, Budget(None, timeout=1e-6, adaptive=False))
+    enqueue(storage, study_id, [], Budget(None, timeout=1e-6, adaptive=False))
     assert claim(storage, study_id) == []  # the time is over: what waits is taken out
     stand = overview(storage, study_id)
     assert stand.counts[TrialState.FAIL] == 6
@@ -63,7 +54,7 @@ def test_every_lineage_of_a_study_that_is_over_has_ended(storage: TrialStorage) 
 
 
 def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> None:
-    study_id = new_study(storage, 3)
+    study_id = new_study(storage, n=3)
     rates = []
     for trial in claim(storage, study_id, 3):
         storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
@@ -73,7 +64,7 @@ def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> Non
 
 
 def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
-    study_id = new_study(storage, 3)
+    study_id = new_study(storage, n=3)
     for trial in claim(storage, study_id, 3):
         storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
     with storage.transaction() as connection:  # on a clock ahead of ours, 30 s apart
@@ -87,7 +78,7 @@ def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
 def test_a_running_trial_is_told_with_its_last_epoch(
     storage: TrialStorage, storage_url: str
 ) -> None:
-    study_id = new_study(storage, 3)
+    study_id = new_study(storage, n=3)
     ended, early, late = claim(storage, study_id, 3)
     for trial, epochs in ((ended, 5), (late, 3)):
         for epoch in range(1, epochs + 1):

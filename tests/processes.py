@@ -1,0 +1,42 @@
+"""Eight processes that meet in a database: they wait for each other, then act at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.pool import Pool
+from threading import Barrier
+from typing import Any
+
+PROCESSES = 8
+_start: list[Barrier] = []
+
+
+@contextmanager
+def processes() -> Iterator[Pool]:
+    """Start the processes, each with nothing of this one."""
+    context = multiprocessing.get_context("spawn")
+    pool = context.Pool(PROCESSES, initializer=_join, initargs=(context.Barrier(PROCESSES),))
+    yield pool
+    pool.close()
+    pool.join()
+
+
+def at_once(pool: Pool, job: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Run `job(rank, *arguments)` in all processes, and return what each returned."""
+    tasks = [(job, rank, *arguments) for rank in range(PROCESSES)]
+    return pool.starmap_async(_run, tasks, chunksize=1).get(timeout=120)
+
+
+def meet() -> None:
+    """Wait in a job until all processes are here."""
+    _start[0].wait(timeout=60)
+
+
+def _join(barrier: Barrier) -> None:
+    _start.append(barrier)
+
+
+def _run(job: Callable[..., Any], rank: int, *arguments: Any) -> Any:
+    return job(rank, *arguments)

@@ -1,0 +1,97 @@
+"""Studies of a queue, small and quick: what tests of the storage do to one and read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.distributions import IntDistribution
+from optuna.storages._rdb import models
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from storage import Budget, Point, TrialStorage, enqueue
+
+DESIGN = Budget(n_trials=None, timeout=None, adaptive=False)
+HOUR_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
+
+
+def points(n: int) -> list[Point]:
+    """Return the first `n` points of a design of one factor."""
+    return [Point({"x": i}, {"x": IntDistribution(0, 10**6)}, {"seed": i}) for i in range(n)]
+
+
+def adaptive(n_trials: int | None, timeout: float | None = None) -> Budget:
+    """Return the budget of an adaptive study."""
+    return Budget(n_trials=n_trials, timeout=timeout, adaptive=True)
+
+
+def new_study(
+    storage: TrialStorage, budget: Budget = DESIGN, n: int = 0, name: str | None = None
+) -> int:
+    """Make a study with `n` points that wait, and return its id."""
+    study_id = storage.create_new_study([StudyDirection.MINIMIZE], name)
+    enqueue(storage, study_id, points(n), budget)
+    return study_id
+
+
+def end(storage: TrialStorage, trial: FrozenTrial, value: float = 0.0) -> None:
+    """Finish a trial."""
+    storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+
+
+def write(storage: TrialStorage, sql: str) -> None:
+    """Change rows behind the storage's back."""
+    with storage.transaction() as connection:
+        connection.execute(sqlalchemy.text(sql))
+
+
+def silence(storage: TrialStorage) -> None:
+    """Make all workers look dead."""
+    write(storage, f"UPDATE trial_heartbeats SET heartbeat = '{HOUR_AGO}'")
+
+
+def states(storage: TrialStorage, study_id: int) -> list[str]:
+    """Return the states of the trials in order."""
+    return [trial.state.name for trial in storage.get_all_trials(study_id)]
+
+
+def plain_view(url: str, study_id: int) -> list[FrozenTrial]:
+    """Read the trials as Optuna does without this package."""
+    plain = optuna.storages.RDBStorage(url)
+    try:
+        return plain.get_all_trials(study_id)
+    finally:
+        plain.engine.dispose()
+
+
+@dataclass
+class Traffic:
+    """What was sent to a database, and the ids of the trials that Optuna read from it."""
+
+    statements: list[str] = field(default_factory=list)
+    trials: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def traffic(storage: TrialStorage) -> Iterator[Traffic]:
+    """Count the traffic of a storage."""
+    counted = Traffic()
+
+    def sent(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        counted.statements.append(statement)
+
+    def read(trial: models.TrialModel, _context: Any) -> None:
+        counted.trials.append(int(trial.trial_id))
+
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", sent)
+    sqlalchemy.event.listen(models.TrialModel, "load", read)
+    try:
+        yield counted
+    finally:
+        sqlalchemy.event.remove(storage.engine, "before_cursor_execute", sent)
+        sqlalchemy.event.remove(models.TrialModel, "load", read)
