@@ -95,7 +95,13 @@ class Executor:
         return self._process.poll() is None
 
     def prepare(self, dataset: str, options: Message) -> str:
-        """Load a data set in the child, downloading it where need be; return its SHA-256."""
+        """Load a data set in the child, downloading it where need be; return its SHA-256.
+
+        Raises:
+            TrialError: It is not there, or not as the options ask.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop at once.
+        """
         return str(self._ask({"call": "prepare", "dataset": dataset, "data": options})["sha256"])
 
     def train(self, request: Message, on_epoch: Callable[[int, Message], bool]) -> Message:
@@ -118,20 +124,37 @@ class Executor:
         return result
 
     def save(self, file: Path) -> None:
-        """Write the network that was trained last to `file`."""
+        """Write the network that was trained last to `file`.
+
+        Raises:
+            TrialError: It could not be written.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop at once.
+        """
         self._ask({"call": "save", "file": str(file)})
 
     def call_function(self, request: Message) -> Message:
-        """Call a user's function: function, storage, study, trial_id."""
+        """Call a user's function.
+
+        Args:
+            request: function, storage, study, created_at, trial_id.
+
+        Returns:
+            value and stopped, as for `train`.
+
+        Raises:
+            TrialError: The function raised an exception.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop.
+        """
         return self._ask({"call": "function", **request})
 
     def close(self) -> None:
         """End the child."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     def _ask(
         self, request: Message, on_epoch: Callable[[int, Message], bool] | None = None
@@ -158,12 +181,16 @@ class Executor:
             raise self._died() from None
 
     def _next_event(self) -> Message:
+        has_ended = False
         while True:
             try:
                 event = self._events.get(timeout=POLL)
             except queue.Empty:
                 if self._should_abort():
                     raise ExecutorStoppedError("told to stop") from None
+                if has_ended:  # and something else holds the pipe open
+                    raise self._died() from None
+                has_ended = not self.is_alive  # its last words may be on their way
                 continue
             if event is None:
                 raise self._died()
@@ -171,13 +198,16 @@ class Executor:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        try:
-            for line in self._process.stdout:
-                self._events.put(json.loads(line))
-        except ValueError:
-            self._process.kill()  # it died in the middle of a line, or speaks no more
-        finally:
-            self._events.put(None)
+        # Closed here and nowhere else: what a user's function has forked may hold the pipe open
+        # after the child's end, and whoever closes it meanwhile waits for this thread.
+        with self._process.stdout as events:
+            try:
+                for line in events:
+                    self._events.put(json.loads(line))
+            except ValueError:
+                self._process.kill()  # it died in the middle of a line, or speaks no more
+            finally:
+                self._events.put(None)
 
     def _died(self) -> ExecutorDiedError:
         code = self._process.wait()
