@@ -240,6 +240,11 @@ def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -
     # The stored definition says in which order the points come.
     definition = definition_of(study)
     old = get_budget(storage, study._study_id)
+    if old.n_trials is None and search.n_trials is not None:
+        raise ValueError(
+            f"Expected a study that ends after a number of trials. Received: n_trials="
+            f"{search.n_trials} for {study.study_name!r}, which has none. Make another with --name."
+        )
     if old.n_trials is not None and (search.n_trials is not None or search.design is not None):
         wanted = search.n_trials or sys.maxsize
         definition = definition.with_budget(max(wanted, old.n_trials))

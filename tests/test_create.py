@@ -139,6 +139,16 @@ def test_a_budget_without_a_number_has_no_limit(create: Callable[..., optuna.Stu
     assert budget(create({"sampler": "random", "timeout": "1h"})) is None
 
 
+def test_a_number_for_a_study_that_has_none_is_an_error(
+    create: Callable[..., optuna.Study],
+) -> None:
+    search = {"sampler": "random", "timeout": "1h"}
+    study = create(search=search)
+    assert study.study_name == create(search=search).study_name
+    with pytest.raises(ValueError, match=r"Received: n_trials=5 for 's'.*--name"):
+        create(search=search | {"n_trials": 5})
+
+
 def test_another_definition_under_a_taken_name_is_an_error_that_shows_the_difference(
     create: Callable[..., optuna.Study],
 ) -> None:
