@@ -206,17 +206,20 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
         url: A SQLAlchemy URL, `sqlite:///hpo.db` or `postgresql+psycopg://user@host/database`.
         waiting: Whether waiting trials are read, as Optuna does. A worker says False.
         writes: Whether transactions are begun to write. What mostly reads (status, export, the
-            dashboard) says False, and never makes workers on a SQLite file wait.
+            dashboard) says False, never makes workers on a SQLite file wait, and makes no file.
 
     Returns:
         An Optuna storage.
 
     Raises:
         ValueError: `url` is no URL of a database that this can open.
+        FileNotFoundError: There is no such SQLite file, and `writes` is False.
         ConnectionError: The database does not answer, or refuses.
         RuntimeError: The tables were made by an Optuna version whose schema differs.
     """
     parsed = _parse(url)
+    if not writes and parsed.get_backend_name() == "sqlite":
+        _check_is_there(parsed)
     options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT}}
     if parsed.get_backend_name() == "postgresql":
         # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
@@ -294,6 +297,14 @@ def _check_sqlite(url: sqlalchemy.URL) -> None:
     folder = Path(str(url.database)).absolute().parent
     if not folder.is_dir():
         raise ValueError(f"Expected an existing folder. Received: {str(folder)!r}. Create it.")
+
+
+def _check_is_there(url: sqlalchemy.URL) -> None:
+    if not Path(str(url.database)).exists():
+        raise FileNotFoundError(
+            f"Expected a storage that is there. Received: {url.render_as_string()}. "
+            "Make a study in it first, or give another with --storage."
+        )
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

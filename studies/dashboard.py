@@ -23,6 +23,7 @@ def serve(storage_url: str, host: str, port: int) -> None:
 
     Raises:
         OSError: The port is taken, or the address is not this machine's.
+        FileNotFoundError: There is no such SQLite file.
     """
     storage = create_storage(storage_url, writes=False)
     # The dashboard takes one store; studies of one database usually share the folder.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
-from commands import hpo
+from commands import COMMAND, environment, hpo, wait_until
 
 from storage import claim, create_storage
 from studies import create_study, load_study
@@ -197,3 +201,43 @@ def test_optunas_own_command_reads_the_storage(study_url: str, tmp_path: Path) -
     command = [str(optuna), "trials", "--storage", study_url, "--study-name", "s", "-f", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert '"hidden_units": "32-16"' in done.stdout
+
+
+def test_reading_commands_make_no_storage(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    listed = hpo("list", url=url, folder=tmp_path)
+    assert listed.returncode == 0
+    assert "digits-mlp" in listed.stdout
+    assert "no studies yet" in listed.stdout
+    for command in (["best", "s"], ["status"], ["export", "s"], ["dashboard"]):
+        done = hpo(*command, url=url, folder=tmp_path)
+        assert done.returncode == 1
+        assert "Expected a storage that is there." in done.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "status", "s", "--watch"],
+        env=environment(study_url, tmp_path) | {"TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+    )
+    os.close(terminal)
+    shown = b""
+
+    def shows(words: bytes) -> bool:
+        nonlocal shown
+        if select.select([controller], [], [], 0)[0]:
+            shown += os.read(controller, 65536)
+        return words in shown
+
+    wait_until(lambda: shows(b"3 complete, 1 fail"), "the study is shown")
+    load_study("s", study_url)[0].enqueue_trial({})
+    wait_until(lambda: shows(b"1 waiting"), "the change is shown")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert process.communicate()[1] == b""
+    os.close(controller)

@@ -207,6 +207,14 @@ def test_a_storage_that_only_reads_never_takes_the_write_lock(
         assert other.in_transaction
 
 
+def test_reading_makes_no_file(tmp_path: Path, sqlite_url: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"Expected a storage that is there\."):
+        create_storage(sqlite_url, writes=False)
+    assert list(tmp_path.iterdir()) == []
+    create_storage(sqlite_url)
+    assert create_storage(sqlite_url, writes=False).get_all_studies() == []
+
+
 @pytest.mark.parametrize("waiting", [True, False])
 def test_reading_all_trials_takes_no_write_lock(sqlite_url: str, waiting: bool) -> None:
     storage = create_storage(sqlite_url, waiting=waiting)
