@@ -7,6 +7,7 @@ and decides nothing: which trial is lost is told by the heartbeat of the trial (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy
@@ -27,6 +28,8 @@ WORKERS = sqlalchemy.Table(
         "seen_at", sqlalchemy.DateTime, server_default=sqlalchemy.func.current_timestamp()
     ),
 )
+
+FORGOTTEN = timedelta(days=1)  # no worker is silent for so long and comes back
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class Worker:
 
 
 def record_worker(storage: TrialStorage, worker: Worker) -> None:
-    """Write what `worker` is doing, and that it is alive now."""
+    """Write what `worker` is doing, and that it is alive now.
+
+    A new one takes out those that were killed and have been silent for more than `FORGOTTEN`.
+    """
     row = {
         "host": worker.host,
         "pid": worker.pid,
@@ -68,6 +74,9 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
         )
         if updated.rowcount == 0:
             connection.execute(WORKERS.insert().values({**row, "worker": worker.name}))
+            now = connection.execute(sqlalchemy.select(sqlalchemy.func.current_timestamp()))
+            before = now.scalar_one().replace(tzinfo=None) - FORGOTTEN
+            connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < before))
 
 
 def forget_worker(storage: TrialStorage, name: str) -> None:

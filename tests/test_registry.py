@@ -49,3 +49,12 @@ def test_the_worker_seen_last_comes_first_and_silence_is_told(storage: TrialStor
     assert last.silent_for > 365 * 24 * 3600 > first.silent_for
     record_worker(storage, TWO)
     assert {worker.silent_for < 3600 for worker in workers_seen(storage)} == {True}
+
+
+def test_a_killed_worker_is_forgotten_after_a_day(storage: TrialStorage) -> None:
+    for worker, seen_at in ((ONE, "2001-01-01 00:00:00"), (TWO, None)):
+        record_worker(storage, worker)
+        if seen_at is not None:
+            with storage.transaction() as connection:
+                connection.exec_driver_sql(f"UPDATE hpo_workers SET seen_at = '{seen_at}'")
+    assert seen(storage) == {TWO.name: TWO}
