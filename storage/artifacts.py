@@ -63,6 +63,10 @@ def keep_artifact(
         trial: The trial, still RUNNING.
         file: What to keep of it.
         keep: The number of trials whose files are held.
+
+    Raises:
+        OSError: The file cannot be copied into the store.
+        UpdateFinishedTrialError: The trial has ended elsewhere.
     """
     upload_artifact(
         artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage

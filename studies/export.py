@@ -122,6 +122,7 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
 
     Raises:
         KeyError: There is no such trial.
+        ValueError: No trial is complete yet.
         FileNotFoundError: The trial's network is not kept.
     """
     import keras

@@ -119,6 +119,7 @@ def fetch_data(definition: StudyDefinition) -> None:
 
     Raises:
         LaunchError: It is nowhere and cannot be downloaded.
+        ValueError: The name is neither known nor that of a file.
     """
     name = definition.dataset
     if name is None or name == "digits" or archives.find(name) is not None:

@@ -23,6 +23,10 @@ def prepare_trial(
 
     Returns:
         Optuna's trial, and its parameters.
+
+    Raises:
+        UpdateFinishedTrialError: The trial has ended elsewhere.
+        KeyError: The trial is gone, with its study.
     """
     search = definition.search
     always = {name: f.distribution for name, f in definition.factors.factors.items() if not f.when}

@@ -1,7 +1,10 @@
 """Data sets: where they are found, what is refused, how they are split."""
 
+import http.server
 import os
+import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,7 @@ def tiny(n: int = 60, n_test: int = 20, n_classes: int = 3) -> Arrays:
     """Make pictures of 4x5 pixels, all of the value of their number, in turns of each class."""
     arrays: Arrays = {}
     for part, size in (("train", n), ("test", n_test)):
-        numbers = np.arange(size, dtype=np.uint8)
+        numbers = np.arange(size).astype(np.uint8)
         arrays[f"x_{part}"] = np.broadcast_to(numbers[:, None, None], (size, 4, 5)).copy()
         arrays[f"y_{part}"] = numbers % n_classes
     return arrays
@@ -241,6 +244,47 @@ def test_download_is_kept_off_standard_output(
     assert len(datasets.load("mnist", DataOptions()).x_validation) == 6000
     assert len(datasets.load_test("mnist")[0]) == 10_000
     assert capsys.readouterr() == ("", "Downloading\nDownloading\n")
+
+
+DOWNLOAD = """
+import sys
+import keras.src.datasets.mnist as module
+from objectives import DataOptions, datasets
+get_file = module.get_file
+def from_here(**given):
+    return get_file(**given | {"origin": sys.argv[1], "file_hash": None})
+module.get_file = from_here
+print(len(datasets.load("mnist", DataOptions()).x_validation))
+"""
+
+
+def test_keras_downloads_once_with_a_progress_bar(tmp_path: Path) -> None:
+    arrays = tiny(60_000, 10_000, 10)
+    file = Path(save(tmp_path / "mnist.npz", arrays))
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_request(self, *_: Any) -> None:
+            asked.append(self.path)
+
+    environment = {**os.environ, "HPO_DATA": "", "KERAS_HOME": str(tmp_path / "keras")}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_port}/mnist.npz"
+        command = [sys.executable, "-c", DOWNLOAD, origin]
+        done = [
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            for _ in range(2)
+        ]
+        server.shutdown()
+    assert [d.stdout for d in done] == ["6000\n"] * 2
+    assert "Downloading data from http://127.0.0.1" in done[0].stderr
+    size = file.stat().st_size
+    assert f"{size}/{size}" in done[0].stderr
+    assert asked == ["/mnist.npz"]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,45 @@ def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(
     assert [t.state.name for t in study.get_trials()].count("COMPLETE") == 20
 
 
+def test_a_signal_while_the_workers_are_being_started_stops_them_all(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "slow", 500)
+    logs = tmp_path / "artifacts" / "logs"
+    wait_until(lambda: logs.is_dir() and any(logs.iterdir()), "the first worker is started")
+    process.send_signal(signal.SIGINT)
+    words, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "nothing is lost. Go on with: hpo run s" in words
+    assert workers_seen(create_storage(sqlite_url)) == []
+    assert "RUNNING" not in {t.state.name for t in studies.load_study("s", sqlite_url)[0].trials}
+
+
+def test_no_worker_is_started_after_a_signal(tmp_path: Path) -> None:
+    crew = launch._Crew("s", "sqlite:///nowhere.db", tmp_path, ())
+    crew.request_stop(signal.SIGINT)
+    crew.start(2)
+    assert crew.members == []
+
+
+def test_a_data_set_that_is_nowhere_ends_the_run_before_a_trial(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    env = environment(sqlite_url, tmp_path) | {
+        "HPO_DATA": "",
+        "KERAS_HOME": str(tmp_path / "keras"),
+        "https_proxy": "http://127.0.0.1:1",  # no network
+    }
+    command = [*COMMAND, "run", "mnist-mlp-dropout"]
+    done = subprocess.run(
+        command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "Put mnist.npz" in done.stderr
+    study = studies.load_study("mnist-mlp-dropout", sqlite_url)[0]
+    assert {t.state.name for t in study.trials} == {"WAITING"}
+
+
 def test_workers_end_when_the_launcher_is_killed(sqlite_url: str, tmp_path: Path) -> None:
     process = start_run(sqlite_url, tmp_path, "slow", 500)
     wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")

@@ -365,3 +365,43 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
     pulse._lenient_until = 0.0  # the time is over, and they are still silent
     pulse._beat()
     assert states(study) == {"FAIL": 3, "WAITING": 3}
+
+
+def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
+    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+) -> None:
+    table = {
+        "name": "s",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"design": "grid"},
+        "fixed": {"hidden_units": [4096, 4096], "optimizer": "sgd", "batch_size": 1},  # minutes
+        "space": {"learning_rate": [0.001]},
+    }
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    workers.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: states(study) == {"RUNNING": 1}, "the trial is claimed")
+    log = tmp_path / "worker.log"
+    workers[0].terminate()
+    wait_until(lambda: "stopping after this epoch" in log.read_text(), "the first is understood")
+    assert workers[0].poll() is None
+    workers[0].terminate()
+    assert workers[0].wait(timeout=30) == 0
+    assert states(study) == {"FAIL": 1, "WAITING": 1}
+    assert epochs(study) == []
+
+
+def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path: Path) -> None:
+    table = {
+        "name": "s",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"design": "grid"},
+        "fixed": {"hidden_units": [8], "epochs": 1},
+        "space": {"learning_rate": [0.001, 0.01]},
+    }
+    (tmp_path / "artifacts").write_text("a file where the folder should be")
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 2}
+    assert "the network of trial 1 is not kept" in (tmp_path / "worker.log").read_text()
