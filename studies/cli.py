@@ -92,13 +92,13 @@ def list_studies(storage: Storage = STORAGE) -> None:
     """
     from studies import tables
 
-    _print(tables.catalog_table())
     try:
         opened = _open(storage, writes=False)
     except FileNotFoundError:
-        _say("The storage has no studies yet. Begin with: hpo run digits-mlp")
+        _print(tables.catalog_table())
+        _say("There is no storage yet. Begin with: hpo run digits-mlp")
     else:
-        _print(tables.storage_table(opened))
+        _print(tables.catalog_table(), tables.storage_table(opened))
 
 
 @app.command()

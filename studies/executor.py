@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -154,7 +155,8 @@ class Executor:
         self._process.kill()
         self._process.wait()
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
+            self._process.stdin.close()
 
     def _ask(
         self, request: Message, on_epoch: Callable[[int, Message], bool] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +19,14 @@ from studies.executor import (
 )
 
 FUNCTIONS = ExecutorKind(None)
+LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
 READY = """read start; echo '{"event": "ready", "backend": null, "device": ""}'; read request"""
 
 
 @pytest.fixture
 def child_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Put a shell script in the child's place: a real process, that ends as it is told."""
+    monkeypatch.chdir(tmp_path)
 
     def put(script: str) -> None:
         file = tmp_path / "child"
@@ -35,6 +39,11 @@ def child_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str],
 
 def never() -> bool:
     return False
+
+
+def end_what_is_left() -> None:
+    """End the process that the child has left; it must be there."""
+    os.kill(int(Path("left").read_text()), signal.SIGKILL)
 
 
 def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
@@ -51,11 +60,12 @@ def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
 def test_a_child_has_died_though_something_that_it_started_goes_on(
     child_is: Callable[[str], None],
 ) -> None:
-    child_is(READY + "; sleep 20 & kill -SEGV $$")
+    child_is(READY + f"; {LEAVE} kill -SEGV $$")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="ended by SIGSEGV"):
         executor.call_function({})
     executor.close()
+    end_what_is_left()
 
 
 def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], None]) -> None:
@@ -69,16 +79,17 @@ def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], N
 def test_a_child_is_closed_though_something_that_it_started_goes_on(
     child_is: Callable[[str], None],
 ) -> None:
-    child_is(READY + "; sleep 20 & exec sleep 20")
-    executor = Executor(FUNCTIONS, lambda: True)
+    child_is(READY + f"; {LEAVE} exec sleep 60")
+    executor = Executor(FUNCTIONS, lambda: Path("left").exists())
     with pytest.raises(ExecutorStoppedError):
         executor.call_function({})
     executor.close()
     assert not executor.is_alive
+    end_what_is_left()
 
 
 def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:
-    child_is("exit 3")
+    child_is("exec 0<&-; sleep 0.2; exit 3")  # it never reads what it is told
     with pytest.raises(ExecutorDiedError, match="exit code 3"):
         Executor(FUNCTIONS, never)
 
