@@ -95,10 +95,11 @@ def test_a_database_that_is_missing_is_a_connection_error(postgres_url: str) -> 
     assert "s3cr" not in everything_told(caught.value)
 
 
-def test_a_file_that_is_no_database_is_a_connection_error(tmp_path: Path) -> None:
+# In a process of its own, which takes with it the connection that Optuna leaves open.
+def test_a_file_that_is_no_database_is_a_connection_error(tmp_path: Path, workers: Pool) -> None:
     (tmp_path / "hpo.db").write_text("no database" * 100)
     with pytest.raises(ConnectionError, match="file is not a database"):
-        create_storage(f"sqlite:///{tmp_path}/hpo.db")
+        workers.apply(create_storage, [f"sqlite:///{tmp_path}/hpo.db"])
 
 
 def test_a_url_is_shown_with_its_password_masked() -> None:
