@@ -225,6 +225,8 @@ def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None
         stdin=terminal,
         stdout=terminal,
         stderr=subprocess.PIPE,
+        # Shells start what runs in the background, as these tests may, with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(terminal)
     shown = b""
