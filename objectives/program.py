@@ -1,50 +1,14 @@
-"""Compiled programs: one for each structure, reused by every trial that shares it."""
+"""Compiled programs: one for each structure, that trial after trial and pack after pack runs in."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from objectives import optimizers, twin
 from objectives.datasets import Dataset
-
-EVALUATION_BATCH = 512
-"""Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
-
-
-DeviceArrays = tuple[Any, ...]
-"""x_train, y_train, x_validation and y_validation of a data set, as the backend's tensors."""
-
-
-class Loop(Protocol):
-    """How a backend runs an epoch. The two implementations agree within float tolerance."""
-
-    traces: int
-    """How often the training step was traced, which is when it is compiled."""
-
-    def train(self, x: Any, y: Any, order: np.ndarray[Any, Any], steps: int) -> None:
-        """Take gradient steps, and leave the model's variables and metrics as they then are.
-
-        Args:
-            x: Pictures on the device, (n, h, w, c).
-            y: Labels on the device, (n,).
-            order: The pictures of each step of a full epoch, (full epoch's steps, batch), int32.
-            steps: How many of these steps to take.
-        """
-
-    def evaluate(
-        self, x: Any, y: Any, order: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]
-    ) -> tuple[float, float]:
-        """Return the sums of cross-entropy and of correct answers, each picture times its weight.
-
-        Args:
-            x: Pictures on the device, (n, h, w, c).
-            y: Labels on the device, (n,).
-            order: The pictures of each step, (steps, batch), int32.
-            weight: What each of them counts, (steps, batch), float32.
-        """
+from objectives.lanes import DeviceArrays, Lanes, LaneState, Steps
 
 
 class Program:
@@ -53,10 +17,14 @@ class Program:
     Args:
         network: A stock network of the structure.
         optimizer: The stock optimizer that goes with it, built on the network's variables.
+        batch_size: Pictures a gradient step.
     """
 
-    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    def __init__(
+        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int
+    ) -> None:
         self.model = twin.create(network)
+        self.batch_size = batch_size
         own = optimizer.__class__.from_config(optimizer.get_config())
         own.build(self.model.trainable_variables)
         optimizers.make_tunable(own)
@@ -66,47 +34,46 @@ class Program:
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
         # Keras makes a metric's variables when it first sees data; a traced step may make none.
-        probabilities = np.ones((1, *network.output_shape[1:]), np.float32)
+        probabilities = np.ones((1, *network.output_shape[1:]), keras.backend.floatx())
         self.model.compute_metrics(None, np.zeros((1,), np.int32), probabilities)
-        self.loop = _loop(self.model)
-
-    def refill(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        """Load the first state of a trial: a stock network and its built optimizer."""
-        twin.refill(self.model, network)
-        optimizers.refill(self.model.optimizer, optimizer)
+        self.weight_variables = twin.weight_variables(self.model, network)
+        self.steps = _steps(self)
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.model.optimizer.learning_rate)
+    def groups(self) -> tuple[list[keras.Variable], ...]:
+        """Trainable, non-trainable, optimizer and metric variables, as Keras's step takes them."""
+        model = self.model
+        return (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
 
-    def train_epoch(
-        self, x: Any, y: Any, order: np.ndarray[Any, Any], steps: int, learning_rate: float
-    ) -> dict[str, float]:
-        """Take an epoch's gradient steps; see `Loop.train`.
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All variables, in the order of a lane's state."""
+        return [variable for group in self.groups for variable in group]
 
-        Returns:
-            "loss", the penalty included, and "accuracy", each the mean over the epoch.
+    def first_state(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> LaneState:
+        """Return the state that a trial starts from.
+
+        Args:
+            network: A stock network with the trial's first weights.
+            optimizer: The trial's stock optimizer, built.
         """
-        self.model.optimizer.learning_rate = learning_rate
+        twin.refill(self.model, network)
+        optimizers.refill(self.model.optimizer, optimizer)
         self.model.reset_metrics()
-        self.loop.train(x, y, order, steps)
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        variables = [*self.variables, *self.weight_variables]
+        return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
-        """Evaluate all pictures.
+    def lane(self, data: DeviceArrays) -> Lanes:
+        """Make one lane on a data set, to be brought to a state with `put`.
 
-        Returns:
-            "val_loss", the mean cross-entropy, and "val_accuracy". Unlike Keras's, the loss has no
-            penalty in it: it could not be compared between trials of different penalties.
+        On TensorFlow it is the only one of the program at a time.
         """
-        n = len(x)
-        batch = min(EVALUATION_BATCH, n)
-        padded = -(-n // batch) * batch
-        order = (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)
-        weight = (np.arange(padded) < n).astype(np.float32).reshape(-1, batch)
-        loss, correct = self.loop.evaluate(x, y, order, weight)
-        return {"val_loss": loss / n, "val_accuracy": correct / n}
+        return self.steps.lane(data)
 
 
 class ProgramCache:
@@ -142,11 +109,11 @@ class ProgramCache:
         return self._arrays
 
 
-def _loop(model: keras.Model) -> Loop:
+def _steps(program: Program) -> Steps:
     if keras.backend.backend() == "jax":
-        from objectives.jax_loop import JaxLoop
+        from objectives.jax_lanes import JaxSteps
 
-        return JaxLoop(model)
-    from objectives.tensorflow_loop import TensorflowLoop
+        return JaxSteps(program)
+    from objectives.tensorflow_lanes import TensorflowSteps
 
-    return TensorflowLoop(model)
+    return TensorflowSteps(program)

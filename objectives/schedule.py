@@ -16,15 +16,12 @@ def epoch_steps(hyperparameters: Hyperparameters, steps_per_epoch: int) -> list[
     return [steps_per_epoch] * full + [rest] * (rest > 0)
 
 
-def epoch_order(n: int, batch_size: int, seed: int, epoch: int) -> np.ndarray[Any, Any]:
-    """Return the pictures of each step, int32 of shape (n // batch_size, batch_size).
+def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray[Any, Any]:
+    """Return the pictures in the order of an epoch, a permutation, int32 of shape (n,).
 
-    The order depends on nothing but the arguments, so any backend trains on the same one. What
-    does not fill a batch is left out, other pictures in each epoch.
+    It depends on nothing but the arguments, so that any backend trains on the same one.
     """
-    steps = n // batch_size
-    order = np.random.default_rng([seed, epoch]).permutation(n)[: steps * batch_size]
-    return order.astype(np.int32).reshape(steps, batch_size)
+    return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 
 
 def learning_rate_factor(hyperparameters: Hyperparameters, epoch: int, n_epochs: int) -> float:

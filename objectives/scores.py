@@ -15,10 +15,10 @@ def weighted_sums(y: Any, probabilities: Any, weight: Any) -> tuple[Any, Any]:
         weight: What each picture counts, (n,); zero for those that only fill a batch.
 
     Returns:
-        Two scalars, float32.
+        Two scalars, of Keras's float type.
     """
     loss = keras.losses.sparse_categorical_crossentropy(y, probabilities)
     correct = keras.metrics.sparse_categorical_accuracy(y, probabilities)
     # A padding picture may overflow, and zero times infinity is not zero.
     loss = ops.where(weight > 0, loss, 0.0)
-    return ops.sum(loss * weight), ops.sum(ops.cast(correct, "float32") * weight)
+    return ops.sum(loss * weight), ops.sum(ops.cast(correct, weight.dtype) * weight)

@@ -5,14 +5,12 @@ the compiled program. The twin is what gets compiled; `refill` brings it to any 
 the same structure, first weights, rates, penalties and seeds.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
-
-Weights = list[list[np.ndarray[Any, Any]]]
-"""The weights of each layer of a stock network, in the network's own order."""
 
 
 class TunableDropout(keras.layers.Layer):  # type: ignore[misc]
@@ -66,18 +64,22 @@ def refill(twin: keras.Model, network: keras.Model) -> None:
             penalty.strengths.assign([stock.kernel_regularizer.l1, stock.kernel_regularizer.l2])
 
 
-def weights(twin: keras.Model, network: keras.Model) -> Weights:
-    """Copy from a twin the weights that its network has too."""
+def weight_variables(twin: keras.Model, network: keras.Model) -> list[keras.Variable]:
+    """Return the variables of a twin that its stock network has too, layer by layer."""
     return [
-        [variable.numpy() for variable, _ in zip(mine.weights, stock.weights, strict=False)]
+        variable
         for mine, stock in zip(twin.layers, network.layers, strict=True)
+        for variable, _ in zip(mine.weights, stock.weights, strict=False)
     ]
 
 
-def set_weights(network: keras.Model, kept: Weights) -> None:
-    """Give a stock network the weights that were copied from its twin."""
-    for layer, arrays in zip(network.layers, kept, strict=True):
-        layer.set_weights(arrays)
+def set_weights(network: keras.Model, values: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Give a stock network the values of its twin's `weight_variables`."""
+    rest = list(values)
+    for layer in network.layers:
+        count = len(layer.weights)
+        layer.set_weights(rest[:count])
+        del rest[:count]
 
 
 def _tunable_layer(layer: keras.layers.Layer) -> keras.layers.Layer:

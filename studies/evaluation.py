@@ -120,7 +120,8 @@ class Evaluation:
         if result["stopped"] == "by_report":
             return self._tell(claimed, TrialState.PRUNED, None, attributes)
         if result["value"] is None:
-            attributes["fail_reason"] = "the value is not a finite number"
+            attributes.setdefault("fail_reason", "the value is not a finite number")
+            logger.warning("trial %d failed: %s", claimed.number, attributes["fail_reason"])
             self._tell(claimed, TrialState.FAIL, None, attributes)
             return Outcome.DIVERGED
         self._keep(claimed, executor, result["value"])
@@ -189,19 +190,13 @@ class Evaluation:
 
     def _fail(self, claimed: FrozenTrial, executor: Executor, error: Exception) -> Outcome:
         attributes: dict[str, Any] = {"fail_reason": str(error) or type(error).__name__}
-        diverged = isinstance(error, TrialError) and error.kind == "NonFiniteLossError"
-        if isinstance(error, TrialError) and not diverged:
-            attributes = {
-                "fail_reason": f"{error.kind}: {error}",
-                "traceback": error.traceback,
-            }
         if isinstance(error, TrialError):
-            attributes |= error.attributes
+            reason = {"fail_reason": f"{error.kind}: {error}", "traceback": error.traceback}
+            attributes = {**reason, **error.attributes}
         logger.warning("trial %d failed: %s", claimed.number, attributes["fail_reason"])
-        outcome = self._tell(
+        return self._tell(
             claimed, TrialState.FAIL, None, {**attributes, **self._provenance(executor)}
         )
-        return Outcome.DIVERGED if diverged and outcome is Outcome.FAILED else outcome
 
     def _tell(
         self,

@@ -125,18 +125,24 @@ class Trainer:
             known = {"history": course, "epochs": len(course.get("loss", []))}
             _send_error(channel, error, **known, train_seconds=seconds)
             return
+        attributes = {
+            "best_epoch": result.best_epoch,
+            "epochs": result.last_epoch,
+            "train_seconds": round(result.train_seconds, 3),
+            "compiled": self._programs.built > built_before,
+            "parameter_count": result.parameter_count,
+            "history": _finite(result.history),
+        }
+        if result.stopped == "diverged":
+            attributes["fail_reason"] = (
+                f"Expected a finite loss. Received: loss={result.history['loss'][-1]} in epoch "
+                f"{result.last_epoch}. A smaller learning rate may help."
+            )
         channel.send(
             "done",
-            value=_finite(result.value),
+            value=result.value,
             stopped=result.stopped,
-            attributes={
-                "best_epoch": result.best_epoch,
-                "epochs": result.last_epoch,
-                "train_seconds": round(result.train_seconds, 3),
-                "compiled": self._programs.built > built_before,
-                "parameter_count": result.parameter_count,
-                "history": _finite(result.history),
-            },
+            attributes=attributes,
             programs_built=self._programs.built,
         )
 

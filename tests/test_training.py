@@ -18,12 +18,14 @@ import pytest
 
 import objectives
 from objectives import optimizers
+from objectives.course import Metric
 from objectives.datasets import DataOptions, Dataset, load
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
+from objectives.packing import TrainingResult
 from objectives.program import ProgramCache
 from objectives.schedule import epoch_order, epoch_steps, learning_rate_factor
-from objectives.training import Metric, NonFiniteLossError, TrainingResult, train
+from objectives.training import train
 from objectives.twin import TunableDropout
 
 # Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
@@ -68,17 +70,18 @@ def run_stock(
     network.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     first_rate = float(optimizer.learning_rate)
     size = hyperparameters.batch_size
-    steps_of_epochs = epoch_steps(hyperparameters, len(x) // size)
+    steps_of_epochs = epoch_steps(hyperparameters, -(-len(x) // size))
     history: dict[str, list[float]] = {"loss": [], "accuracy": []}
     for epoch, steps in enumerate(steps_of_epochs, start=1):
         factor = learning_rate_factor(hyperparameters, epoch, len(steps_of_epochs))
         optimizer.learning_rate = first_rate * factor
-        logs = [
-            network.train_on_batch(x[batch], y[batch], return_dict=True)
-            for batch in epoch_order(len(x), size, seed, epoch)[:steps]
-        ]
+        order = epoch_order(len(x), seed, epoch)
+        batches = [order[i * size : (i + 1) * size] for i in range(steps)]
+        logs = [network.train_on_batch(x[rows], y[rows], return_dict=True) for rows in batches]
+        counts = [len(rows) for rows in batches]
         for name in history:
-            history[name].append(float(np.mean([float(step[name]) for step in logs])))
+            values = [float(step[name]) for step in logs]
+            history[name].append(float(np.average(values, weights=counts)))
     return history
 
 
@@ -126,7 +129,7 @@ def test_trials_of_one_program_equal_stock_keras(
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
     programs = ProgramCache()
     shared = SMALL | {"batch_normalization": True, "activation": "tanh", "learning_rate": 0.02}
-    for setting in ({"learning_rate_schedule": "cosine"}, {"steps": 10}):
+    for setting in ({"learning_rate_schedule": "cosine"}, {"steps": 12}):
         hyperparameters = MLP.hyperparameters(**shared, **setting)
         result = run(hyperparameters, programs=programs)
         stock = run_stock(MLP, hyperparameters, 0)
@@ -137,12 +140,15 @@ def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
 
 def test_convolutional_network_equals_stock_keras() -> None:
     programs = ProgramCache()
+    counts = []
     for rate in (0.001, 0.01):
         hyperparameters = CNN.hyperparameters(**SMALL, filters=[4, 6], learning_rate=rate)
         result = run(hyperparameters, programs=programs, objective=CNN)
         stock = run_stock(CNN, hyperparameters, 0)
         np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
-    assert (programs.built, traces(programs)) == (1, 1)
+        counts.append(traces(programs))
+    assert programs.built == 1
+    assert counts[0] == counts[1]
 
 
 def test_a_trial_depends_on_nothing_before_it() -> None:
@@ -158,9 +164,8 @@ def test_a_trial_depends_on_nothing_before_it() -> None:
     assert alone.history == again.history == fresh.history
     assert alone.history != between.history
     assert alone.history != run(hyperparameters, programs=programs, seed=8).history
-    for one, other in zip(alone.weights, again.weights, strict=True):
-        for array, same in zip(one, other, strict=True):
-            np.testing.assert_array_equal(array, same)
+    for array, same in zip(alone.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(array, same)
 
 
 def test_dropout_drops_its_rate_while_training_only() -> None:
@@ -223,7 +228,7 @@ def test_evaluation_counts_a_last_batch_that_is_not_full(monkeypatch: pytest.Mon
     hyperparameters = MLP.hyperparameters(**SMALL)
     at_once = run(hyperparameters).history
     # 144 pictures: one batch of 100, and one of 44.
-    monkeypatch.setattr("objectives.program.EVALUATION_BATCH", 100)
+    monkeypatch.setattr("objectives.lanes.EVALUATION_BATCH", 100)
     in_batches = run(hyperparameters).history
     for name in ("val_loss", "val_accuracy"):
         assert in_batches[name] == pytest.approx(at_once[name], rel=1e-5)
@@ -259,15 +264,15 @@ def test_early_stopping_waits_for_its_patience() -> None:
     assert run(MLP.hyperparameters(**improving, early_stopping_patience=1)).stopped == "finished"
 
 
-def test_loss_that_is_no_number_is_an_error() -> None:
-    # Each step multiplies the hidden kernel by about -20,000.
+def test_loss_that_is_no_number_ends_a_trial_without_a_value() -> None:
+    # Each step multiplies the hidden kernel by about -2,000.
     hyperparameters = MLP.hyperparameters(
-        **SMALL, optimizer="sgd", learning_rate=100, regularizer="l2", regularizer_strength=100
+        **SMALL, optimizer="sgd", learning_rate=100, regularizer="l2", regularizer_strength=10
     )
-    with pytest.raises(NonFiniteLossError, match=r"^Expected a finite loss. Received: ") as caught:
-        run(hyperparameters)
-    assert caught.value.epoch == 2
-    assert not math.isfinite(caught.value.loss)
+    result = run(hyperparameters)
+    assert (result.stopped, result.value, result.last_epoch) == ("diverged", None, 2)
+    assert not math.isfinite(result.history["loss"][-1])
+    assert result.parameter_count == 64 * 16 + 16 + 170
 
 
 def test_batch_size_is_at_most_the_training_part() -> None:
@@ -293,13 +298,12 @@ def test_program_cache_drops_the_one_unused_for_longest() -> None:
 
 
 def test_epoch_order_is_a_permutation_that_changes_with_seed_and_epoch() -> None:
-    order = epoch_order(100, 30, seed=1, epoch=1)
-    assert (order.shape, order.dtype) == ((3, 30), np.int32)
-    assert len(set(order.ravel())) == 90
-    assert set(order.ravel()) <= set(range(100))
-    np.testing.assert_array_equal(order, epoch_order(100, 30, seed=1, epoch=1))
+    order = epoch_order(100, seed=1, epoch=1)
+    assert order.dtype == np.int32
+    assert sorted(order) == list(range(100))
+    np.testing.assert_array_equal(order, epoch_order(100, seed=1, epoch=1))
     for seed, epoch in ((1, 2), (2, 1)):
-        assert (order != epoch_order(100, 30, seed, epoch)).any()
+        assert (order != epoch_order(100, seed, epoch)).any()
 
 
 @pytest.mark.parametrize(
@@ -346,4 +350,4 @@ def test_all_of_this_on_the_other_backend() -> None:
 def traces(programs: ProgramCache) -> int:
     """Count how often the training step was traced in the one program of a cache."""
     (program,) = programs._programs.values()
-    return program.loop.traces
+    return program.steps.traces

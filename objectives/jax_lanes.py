@@ -1,0 +1,224 @@
+"""Lanes on JAX: Keras's own stateless training step under vmap, an epoch in one compiled loop."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from objectives.lanes import Array, DeviceArrays, LaneState, evaluation_batches
+from objectives.scores import weighted_sums
+
+if TYPE_CHECKING:
+    from objectives.program import Program
+
+State = Any
+"""Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
+
+
+class JaxSteps:
+    """What is compiled of a program, once for each number of lanes.
+
+    Args:
+        program: The program.
+    """
+
+    def __init__(self, program: "Program") -> None:
+        self.traces = 0
+        self.program = program
+        self._model = program.model
+        # XLA's convolutions on a CPU are about six times as slow inside a loop as outside it.
+        has_convolution = any(
+            isinstance(layer, keras.layers.Conv2D) for layer in self._model.layers
+        )
+        self.step_by_step = has_convolution and jax.default_backend() == "cpu"
+        self.train_step = jax.jit(self._train_step, donate_argnums=0)
+        self.train_steps = jax.jit(self._train_steps, donate_argnums=0)
+        self.score = jax.jit(self._score)
+        self.scores = jax.jit(self._scores)
+        self.metrics = jax.jit(self._metrics)
+        self.put = jax.jit(_put, donate_argnums=0)
+        self.take = jax.jit(_take)
+        self.keep = jax.jit(_keep, donate_argnums=0)
+
+    def lane(self, data: DeviceArrays) -> "JaxLanes":
+        """Make one lane; see `objectives.lanes.Steps`."""
+
+        def empty(variables: list[keras.Variable]) -> list[jax.Array]:
+            return [jnp.zeros((1, *v.shape), v.dtype) for v in variables]
+
+        state = tuple(map(empty, self.program.groups))
+        kept = empty(self.program.weight_variables)
+        return JaxLanes(self, data, state, kept)
+
+    def _train_step(self, state: State, x: Any, y: Any, rows: Any) -> State:
+        self.traces += 1
+
+        def lane(state: State, rows: Any) -> State:
+            return self._step(state, x[rows], y[rows])
+
+        return _each_lane(lane, state, rows)
+
+    def _train_steps(
+        self, state: State, x: Any, y: Any, order: Any, start: Any, stop: Any
+    ) -> State:
+        self.traces += 1
+        size = self.program.batch_size
+        full, rest = divmod(order.shape[1], size)
+
+        def lane(state: State, order: Any) -> State:
+            def body(i: Any, state: State) -> State:
+                rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
+                return self._step(state, x[rows], y[rows])
+
+            def last(state: State) -> State:
+                rows = order[full * size :]
+                return self._step(state, x[rows], y[rows])
+
+            state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
+            return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
+
+        return _each_lane(lane, state, order)
+
+    def _step(self, state: State, x: Any, y: Any) -> State:
+        _, state = self._model.train_step(state, (x, y))
+        return tuple(list(group) for group in state)
+
+    def _score(self, state: State, x: Any, y: Any, rows: Any, weight: Any) -> jax.Array:
+        def lane(state: State) -> jax.Array:
+            probabilities, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
+            return jnp.stack(weighted_sums(y[rows], probabilities, weight))
+
+        return _each_lane(lane, state)
+
+    def _scores(self, state: State, x: Any, y: Any, order: Any, weight: Any) -> jax.Array:
+        def body(i: Any, sums: jax.Array) -> jax.Array:
+            return sums + self._score(state, x, y, order[i], weight[i])
+
+        size = jax.tree.leaves(state)[0].shape[0]
+        zeros = jnp.zeros((size, 2), keras.backend.floatx())
+        return jax.lax.fori_loop(0, len(order), body, zeros)
+
+    def _metrics(self, values: list[jax.Array]) -> dict[str, jax.Array]:
+        def lane(values: list[jax.Array]) -> dict[str, jax.Array]:
+            variables = self._model.metrics_variables
+            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+                return dict(self._model.get_metrics_result())
+
+        found: dict[str, jax.Array] = _each_lane(lane, values)
+        return found
+
+
+class JaxLanes:
+    """The states of some lanes, stacked; see `objectives.lanes.Lanes`."""
+
+    def __init__(
+        self, steps: JaxSteps, data: DeviceArrays, state: State, kept: list[jax.Array]
+    ) -> None:
+        self.size = kept[0].shape[0]
+        self._steps = steps
+        self._data = data
+        self._state = state
+        self._kept = kept
+        program = steps.program
+        places = {id(variable): i for i, variable in enumerate(program.variables)}
+        self._weights = [places[id(variable)] for variable in program.weight_variables]
+        optimizer = program.model.optimizer
+        rate = getattr(optimizer, "_learning_rate")  # noqa: B009 - the variable, not its value
+        self._rate = [v is rate for v in optimizer.variables].index(True)
+
+    def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
+        """Bring lanes to states; see `objectives.lanes.Lanes`."""
+        # Each number of lanes is a program: what is missing to a power of two is written twice.
+        size = 1 << (len(lanes) - 1).bit_length()
+        rows = np.resize(np.asarray(lanes, np.int32), size)
+        values = [np.resize(np.stack(v), (size, *v[0].shape)) for v in zip(*states, strict=True)]
+        self._state, self._kept = self._steps.put((self._state, self._kept), rows, values)
+
+    def get(self, lane: int) -> LaneState:
+        """Copy the state of a lane; see `objectives.lanes.Lanes`."""
+        return [np.asarray(value[lane]) for value in jax.tree.leaves((self._state, self._kept))]
+
+    def begin_epoch(self, rates: Array) -> None:
+        """Set the learning rates; see `objectives.lanes.Lanes`."""
+        trainable, non_trainable, optimizer, metrics = self._state
+        optimizer = list(optimizer)
+        optimizer[self._rate] = jnp.asarray(rates, optimizer[self._rate].dtype)
+        metrics = [jnp.zeros_like(value) for value in metrics]
+        self._state = (trainable, non_trainable, optimizer, metrics)
+
+    def train(self, order: Array, start: int, stop: int) -> None:
+        """Take gradient steps; see `objectives.lanes.Lanes`."""
+        x, y, *_ = self._data
+        if not self._steps.step_by_step:
+            bounds = np.int32(start), np.int32(stop)
+            self._state = self._steps.train_steps(self._state, x, y, order, *bounds)
+            return
+        size = self._steps.program.batch_size
+        for i in range(start, stop):
+            rows = order[:, i * size : (i + 1) * size]
+            self._state = self._steps.train_step(self._state, x, y, rows)
+
+    def metrics(self) -> dict[str, Array]:
+        """Return the epoch's metrics; see `objectives.lanes.Lanes`."""
+        found = self._steps.metrics(self._state[3])
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    def evaluate(self) -> dict[str, Array]:
+        """Evaluate the validation pictures; see `objectives.lanes.Lanes`."""
+        *_, x, y = self._data
+        order, weight = evaluation_batches(len(x), self.size)
+        if self._steps.step_by_step:
+            scored = [
+                self._steps.score(self._state, x, y, rows, counts)
+                for rows, counts in zip(order, weight, strict=True)
+            ]
+            sums = np.sum([np.asarray(score) for score in scored], axis=0)
+        else:
+            sums = np.asarray(self._steps.scores(self._state, x, y, order, weight))
+        loss, correct = sums.T / len(x)
+        return {"val_loss": loss, "val_accuracy": correct}
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Keep the present weights; see `objectives.lanes.Lanes`."""
+        chosen = np.zeros(self.size, bool)
+        chosen[list(lanes)] = True
+        leaves = jax.tree.leaves(self._state)
+        self._kept = self._steps.keep(self._kept, [leaves[i] for i in self._weights], chosen)
+
+    def kept(self, lane: int) -> list[Array]:
+        """Copy the weights kept; see `objectives.lanes.Lanes`."""
+        return [np.asarray(value[lane]) for value in self._kept]
+
+    def resized(self, lanes: Sequence[int], size: int) -> "JaxLanes":
+        """Carry some lanes over; see `objectives.lanes.Lanes`."""
+        rows = np.resize(np.asarray(lanes, np.int32), size)  # what is left over repeats them
+        state, kept = self._steps.take((self._state, self._kept), rows)
+        return JaxLanes(self._steps, self._data, state, kept)
+
+
+def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
+    """Map a function over the lanes; one alone is computed without a dimension for lanes."""
+    if jax.tree.leaves(stacked)[0].shape[0] > 1:
+        return jax.vmap(function)(*stacked)
+    alone = jax.tree.map(lambda value: value[0], stacked)
+    return jax.tree.map(lambda value: value[None], function(*alone))
+
+
+def _put(stacked: Any, rows: jax.Array, values: list[jax.Array]) -> Any:
+    leaves, tree = jax.tree.flatten(stacked)
+    put = [leaf.at[rows].set(value) for leaf, value in zip(leaves, values, strict=True)]
+    return jax.tree.unflatten(tree, put)
+
+
+def _take(stacked: Any, rows: jax.Array) -> Any:
+    return jax.tree.map(lambda leaf: leaf[rows], stacked)
+
+
+def _keep(kept: list[jax.Array], new: list[jax.Array], chosen: jax.Array) -> list[jax.Array]:
+    def shaped(value: jax.Array) -> jax.Array:
+        return chosen.reshape(-1, *[1] * (value.ndim - 1))
+
+    return [jnp.where(shaped(n), n, k) for k, n in zip(kept, new, strict=True)]

@@ -1,0 +1,97 @@
+"""Lanes: networks of one structure that train side by side in one program."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+EVALUATION_BATCH = 512
+"""Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
+
+Array = np.ndarray[Any, Any]
+LaneState = list[Array]
+"""All variables of a program as one lane has them, in its order, then the weights kept for it."""
+
+DeviceArrays = tuple[Any, ...]
+"""x_train, y_train, x_validation and y_validation of a data set, as the backend's tensors."""
+
+
+class Lanes(Protocol):
+    """Networks of one structure that train side by side, each with numbers and seed of its own.
+
+    No lane's result depends on another lane. A lane that nobody looks at costs time only.
+    """
+
+    size: int
+
+    def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
+        """Bring each of some lanes to a state."""
+
+    def get(self, lane: int) -> LaneState:
+        """Copy the state of a lane."""
+
+    def begin_epoch(self, rates: Array) -> None:
+        """Set the learning rates, (lanes,), and begin the epoch's metrics anew."""
+
+    def train(self, order: Array, start: int, stop: int) -> None:
+        """Take the gradient steps from `start` to `stop` of an epoch in every lane.
+
+        Args:
+            order: The pictures in the order of each lane's epoch, (lanes, n), int32. The last step
+                takes what is left of them, which may be less than a batch.
+            start: The first step, from 0.
+            stop: The step before which to end.
+        """
+
+    def metrics(self) -> dict[str, Array]:
+        """Return the epoch's "loss", the penalty included, and "accuracy", each (lanes,)."""
+
+    def evaluate(self) -> dict[str, Array]:
+        """Evaluate all validation pictures.
+
+        Returns:
+            "val_loss", the mean cross-entropy, and "val_accuracy", each (lanes,). Unlike Keras's,
+            the loss has no penalty in it: it could not be compared between trials of different
+            penalties.
+        """
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Keep the present weights of some lanes, in the place of those kept before."""
+
+    def kept(self, lane: int) -> list[Array]:
+        """Copy the weights kept of a lane, in the order of `Program.weight_variables`."""
+
+    def resized(self, lanes: Sequence[int], size: int) -> "Lanes":
+        """Return `size` lanes of which the first are those given, with all that they hold.
+
+        Raises:
+            ValueError: The backend has one lane only.
+        """
+
+
+class Steps(Protocol):
+    """What a backend compiles of a program. The two agree within float tolerance.
+
+    Attributes:
+        traces: How often a training step was traced, which is when it is compiled.
+    """
+
+    traces: int
+
+    def lane(self, data: DeviceArrays) -> Lanes:
+        """Make one lane on a data set, to be brought to a state with `put`."""
+
+
+def evaluation_batches(n: int, size: int) -> tuple[Array, Array]:
+    """Divide `n` pictures into batches for `size` lanes at once.
+
+    Returns:
+        The pictures of each step, (steps, batch), int32, and what each of them counts, likewise:
+        1, or 0 for those that only fill the last batch.
+    """
+    batch = min(n, EVALUATION_BATCH, max(64, 8 * EVALUATION_BATCH // size))
+    padded = -(-n // batch) * batch
+    order = (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)
+    weight = (np.arange(padded) < n).astype(keras.backend.floatx()).reshape(-1, batch)
+    return order, weight

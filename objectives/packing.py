@@ -1,0 +1,299 @@
+"""A pack: trials of one structure that train side by side, each to its own end.
+
+A trial's result depends neither on its neighbours nor on what trained before: its first weights,
+its dropout and the order of its pictures come from its own seed, and lanes share nothing but the
+compiled program and the data. A trial may join at any epoch's end and leave at any other.
+"""
+
+import random
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from objectives import optimizers, twin
+from objectives.checkpoint import Checkpoint
+from objectives.course import Course, Metric, Stopped
+from objectives.datasets import Dataset
+from objectives.hyperparameters import Hyperparameters
+from objectives.lanes import Array, Lanes, LaneState
+from objectives.objective import Objective
+from objectives.program import Program, ProgramCache
+from objectives.schedule import epoch_order, epoch_steps, learning_rate_factor
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One trial to train.
+
+    Attributes:
+        hyperparameters: The trial's setting.
+        seed: Seed of the first weights, the dropout and the order of the pictures; from 0.
+        metric: The metric that chooses the best epoch, stops early and is the result's value.
+        maximize: Whether more of it is better.
+        checkpoint: Where to go on; None to begin.
+    """
+
+    hyperparameters: Hyperparameters
+    seed: int
+    metric: Metric
+    maximize: bool
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What one trial came to.
+
+    Attributes:
+        value: The metric with the weights that are kept; None where training diverged.
+        best_epoch: The epoch with the best metric, from 1.
+        last_epoch: The last epoch trained, from 1.
+        history: Each metric, epoch by epoch.
+        train_seconds: Wall time from its start to its end, compilation included where this trial
+            caused it; lanes of a pack share that time.
+        parameter_count: Numbers in the network's weights, moving averages included.
+        stopped: Why training ended.
+        weights: The kept weights, layer by layer.
+    """
+
+    value: float | None
+    best_epoch: int
+    last_epoch: int
+    history: dict[str, list[float]]
+    train_seconds: float
+    parameter_count: int
+    stopped: Stopped
+    weights: list[Array] = field(repr=False)
+    _build: Callable[[], keras.Model] = field(repr=False)
+
+    def model(self) -> keras.Model:
+        """Return the trained network, of stock Keras layers, compiled without any penalty."""
+        network = self._build()
+        twin.set_weights(network, self.weights)
+        return network
+
+
+class Trial:
+    """A trial in a pack.
+
+    Attributes:
+        task: What is trained.
+        course: Its epochs so far.
+        started: When it joined the pack, by the clock `time.perf_counter`.
+        parameter_count: Numbers in its network's weights.
+    """
+
+    def __init__(self, task: Task, n: int, first_rate: float, parameter_count: int) -> None:
+        self.task = task
+        self.started = time.perf_counter()
+        self.parameter_count = parameter_count
+        self._n = n
+        self._first_rate = first_rate
+        steps_per_epoch = -(-n // _batch_size(task.hyperparameters, n))
+        self._steps = epoch_steps(task.hyperparameters, steps_per_epoch)
+        self.course = Course(task.hyperparameters, task.metric, task.maximize, len(self._steps))
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of the next epoch."""
+        return self._steps[self.course.epoch]
+
+    def rate(self) -> float:
+        """Return the learning rate of the next epoch."""
+        epoch = self.course.epoch + 1
+        factor = learning_rate_factor(self.task.hyperparameters, epoch, len(self._steps))
+        return self._first_rate * factor
+
+    def order(self) -> Array:
+        """Return the pictures in the order of the next epoch, (n,), int32."""
+        return epoch_order(self._n, self.task.seed, self.course.epoch + 1)
+
+    def stop(self) -> None:
+        """End the trial after the epoch it has completed, as when it is pruned."""
+        if self.course.stopped != "diverged":
+            self.course.stopped = "by_report"
+
+
+class Pack:
+    """Trains trials of one structure side by side.
+
+    The number of lanes is a power of two, since each number is a program of its own; idle lanes
+    repeat others and are looked at by nobody.
+
+    Args:
+        objective: What network to build.
+        data: What to train and validate on.
+        programs: The programs of this process.
+    """
+
+    def __init__(self, objective: Objective, data: Dataset, programs: ProgramCache) -> None:
+        self._objective = objective
+        self._data = data
+        self._programs = programs
+        self._structure: Hashable = None
+        self._program: Program
+        self._lanes: Lanes
+        self._slots: list[Trial | None] = []  # one for each of the lanes
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials that are training now."""
+        return [trial for trial in self._slots if trial is not None]
+
+    def takes(self, hyperparameters: Hyperparameters) -> bool:
+        """Tell whether a trial of this setting can train beside those that are here."""
+        structure = _structure(self._objective, hyperparameters, self._data)
+        return self._structure in (None, structure)
+
+    def add(self, tasks: Sequence[Task]) -> list[Trial]:
+        """Take trials in, each from its beginning or from where it was.
+
+        Raises:
+            ValueError: Their structure is not that of the others, or the pictures are too small.
+        """
+        trials, states = [], []
+        for task in tasks:
+            if not self.takes(task.hyperparameters):
+                raise ValueError(
+                    "Expected a trial of the structure that the pack has. "
+                    f"Received: {task.hyperparameters!r}. Train it in a pack of its own."
+                )
+            trial, state = self._begin(task)
+            trials.append(trial)
+            states.append(state)
+        self._resize(len(self.trials) + len(trials))
+        free = [i for i, trial in enumerate(self._slots) if trial is None]
+        for i, trial in zip(free, trials, strict=False):
+            self._slots[i] = trial
+        self._lanes.put(free[: len(trials)], states)
+        return trials
+
+    def train_epoch(self) -> list[tuple[Trial, dict[str, float]]]:
+        """Train every trial for one epoch of its own.
+
+        Returns:
+            Each trial with its metrics; where a trial has come to its end, its course says so.
+        """
+        if not self.trials:
+            return []
+        self._resize(len(self.trials))
+        lanes = self._lanes
+        here = {i: trial for i, trial in enumerate(self._slots) if trial is not None}
+        # An idle lane repeats one that is not.
+        shown = [trial or next(iter(here.values())) for trial in self._slots]
+        order = np.stack([trial.order() for trial in shown])
+        lanes.begin_epoch(np.asarray([trial.rate() for trial in shown]))
+        steps = {i: trial.steps for i, trial in here.items()}
+        metrics: dict[int, dict[str, float]] = {}
+        done = 0
+        for stop in sorted(set(steps.values())):  # the last epoch of some may be shorter
+            lanes.train(order, done, stop)
+            done = stop
+            found = lanes.metrics() | lanes.evaluate()
+            ended = [i for i in here if steps[i] == stop]
+            for i in ended:
+                metrics[i] = {name: float(values[i]) for name, values in found.items()}
+                here[i].course.record(metrics[i])
+            lanes.keep([i for i in ended if here[i].course.keeps()])
+        return [(trial, metrics[i]) for i, trial in here.items()]
+
+    def take_ended(self) -> list[tuple[Trial, TrainingResult]]:
+        """Take out the trials that have come to their end, and what they came to."""
+        ended = []
+        for i, trial in enumerate(self._slots):
+            if trial is not None and trial.course.stopped is not None:
+                ended.append((trial, self._result(trial, self._lanes.kept(i))))
+                self._slots[i] = None
+        return ended
+
+    def checkpoint(self, trial: Trial) -> Checkpoint:
+        """Copy where a trial is, to go on from there alone or in another pack."""
+        i = self._slots.index(trial)
+        return Checkpoint(self._lanes.get(i), trial.course.state())
+
+    def _begin(self, task: Task) -> tuple[Trial, LaneState]:
+        """Return a trial and the state that it begins with."""
+        network, optimizer = _first_networks(self._objective, task, self._data)
+        n = len(self._data.x_train)
+        if self._structure is None:
+            self._structure = _structure(self._objective, task.hyperparameters, self._data)
+            self._program = self._programs.get(
+                self._structure,
+                lambda: Program(network, optimizer, _batch_size(task.hyperparameters, n)),
+            )
+            self._lanes = self._program.lane(self._programs.place(self._data))
+            self._slots = [None]
+        trial = Trial(task, n, float(optimizer.learning_rate), network.count_params())
+        if task.checkpoint is None:
+            return trial, self._program.first_state(network, optimizer)
+        trial.course.resume(task.checkpoint.course)
+        return trial, task.checkpoint.state
+
+    def _resize(self, n: int) -> None:
+        """Have the least number of lanes that holds `n` trials, and move the trials there."""
+        size = 1 << (n - 1).bit_length()
+        if size != self._lanes.size:
+            here = [i for i, trial in enumerate(self._slots) if trial is not None]
+            self._lanes = self._lanes.resized(here or [0], size)
+            self._slots = [*self.trials, *[None] * (size - len(here))]
+
+    def _result(self, trial: Trial, kept: list[Array]) -> TrainingResult:
+        course = trial.course
+        assert course.stopped is not None
+        hyperparameters = trial.task.hyperparameters
+        objective, data = self._objective, self._data
+        return TrainingResult(
+            value=course.value(),
+            best_epoch=course.best_epoch,
+            last_epoch=course.epoch,
+            history=course.history,
+            train_seconds=time.perf_counter() - trial.started,
+            parameter_count=trial.parameter_count,
+            stopped=course.stopped,
+            weights=kept,
+            _build=lambda: _compiled_without_penalty(objective, hyperparameters, data),
+        )
+
+
+def _first_networks(
+    objective: Objective, task: Task, data: Dataset
+) -> tuple[keras.Model, keras.optimizers.Optimizer]:
+    """Build the stock network and optimizer whose state a trial starts from."""
+    # Keras draws the seeds of initializers and dropout from here. Its own set_random_seed would
+    # import TensorFlow, whatever the backend is.
+    random.seed(task.seed)
+    network = _build(objective, task.hyperparameters, data)
+    optimizer = optimizers.create(task.hyperparameters)
+    optimizer.build(network.trainable_variables)
+    return network, optimizer
+
+
+def _build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
+    x = data.x_train
+    return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype))
+
+
+def _compiled_without_penalty(
+    objective: Objective, hyperparameters: Hyperparameters, data: Dataset
+) -> keras.Model:
+    network = _build(objective, hyperparameters.model_copy(update={"regularizer": "none"}), data)
+    network.compile(
+        # It has no state beside its learning rate, so a saved file holds little but the weights.
+        optimizer="sgd",
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    return network
+
+
+def _batch_size(hyperparameters: Hyperparameters, n: int) -> int:
+    return min(hyperparameters.batch_size, n)
+
+
+def _structure(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> Hashable:
+    """Return what a compiled program depends on: the network, and the shapes of the data."""
+    shapes = (data.x_train.shape, data.x_validation.shape, str(data.x_train.dtype))
+    return objective.name, hyperparameters.structure(), shapes, data.n_classes

@@ -1,0 +1,251 @@
+"""A lane's result does not depend on its neighbours: alone, in a pack of 3 and in a pack of 17.
+
+The lanes differ in their seed and in everything tunable. One diverges, one is pruned, one joins
+late, one goes on from a checkpoint, some stop early, and their last epochs differ.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import objectives
+from objectives import checkpoint
+from objectives.datasets import DataOptions, load
+from objectives.objective import Objective
+from objectives.packing import Pack, Task, TrainingResult, Trial
+from objectives.program import ProgramCache
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+JAX = keras.backend.backend() == "jax"
+
+DIGITS = load("digits", DataOptions(train_size=100))
+MLP, CNN = objectives.get("mlp"), objectives.get("cnn")
+DOUBLE = keras.backend.floatx() == "float64"
+DENSE: dict[str, Any] = {"hidden_units": [8], "input_dropout": 0.1}
+CONV: dict[str, Any] = {"hidden_units": [], "filters": [2], "conv_dropout": 0.1}
+DIVERGES, IS_PRUNED, JOINS_LATE, IS_RESUMED = 0, 1, 2, 3
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "sgd": [{"momentum": 0.5}, {"momentum": 0.9}],
+    "rmsprop": [{"momentum": 0.3, "rho": 0.8}, {"momentum": 0.1, "epsilon": 1e-3}],
+    "adagrad": [{"initial_accumulator_value": 0.3}, {"epsilon": 1e-3}],
+    "adadelta": [{"rho": 0.8}, {"epsilon": 1e-4}],
+    "adam": [{"beta_1": 0.8, "epsilon": 1e-3}, {"beta_2": 0.9}],
+    "adamax": [{"beta_1": 0.8}, {"beta_2": 0.9, "epsilon": 1e-3}],
+    "nadam": [{"beta_1": 0.8}, {"beta_2": 0.9, "epsilon": 1e-3}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _batch_normalization_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Keras normalize batches in float64 too, which it does in float32 whatever comes in."""
+    if DOUBLE:
+        plain = keras.src.backend.result_type
+
+        def result_type(*dtypes: Any) -> str:
+            return "float64" if "float64" in dtypes else str(plain(*dtypes))
+
+        monkeypatch.setattr(keras.src.backend, "result_type", result_type)
+
+
+def task(objective: Objective, optimizer: str, i: int, **more: Any) -> Task:
+    """Return the trial of lane `i`, unlike every other in all that does not change the program."""
+    setting = {
+        "optimizer": optimizer,
+        "learning_rate": 1e-3 * (1 + i / 4),
+        "learning_rate_schedule": ("constant", "cosine", "linear", "exponential")[i % 4],
+        "initializer": ("glorot_uniform", "random_normal", "random_uniform", "glorot_normal")[
+            i % 4
+        ],
+        "initializer_spread": 0.05 + i / 200,
+        "dropout": 0.1 + i / 50,
+        "regularizer": ("l1", "l2", "l1_l2")[i % 3],
+        "regularizer_strength": 1e-3 * (1 + i),
+        "batch_normalization": True,
+        "batch_size": 32,  # three steps and a smaller one
+        "epochs": 3 if i in (JOINS_LATE, IS_RESUMED) else 4,  # all end together
+        "restore_best_weights": i % 5 > 0,
+        **({"steps": 9 + i % 5} if i % 3 == 2 else {}),  # the last epoch is shorter
+        **({"early_stopping_patience": 1, "early_stopping_min_delta": 0.05} if i % 4 == 3 else {}),
+        **SETTINGS[optimizer][i % 2],
+        **more,
+    }
+    rates = {"dropout": 0.1 + i / 50}
+    rates |= {name: rate + i / 60 for name, rate in more.items() if name.endswith("_dropout")}
+    hyperparameters = objective.hyperparameters(**setting | rates)
+    return Task(hyperparameters, seed=i, metric="val_loss", maximize=False)
+
+
+def act(pack: Pack, trial: Trial) -> None:
+    """Do to a trial after its epoch what happens to it wherever it trains."""
+    lane = trial.task.seed
+    if lane == IS_PRUNED and trial.course.epoch == 2:
+        trial.stop()
+    if lane == DIVERGES and trial.course.epoch == 1:
+        i = pack._slots.index(trial)
+        state = pack._lanes.get(i)
+        pack._lanes.put([i], [[np.full_like(state[0], np.nan), *state[1:]]])
+
+
+def alone(objective: Objective, tasks: list[Task], programs: ProgramCache) -> list[TrainingResult]:
+    """Train each trial by itself."""
+    results = []
+    for one in tasks:
+        pack = Pack(objective, DIGITS, programs)
+        (trial,) = pack.add([one])
+        while pack.trials:
+            pack.train_epoch()
+            act(pack, trial)
+            results += [result for _, result in pack.take_ended()]
+    return results
+
+
+def together(
+    objective: Objective, tasks: list[Task], programs: ProgramCache, folder: Path
+) -> list[TrainingResult]:
+    """Train all in one pack: one joins after an epoch, one leaves and comes back."""
+    pack = Pack(objective, DIGITS, programs)
+    pack.add([one for one in tasks if one.seed != JOINS_LATE])
+    results: dict[int, TrainingResult] = {}
+    away: Trial | None = None
+    epoch = 0
+    while pack.trials:
+        epoch += 1
+        for trial, _ in pack.train_epoch():
+            act(pack, trial)
+            if trial.task.seed == IS_RESUMED and epoch == 1:
+                pack.checkpoint(trial).save(folder / "lane.npz")
+                trial.stop()
+                away = trial
+        results |= {trial.task.seed: result for trial, result in pack.take_ended()}
+        if epoch == 1:
+            pack.add([one for one in tasks if one.seed == JOINS_LATE])
+        if epoch == 2 and away is not None:
+            pack.add([replace(away.task, checkpoint=checkpoint.load(folder / "lane.npz"))])
+    return [results[one.seed] for one in tasks]
+
+
+def assert_equal(one: TrainingResult, other: TrainingResult, tolerance: float) -> None:
+    assert (one.stopped, one.best_epoch, one.last_epoch) == (
+        other.stopped,
+        other.best_epoch,
+        other.last_epoch,
+    )
+    for name, curve in one.history.items():
+        np.testing.assert_allclose(curve, other.history[name], rtol=tolerance, atol=tolerance)
+    for mine, its in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(not (JAX and DOUBLE), reason="on JAX in float64: see the last test")
+@pytest.mark.parametrize("optimizer", SETTINGS)
+@pytest.mark.parametrize(("objective", "more"), [(MLP, DENSE), (CNN, CONV)], ids=["mlp", "cnn"])
+def test_a_lane_is_the_same_alone_and_in_packs_of_3_and_17(
+    objective: Objective, more: dict[str, Any], optimizer: str, tmp_path: Path
+) -> None:
+    programs = ProgramCache()
+    tasks = [task(objective, optimizer, i, **more) for i in range(18)]  # one comes when one left
+    expected = alone(objective, tasks, programs)
+    endings = {result.stopped for result in expected}
+    assert endings == {"finished", "early_stopping", "by_report", "diverged"}
+    assert len({tuple(result.history["loss"]) for result in expected}) == 18
+    for members in (tasks, [tasks[i] for i in (DIVERGES, JOINS_LATE, IS_RESUMED)]):
+        results = together(objective, members, programs, tmp_path)
+        for one, result in zip(members, results, strict=True):
+            assert_equal(result, expected[one.seed], 1e-8)
+    assert programs.built == 1
+
+
+@pytest.mark.skipif(DOUBLE or not JAX, reason="on JAX in float32: see the last test")
+@pytest.mark.parametrize(("objective", "more"), [(MLP, DENSE), (CNN, CONV)], ids=["mlp", "cnn"])
+def test_in_single_precision_the_first_epoch_is_the_same(
+    objective: Objective, more: dict[str, Any], tmp_path: Path
+) -> None:
+    programs = ProgramCache()
+    tasks = [
+        task(objective, "adam", i, **more, epochs=1, steps=None, learning_rate=1e-3 / (1 + i))
+        for i in range(17)
+    ]
+    expected = alone(objective, tasks, programs)
+    for size in (3, 17):
+        pack = Pack(objective, DIGITS, programs)
+        pack.add(tasks[:size])
+        pack.train_epoch()
+        for trial, result in pack.take_ended():
+            for name, curve in expected[trial.task.seed].history.items():
+                np.testing.assert_allclose(result.history[name], curve, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(DOUBLE or not JAX, reason="on JAX in float32: see the last test")
+def test_a_pack_has_a_power_of_two_of_lanes_and_no_more_than_it_needs() -> None:
+    pack = Pack(MLP, DIGITS, ProgramCache())
+    epochs = [1, 2, 2, 3, 3]
+    made = [
+        task(MLP, "adam", i, epochs=n, steps=None, early_stopping_patience=None)
+        for i, n in enumerate(epochs, start=4)
+    ]
+    pack.add(made[:1])
+    pack.add(made[1:])
+    sizes, trained = [], []
+    while pack.trials:
+        pack.train_epoch()
+        sizes.append(pack._lanes.size)
+        trained.append(len(pack.take_ended()))
+    assert sizes == [8, 4, 2]
+    assert trained == [1, 2, 2]
+    assert pack.train_epoch() == []
+
+
+def test_a_trial_of_another_structure_is_refused() -> None:
+    pack = Pack(MLP, DIGITS, ProgramCache())
+    one = task(MLP, "adam", 4, hidden_units=[4])
+    other = task(MLP, "adam", 5, hidden_units=[5])
+    assert pack.takes(other.hyperparameters)
+    pack.add([one])
+    assert not pack.takes(other.hyperparameters)
+    with pytest.raises(ValueError, match=r"^Expected a trial of the structure that the pack has"):
+        pack.add([other])
+    assert [trial.task for trial in pack.trials] == [one]
+
+
+@pytest.mark.skipif("PACKING" in os.environ, reason="this is what it starts")
+def test_all_of_this_on_jax_in_double_and_single_precision(tmp_path: Path) -> None:
+    children = [
+        start(tmp_path / name, floatx, select)
+        for name, floatx, select in (
+            ("mlp", "float64", "mlp"),
+            ("cnn", "float64", "cnn"),
+            ("single", "float32", "test"),
+        )
+    ]
+    words = [child.communicate(timeout=550)[0] for child in children]
+    assert [child.returncode for child in children] == [0] * 3, "\n".join(words)
+    assert [re.findall(r"\d+ passed", said) for said in words] == [["7 passed"]] * 2 + [
+        ["4 passed"]
+    ]
+
+
+def start(home: Path, floatx: str, select: str) -> subprocess.Popen[str]:
+    """Start the tests of this file whose names hold `select`, in a precision that Keras reads."""
+    home.mkdir()
+    (home / "keras.json").write_text(json.dumps({"floatx": floatx, "backend": "jax"}))
+    environment = os.environ | {
+        "KERAS_HOME": str(home),
+        "KERAS_BACKEND": "jax",
+        "JAX_ENABLE_X64": str(floatx == "float64").lower(),
+        "PACKING": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    return subprocess.Popen(
+        [*command, "-k", select], env=environment, text=True, stdout=subprocess.PIPE
+    )
