@@ -78,7 +78,7 @@ class Executor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            env={**_DEFAULTS, **os.environ},
+            env={**_defaults(), **os.environ},
         )
         self._events: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -113,10 +113,10 @@ class Executor:
             on_epoch: Called with the epochs completed and the metrics; returns whether to go on.
 
         Returns:
-            value, stopped, and the attributes to record.
+            value, None where training diverged; stopped; and the attributes to record.
 
         Raises:
-            TrialError: Training raised an exception, as when the loss is no longer finite.
+            TrialError: Training raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
@@ -220,8 +220,17 @@ class Executor:
         return ExecutorDiedError(f"the training process was ended by {name}{hint}")
 
 
-# The environment may say otherwise; these are for those who say nothing.
-_DEFAULTS = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # JAX would take 3/4 of a GPU that others may share
-}
+def _defaults() -> dict[str, str]:
+    """Return settings of the libraries in the child, each unless the environment says otherwise."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
+        # JAX would take 3/4 of a GPU that others may share.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        # What one worker has compiled, the next one reads. Half of what a first trial waits for
+        # are the many small programs that fill its first weights.
+        "JAX_COMPILATION_CACHE_DIR": str(caches / "hpo" / "jax"),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),  # bytes; what is unused for longest goes
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }

@@ -21,6 +21,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 _databases = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Share what is compiled among the tests of this run, and leave the user's own alone."""
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path_factory.mktemp("jax"))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sqlalchemy.URL]:
     """Start a server of its own for this run; it listens on a unix socket only."""

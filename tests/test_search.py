@@ -119,6 +119,7 @@ def test_a_diverged_trial_fails_with_its_reason_and_the_search_goes_on(
     failed = [t for t in study.trials if t.state is TrialState.FAIL]
     assert len(failed) == 6
     assert all("Expected a finite loss." in t.user_attrs["fail_reason"] for t in failed)
+    assert all(t.user_attrs["parameter_count"] > 0 for t in failed)
     assert study.trials[6].state is TrialState.COMPLETE
 
 
@@ -199,3 +200,21 @@ def test_trials_of_one_structure_share_a_program_on_either_backend(
     assert done.returncode == 0, done.stderr
     assert {t.user_attrs["backend"] for t in study.trials} == {backend}
     assert [t.user_attrs["compiled"] for t in study.trials] == [True, False, False, False]
+
+
+def test_what_one_worker_has_compiled_the_next_one_reads(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    compiled = []
+    for name, rate in (("first", 0.001), ("second", 0.01)):
+        table = digits(name, fixed={"epochs": 1, "hidden_units": [9]})
+        table["space"] = {"learning_rate": [rate]}
+        study, done = searched(sqlite_url, tmp_path, table)
+        assert done.returncode == 0, done.stderr
+        assert study.best_trial.user_attrs["compiled"]
+        compiled.append({file.name for file in (tmp_path / "cache/hpo/jax").glob("*-cache")})
+    assert len(compiled[0]) > 10
+    assert compiled[0] == compiled[1]
