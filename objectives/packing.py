@@ -82,13 +82,15 @@ class Trial:
     Attributes:
         task: What is trained.
         course: Its epochs so far.
-        started: When it joined the pack, by the clock `time.perf_counter`.
+        started: When it began, by the clock `time.perf_counter`.
         parameter_count: Numbers in its network's weights.
     """
 
-    def __init__(self, task: Task, n: int, first_rate: float, parameter_count: int) -> None:
+    def __init__(
+        self, task: Task, n: int, first_rate: float, parameter_count: int, started: float
+    ) -> None:
         self.task = task
-        self.started = time.perf_counter()
+        self.started = started
         self.parameter_count = parameter_count
         self._n = n
         self._first_rate = first_rate
@@ -154,6 +156,8 @@ class Pack:
         Raises:
             ValueError: Their structure is not that of the others, or the pictures are too small.
         """
+        if not tasks:
+            return []
         trials, states = [], []
         for task in tasks:
             if not self.takes(task.hyperparameters):
@@ -172,7 +176,7 @@ class Pack:
         return trials
 
     def train_epoch(self) -> list[tuple[Trial, dict[str, float]]]:
-        """Train every trial for one epoch of its own.
+        """Train every trial for one epoch of its own; those that ended must have been taken out.
 
         Returns:
             Each trial with its metrics; where a trial has come to its end, its course says so.
@@ -216,6 +220,7 @@ class Pack:
 
     def _begin(self, task: Task) -> tuple[Trial, LaneState]:
         """Return a trial and the state that it begins with."""
+        started = time.perf_counter()
         network, optimizer = _first_networks(self._objective, task, self._data)
         n = len(self._data.x_train)
         if self._structure is None:
@@ -226,7 +231,7 @@ class Pack:
             )
             self._lanes = self._program.lane(self._programs.place(self._data))
             self._slots = [None]
-        trial = Trial(task, n, float(optimizer.learning_rate), network.count_params())
+        trial = Trial(task, n, float(optimizer.learning_rate), network.count_params(), started)
         if task.checkpoint is None:
             return trial, self._program.first_state(network, optimizer)
         trial.course.resume(task.checkpoint.course)

@@ -22,7 +22,7 @@ from objectives.course import Metric
 from objectives.datasets import DataOptions, Dataset, load
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
-from objectives.packing import TrainingResult
+from objectives.packing import Pack, Task, TrainingResult
 from objectives.program import ProgramCache
 from objectives.schedule import epoch_order, epoch_steps, learning_rate_factor
 from objectives.training import train
@@ -273,6 +273,14 @@ def test_loss_that_is_no_number_ends_a_trial_without_a_value() -> None:
     assert (result.stopped, result.value, result.last_epoch) == ("diverged", None, 2)
     assert not math.isfinite(result.history["loss"][-1])
     assert result.parameter_count == 64 * 16 + 16 + 170
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX trains many: test_packing.py")
+def test_tensorflow_trains_one_trial_at_a_time() -> None:
+    pack = Pack(MLP, DIGITS, ProgramCache())
+    task = Task(MLP.hyperparameters(**SMALL), 0, "val_loss", False)
+    with pytest.raises(ValueError, match=r"^Expected one trial at a time on TensorFlow"):
+        pack.add([task, task])
 
 
 def test_batch_size_is_at_most_the_training_part() -> None:
