@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import typer
 from commands import COMMAND, environment, hpo, wait_until
+from small_studies import table
 
 from storage import claim, create_storage
 from studies import create_study, load_study
@@ -28,14 +29,11 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.fixture
 def study_url(sqlite_url: str, tmp_path: Path) -> str:
     """Make a study `s` of four trials, three complete and one failed."""
-    table = {
-        "name": "s",
-        "objective": "mlp",
-        "dataset": "digits",
-        "search": {"design": "grid"},
-        "space": {"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
-    }
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    definition = table(
+        search={"design": "grid"},
+        space={"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
+    )
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     storage = create_storage(sqlite_url)
     for trial in claim(storage, study._study_id, 4):
         if trial.number == 3:

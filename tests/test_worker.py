@@ -30,6 +30,7 @@ from commands import (
     wait_until,
 )
 from optuna.trial import TrialState
+from small_studies import table
 
 from storage import TrialStorage, Worker, claim, create_storage, requeue, workers_seen
 from studies import create_study, delete_study
@@ -172,15 +173,14 @@ def test_a_worker_waits_for_a_database_that_is_away(
     tmp_path: Path,
     workers: list[Popen[bytes]],
 ) -> None:
-    table = {
-        "name": "s",
-        "objective": "mlp",
-        "dataset": "digits",
-        "search": {"sampler": "tpe", "n_trials": 2},
-        "fixed": {"epochs": 150, "hidden_units": [16]},
-        "space": {"learning_rate": {"low": 0.001, "high": 0.01}},
-    }
-    study = create_study(parse_definition(table), postgres_url, artifacts=tmp_path / "artifacts")
+    definition = table(
+        search={"sampler": "tpe", "n_trials": 2},
+        fixed={"epochs": 150, "hidden_units": [16]},
+        space={"learning_rate": {"low": 0.001, "high": 0.01}},
+    )
+    study = create_study(
+        parse_definition(definition), postgres_url, artifacts=tmp_path / "artifacts"
+    )
     workers.append(start_worker("s", url=postgres_url, folder=tmp_path))
     wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
     name = sqlalchemy.make_url(postgres_url).database
@@ -310,15 +310,12 @@ def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
 def test_a_signal_to_the_whole_group_queues_the_trial_again(
     sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
 ) -> None:
-    table = {
-        "name": "s",
-        "objective": "mlp",
-        "dataset": "digits",
-        "search": {"design": "grid"},
-        "fixed": {"epochs": 3000},
-        "space": {"learning_rate": [0.001]},
-    }
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    definition = table(
+        search={"design": "grid"},
+        fixed={"epochs": 3000},
+        space={"learning_rate": [0.001]},
+    )
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     command = [*COMMAND, "worker", "s"]
     worker = Popen(command, env=environment(sqlite_url, tmp_path), start_new_session=True)
     workers.append(worker)
@@ -370,15 +367,12 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
 def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
     sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
 ) -> None:
-    table = {
-        "name": "s",
-        "objective": "mlp",
-        "dataset": "digits",
-        "search": {"design": "grid"},
-        "fixed": {"hidden_units": [4096, 4096], "optimizer": "sgd", "batch_size": 1},  # minutes
-        "space": {"learning_rate": [0.001]},
-    }
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    definition = table(
+        search={"design": "grid"},
+        fixed={"hidden_units": [4096, 4096], "optimizer": "sgd", "batch_size": 1},  # minutes
+        space={"learning_rate": [0.001]},
+    )
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     workers.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"RUNNING": 1}, "the trial is claimed")
     log = tmp_path / "worker.log"
@@ -392,16 +386,13 @@ def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
 
 
 def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path: Path) -> None:
-    table = {
-        "name": "s",
-        "objective": "mlp",
-        "dataset": "digits",
-        "search": {"design": "grid"},
-        "fixed": {"hidden_units": [8], "epochs": 1},
-        "space": {"learning_rate": [0.001, 0.01]},
-    }
+    definition = table(
+        search={"design": "grid"},
+        fixed={"hidden_units": [8], "epochs": 1},
+        space={"learning_rate": [0.001, 0.01]},
+    )
     (tmp_path / "artifacts").write_text("a file where the folder should be")
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 2}
     assert "the network of trial 1 is not kept" in (tmp_path / "worker.log").read_text()
