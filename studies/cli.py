@@ -8,11 +8,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from studies.cli_options import (
+    STORAGE,
+    AllowModule,
+    Artifacts,
+    Grace,
+    Heartbeat,
+    Name,
+    Set,
+    Storage,
+    Study,
+    Top,
+    Trials,
+    overrides,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -27,47 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Study = Annotated[
-    str, typer.Argument(help="A name in the storage, else of the catalogue, else a .toml file.")
-]
-Storage = Annotated[
-    str,
-    typer.Option(
-        "--storage",
-        envvar="OPTUNA_STORAGE",
-        help="Database URL: sqlite:///FILE or postgresql+psycopg://...",
-    ),
-]
-STORAGE = "sqlite:///hpo.db"
-Name = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
-Trials = Annotated[
-    int | None, typer.Option("-n", "--n-trials", min=1, help="Budget: trials in all.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="KEY=VALUE: fix a hyperparameter, or a key such as search.seed."),
-]
-Artifacts = Annotated[
-    Path | None,
-    typer.Option(
-        "--artifacts",
-        envvar="HPO_ARTIFACTS",
-        help="Folder for trained networks; by default beside the database.",
-    ),
-]
-Heartbeat = Annotated[
-    float, typer.Option("--heartbeat", min=0.1, help="Seconds between two signs of life.")
-]
-Grace = Annotated[
-    float,
-    typer.Option("--grace", min=0.2, help="Seconds of silence after which a trial is requeued."),
-]
-AllowModule = Annotated[
-    list[str] | None,
-    typer.Option("--allow-module", help="Package whose functions may be objectives."),
-]
-Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
 
 
 @app.callback()
@@ -126,7 +99,7 @@ def run(
 
     opened = _open(storage)
     found = find_or_create_study(
-        study, opened, overrides=_overrides(set_, name, n_trials), artifacts=artifacts
+        study, opened, overrides=overrides(set_, name, n_trials), artifacts=artifacts
     )
     fetch_data(definition_of(found))
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
@@ -161,7 +134,7 @@ def create(
     from studies.create import find_or_create_study
 
     found = find_or_create_study(
-        study, _open(storage), overrides=_overrides(set_, name, n_trials), artifacts=artifacts
+        study, _open(storage), overrides=overrides(set_, name, n_trials), artifacts=artifacts
     )
     _say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
 
@@ -357,28 +330,6 @@ def _find(study: str, url: str) -> optuna.Study:
 
     opened = _open(url, writes=False)
     return open_study(find_study(study, opened), opened)
-
-
-def _overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise typer.BadParameter(f"Expected KEY=VALUE. Received: {pair!r}.")
-        found[key.strip()] = _toml_value(value.strip())
-    if name is not None:
-        found["name"] = name
-    if n_trials is not None:
-        found["search.n_trials"] = n_trials
-    return found
-
-
-def _toml_value(text: str) -> Any:
-    """Return `3`, `[64, 64]` or `true` as TOML reads them; anything else is text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _console() -> Any:
