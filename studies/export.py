@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pandas as pd
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from storage import TrialStorage, artifact_store, best_artifact
 from studies.create import ARTIFACTS_KEY
+from studies.ranking import best_rows
 
 if TYPE_CHECKING:
     import keras
@@ -33,13 +33,6 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet com
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
     """Return the `top` best completed trials, the best first; of equals the earlier one."""
     return _frame(best_rows(study, top))
-
-
-def best_rows(study: optuna.Study, top: int) -> list[FrozenTrial]:
-    """Return the `top` best completed trials as Optuna has them, the best first."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
-    return sorted(trials, key=lambda trial: (sign * _value(trial), trial.number))[:top]
 
 
 def export_trials(
@@ -131,11 +124,6 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
         file = Path(folder) / "model.keras"
         save_model(study, file, trial)
         return keras.models.load_model(file)
-
-
-def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None, "a completed trial has a value"
-    return trial.value
 
 
 def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:

@@ -18,8 +18,8 @@ from storage import TrialStorage, overview
 from studies import designs
 from studies.create import DEFINITION_KEY, open_study
 from studies.definition import StudyDefinition, catalog, parse_definition, read_table
-from studies.export import best_rows
 from studies.progress import best_or_none, status_block
+from studies.ranking import best_rows
 from studies.space_parser import SEED
 
 REDRAW = 1.0  # seconds
