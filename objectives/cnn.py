@@ -28,13 +28,18 @@ class CnnHyperparameters(Hyperparameters):
     pooling: Literal["max", "average", "none"] = structural("max", "Pooling after each block.")
     pool_size: int = structural(2, "Height and width of a pooling window.", ge=2, le=8)
     conv_dropout: float | None = tunable(
-        None, "Dropout rate after each block; None: the same as dropout.", presence=True, ge=0, lt=1
+        None,
+        "Dropout rate after each block; None: the same as dropout.",
+        presence=True,
+        shared=True,
+        ge=0,
+        lt=1,
     )
     hidden_units: Widths = structural(
         (128,), "Units of each hidden dense layer.", min_length=0, max_length=10
     )
     dropout: float = tunable(
-        0.0, "Dropout rate after each hidden dense layer.", presence=True, ge=0, lt=1
+        0.0, "Dropout rate after each hidden dense layer.", presence=True, shared=True, ge=0, lt=1
     )
 
     def blocks(self) -> list[tuple[int, ...]]:

@@ -1,7 +1,7 @@
 """What a hyperparameter's declaration says: its kind, and its rule in words."""
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
@@ -38,21 +38,37 @@ class HyperparameterInfo:
     help: str
 
 
-def structural(default: Any, description: str, **bounds: float) -> Any:
-    """Declare a field whose value changes the compiled program."""
-    return _declare("structural", default, description, bounds)
+def structural(default: Any, description: str, *, shared: bool = False, **bounds: float) -> Any:
+    """Declare a field whose value changes the compiled program.
+
+    Args:
+        default: The default value.
+        description: One sentence.
+        shared: Whether one program can hold all values that a study gives it.
+        **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
+    """
+    return _declare("structural", default, description, bounds, shared=shared)
 
 
-def tunable(default: Any, description: str, *, presence: bool = False, **bounds: float) -> Any:
+def tunable(
+    default: Any,
+    description: str,
+    *,
+    presence: bool = False,
+    shared: bool = False,
+    **bounds: float,
+) -> Any:
     """Declare a field that is a number inside the compiled program.
 
     Args:
         default: The default value.
         description: One sentence.
         presence: Whether zero (or "none") means that a part of the program is left out.
+        shared: Whether, in a study where only some trials have that part, one program can serve
+            those with it and those without.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
-    return _declare("tunable", default, description, bounds, presence=presence)
+    return _declare("tunable", default, description, bounds, presence=presence, shared=shared)
 
 
 def schedule(default: Any, description: str, **bounds: float) -> Any:
@@ -61,9 +77,15 @@ def schedule(default: Any, description: str, **bounds: float) -> Any:
 
 
 def _declare(
-    kind: Kind, default: Any, description: str, bounds: dict[str, Any], *, presence: bool = False
+    kind: Kind,
+    default: Any,
+    description: str,
+    bounds: dict[str, Any],
+    *,
+    presence: bool = False,
+    shared: bool = False,
 ) -> Any:
-    extra: dict[str, Any] = {"kind": kind, "presence": presence}
+    extra: dict[str, Any] = {"kind": kind, "presence": presence, "shared": shared}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -97,11 +119,38 @@ def broken_rule(name: str, field: FieldInfo, value: Any) -> ValueError:
     return ValueError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
 
 
-def structure(field: FieldInfo, value: Any) -> Hashable:
-    """Reduce a value to what the compiled program depends on."""
+def served(field: FieldInfo, value: Any, levels: Sequence[Any]) -> frozenset[Hashable]:
+    """Return what the program of a trial serves: of the levels of a shared field, all.
+
+    Args:
+        field: The field.
+        value: The trial's value.
+        levels: The values that trials of the study can have. A value that is none of them has a
+            program without them.
+
+    Returns:
+        Values, each reduced to what a program depends on: of a structural field the value itself,
+        of a part whether it is there.
+    """
+    own = _reduce(field, value)
+    if not _extra(field)["shared"]:
+        return frozenset({own})
+    others = frozenset(_reduce(field, level) for level in levels)
+    return others if own in others else frozenset({own})
+
+
+def fullest(field: FieldInfo, value: Any, levels: Sequence[Any]) -> Any:
+    """Return the value, of those that the program of a trial serves, that has the most parts."""
+    if not _extra(field)["presence"] or len(served(field, value, levels)) == 1:
+        return value
+    # None stands for another field's value, which may be zero or not.
+    return max([value, *levels], key=lambda each: (False, None, True).index(_reduce(field, each)))
+
+
+def _reduce(field: FieldInfo, value: Any) -> Any:
     extra = _extra(field)
     if extra["kind"] == "structural":
-        return cast(Hashable, value)
+        return value
     # None is kept apart from zero: it may stand for another field's value.
     return value not in (0, "none") if extra["presence"] and value is not None else None
 

@@ -2,10 +2,13 @@
 
 Each field has a kind. A *structural* one changes the compiled program, a *tunable* one is a number
 inside it, and a *schedule* one is read by the training loop only. Trials that agree in
-`structure()` run in one compiled program, one after the other.
+`structure()` run in one compiled program, one after the other or side by side.
+
+Where a study varies a structural field that is *shared*, or whether a part is there, one program
+serves all its levels; see `structure`.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -104,14 +107,14 @@ class Hyperparameters(pydantic.BaseModel):
         le=10,
     )
     regularizer: Literal["none", "l1", "l2", "l1_l2"] = tunable(
-        "none", "Penalty on the kernels of the hidden layers.", presence=True
+        "none", "Penalty on the kernels of the hidden layers.", presence=True, shared=True
     )
     regularizer_strength: float = tunable(
         0.01, "Factor of the penalty; l1_l2 uses it for both parts.", ge=0, le=100
     )
     activation: Literal[
         "tanh", "relu", "elu", "sigmoid", "hard_sigmoid", "exponential", "linear", "softmax"
-    ] = structural("relu", "Activation of the hidden layers.")
+    ] = structural("relu", "Activation of the hidden layers.", shared=True)
     batch_normalization: bool = structural(
         False, "Normalize each batch between a hidden layer and its activation."
     )
@@ -160,16 +163,44 @@ class Hyperparameters(pydantic.BaseModel):
         except pydantic.ValidationError:
             raise fields.broken_rule(name, cls.model_fields[name], value) from None
 
-    def structure(self) -> Hashable:
+    def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
         """Return what the compiled program depends on; equal values can share a program.
 
         A dropout layer, a penalty or a momentum costs time even at zero, so whether it is there
-        is structural although its amount is not.
+        is structural although its amount is not. Compiling costs more: where trials of a study
+        differ in their activation, or in whether there is a penalty or a dropout, one program
+        serves them all.
+
+        Args:
+            levels: Hyperparameter name -> the values that trials of the study can have, defaults
+                included where a trial can be without; of a range, both ends.
         """
-        return tuple(
-            (name, fields.structure(field, getattr(self, name)))
-            for name, field in type(self).model_fields.items()
+        return tuple((name, self._served(name, levels)) for name in type(self).model_fields)
+
+    def activations(self, levels: Mapping[str, Sequence[Any]]) -> list[str]:
+        """Return the activations that the program of this setting serves, sorted.
+
+        Args:
+            levels: As for `structure`.
+        """
+        return sorted(map(str, self._served("activation", levels)))
+
+    def with_all_parts(self, levels: Mapping[str, Sequence[Any]]) -> Self:
+        """Return this setting with every part that the program of this setting serves.
+
+        Args:
+            levels: As for `structure`.
+        """
+        return self.model_copy(
+            update={
+                name: fields.fullest(field, getattr(self, name), levels.get(name, ()))
+                for name, field in type(self).model_fields.items()
+            }
         )
+
+    def _served(self, name: str, levels: Mapping[str, Sequence[Any]]) -> frozenset[Hashable]:
+        field = type(self).model_fields[name]
+        return fields.served(field, getattr(self, name), levels.get(name, ()))
 
     def optimizer_arguments(self) -> dict[str, float | bool]:
         """Return the arguments of the Keras optimizer, without those left at Keras's default."""

@@ -18,9 +18,11 @@ class MlpHyperparameters(Hyperparameters):
         (128,), "Units of each hidden layer.", min_length=1, max_length=10
     )
     dropout: float = tunable(
-        0.0, "Dropout rate after each hidden layer.", presence=True, ge=0, lt=1
+        0.0, "Dropout rate after each hidden layer.", presence=True, shared=True, ge=0, lt=1
     )
-    input_dropout: float = tunable(0.0, "Dropout rate of the pixels.", presence=True, ge=0, lt=1)
+    input_dropout: float = tunable(
+        0.0, "Dropout rate of the pixels.", presence=True, shared=True, ge=0, lt=1
+    )
 
 
 def build(

@@ -7,8 +7,9 @@ compiled program and the data. A trial may join at any epoch's end and leave at 
 
 import random
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -129,12 +130,22 @@ class Pack:
         objective: What network to build.
         data: What to train and validate on.
         programs: The programs of this process.
+        levels: Hyperparameter name -> the values that trials of the study can have: those that
+            differ in nothing but these share programs where that can be. What a trial comes to
+            does not depend on them. See `Hyperparameters.structure`.
     """
 
-    def __init__(self, objective: Objective, data: Dataset, programs: ProgramCache) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        data: Dataset,
+        programs: ProgramCache,
+        levels: Mapping[str, Sequence[Any]] = {},
+    ) -> None:
         self._objective = objective
         self._data = data
         self._programs = programs
+        self._levels = levels
         self._structure: Hashable = None
         self._program: Program
         self._lanes: Lanes
@@ -147,7 +158,7 @@ class Pack:
 
     def takes(self, hyperparameters: Hyperparameters) -> bool:
         """Tell whether a trial of this setting can train beside those that are here."""
-        structure = _structure(self._objective, hyperparameters, self._data)
+        structure = self._structure_of(hyperparameters)
         return self._structure in (None, structure)
 
     def add(self, tasks: Sequence[Task]) -> list[Trial]:
@@ -224,10 +235,9 @@ class Pack:
         network, optimizer = _first_networks(self._objective, task, self._data)
         n = len(self._data.x_train)
         if self._structure is None:
-            self._structure = _structure(self._objective, task.hyperparameters, self._data)
+            self._structure = self._structure_of(task.hyperparameters)
             self._program = self._programs.get(
-                self._structure,
-                lambda: Program(network, optimizer, _batch_size(task.hyperparameters, n)),
+                self._structure, lambda: self._new_program(task.hyperparameters)
             )
             self._lanes = self._program.lane(self._programs.place(self._data))
             self._slots = [None]
@@ -236,6 +246,21 @@ class Pack:
             return trial, self._program.first_state(network, optimizer)
         trial.course.resume(task.checkpoint.course)
         return trial, task.checkpoint.state
+
+    def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
+        """Return what a compiled program depends on: the network, and the shapes of the data."""
+        x, y = self._data.x_train, self._data.x_validation
+        structure = hyperparameters.structure(self._levels)
+        return self._objective.name, structure, x.shape, y.shape, str(x.dtype), self._data.n_classes
+
+    def _new_program(self, hyperparameters: Hyperparameters) -> Program:
+        full = hyperparameters.with_all_parts(self._levels)
+        return Program(
+            _build(self._objective, full, self._data),
+            optimizers.create(hyperparameters),
+            _batch_size(hyperparameters, len(self._data.x_train)),
+            hyperparameters.activations(self._levels),
+        )
 
     def _resize(self, n: int) -> None:
         """Have the least number of lanes that holds `n` trials, and move the trials there."""
@@ -296,9 +321,3 @@ def _compiled_without_penalty(
 
 def _batch_size(hyperparameters: Hyperparameters, n: int) -> int:
     return min(hyperparameters.batch_size, n)
-
-
-def _structure(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> Hashable:
-    """Return what a compiled program depends on: the network, and the shapes of the data."""
-    shapes = (data.x_train.shape, data.x_validation.shape, str(data.x_train.dtype))
-    return objective.name, hyperparameters.structure(), shapes, data.n_classes

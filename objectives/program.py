@@ -1,7 +1,7 @@
 """Compiled programs: one for each structure, that trial after trial and pack after pack runs in."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import keras
 import numpy as np
@@ -15,21 +15,25 @@ class Program:
     """A network and an optimizer, compiled once, that trial after trial is loaded into.
 
     Args:
-        network: A stock network of the structure.
-        optimizer: The stock optimizer that goes with it, built on the network's variables.
+        network: A stock network of the structure, with all parts that a trial of it may have.
+        optimizer: A stock optimizer of the structure, unbuilt.
         batch_size: Pictures a gradient step.
+        activations: Those that the trials differ in; see `twin.create`.
     """
 
     def __init__(
-        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        batch_size: int,
+        activations: Sequence[str],
     ) -> None:
-        self.model = twin.create(network)
+        self.model = twin.create(network, activations)
         self.batch_size = batch_size
-        own = optimizer.__class__.from_config(optimizer.get_config())
-        own.build(self.model.trainable_variables)
-        optimizers.make_tunable(own)
+        optimizer.build(self.model.trainable_variables)
+        optimizers.make_tunable(optimizer)
         self.model.compile(
-            optimizer=own,
+            optimizer=optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )

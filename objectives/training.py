@@ -1,6 +1,7 @@
 """Train one trial: epochs in, metrics and the kept weights out. Knows nothing of studies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from objectives.course import Metric
 from objectives.datasets import Dataset
@@ -23,6 +24,7 @@ def train(
     maximize: bool,
     report: Report,
     programs: ProgramCache,
+    levels: Mapping[str, Sequence[Any]] = {},
 ) -> TrainingResult:
     """Train one trial in the program of its structure, compiled now if it is the first.
 
@@ -38,11 +40,12 @@ def train(
         maximize: Whether more of it is better.
         report: Called after each epoch.
         programs: The programs of this process.
+        levels: What the study varies, for trials to share programs; see `Pack`.
 
     Raises:
         ValueError: The pictures are too small for the network.
     """
-    pack = Pack(objective, data, programs)
+    pack = Pack(objective, data, programs, levels)
     (trial,) = pack.add([Task(hyperparameters, seed, metric, maximize)])
     while True:
         for _, metrics in pack.train_epoch():

@@ -1,20 +1,45 @@
-"""A network's twin: the same layers, with the dropout rates and penalties in variables.
+"""A network's twin: the same layers, with what trials of one program differ in in variables.
 
-Networks are built of stock Keras layers, which hold those numbers as Python floats, constants of
-the compiled program. The twin is what gets compiled; `refill` brings it to any other network of
-the same structure, first weights, rates, penalties and seeds.
+Networks are built of stock Keras layers, which hold dropout rates, penalties and activations as
+constants of the compiled program. The twin is what gets compiled; `refill` brings it to any other
+network of the same structure: first weights, rates, penalties, activation and seeds. A network may
+lack a penalty or a dropout that the twin has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+Activation = Callable[[Any], Any]
+
+
+class TunableActivation(keras.layers.Layer):  # type: ignore[misc]
+    """One of some activations, by an index that can be assigned.
+
+    Args:
+        functions: The activations.
+        name: The layer's name.
+    """
+
+    def __init__(self, functions: Sequence[Activation], name: str) -> None:
+        super().__init__(name=name)
+        self.functions = tuple(functions)
+        self.index = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="index"
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Apply the activation to `inputs`, of any shape."""
+        # All results at once and a choice among them would have no gradient where another
+        # activation, the exponential, is infinite.
+        return ops.switch(ops.convert_to_tensor(self.index), self.functions, inputs)
+
 
 class TunableDropout(keras.layers.Layer):  # type: ignore[misc]
-    """Dropout at a rate that can be assigned."""
+    """Dropout at a rate that can be assigned; at zero nothing is drawn."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)
@@ -25,8 +50,29 @@ class TunableDropout(keras.layers.Layer):  # type: ignore[misc]
         """Drop units of `inputs`, of any shape, while training, and scale up the others."""
         if not training:
             return inputs
-        noise = keras.random.uniform(ops.shape(inputs), seed=self.seed_generator)
-        return ops.where(noise >= self.rate, inputs / (1 - self.rate), 0.0)
+        # Assigned here: what is assigned in a branch is lost with it.
+        seed = _Drawn(self.seed_generator.next())
+
+        def dropped() -> Any:
+            noise = keras.random.uniform(ops.shape(inputs), seed=seed)
+            return ops.where(noise >= self.rate, inputs / (1 - self.rate), 0.0)
+
+        return ops.cond(self.rate > 0, dropped, lambda: inputs)
+
+
+class _Drawn(keras.random.SeedGenerator):  # type: ignore[misc]
+    """A seed that has been drawn already. Keras takes no tensor for a seed.
+
+    Args:
+        seed: What a generator's `next` has returned.
+    """
+
+    def __init__(self, seed: Any) -> None:
+        self.seed = seed
+
+    def next(self, ordered: bool = True) -> Any:
+        """Return the seed."""
+        return self.seed
 
 
 class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
@@ -42,30 +88,73 @@ class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
 
     def __call__(self, x: Any) -> Any:
         """Return the penalty on a kernel, a scalar."""
-        return self.strengths[0] * ops.sum(ops.abs(x)) + self.strengths[1] * ops.sum(x * x)
+        l1, l2 = self.strengths[0], self.strengths[1]
+
+        # The gradient vanishes in the optimizer's update, with strengths of zero too; the sums,
+        # which only the loss shows, take a tenth of a small network's step.
+        @ops.custom_gradient  # type: ignore[untyped-decorator]
+        def penalty(x: Any) -> Any:
+            value = ops.cond(
+                l1 + l2 > 0,
+                lambda: l1 * ops.sum(ops.abs(x)) + l2 * ops.sum(x * x),
+                lambda: ops.zeros_like(l1),
+            )
+            return value, lambda upstream: upstream * (l1 * ops.sign(x) + 2 * l2 * x)
+
+        return penalty(ops.convert_to_tensor(x))
 
 
-def create(network: keras.Model) -> keras.Model:
-    """Make the twin of a functional network of stock layers."""
-    return keras.models.clone_model(network, clone_function=_tunable_layer)
+def create(network: keras.Model, activations: Sequence[str]) -> keras.Model:
+    """Make the twin of a functional network of stock layers.
+
+    Args:
+        network: A network with all layers and penalties that another one may have.
+        activations: Those that networks differ in; with fewer than two of them, they do not.
+    """
+    functions = [keras.activations.get(name) for name in activations]
+
+    def tunable(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.layers.Dropout):
+            return TunableDropout(name=layer.name)
+        if (
+            isinstance(layer, keras.layers.Activation)
+            and len(functions) > 1
+            and layer.activation in functions
+        ):
+            return TunableActivation(functions, name=layer.name)
+        return _with_tunable_penalty(layer)
+
+    return keras.models.clone_model(network, clone_function=tunable)
 
 
 def refill(twin: keras.Model, network: keras.Model) -> None:
-    """Assign a network's first weights, rates, penalties and dropout seeds to a twin."""
-    for mine, stock in zip(twin.layers, network.layers, strict=True):
+    """Assign a network's first weights, rates, penalties, activation and seeds to a twin."""
+    for mine, stock in _pairs(twin, network):
+        if stock is None:
+            mine.rate.assign(0.0)
+            mine.seed_generator.state.assign([0, 0])
+            continue
         # A twin's own variables come after those that it shares with the stock layer.
         for variable, first in zip(mine.weights, stock.weights, strict=False):
             variable.assign(first)
         if isinstance(mine, TunableDropout):
             mine.rate.assign(stock.rate)
             mine.seed_generator.state.assign(stock.seed_generator.state)
+        if isinstance(mine, TunableActivation):
+            mine.index.assign(mine.functions.index(stock.activation))
         penalty = getattr(mine, "kernel_regularizer", None)
         if isinstance(penalty, TunablePenalty):
-            penalty.strengths.assign([stock.kernel_regularizer.l1, stock.kernel_regularizer.l2])
+            given = stock.kernel_regularizer
+            penalty.strengths.assign([given.l1, given.l2] if given else [0.0, 0.0])
 
 
 def weight_variables(twin: keras.Model, network: keras.Model) -> list[keras.Variable]:
-    """Return the variables of a twin that its stock network has too, layer by layer."""
+    """Return the variables of a twin that its stock networks have too, layer by layer.
+
+    Args:
+        twin: The twin.
+        network: The network that it was made of.
+    """
     return [
         variable
         for mine, stock in zip(twin.layers, network.layers, strict=True)
@@ -82,9 +171,17 @@ def set_weights(network: keras.Model, values: Sequence[np.ndarray[Any, Any]]) ->
         del rest[:count]
 
 
-def _tunable_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.layers.Dropout):
-        return TunableDropout(name=layer.name)
+def _pairs(
+    twin: keras.Model, network: keras.Model
+) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer | None]]:
+    """Pair the layers of a twin with a network's; None for a dropout that the network lacks."""
+    rest = list(network.layers)
+    for mine in twin.layers:
+        lacks = isinstance(mine, TunableDropout) and not isinstance(rest[0], keras.layers.Dropout)
+        yield mine, None if lacks else rest.pop(0)
+
+
+def _with_tunable_penalty(layer: keras.layers.Layer) -> keras.layers.Layer:
     clone = layer.__class__.from_config(layer.get_config())
     if isinstance(getattr(layer, "kernel_regularizer", None), keras.regularizers.L1L2):
         strengths = clone.add_weight(shape=(2,), trainable=False, name="penalty")

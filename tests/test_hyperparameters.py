@@ -147,6 +147,49 @@ OTHER_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+VARIED: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
+    ({"activation": ["tanh", "relu", "relu"]}, {"activation": "tanh"}, {}),
+    ({"regularizer": ["none", "l1"]}, {"regularizer": "l1"}, {}),
+    ({"dropout": [0.0, 0.5]}, {"dropout": 0.1}, {}),
+    ({"dropout": [0, 0.5]}, {"dropout": 0.1}, {}),
+    ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.0}, {"conv_dropout": 0.3}),
+    ({"conv_dropout": [None, 0.0]}, {"conv_dropout": 0.0, "dropout": 0.1}, {"dropout": 0.1}),
+]
+VARIED_IN_VAIN: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
+    ({"activation": ["tanh", "elu"]}, {"activation": "tanh"}, {}),
+    ({"dropout": [0.1, 0.5]}, {"dropout": 0.1}, {}),
+    ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.3}, {}),
+    ({"momentum": [0.0, 0.9]}, {"optimizer": "sgd", "momentum": 0.9},
+     {"optimizer": "sgd", "momentum": 0.0}),
+    ({"filters": [[32], [64]]}, {"filters": [32]}, {"filters": [64]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("levels", "one", "other"), VARIED)
+def test_where_a_study_varies_a_shared_field_its_trials_share_a_structure(
+    levels: dict[str, list[Any]], one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first, second = CnnHyperparameters(**one), CnnHyperparameters(**other)
+    assert first.structure() != second.structure()
+    assert first.structure(levels) == second.structure(levels)
+    full = [each.with_all_parts(levels) for each in (first, second)]
+    assert (
+        full[0].structure()
+        == full[1].model_copy(update={"activation": first.activation}).structure()
+    )
+    assert first.activations(levels) == second.activations(levels)
+
+
+@pytest.mark.parametrize(("levels", "one", "other"), VARIED_IN_VAIN)
+def test_a_value_that_is_no_level_has_a_program_of_its_own(
+    levels: dict[str, list[Any]], one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first, second = CnnHyperparameters(**one), CnnHyperparameters(**other)
+    assert first.structure(levels) != second.structure(levels)
+    assert second.with_all_parts(levels) == second
+    assert second.activations(levels) == ["relu"]
+
+
 @pytest.mark.parametrize(("one", "other"), SAME_PROGRAM)
 def test_tunables_and_schedules_share_a_structure(
     one: dict[str, Any], other: dict[str, Any]

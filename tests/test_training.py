@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def run(
     objective: Objective = MLP,
     stop_after: int = 100,
     data: Dataset = DIGITS,
+    levels: Mapping[str, Sequence[Any]] = {},
 ) -> TrainingResult:
     return train(
         objective,
@@ -56,6 +58,7 @@ def run(
         maximize=maximize,
         report=lambda epoch, metrics: epoch < stop_after,
         programs=programs or ProgramCache(),
+        levels=levels,
     )
 
 
@@ -149,6 +152,38 @@ def test_convolutional_network_equals_stock_keras() -> None:
         counts.append(traces(programs))
     assert programs.built == 1
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("objective", [MLP, CNN], ids=["mlp", "cnn"])
+def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras(
+    objective: Objective,
+) -> None:
+    shared = SMALL | {"learning_rate": 0.01, **({"filters": [4]} if objective is CNN else {})}
+    settings = [
+        {"activation": "relu"},
+        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003},
+        {"activation": "softmax", "regularizer": "l2", "initializer": "random_normal"},
+    ]
+    levels = {
+        "activation": ["relu", "exponential", "softmax"],
+        "regularizer": ["none", "l1", "l2"],
+        "dropout": [0.0, 0.5],
+    }
+    programs = ProgramCache()
+    for seed, setting in enumerate(settings):
+        hyperparameters = objective.hyperparameters(**shared, **setting)
+        result = run(
+            hyperparameters, objective=objective, programs=programs, seed=seed, levels=levels
+        )
+        stock = run_stock(objective, hyperparameters, seed)
+        np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
+        found = result.model().evaluate(DIGITS.x_validation, DIGITS.y_validation, verbose=0)
+        assert found[0] == pytest.approx(result.value, rel=1e-5)
+    dropping = objective.hyperparameters(**shared, dropout=0.2)
+    inside = run(dropping, objective=objective, programs=programs, levels=levels)
+    assert programs.built == 1
+    by_itself = run(dropping, objective=objective)
+    np.testing.assert_allclose(inside.history["loss"], by_itself.history["loss"], rtol=1e-5)
 
 
 def test_a_trial_depends_on_nothing_before_it() -> None:
