@@ -40,14 +40,16 @@ class JaxSteps:
         self.scores = jax.jit(self._scores)
         self.metrics = jax.jit(self._metrics)
         self.put = jax.jit(_put, donate_argnums=0)
+        self.pick = jax.jit(_pick)
         self.take = jax.jit(_take)
         self.keep = jax.jit(_keep, donate_argnums=0)
 
     def lane(self, data: DeviceArrays) -> "JaxLanes":
         """Make one lane; see `objectives.lanes.Steps`."""
 
-        def empty(variables: list[keras.Variable]) -> list[jax.Array]:
-            return [jnp.zeros((1, *v.shape), v.dtype) for v in variables]
+        # NumPy's, until there is a state: `jnp.zeros` is a program to compile for each shape.
+        def empty(variables: list[keras.Variable]) -> list[Array]:
+            return [np.zeros((1, *v.shape), v.dtype) for v in variables]
 
         state = tuple(map(empty, self.program.groups))
         kept = empty(self.program.weight_variables)
@@ -114,9 +116,7 @@ class JaxSteps:
 class JaxLanes:
     """The states of some lanes, stacked; see `objectives.lanes.Lanes`."""
 
-    def __init__(
-        self, steps: JaxSteps, data: DeviceArrays, state: State, kept: list[jax.Array]
-    ) -> None:
+    def __init__(self, steps: JaxSteps, data: DeviceArrays, state: State, kept: list[Any]) -> None:
         self.size = kept[0].shape[0]
         self._steps = steps
         self._data = data
@@ -131,6 +131,11 @@ class JaxLanes:
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
         """Bring lanes to states; see `objectives.lanes.Lanes`."""
+        if self.size == 1:
+            tree = jax.tree.structure((self._state, self._kept))
+            leaves = [jnp.array(value[None]) for value in states[0]]
+            self._state, self._kept = jax.tree.unflatten(tree, leaves)
+            return
         # Each number of lanes is a program: what is missing to a power of two is written twice.
         size = 1 << (len(lanes) - 1).bit_length()
         rows = np.resize(np.asarray(lanes, np.int32), size)
@@ -139,14 +144,14 @@ class JaxLanes:
 
     def get(self, lane: int) -> LaneState:
         """Copy the state of a lane; see `objectives.lanes.Lanes`."""
-        return [np.asarray(value[lane]) for value in jax.tree.leaves((self._state, self._kept))]
+        return self._copy((self._state, self._kept), lane)
 
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rates; see `objectives.lanes.Lanes`."""
         trainable, non_trainable, optimizer, metrics = self._state
         optimizer = list(optimizer)
-        optimizer[self._rate] = jnp.asarray(rates, optimizer[self._rate].dtype)
-        metrics = [jnp.zeros_like(value) for value in metrics]
+        optimizer[self._rate] = jax.device_put(rates.astype(optimizer[self._rate].dtype))
+        metrics = [jax.device_put(np.zeros(value.shape, value.dtype)) for value in metrics]
         self._state = (trainable, non_trainable, optimizer, metrics)
 
     def train(self, order: Array, start: int, stop: int) -> None:
@@ -190,13 +195,19 @@ class JaxLanes:
 
     def kept(self, lane: int) -> list[Array]:
         """Copy the weights kept; see `objectives.lanes.Lanes`."""
-        return [np.asarray(value[lane]) for value in self._kept]
+        return self._copy(self._kept, lane)
 
     def resized(self, lanes: Sequence[int], size: int) -> "JaxLanes":
         """Carry some lanes over; see `objectives.lanes.Lanes`."""
         rows = np.resize(np.asarray(lanes, np.int32), size)  # what is left over repeats them
         state, kept = self._steps.take((self._state, self._kept), rows)
         return JaxLanes(self._steps, self._data, state, kept)
+
+    def _copy(self, stacked: Any, lane: int) -> list[Array]:
+        if self.size == 1:
+            return [np.array(value)[0] for value in jax.tree.leaves(stacked)]
+        picked = self._steps.pick(stacked, np.int32(lane))
+        return [np.asarray(value) for value in jax.tree.leaves(picked)]
 
 
 def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
@@ -215,6 +226,10 @@ def _put(stacked: Any, rows: jax.Array, values: list[jax.Array]) -> Any:
 
 def _take(stacked: Any, rows: jax.Array) -> Any:
     return jax.tree.map(lambda leaf: leaf[rows], stacked)
+
+
+def _pick(stacked: Any, lane: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[lane], stacked)
 
 
 def _keep(kept: list[jax.Array], new: list[jax.Array], chosen: jax.Array) -> list[jax.Array]:

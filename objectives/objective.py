@@ -25,7 +25,8 @@ class Objective:
         cpu_backend: The Keras backend that trains it fastest on a CPU.
         build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
             dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
-            It draws the first weights from Python's own random generator, as Keras does.
+            Only kernels begin at random: `objectives.first_weights` draws them for a trial, from
+            the distribution of each layer's `kernel_initializer`.
     """
 
     name: str

@@ -5,9 +5,12 @@ as constants. Its update formulas take a variable in their place as well, and an
 any variable that it is given.
 """
 
+import inspect
+from typing import Any
+
 import keras
 
-from objectives.hyperparameters import Hyperparameters
+from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
 
 TUNABLES = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
 
@@ -60,11 +63,30 @@ def make_tunable(optimizer: keras.optimizers.Optimizer) -> None:
         setattr(optimizer, name, variable(value, trainable=False, name=name))
 
 
-def refill(tunable: keras.optimizers.Optimizer, stock: keras.optimizers.Optimizer) -> None:
-    """Bring a tunable optimizer to the state and the settings of a freshly built stock one."""
-    for mine, fresh in zip(tunable.variables, stock.variables, strict=False):
-        mine.assign(fresh)
+def settings(hyperparameters: Hyperparameters) -> dict[str, float | bool]:
+    """Return the arguments of the Keras optimizer, those left at Keras's default included."""
+    parameters = inspect.signature(_OPTIMIZERS[hyperparameters.optimizer]).parameters
+    given = hyperparameters.optimizer_arguments()
+    names = {"learning_rate"} | OPTIMIZER_SETTINGS[hyperparameters.optimizer]
+    return {name: parameters[name].default for name in names} | given
+
+
+def first_values(
+    tunable: keras.optimizers.Optimizer, hyperparameters: Hyperparameters
+) -> dict[int, Any]:
+    """Return what a tunable optimizer starts with in a trial.
+
+    Returns:
+        `id` of a variable -> its value, for those in which two trials can differ.
+    """
+    given = settings(hyperparameters)
+    values: dict[int, Any] = {}
     for name in TUNABLES:
-        mine = getattr(tunable, name, None)
-        if isinstance(mine, keras.Variable):
-            mine.assign(getattr(stock, name))
+        variable = getattr(tunable, name, None)
+        if isinstance(variable, keras.Variable):
+            values[id(variable)] = given[name]
+    if "initial_accumulator_value" in given:
+        for variable in tunable.variables:
+            if variable.name.endswith("accumulator"):
+                values[id(variable)] = given["initial_accumulator_value"]
+    return values

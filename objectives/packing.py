@@ -5,9 +5,9 @@ its dropout and the order of its pictures come from its own seed, and lanes shar
 compiled program and the data. A trial may join at any epoch's end and leave at any other.
 """
 
-import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,14 +87,12 @@ class Trial:
         parameter_count: Numbers in its network's weights.
     """
 
-    def __init__(
-        self, task: Task, n: int, first_rate: float, parameter_count: int, started: float
-    ) -> None:
+    def __init__(self, task: Task, n: int, parameter_count: int, started: float) -> None:
         self.task = task
         self.started = started
         self.parameter_count = parameter_count
         self._n = n
-        self._first_rate = first_rate
+        self._first_rate = optimizers.settings(task.hyperparameters)["learning_rate"]
         steps_per_epoch = -(-n // _batch_size(task.hyperparameters, n))
         self._steps = epoch_steps(task.hyperparameters, steps_per_epoch)
         self.course = Course(task.hyperparameters, task.metric, task.maximize, len(self._steps))
@@ -232,8 +230,7 @@ class Pack:
     def _begin(self, task: Task) -> tuple[Trial, LaneState]:
         """Return a trial and the state that it begins with."""
         started = time.perf_counter()
-        network, optimizer = _first_networks(self._objective, task, self._data)
-        n = len(self._data.x_train)
+        network = _build_empty(self._objective, task.hyperparameters, self._data)
         if self._structure is None:
             self._structure = self._structure_of(task.hyperparameters)
             self._program = self._programs.get(
@@ -241,9 +238,9 @@ class Pack:
             )
             self._lanes = self._program.lane(self._programs.place(self._data))
             self._slots = [None]
-        trial = Trial(task, n, float(optimizer.learning_rate), network.count_params(), started)
+        trial = Trial(task, len(self._data.x_train), network.count_params(), started)
         if task.checkpoint is None:
-            return trial, self._program.first_state(network, optimizer)
+            return trial, self._program.first_state(network, task.hyperparameters, task.seed)
         trial.course.resume(task.checkpoint.course)
         return trial, task.checkpoint.state
 
@@ -255,8 +252,9 @@ class Pack:
 
     def _new_program(self, hyperparameters: Hyperparameters) -> Program:
         full = hyperparameters.with_all_parts(self._levels)
+        full = full.model_copy(update={"initializer": "zeros"})  # every trial brings its weights
         return Program(
-            _build(self._objective, full, self._data),
+            _build_empty(self._objective, full, self._data),
             optimizers.create(hyperparameters),
             _batch_size(hyperparameters, len(self._data.x_train)),
             hyperparameters.activations(self._levels),
@@ -288,28 +286,36 @@ class Pack:
         )
 
 
-def _first_networks(
-    objective: Objective, task: Task, data: Dataset
-) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-    """Build the stock network and optimizer whose state a trial starts from."""
-    # Keras draws the seeds of initializers and dropout from here. Its own set_random_seed would
-    # import TensorFlow, whatever the backend is.
-    random.seed(task.seed)
-    network = _build(objective, task.hyperparameters, data)
-    optimizer = optimizers.create(task.hyperparameters)
-    optimizer.build(network.trainable_variables)
-    return network, optimizer
-
-
 def _build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
     x = data.x_train
     return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype))
 
 
+def _build_empty(
+    objective: Objective, hyperparameters: Hyperparameters, data: Dataset
+) -> keras.Model:
+    """Build a network for its shapes and settings: its variables have no values."""
+
+    def build() -> keras.Model:
+        with keras.StatelessScope(initialize_variables=False):
+            return _build(objective, hyperparameters, data)
+
+    # Keras lists, for each thread, the variables that still want a value, and fills them all the
+    # next time that it can. The list of this thread ends with it.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(build).result()
+
+
 def _compiled_without_penalty(
     objective: Objective, hyperparameters: Hyperparameters, data: Dataset
 ) -> keras.Model:
-    network = _build(objective, hyperparameters.model_copy(update={"regularizer": "none"}), data)
+    plain = hyperparameters.model_copy(update={"regularizer": "none"})
+    # Weights come from elsewhere, so none are drawn; whoever builds the network anew draws some.
+    network = _build(objective, plain.model_copy(update={"initializer": "zeros"}), data)
+    drawing = _build_empty(objective, plain, data)
+    for layer, like in zip(network.layers, drawing.layers, strict=True):
+        if hasattr(layer, "kernel"):
+            layer.kernel_initializer = like.kernel_initializer
     network.compile(
         # It has no state beside its learning rate, so a saved file holds little but the weights.
         optimizer="sgd",

@@ -8,6 +8,7 @@ import numpy as np
 
 from objectives import optimizers, twin
 from objectives.datasets import Dataset
+from objectives.hyperparameters import Hyperparameters
 from objectives.lanes import DeviceArrays, Lanes, LaneState, Steps
 
 
@@ -38,9 +39,12 @@ class Program:
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
         # Keras makes a metric's variables when it first sees data; a traced step may make none.
-        probabilities = np.ones((1, *network.output_shape[1:]), keras.backend.floatx())
-        self.model.compute_metrics(None, np.zeros((1,), np.int32), probabilities)
+        # A layer sees none of it: nothing is computed, and nothing compiled for that.
+        labels = keras.Input((), dtype="int32")
+        metrics = keras.layers.Lambda(lambda seen: self.model.compute_metrics(None, *seen))
+        metrics([labels, self.model.output])
         self.weight_variables = twin.weight_variables(self.model, network)
+        self._first = {id(v): keras.ops.convert_to_numpy(v) for v in self.variables}
         self.steps = _steps(self)
 
     @property
@@ -59,18 +63,20 @@ class Program:
         """All variables, in the order of a lane's state."""
         return [variable for group in self.groups for variable in group]
 
-    def first_state(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> LaneState:
+    def first_state(
+        self, network: keras.Model, hyperparameters: Hyperparameters, seed: int
+    ) -> LaneState:
         """Return the state that a trial starts from.
 
         Args:
-            network: A stock network with the trial's first weights.
-            optimizer: The trial's stock optimizer, built.
+            network: The trial's stock network; its variables need no values.
+            hyperparameters: The trial's setting.
+            seed: Seed of the first weights and the dropout.
         """
-        twin.refill(self.model, network)
-        optimizers.refill(self.model.optimizer, optimizer)
-        self.model.reset_metrics()
+        values = self._first | twin.first_values(self.model, network, seed)
+        values |= optimizers.first_values(self.model.optimizer, hyperparameters)
         variables = [*self.variables, *self.weight_variables]
-        return [keras.ops.convert_to_numpy(variable) for variable in variables]
+        return [np.broadcast_to(values[id(v)], v.shape).astype(v.dtype) for v in variables]
 
     def lane(self, data: DeviceArrays) -> Lanes:
         """Make one lane on a data set, to be brought to a state with `put`.

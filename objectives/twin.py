@@ -1,7 +1,7 @@
 """A network's twin: the same layers, with what trials of one program differ in in variables.
 
 Networks are built of stock Keras layers, which hold dropout rates, penalties and activations as
-constants of the compiled program. The twin is what gets compiled; `refill` brings it to any other
+constants of the compiled program. The twin is what gets compiled; `first_values` brings it to any
 network of the same structure: first weights, rates, penalties, activation and seeds. A network may
 lack a penalty or a dropout that the twin has.
 """
@@ -13,6 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from objectives import first_weights
+
+Array = np.ndarray[Any, Any]
 Activation = Callable[[Any], Any]
 
 
@@ -127,25 +130,36 @@ def create(network: keras.Model, activations: Sequence[str]) -> keras.Model:
     return keras.models.clone_model(network, clone_function=tunable)
 
 
-def refill(twin: keras.Model, network: keras.Model) -> None:
-    """Assign a network's first weights, rates, penalties, activation and seeds to a twin."""
+def first_values(twin: keras.Model, network: keras.Model, seed: int) -> dict[int, Array]:
+    """Return what a twin starts with in the place of a network.
+
+    Args:
+        twin: The twin.
+        network: A stock network; its variables need no values.
+        seed: Seed of the kernels and of the dropout.
+
+    Returns:
+        `id` of a variable -> its value, for those in which two networks can differ.
+    """
+    # Epochs draw with the other numbers, from 1.
+    kernels, noise = np.random.default_rng([seed, 0]).spawn(2)
+    values: dict[int, Any] = {}
     for mine, stock in _pairs(twin, network):
-        if stock is None:
-            mine.rate.assign(0.0)
-            mine.seed_generator.state.assign([0, 0])
-            continue
-        # A twin's own variables come after those that it shares with the stock layer.
-        for variable, first in zip(mine.weights, stock.weights, strict=False):
-            variable.assign(first)
         if isinstance(mine, TunableDropout):
-            mine.rate.assign(stock.rate)
-            mine.seed_generator.state.assign(stock.seed_generator.state)
+            values[id(mine.rate)] = stock.rate if stock else 0.0
+            values[id(mine.seed_generator.state)] = [noise.integers(2**31), 0]
+        if stock is None:
+            continue
+        if hasattr(stock, "kernel"):
+            kernel = first_weights.draw(stock.kernel_initializer, stock.kernel.shape, kernels)
+            values[id(mine.kernel)] = kernel
         if isinstance(mine, TunableActivation):
-            mine.index.assign(mine.functions.index(stock.activation))
+            values[id(mine.index)] = mine.functions.index(stock.activation)
         penalty = getattr(mine, "kernel_regularizer", None)
         if isinstance(penalty, TunablePenalty):
             given = stock.kernel_regularizer
-            penalty.strengths.assign([given.l1, given.l2] if given else [0.0, 0.0])
+            values[id(penalty.strengths)] = [given.l1, given.l2] if given else [0.0, 0.0]
+    return values
 
 
 def weight_variables(twin: keras.Model, network: keras.Model) -> list[keras.Variable]:
@@ -162,7 +176,7 @@ def weight_variables(twin: keras.Model, network: keras.Model) -> list[keras.Vari
     ]
 
 
-def set_weights(network: keras.Model, values: Sequence[np.ndarray[Any, Any]]) -> None:
+def set_weights(network: keras.Model, values: Sequence[Array]) -> None:
     """Give a stock network the values of its twin's `weight_variables`."""
     rest = list(values)
     for layer in network.layers:
@@ -184,6 +198,8 @@ def _pairs(
 def _with_tunable_penalty(layer: keras.layers.Layer) -> keras.layers.Layer:
     clone = layer.__class__.from_config(layer.get_config())
     if isinstance(getattr(layer, "kernel_regularizer", None), keras.regularizers.L1L2):
-        strengths = clone.add_weight(shape=(2,), trainable=False, name="penalty")
+        strengths = clone.add_weight(
+            shape=(2,), initializer="zeros", trainable=False, name="penalty"
+        )
         clone.kernel_regularizer = TunablePenalty(strengths)
     return clone

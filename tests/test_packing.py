@@ -233,7 +233,9 @@ def test_in_single_precision_the_first_epoch_is_the_same(
         pack.train_epoch()
         for trial, result in pack.take_ended():
             for name, curve in expected[trial.task.seed].history.items():
-                np.testing.assert_allclose(result.history[name], curve, rtol=1e-4, atol=1e-4)
+                # A picture with two classes as likely as each other may go to either.
+                nearly = 1e-4 if "loss" in name else 1 / 100
+                np.testing.assert_allclose(result.history[name], curve, rtol=1e-4, atol=nearly)
 
 
 @pytest.mark.skipif(DOUBLE or not JAX, reason="on JAX in float32: see the last test")

@@ -5,7 +5,6 @@ The last test runs all the others on the other backend.
 
 import math
 import os
-import random
 import subprocess
 import sys
 import zipfile
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 
 import objectives
-from objectives import optimizers
+from objectives import first_weights, optimizers
 from objectives.course import Metric
 from objectives.datasets import DataOptions, Dataset, load
 from objectives.hyperparameters import Hyperparameters
@@ -66,9 +65,13 @@ def run_stock(
     objective: Objective, hyperparameters: Hyperparameters, seed: int
 ) -> dict[str, list[float]]:
     """Train by Keras's own compile and train_on_batch, one batch after the other."""
-    random.seed(seed)
     x, y = DIGITS.x_train, DIGITS.y_train
     network = objective.build(hyperparameters, x.shape[1:], DIGITS.n_classes)
+    rng, _ = np.random.default_rng([seed, 0]).spawn(2)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            kernel = first_weights.draw(layer.kernel_initializer, layer.kernel.shape, rng)
+            layer.kernel.assign(kernel)
     optimizer = optimizers.create(hyperparameters)
     network.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     first_rate = float(optimizer.learning_rate)
@@ -253,6 +256,9 @@ def test_model_is_saved_as_stock_keras(tmp_path: Path) -> None:
     assert "Tunable" not in config
     assert "L1L2" not in config
     network = keras.models.load_model(tmp_path / "network.keras")
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            assert isinstance(layer.kernel_initializer, keras.initializers.GlorotUniform)
     x, y = DIGITS.x_validation, DIGITS.y_validation
     assert network.evaluate(x, y, verbose=0)[1] == pytest.approx(result.value)
     # Four 3x3 filters, 4x4 pixels left of 8x8, 16 units, 10 classes; 4 numbers a normalized unit.
