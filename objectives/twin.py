@@ -145,11 +145,13 @@ def first_values(twin: keras.Model, network: keras.Model, seed: int) -> dict[int
     kernels, noise = np.random.default_rng([seed, 0]).spawn(2)
     values: dict[int, Any] = {}
     for mine, stock in _pairs(twin, network):
-        if isinstance(mine, TunableDropout):
-            values[id(mine.rate)] = stock.rate if stock else 0.0
-            values[id(mine.seed_generator.state)] = [noise.integers(2**31), 0]
         if stock is None:
+            values[id(mine.rate)] = 0.0
+            values[id(mine.seed_generator.state)] = [0, 0]
             continue
+        if isinstance(mine, TunableDropout):
+            values[id(mine.rate)] = stock.rate
+            values[id(mine.seed_generator.state)] = [noise.integers(2**31), 0]
         if hasattr(stock, "kernel"):
             kernel = first_weights.draw(stock.kernel_initializer, stock.kernel.shape, kernels)
             values[id(mine.kernel)] = kernel
