@@ -136,11 +136,10 @@ class JaxLanes:
             leaves = [jnp.array(value[None]) for value in states[0]]
             self._state, self._kept = jax.tree.unflatten(tree, leaves)
             return
-        # Each number of lanes is a program: what is missing to a power of two is written twice.
-        size = 1 << (len(lanes) - 1).bit_length()
-        rows = np.resize(np.asarray(lanes, np.int32), size)
-        values = [np.resize(np.stack(v), (size, *v[0].shape)) for v in zip(*states, strict=True)]
-        self._state, self._kept = self._steps.put((self._state, self._kept), rows, values)
+        # One by one: each number of lanes that are put at once would be a program of its own.
+        for lane, state in zip(lanes, states, strict=True):
+            stacked = (self._state, self._kept)
+            self._state, self._kept = self._steps.put(stacked, np.int32(lane), state)
 
     def get(self, lane: int) -> LaneState:
         """Copy the state of a lane; see `objectives.lanes.Lanes`."""
@@ -218,9 +217,12 @@ def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
     return jax.tree.map(lambda value: value[None], function(*alone))
 
 
-def _put(stacked: Any, rows: jax.Array, values: list[jax.Array]) -> Any:
+def _put(stacked: Any, lane: Any, values: list[jax.Array]) -> Any:
     leaves, tree = jax.tree.flatten(stacked)
-    put = [leaf.at[rows].set(value) for leaf, value in zip(leaves, values, strict=True)]
+    put = [
+        jax.lax.dynamic_update_index_in_dim(leaf, value, lane, 0)
+        for leaf, value in zip(leaves, values, strict=True)
+    ]
     return jax.tree.unflatten(tree, put)
 
 
