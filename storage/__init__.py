@@ -13,17 +13,17 @@ from storage.artifacts import (
 from storage.connect import TrialStorage, create_storage
 from storage.overview import Overview, overview
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
+from storage.retries import requeue, requeue_stale
 from storage.trial_queue import (
     Budget,
     beat,
     claim,
+    count_claimable,
     enqueue,
     get_budget,
     is_claimable,
     is_running,
     record_attributes,
-    requeue,
-    requeue_stale,
 )
 from storage.trial_rows import Point
 
@@ -37,6 +37,7 @@ __all__ = [
     "beat",
     "best_artifact",
     "claim",
+    "count_claimable",
     "create_storage",
     "delete_artifacts",
     "enqueue",

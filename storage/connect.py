@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, exc
 
 from storage.registry import WORKERS
+from storage.trial_reading import read_trials
 from storage.trial_rows import TRIALS
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
@@ -31,7 +32,6 @@ BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
-LAST_ID = 2**31 - 1  # of a column of 4 bytes
 
 # The claim looks for the first waiting trial, the status counts by state, and a worker reads what
 # started since it last looked: each is a range of this index, however many trials there are.
@@ -119,8 +119,8 @@ class TrialStorage(_CachedStorage):
         Returns:
             The trials, in the order given.
         """
-        with self._transactions.plain():
-            trials = [self._backend.get_trial(trial_id) for trial_id in trial_ids]
+        with self.reading() as connection:
+            trials = read_trials(connection, study_id, trial_ids)
         with self._lock:
             self._studies.setdefault(study_id, _StudyInfo())
             self._add_trials_to_cache(study_id, trials)
@@ -138,7 +138,9 @@ class TrialStorage(_CachedStorage):
             ids, frontier = self._started_after(study_id, study.last_finished_trial_id)
             unread = [i for i in ids if self._get_cached_trial(i) is None]
             if unread:
-                self._add_trials_to_cache(study_id, self._read_started(study_id, unread))
+                with self.reading() as connection:
+                    trials = read_trials(connection, study_id, unread)
+                self._add_trials_to_cache(study_id, trials)
             study.last_finished_trial_id = frontier
 
     def _started_after(self, study_id: int, frontier: int) -> tuple[list[int], int]:
@@ -156,16 +158,6 @@ class TrialStorage(_CachedStorage):
             rows = sorted((i, first) for i, first in connection.execute(started))
         done = [i for i, first in rows if first is None or i < first]
         return [i for i, _ in rows], done[-1] if done else frontier
-
-    def _read_started(self, study_id: int, ids: list[int]) -> list[FrozenTrial]:
-        # Past this number a range is cheaper than a list, which databases limit in length.
-        many = len(ids) > 1000
-        return self._backend._get_trials(
-            study_id,
-            states=STARTED,
-            included_trial_ids=set() if many else set(ids),
-            trial_id_greater_than=min(ids) - 1 if many else LAST_ID,
-        )
 
 
 class _Transactions:

@@ -1,12 +1,8 @@
-"""Hand each trial to exactly one worker: enqueue, claim, heartbeat, requeue.
+"""Hand each trial to exactly one worker: enqueue, claim, heartbeat.
 
 This is the only place that makes a trial RUNNING. A design's points wait as rows; for an adaptive
 sampler nothing waits, and the claim creates the trial in the transaction that checks the budget.
 Either way the number of trials is exact however many workers pull.
-
-A *lineage* is a trial together with the retries of it: a lost attempt ends as FAIL and is queued
-again as a new trial, each naming the other. Optuna's own attributes `failed_trial` and
-`retry_history` carry the link, so that Optuna's `RetryHeartbeatStaleTrialCallback` reads it.
 
 Whatever creates rows locks the row of the study, since Optuna's trial numbers are counts without
 a constraint. Whoever holds that lock waits for RUNNING trials only, and a claim may come to it with
@@ -17,7 +13,7 @@ transaction here holds the write lock from its beginning (connect.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,34 +23,28 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.connect import TrialStorage
+from storage.trial_reading import distribution_of
 from storage.trial_rows import (
     HEARTBEATS,
     PARAMS,
-    RETRY_KEY,
     STUDY_ATTRS,
-    SYSTEM_ATTRS,
     TRIALS,
     USER_ATTRS,
     Point,
     attr_rows,
     count_lineages,
-    count_trials,
     fail_trials,
     in_state,
     insert_trials,
     lock_study,
     lock_trial,
-    read_attrs,
     set_user_attrs,
     utc_now,
 )
 
-MAX_RETRIES = 3  # of a trial that loses its worker each time: it must end some day
 BUDGET_KEY = "budget"  # user attribute of the study
-KEPT_BY_RETRY = ("seed",)  # user attributes; the others tell of one attempt only
-# Optuna's notes that a retry must not have: on steps, which it takes again, and on files.
-OF_ONE_ATTEMPT = ("completed_rung_", "artifacts:")
-LOST_KEY = "lost_attempts"  # system attribute: how many attempts ended with their worker
+WINDOW = 64  # waiting trials, at the least, that a claim looks through for those that agree
+DIGITS = 12  # in which two floats that are one level agree
 
 
 @dataclass(frozen=True)
@@ -110,7 +100,14 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
     return len(new)
 
 
-def claim(storage: TrialStorage, study_id: int, n: int = 1) -> list[FrozenTrial]:
+def claim(
+    storage: TrialStorage,
+    study_id: int,
+    n: int = 1,
+    *,
+    together: Collection[str] = (),
+    like: Mapping[str, Any] | None = None,
+) -> list[FrozenTrial]:
     """Take up to `n` trials, which are RUNNING and the caller's alone from then on.
 
     Waiting trials come first, in the order in which they were queued. For an adaptive sampler
@@ -121,9 +118,15 @@ def claim(storage: TrialStorage, study_id: int, n: int = 1) -> list[FrozenTrial]
         storage: The storage.
         study_id: The study to take from.
         n: The largest number of trials to take.
+        together: Parameters in which all of them agree: one value, or absent in all. Trials that
+            have no parameters yet, such as those created here, agree with any.
+        like: Values with which they agree in `together` as well; a name that is not in it must be
+            absent.
 
     Returns:
-        At most `n` trials; an empty list when nothing waits and the budget is spent.
+        At most `n` trials; an empty list when nothing waits and the budget is spent. With
+        `together` only the first `max(4 * n, WINDOW)` waiting trials are looked at: a design has
+        those that agree next to each other.
 
     Raises:
         KeyError: There is no such study, or it has no budget.
@@ -133,12 +136,30 @@ def claim(storage: TrialStorage, study_id: int, n: int = 1) -> list[FrozenTrial]
         if _is_over(connection, study_id, budget):
             _cancel_waiting(connection, study_id, "the study's timeout was over")
             return []
-        ids = _take_waiting(connection, study_id, n)
+        ids = _take_waiting(connection, study_id, n, together, like)
         if budget.adaptive and len(ids) < n:
             ids += _create(connection, study_id, n - len(ids), budget)
         if ids:
             connection.execute(HEARTBEATS.insert(), [{"trial_id": i} for i in ids])
     return storage.adopt(study_id, ids)
+
+
+def count_claimable(storage: TrialStorage, study_id: int) -> int | None:
+    """Return how many trials a study still hands out now; None where there is no limit.
+
+    Raises:
+        KeyError: There is no such study, or it has no budget.
+    """
+    waiting = select(func.count()).select_from(TRIALS)
+    with storage.reading() as connection:
+        budget = _budget(connection, study_id)
+        if _is_over(connection, study_id, budget):
+            return 0
+        if budget.adaptive and budget.n_trials is None:
+            return None
+        n = connection.execute(waiting.where(in_state(study_id, TrialState.WAITING))).scalar_one()
+        most = budget.n_trials if budget.adaptive else 0
+        return int(n) + _left(connection, study_id, budget, most or 0)
 
 
 def is_claimable(storage: TrialStorage, study_id: int) -> bool:
@@ -193,64 +214,6 @@ def record_attributes(storage: TrialStorage, trial_id: int, attributes: Mapping[
         set_user_attrs(connection, trial_id, attributes)
 
 
-def requeue(storage: TrialStorage, trial: FrozenTrial, reason: str) -> int | None:
-    """End a RUNNING trial as FAIL and queue it again as a new trial.
-
-    Args:
-        storage: The storage.
-        trial: The trial, as it was claimed.
-        reason: Why it ended, kept as its `fail_reason`.
-
-    Returns:
-        The number of the new trial; None where the trial had ended elsewhere.
-
-    Raises:
-        KeyError: The trial is gone, with its study.
-    """
-    with storage.transaction() as connection:
-        study_id = _study_of(connection, trial._trial_id)
-        return _requeue(connection, study_id, trial._trial_id, reason, lost=False)
-
-
-def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[int]:
-    """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
-
-    One that has lost its worker more than `MAX_RETRIES` times ends without a retry.
-
-    Args:
-        storage: The storage.
-        study_id: The study to look through.
-        grace: Seconds without a heartbeat after which a worker counts as lost.
-
-    Returns:
-        The numbers of the trials that were lost.
-
-    Raises:
-        KeyError: The study was deleted.
-    """
-    with storage.reading() as connection:
-        if not _stale(connection, study_id, grace):
-            return []
-    with storage.transaction() as connection:
-        lock_study(connection, study_id)  # of two workers that look, one finds
-        stale = _stale(connection, study_id, grace)
-        for trial_id in stale:
-            reason = f"its worker was lost: no heartbeat for {grace:g} s"
-            _requeue(connection, study_id, trial_id, reason, lost=True)
-    return list(stale.values())
-
-
-def _study_of(connection: Connection, trial_id: int) -> int:
-    """Lock the study of a trial and return its id."""
-    study_id = connection.execute(
-        select(TRIALS.c.study_id).where(TRIALS.c.trial_id == trial_id)
-    ).scalar()
-    if study_id is None:
-        raise KeyError(f"There is no trial with id {trial_id}: its study was deleted.")
-    lock_study(connection, study_id)
-    return int(study_id)
-
-
 def _write_budget(connection: Connection, study_id: int, budget: Budget) -> None:
     row = (STUDY_ATTRS.c.study_id == study_id) & (STUDY_ATTRS.c.key == BUDGET_KEY)
     connection.execute(STUDY_ATTRS.delete().where(row))
@@ -289,16 +252,26 @@ def _left(connection: Connection, study_id: int, budget: Budget, n: int) -> int:
     return max(0, min(n, budget.n_trials - count_lineages(connection, study_id)))
 
 
-def _take_waiting(connection: Connection, study_id: int, n: int) -> list[int]:
-    ids = list(
-        connection.execute(
-            select(TRIALS.c.trial_id)
-            .where(in_state(study_id, TrialState.WAITING))
-            .order_by(TRIALS.c.trial_id)
-            .limit(n)
-            .with_for_update(skip_locked=True)
-        ).scalars()
+def _take_waiting(
+    connection: Connection,
+    study_id: int,
+    n: int,
+    together: Collection[str],
+    like: Mapping[str, Any] | None,
+) -> list[int]:
+    waiting = (
+        select(TRIALS.c.trial_id)
+        .where(in_state(study_id, TrialState.WAITING))
+        .order_by(TRIALS.c.trial_id)
     )
+    window = waiting.limit(max(4 * n, WINDOW) if together else n)
+    ids = list(connection.execute(window.with_for_update(skip_locked=True)).scalars())
+    if together:
+        # All that wait may be locked for a moment by others, who look at more than they take.
+        # Only whoever has locked nothing may wait for them.
+        if not ids and connection.execute(waiting.limit(1).with_for_update()).first():
+            ids = list(connection.execute(window.with_for_update(skip_locked=True)).scalars())
+        ids = _agreeing(connection, ids, together, like)[:n]
     if ids:
         connection.execute(
             TRIALS.update()
@@ -308,71 +281,39 @@ def _take_waiting(connection: Connection, study_id: int, n: int) -> list[int]:
     return ids
 
 
+def _agreeing(
+    connection: Connection,
+    ids: Sequence[int],
+    together: Collection[str],
+    like: Mapping[str, Any] | None,
+) -> list[int]:
+    """Return those of `ids` that agree with `like`, or else with the first that has parameters."""
+    params: dict[int, dict[str, Any]] = {}
+    for trial_id, name, value, distribution in connection.execute(
+        select(
+            PARAMS.c.trial_id,
+            PARAMS.c.param_name,
+            PARAMS.c.param_value,
+            PARAMS.c.distribution_json,
+        ).where(PARAMS.c.trial_id.in_(ids))
+    ):
+        external = distribution_of(distribution).to_external_repr(value)
+        params.setdefault(trial_id, {})[name] = external
+    leading = next((params[i] for i in ids if i in params), {}) if like is None else like
+    wanted = _levels(leading, together)
+    return [i for i in ids if i not in params or _levels(params[i], together) == wanted]
+
+
+def _levels(params: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    found = {name: params[name] for name in names if name in params}
+    return {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in found.items()}
+
+
 def _create(connection: Connection, study_id: int, n: int, budget: Budget) -> list[int]:
     lock_study(connection, study_id)
     empty = Point(params={}, distributions={})
     n = _left(connection, study_id, budget, n)
     return insert_trials(connection, study_id, [empty] * n, TrialState.RUNNING)
-
-
-def _stale(connection: Connection, study_id: int, grace: float) -> dict[int, int]:
-    """Return the ids and numbers of the RUNNING trials silent for more than `grace` seconds."""
-    beats = connection.execute(
-        select(TRIALS.c.trial_id, TRIALS.c.number, HEARTBEATS.c.heartbeat, func.current_timestamp())
-        .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
-        .where(in_state(study_id, TrialState.RUNNING))
-    )
-    return {
-        trial_id: number
-        for trial_id, number, heartbeat, now in beats
-        if (now.replace(tzinfo=None) - heartbeat).total_seconds() > grace
-    }
-
-
-def _requeue(
-    connection: Connection, study_id: int, trial_id: int, reason: str, *, lost: bool
-) -> int | None:
-    """End a trial as FAIL and insert its retry; the study must be locked."""
-    if lock_trial(connection, trial_id) is not TrialState.RUNNING:
-        return None
-    number = connection.execute(
-        select(TRIALS.c.number).where(TRIALS.c.trial_id == trial_id)
-    ).scalar_one()
-    system = read_attrs(connection, SYSTEM_ATTRS, trial_id)
-    history = [*system.get("retry_history", []), number]
-    retry = None
-    system[LOST_KEY] = system.get(LOST_KEY, 0) + lost
-    if system[LOST_KEY] <= MAX_RETRIES:
-        retry = _insert_retry(connection, study_id, trial_id, system, history)
-    set_user_attrs(connection, trial_id, {"fail_reason": reason, "retried_as": retry})
-    fail_trials(connection, TRIALS.c.trial_id == trial_id)
-    return retry
-
-
-def _insert_retry(
-    connection: Connection,
-    study_id: int,
-    trial_id: int,
-    system: Mapping[str, Any],
-    history: list[int],
-) -> int:
-    kept = {
-        k: v for k, v in read_attrs(connection, USER_ATTRS, trial_id).items() if k in KEPT_BY_RETRY
-    }
-    point = Point({}, {}, {**kept, "retry_of": history[-1]})
-    number = count_trials(connection, study_id)
-    (new_id,) = insert_trials(connection, study_id, [point], TrialState.WAITING)
-    columns = ("param_name", "param_value", "distribution_json")
-    copied = select(sqlalchemy.literal(new_id), *(PARAMS.c[c] for c in columns))
-    connection.execute(
-        PARAMS.insert().from_select(
-            ["trial_id", *columns], copied.where(PARAMS.c.trial_id == trial_id)
-        )
-    )
-    notes = {k: v for k, v in system.items() if not k.startswith(OF_ONE_ATTEMPT)}
-    links = {RETRY_KEY: history[0], "retry_history": history}
-    connection.execute(SYSTEM_ATTRS.insert(), attr_rows(new_id, {**notes, **links}))
-    return number
 
 
 def _cancel_waiting(connection: Connection, study_id: int, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,13 +11,13 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.distributions import IntDistribution
-from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue
 
 DESIGN = Budget(n_trials=None, timeout=None, adaptive=False)
+WHOLE_TRIALS = r"(?s)SELECT trials\.trial_id, trials\.number.*WHERE trials\.trial_id IN"
 HOUR_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
 
 
@@ -71,7 +72,7 @@ def plain_view(url: str, study_id: int) -> list[FrozenTrial]:
 
 @dataclass
 class Traffic:
-    """What was sent to a database, and the ids of the trials that Optuna read from it."""
+    """What was sent to a database, and the ids of the trials that were read from it."""
 
     statements: list[str] = field(default_factory=list)
     trials: list[int] = field(default_factory=list)
@@ -82,16 +83,14 @@ def traffic(storage: TrialStorage) -> Iterator[Traffic]:
     """Count the traffic of a storage."""
     counted = Traffic()
 
-    def sent(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def sent(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         counted.statements.append(statement)
-
-    def read(trial: models.TrialModel, _context: Any) -> None:
-        counted.trials.append(int(trial.trial_id))
+        if re.match(WHOLE_TRIALS, statement):
+            ids = parameters.values() if isinstance(parameters, dict) else parameters
+            counted.trials.extend(ids)
 
     sqlalchemy.event.listen(storage.engine, "before_cursor_execute", sent)
-    sqlalchemy.event.listen(models.TrialModel, "load", read)
     try:
         yield counted
     finally:
         sqlalchemy.event.remove(storage.engine, "before_cursor_execute", sent)
-        sqlalchemy.event.remove(models.TrialModel, "load", read)

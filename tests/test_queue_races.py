@@ -8,13 +8,26 @@ from multiprocessing.pool import Pool
 from typing import Any
 
 import optuna
+from optuna.distributions import IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from processes import PROCESSES, at_once, meet
-from queues import HOUR_AGO, adaptive, end, new_study, plain_view, points, silence, states, write
+from queues import (
+    DESIGN,
+    HOUR_AGO,
+    adaptive,
+    end,
+    new_study,
+    plain_view,
+    points,
+    silence,
+    states,
+    write,
+)
 
 from storage import (
     Budget,
+    Point,
     TrialStorage,
     claim,
     create_storage,
@@ -48,6 +61,29 @@ def test_eight_workers_claim_each_of_200_queued_trials_once_and_in_order(
     assert sorted(chain.from_iterable(taken)) == list(range(200))
     assert all(numbers == sorted(numbers) for numbers in taken)
     assert sum(map(bool, taken)) > 1  # they did compete
+
+
+def pull_together(storage: TrialStorage, rank: int, study_id: int) -> list[list[int]]:
+    """Claim packs of one size until nothing is left, and return the numbers and sizes."""
+    packs = []
+    while trials := claim(storage, study_id, 7, together=["size"]):
+        assert len({trial.params["size"] for trial in trials}) == 1
+        packs.append([trial.number for trial in trials])
+    return packs
+
+
+def test_eight_workers_that_claim_together_leave_none_and_take_none_twice(
+    storage: TrialStorage, storage_url: str, workers: Pool
+) -> None:
+    study_id = new_study(storage)
+    space = {"size": IntDistribution(0, 99)}
+    sized = [Point({"size": i // 30}, space) for i in range(200)]
+    enqueue(storage, study_id, sized, DESIGN)
+    packs = list(
+        chain.from_iterable(at_once(workers, opened, pull_together, storage_url, study_id))
+    )
+    assert sorted(chain.from_iterable(packs)) == list(range(200))
+    assert states(storage, study_id) == ["RUNNING"] * 200
 
 
 def test_eight_workers_never_overshoot_an_adaptive_budget(

@@ -30,6 +30,7 @@ from storage import (
     TrialStorage,
     beat,
     claim,
+    count_claimable,
     enqueue,
     get_budget,
     is_claimable,
@@ -38,7 +39,7 @@ from storage import (
     requeue,
     requeue_stale,
 )
-from storage.trial_queue import MAX_RETRIES
+from storage.retries import MAX_RETRIES
 
 # Claims.
 
@@ -99,6 +100,108 @@ def test_a_new_budget_is_obeyed_by_the_next_claim(storage: TrialStorage) -> None
     enqueue(storage, study_id, [], adaptive(3))
     assert get_budget(storage, study_id) == adaptive(3)
     assert len(claim(storage, study_id, 9)) == 1
+
+
+# Claims of trials that agree.
+
+
+def mixed(kinds: list[tuple[str, int | None]]) -> list[Point]:
+    """Return points of a kind, a size that some kinds lack, and a rate that is each one's own."""
+    distributions: dict[str, Any] = {
+        "kind": CategoricalDistribution(["a", "b"]),
+        "size": IntDistribution(0, 9),
+        "rate": FloatDistribution(0.0, 1e6),
+    }
+    found = []
+    for i, (kind, size) in enumerate(kinds):
+        params = {"kind": kind, "size": size, "rate": float(i)}
+        params = {name: value for name, value in params.items() if value is not None}
+        found.append(Point(params, {name: distributions[name] for name in params}))
+    return found
+
+
+MIX = mixed([("a", 1), ("b", None), ("a", 1), ("a", 2), ("b", None), ("a", 1)])
+TOGETHER = ("kind", "size")
+
+
+def test_trials_claimed_together_agree_and_leave_the_others_waiting(storage: TrialStorage) -> None:
+    study_id = new_study(storage)
+    enqueue(storage, study_id, MIX, DESIGN)
+    taken = [[t.number for t in claim(storage, study_id, 2, together=TOGETHER)] for _ in range(5)]
+    assert taken == [[0, 2], [1, 4], [3], [5], []]
+
+
+def test_a_claim_agrees_with_the_values_given(storage: TrialStorage) -> None:
+    study_id = new_study(storage)
+    enqueue(storage, study_id, MIX, DESIGN)
+
+    def take(**like: Any) -> list[int]:
+        return [t.number for t in claim(storage, study_id, 9, together=TOGETHER, like=like)]
+
+    assert take(kind="a") == []  # all of this kind have a size
+    assert take(kind="a", size=3) == []
+    assert take(kind="a", size=2, rate=0.5) == [3]
+    assert take(kind="b") == [1, 4]
+    assert [t.number for t in claim(storage, study_id, 9, together=["kind"])] == [0, 2, 5]
+
+
+def test_a_level_agrees_with_itself_however_it_was_computed(storage: TrialStorage) -> None:
+    study_id = new_study(storage)
+    space = {"rate": FloatDistribution(0.0, 1.0, step=0.05)}
+    enqueue(storage, study_id, [Point({"rate": v}, space) for v in (0.15, 0.05 * 3)], DESIGN)
+    assert len(claim(storage, study_id, 2, together=["rate"], like={"rate": 0.15})) == 2
+
+
+def test_trials_without_parameters_agree_with_any(storage: TrialStorage) -> None:
+    study_id = new_study(storage, adaptive(6))
+    (empty,) = claim(storage, study_id)
+    enqueue(storage, study_id, [Point({}, {}), *MIX[:2]], adaptive(7))
+    requeue(storage, empty, "lost")  # number 4, with nothing in it
+    taken = claim(storage, study_id, 9, together=TOGETHER)
+    assert [t.number for t in taken] == [1, 3, 4, 5, 6, 7]
+    assert [t.params.get("kind") for t in taken] == ["a", None, None, None, None, None]
+    assert states(storage, study_id)[2] == "WAITING"
+
+
+def test_a_claim_of_those_that_agree_looks_at_the_first_ones_only(storage: TrialStorage) -> None:
+    study_id = new_study(storage)
+    many = mixed([("a", 1)] + [("b", None)] * 300 + [("a", 1)])
+    enqueue(storage, study_id, many, DESIGN)
+    with traffic(storage) as counted:
+        taken = claim(storage, study_id, 2, together=TOGETHER)
+    assert [t.number for t in taken] == [0]
+    assert len(counted.statements) < 20
+
+
+def test_claimed_trials_are_read_in_the_statements_of_one(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=65)
+    with traffic(storage) as one:
+        claim(storage, study_id)
+    with traffic(storage) as many:
+        claim(storage, study_id, 64)
+    assert len(many.statements) == len(one.statements)
+
+
+def test_what_can_still_be_claimed_is_counted(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=5)
+    claim(storage, study_id, 2)
+    assert count_claimable(storage, study_id) == 3
+    study_id = new_study(storage, adaptive(7), n=2)
+    assert count_claimable(storage, study_id) == 7
+    first, *_ = claim(storage, study_id, 3)
+    assert count_claimable(storage, study_id) == 4
+    requeue(storage, first, "lost")
+    assert count_claimable(storage, study_id) == 5
+    assert len(claim(storage, study_id, 9)) == 5
+    assert count_claimable(storage, study_id) == 0
+    assert count_claimable(storage, new_study(storage, adaptive(None))) is None
+
+
+def test_nothing_can_be_claimed_after_the_timeout(storage: TrialStorage) -> None:
+    for budget in (Budget(None, 1e-6, adaptive=False), adaptive(None, timeout=1e-6)):
+        study_id = new_study(storage, budget, n=3)
+        claim(storage, study_id)
+        assert count_claimable(storage, study_id) == 0
 
 
 # Enqueue.

@@ -1,0 +1,160 @@
+"""Queue again the trials that lost their worker, or that a worker gives back.
+
+A *lineage* is a trial together with the retries of it: a lost attempt ends as FAIL and is queued
+again as a new trial, each naming the other. Optuna's own attributes `failed_trial` and
+`retry_history` carry the link, so that Optuna's `RetryHeartbeatStaleTrialCallback` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, func, select
+
+from storage.connect import TrialStorage
+from storage.trial_rows import (
+    HEARTBEATS,
+    PARAMS,
+    RETRY_KEY,
+    SYSTEM_ATTRS,
+    TRIALS,
+    USER_ATTRS,
+    Point,
+    attr_rows,
+    count_trials,
+    fail_trials,
+    in_state,
+    insert_trials,
+    lock_study,
+    lock_trial,
+    read_attrs,
+    set_user_attrs,
+)
+
+MAX_RETRIES = 3  # of a trial that loses its worker each time: it must end some day
+KEPT_BY_RETRY = ("seed",)  # user attributes; the others tell of one attempt only
+# Optuna's notes that a retry must not have: on steps, which it takes again, and on files.
+OF_ONE_ATTEMPT = ("completed_rung_", "artifacts:")
+LOST_KEY = "lost_attempts"  # system attribute: how many attempts ended with their worker
+
+
+def requeue(storage: TrialStorage, trial: FrozenTrial, reason: str) -> int | None:
+    """End a RUNNING trial as FAIL and queue it again as a new trial.
+
+    Args:
+        storage: The storage.
+        trial: The trial, as it was claimed.
+        reason: Why it ended, kept as its `fail_reason`.
+
+    Returns:
+        The number of the new trial; None where the trial had ended elsewhere.
+
+    Raises:
+        KeyError: The trial is gone, with its study.
+    """
+    with storage.transaction() as connection:
+        study_id = _study_of(connection, trial._trial_id)
+        return _requeue(connection, study_id, trial._trial_id, reason, lost=False)
+
+
+def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[int]:
+    """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
+
+    One that has lost its worker more than `MAX_RETRIES` times ends without a retry.
+
+    Args:
+        storage: The storage.
+        study_id: The study to look through.
+        grace: Seconds without a heartbeat after which a worker counts as lost.
+
+    Returns:
+        The numbers of the trials that were lost.
+
+    Raises:
+        KeyError: The study was deleted.
+    """
+    with storage.reading() as connection:
+        if not _stale(connection, study_id, grace):
+            return []
+    with storage.transaction() as connection:
+        lock_study(connection, study_id)  # of two workers that look, one finds
+        stale = _stale(connection, study_id, grace)
+        for trial_id in stale:
+            reason = f"its worker was lost: no heartbeat for {grace:g} s"
+            _requeue(connection, study_id, trial_id, reason, lost=True)
+    return list(stale.values())
+
+
+def _study_of(connection: Connection, trial_id: int) -> int:
+    """Lock the study of a trial and return its id."""
+    study_id = connection.execute(
+        select(TRIALS.c.study_id).where(TRIALS.c.trial_id == trial_id)
+    ).scalar()
+    if study_id is None:
+        raise KeyError(f"There is no trial with id {trial_id}: its study was deleted.")
+    lock_study(connection, study_id)
+    return int(study_id)
+
+
+def _stale(connection: Connection, study_id: int, grace: float) -> dict[int, int]:
+    """Return the ids and numbers of the RUNNING trials silent for more than `grace` seconds."""
+    beats = connection.execute(
+        select(TRIALS.c.trial_id, TRIALS.c.number, HEARTBEATS.c.heartbeat, func.current_timestamp())
+        .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
+        .where(in_state(study_id, TrialState.RUNNING))
+        .order_by(TRIALS.c.trial_id)  # as whoever locks several of them does
+    )
+    return {
+        trial_id: number
+        for trial_id, number, heartbeat, now in beats
+        if (now.replace(tzinfo=None) - heartbeat).total_seconds() > grace
+    }
+
+
+def _requeue(
+    connection: Connection, study_id: int, trial_id: int, reason: str, *, lost: bool
+) -> int | None:
+    """End a trial as FAIL and insert its retry; the study must be locked."""
+    if lock_trial(connection, trial_id) is not TrialState.RUNNING:
+        return None
+    number = connection.execute(
+        select(TRIALS.c.number).where(TRIALS.c.trial_id == trial_id)
+    ).scalar_one()
+    system = read_attrs(connection, SYSTEM_ATTRS, trial_id)
+    history = [*system.get("retry_history", []), number]
+    retry = None
+    system[LOST_KEY] = system.get(LOST_KEY, 0) + lost
+    if system[LOST_KEY] <= MAX_RETRIES:
+        retry = _insert_retry(connection, study_id, trial_id, system, history)
+    set_user_attrs(connection, trial_id, {"fail_reason": reason, "retried_as": retry})
+    fail_trials(connection, TRIALS.c.trial_id == trial_id)
+    return retry
+
+
+def _insert_retry(
+    connection: Connection,
+    study_id: int,
+    trial_id: int,
+    system: Mapping[str, Any],
+    history: list[int],
+) -> int:
+    kept = {
+        k: v for k, v in read_attrs(connection, USER_ATTRS, trial_id).items() if k in KEPT_BY_RETRY
+    }
+    point = Point({}, {}, {**kept, "retry_of": history[-1]})
+    number = count_trials(connection, study_id)
+    (new_id,) = insert_trials(connection, study_id, [point], TrialState.WAITING)
+    columns = ("param_name", "param_value", "distribution_json")
+    copied = select(sqlalchemy.literal(new_id), *(PARAMS.c[c] for c in columns))
+    connection.execute(
+        PARAMS.insert().from_select(
+            ["trial_id", *columns], copied.where(PARAMS.c.trial_id == trial_id)
+        )
+    )
+    notes = {k: v for k, v in system.items() if not k.startswith(OF_ONE_ATTEMPT)}
+    links = {RETRY_KEY: history[0], "retry_history": history}
+    connection.execute(SYSTEM_ATTRS.insert(), attr_rows(new_id, {**notes, **links}))
+    return number
