@@ -10,6 +10,7 @@ from storage.artifacts import (
     is_among_best,
     keep_artifact,
 )
+from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
 from storage.overview import Overview, overview
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
@@ -28,6 +29,7 @@ from storage.trial_queue import (
 from storage.trial_rows import Point
 
 __all__ = [
+    "Batch",
     "Budget",
     "Overview",
     "Point",

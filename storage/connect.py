@@ -19,10 +19,11 @@ from typing import Any
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+from optuna.storages._cached_storage import _StudyInfo
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, exc
 
+from storage.batch import BatchingStorage
 from storage.registry import WORKERS
 from storage.trial_reading import read_trials
 from storage.trial_rows import TRIALS
@@ -40,7 +41,7 @@ QUEUE_INDEX = sqlalchemy.Index(
 )
 
 
-class TrialStorage(_CachedStorage):
+class TrialStorage(BatchingStorage):
     """Optuna's cached SQL storage, with transactions of our own beside it.
 
     Args:
@@ -124,9 +125,14 @@ class TrialStorage(_CachedStorage):
         with self._lock:
             self._studies.setdefault(study_id, _StudyInfo())
             self._add_trials_to_cache(study_id, trials)
+        self._known.update(trial_ids)
         return trials
 
     def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        self.read_new(study_id, known=())
+
+    def read_new(self, study_id: int, known: Container[int]) -> None:
+        """Read into the cache what is new of a study, but for trials of `known` that still run."""
         if self._sees_waiting:
             super()._read_trials_from_remote_storage(study_id)
             return
@@ -135,15 +141,22 @@ class TrialStorage(_CachedStorage):
             # All trials up to the frontier are finished and in the cache: only later ones can
             # have changed. Optuna's own bookkeeping assumes that no trial before the last
             # finished one is still to be discovered, which a queue breaks.
-            ids, frontier = self._started_after(study_id, study.last_finished_trial_id)
-            unread = [i for i in ids if self._get_cached_trial(i) is None]
+            started, frontier = self._started_after(study_id, study.last_finished_trial_id)
+            unread = [
+                i
+                for i, state in started
+                if self._get_cached_trial(i) is None
+                and not (state is TrialState.RUNNING and i in known)
+            ]
             if unread:
                 with self.reading() as connection:
                     trials = read_trials(connection, study_id, unread)
                 self._add_trials_to_cache(study_id, trials)
             study.last_finished_trial_id = frontier
 
-    def _started_after(self, study_id: int, frontier: int) -> tuple[list[int], int]:
+    def _started_after(
+        self, study_id: int, frontier: int
+    ) -> tuple[list[tuple[int, TrialState]], int]:
         """Return the started trials after `frontier`, and the frontier for the next call."""
         of_study = (TRIALS.c.study_id == study_id) & (TRIALS.c.trial_id > frontier)
         first_unfinished = sqlalchemy.select(sqlalchemy.func.min(TRIALS.c.trial_id)).where(
@@ -151,13 +164,13 @@ class TrialStorage(_CachedStorage):
         )
         # One statement sees one moment: a trial that is created and starts between two would be
         # taken for finished, and never be read again.
-        started = sqlalchemy.select(TRIALS.c.trial_id, first_unfinished.scalar_subquery()).where(
-            of_study, TRIALS.c.state.in_(STARTED)
-        )
+        started = sqlalchemy.select(
+            TRIALS.c.trial_id, TRIALS.c.state, first_unfinished.scalar_subquery()
+        ).where(of_study, TRIALS.c.state.in_(STARTED))
         with self.reading() as connection:
-            rows = sorted((i, first) for i, first in connection.execute(started))
-        done = [i for i, first in rows if first is None or i < first]
-        return [i for i, _ in rows], done[-1] if done else frontier
+            rows = sorted(connection.execute(started).all(), key=lambda row: row.trial_id)
+        done = [i for i, _, first in rows if first is None or i < first]
+        return [(i, state) for i, state, _ in rows], done[-1] if done else frontier
 
 
 class _Transactions:

@@ -27,7 +27,7 @@ from storage.trial_reading import distribution_of
 from storage.trial_rows import (
     HEARTBEATS,
     PARAMS,
-    STUDY_ATTRS,
+    STUDY_USER_ATTRS,
     TRIALS,
     USER_ATTRS,
     Point,
@@ -212,19 +212,20 @@ def record_attributes(storage: TrialStorage, trial_id: int, attributes: Mapping[
         if lock_trial(connection, trial_id) is not TrialState.RUNNING:
             raise UpdateFinishedTrialError(f"Trial with id {trial_id} is no longer running.")
         set_user_attrs(connection, trial_id, attributes)
+    storage.outdate(trial_id)
 
 
 def _write_budget(connection: Connection, study_id: int, budget: Budget) -> None:
-    row = (STUDY_ATTRS.c.study_id == study_id) & (STUDY_ATTRS.c.key == BUDGET_KEY)
-    connection.execute(STUDY_ATTRS.delete().where(row))
+    row = (STUDY_USER_ATTRS.c.study_id == study_id) & (STUDY_USER_ATTRS.c.key == BUDGET_KEY)
+    connection.execute(STUDY_USER_ATTRS.delete().where(row))
     value = {"study_id": study_id, "key": BUDGET_KEY, "value_json": json.dumps(asdict(budget))}
-    connection.execute(STUDY_ATTRS.insert().values(value))
+    connection.execute(STUDY_USER_ATTRS.insert().values(value))
 
 
 def _budget(connection: Connection, study_id: int) -> Budget:
     value = connection.execute(
-        select(STUDY_ATTRS.c.value_json).where(
-            STUDY_ATTRS.c.study_id == study_id, STUDY_ATTRS.c.key == BUDGET_KEY
+        select(STUDY_USER_ATTRS.c.value_json).where(
+            STUDY_USER_ATTRS.c.study_id == study_id, STUDY_USER_ATTRS.c.key == BUDGET_KEY
         )
     ).scalar()
     if value is None:

@@ -129,8 +129,8 @@ def _frozen(
         state=row.state,
         value=None,
         values=[values[i] for i in sorted(values)] or None,
-        datetime_start=_local(row.datetime_start),
-        datetime_complete=_local(row.datetime_complete),
+        datetime_start=local_time(row.datetime_start),
+        datetime_complete=local_time(row.datetime_complete),
         params={name: value for name, (value, _) in params.items()},
         distributions={name: distribution for name, (_, distribution) in params.items()},
         # Copies: those that have none share the default.
@@ -141,6 +141,6 @@ def _frozen(
     )
 
 
-def _local(stored: datetime | None) -> datetime | None:
-    """Return a time as Optuna tells it: local and naive, from UTC and naive."""
+def local_time(stored: datetime | None) -> datetime | None:
+    """Return a time as Optuna tells it, local and naive, from one in UTC and naive."""
     return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

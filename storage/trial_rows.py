@@ -19,7 +19,8 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, func, select
 
 STUDIES = models.StudyModel.__table__
-STUDY_ATTRS = models.StudyUserAttributeModel.__table__
+STUDY_USER_ATTRS = models.StudyUserAttributeModel.__table__
+STUDY_SYSTEM_ATTRS = models.StudySystemAttributeModel.__table__
 TRIALS = models.TrialModel.__table__
 PARAMS = models.TrialParamModel.__table__
 USER_ATTRS = models.TrialUserAttributeModel.__table__
