@@ -302,6 +302,13 @@ class BatchingStorage(_CachedStorage):
 
     # Optuna's interface.
 
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """Return the id of a study; Hyperband asks for it at every suggestion and report."""
+        batch = self.entered
+        if batch is not None and self.get_study_name_from_id(batch.study_id) == study_name:
+            return batch.study_id
+        return super().get_study_id_from_name(study_name)
+
     def get_all_trials(
         self,
         study_id: int,

@@ -46,6 +46,8 @@ class SearchOptions(BaseModel):
     replicates: int = Field(1, ge=1, le=1000)
     enqueue: list[dict[str, Any]] = []
     default: dict[str, Any] = {}
+    # What a sampler does that comes upon a point which the study has with the same seed.
+    repeats: Literal["resample", "reuse", "train"] = "resample"
 
     @field_validator("timeout", mode="before")
     @classmethod
@@ -69,6 +71,11 @@ class SearchOptions(BaseModel):
             raise ValueError(
                 "Expected a design with replicates: a sampler chooses its own points. "
                 f"Received: replicates={self.replicates}."
+            )
+        if self.repeats != "resample" and self.design:
+            raise ValueError(
+                "Expected no repeats with a design, which trains all its points. "
+                f"Received: repeats={self.repeats!r}."
             )
         if not self.n_trials and not self.timeout and self.design in (None, "random"):
             what = "a random design" if self.design else "a sampler"

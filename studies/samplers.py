@@ -24,6 +24,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from objectives.naming import unknown_name
+from studies.tpe import PackTPESampler, Past
 
 DEFAULT_SAMPLER = "tpe"
 NamedOptions = str | Mapping[str, Any]
@@ -115,7 +116,7 @@ _GENETIC: _Options = {
 _SAMPLERS: dict[str, _Kind] = {
     "random": _Kind(optuna.samplers.RandomSampler, {}),
     "tpe": _Kind(
-        optuna.samplers.TPESampler,
+        PackTPESampler,
         {
             "n_startup_trials": int,
             "n_ei_candidates": int,
@@ -177,7 +178,11 @@ def seed_for(seed: int, number: int) -> int:
 
 
 def build_sampler(
-    spec: NamedOptions, seed: int, number: int, space: Mapping[str, BaseDistribution]
+    spec: NamedOptions,
+    seed: int,
+    number: int,
+    space: Mapping[str, BaseDistribution],
+    past: Past | None = None,
 ) -> BaseSampler:
     """Make the sampler for one trial.
 
@@ -186,6 +191,7 @@ def build_sampler(
         seed: The study's seed.
         number: The trial's number.
         space: The parameters that every trial has.
+        past: For the samplers of one pack, what they share of the trials before it.
 
     Raises:
         ValueError: The name or an option is unknown, Optuna refuses a value, or the sampler needs
@@ -202,6 +208,8 @@ def build_sampler(
         # One scrambled sequence for the whole study; only what is outside of it differs.
         independent = optuna.samplers.RandomSampler(seed=own)
         options |= {"number": number, "space": space, "independent_sampler": independent}
+    elif name == "tpe":
+        options |= {"space": space, "past": Past() if past is None else past}
     elif name in ("cmaes", "gp"):
         options |= {"warn_independent_sampling": False}  # conditional parameters are sampled apart
     options["seed"] = seed if name == "qmc" else own

@@ -9,7 +9,7 @@ is stored by a label, `32-64` or its TOML key, and mapped back here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -136,6 +136,25 @@ class Space:
             return [getattr(factor.distribution, end) for end in ("low", "high")]
         levels = [level for f in self.factors.values() for level in f.meaning.values()]
         return [level[name] for level in levels if name in level]
+
+    def with_conditions(self, names: Iterable[str]) -> frozenset[str]:
+        """Return factors, and those that decide whether they are active."""
+        found: set[str] = set()
+        todo = [name for name in names if name in self.factors]
+        while todo:
+            factor = self.factors[todo.pop()]
+            if factor.name not in found:
+                found.add(factor.name)
+                todo += [f.name for key in factor.when for f in self._setting(key)]
+        return frozenset(found)
+
+    def _setting(self, key: str) -> list[Factor]:
+        """Return the factors that set a hyperparameter, or are called so."""
+        return [
+            factor
+            for factor in self.factors.values()
+            if key == factor.name or any(key in sets for sets in factor.meaning.values())
+        ]
 
     def pick(self, choose: Callable[[Factor], Scalar]) -> dict[str, Scalar]:
         """Choose a value for every factor that is active given the choices before it."""

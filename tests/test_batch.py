@@ -100,12 +100,14 @@ def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
     while claimed := claim(storage, study_id, 4):
         study.pruner = make_pruner()
         trials: dict[Trial, float] = {}
-        with batch() as entered:
+        with traffic(storage) as sent, batch() as entered:
+            begun = len(sent.statements)
             for each in claimed:
                 study.sampler = make_sampler(each.number)
                 study._thread_local.cached_all_trials = None
                 trial = Trial(study, each._trial_id)
                 trials[trial] = suggest(trial)
+            assert len(sent.statements) == begun or not in_batches
         write(entered)
         for step in (1, 2, 3):
             with batch() as entered:
