@@ -23,7 +23,7 @@ from optuna.storages._cached_storage import _StudyInfo
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, exc
 
-from storage.batch import BatchingStorage
+from storage.batching import BatchingStorage
 from storage.registry import WORKERS
 from storage.trial_reading import read_trials
 from storage.trial_rows import TRIALS

@@ -82,10 +82,10 @@ def _density(column: Any, values: np.ndarray) -> np.ndarray:
     """Return the density of each kernel, in units of the range: shape (values, kernels)."""
     if isinstance(column, _BatchedCategoricalDistributions):
         return np.asarray(column.weights.T[values.astype(int)])
+    if not column.step:
+        return _normal(column, values, column.mu, column.sigma)
     # Parameters with steps have few different values and kernels.
     kernels, kernel_of = np.unique(column.mu + 1j * column.sigma, return_inverse=True)
-    if len(kernels) > len(column.mu) // 2:
-        return _normal(column, values, column.mu, column.sigma)
     different, value_of = np.unique(values, return_inverse=True)
     found = _normal(column, different, kernels.real, kernels.imag)
     return found[value_of[:, np.newaxis], kernel_of]
