@@ -7,7 +7,6 @@ the copy in memory, as does what samplers and pruners note in attributes.
 
 from __future__ import annotations
 
-import copy
 import json
 from bisect import bisect_left
 from collections.abc import Container, Mapping, Sequence
@@ -200,7 +199,8 @@ class Batch:
 
 
 def _changed(trial: FrozenTrial, new: Mapping[str, Any]) -> FrozenTrial:
-    changed = copy.copy(trial)
+    changed = FrozenTrial.__new__(FrozenTrial)  # a third of the time of `copy.copy`
+    changed.__dict__.update(trial.__dict__)
     for attribute, value in new.items():
         setattr(changed, attribute, value)
     return changed

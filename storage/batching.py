@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from abc import abstractmethod
 from collections.abc import Container, Iterator, Sequence
@@ -16,6 +17,7 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from storage.batch import Batch
+from storage.trial_rows import STUDY_SYSTEM_ATTRS, STUDY_USER_ATTRS
 
 
 class BatchingStorage(_CachedStorage):
@@ -40,6 +42,10 @@ class BatchingStorage(_CachedStorage):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[sqlalchemy.Connection]:
         """Begin a transaction that writes."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Begin a transaction that only reads."""
 
     @abstractmethod
     def read_new(self, study_id: int, known: Container[int]) -> None:
@@ -115,9 +121,11 @@ class BatchingStorage(_CachedStorage):
                 self._add_trials_to_cache(study_id, trials)
 
     def _read_study_attrs(self, study_id: int, kind: str) -> dict[str, Any]:
-        if kind == "user_attrs":
-            return super().get_study_user_attrs(study_id)
-        return super().get_study_system_attrs(study_id)
+        table = STUDY_USER_ATTRS if kind == "user_attrs" else STUDY_SYSTEM_ATTRS
+        attrs = sqlalchemy.select(table.c.key, table.c.value_json)
+        with self.reading() as connection:
+            rows = connection.execute(attrs.where(table.c.study_id == study_id))
+            return {key: json.loads(text) for key, text in rows}
 
     # Optuna's interface.
 
@@ -198,15 +206,15 @@ class BatchingStorage(_CachedStorage):
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """Return the user attributes of a study."""
-        batch = self._of_study(study_id)
-        kind = "user_attrs"
-        return batch.get_study_attrs(kind) if batch else self._read_study_attrs(study_id, kind)
+        if batch := self._of_study(study_id):
+            return batch.get_study_attrs("user_attrs")
+        return super().get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """Return the attributes that samplers keep with a study."""
-        batch = self._of_study(study_id)
-        kind = "system_attrs"
-        return batch.get_study_attrs(kind) if batch else self._read_study_attrs(study_id, kind)
+        if batch := self._of_study(study_id):
+            return batch.get_study_attrs("system_attrs")
+        return super().get_study_system_attrs(study_id)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Set a user attribute of a study."""

@@ -134,7 +134,8 @@ class TrialStorage(BatchingStorage):
     def read_new(self, study_id: int, known: Container[int]) -> None:
         """Read into the cache what is new of a study, but for trials of `known` that still run."""
         if self._sees_waiting:
-            super()._read_trials_from_remote_storage(study_id)
+            with self._transactions.plain():
+                super()._read_trials_from_remote_storage(study_id)
             return
         with self._lock:
             study = self._studies.setdefault(study_id, _StudyInfo())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import nullcontext
 from datetime import datetime
 from multiprocessing.pool import Pool
 from typing import Any
@@ -92,7 +93,7 @@ def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
     study = open_study(storage, study_id)
 
     def batch() -> Any:
-        return storage.batch(study_id) if in_batches else nullcontext()
+        return storage.batch(study_id) if in_batches else contextlib.nullcontext()
 
     def write(batch: Batch | None) -> None:
         assert batch is None or batch.write() == set()
@@ -417,6 +418,20 @@ def test_a_batch_sees_what_was_written_to_its_trials_at_once(
     record_attributes(worker, two._trial_id, {"seed": 3})
     with worker.batch(study_id):
         assert worker.get_all_trials(study_id) == plain_view(storage_url, study_id)
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_batch_takes_no_write_lock_before_it_is_written(sqlite_url: str, waiting: bool) -> None:
+    storage = create_storage(sqlite_url, waiting=waiting)
+    study, (trial,) = claimed(storage, 1)
+    other = sqlite3.connect(str(storage.engine.url.database), isolation_level=None)
+    with contextlib.closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        with storage.batch(study._study_id) as batch:
+            study.set_user_attr("k", 1)
+            study.tell(trial, 0.5)
+        other.execute("ROLLBACK")
+    assert batch.write() == set()
 
 
 # Races.
