@@ -59,6 +59,22 @@ class ArrayParzenEstimator(_ParzenEstimator):
         # Never zero: one kernel, the prior, covers the space.
         return np.asarray(np.log(density.sum(axis=1)))
 
+    def kernels_at(self, point: dict[str, float]) -> np.ndarray:
+        """Return how much each kernel covers a point, but for a factor that is the space's.
+
+        Args:
+            point: A value for each parameter.
+
+        Returns:
+            Shape (kernels,), that of the prior at the end.
+        """
+        covered: Any = 1.0
+        for name, column in zip(
+            self._search_space, self._mixture_distribution.distributions, strict=True
+        ):
+            covered = covered * _density(column, np.array([point[name]]))[0]
+        return np.asarray(covered)
+
 
 def _draw(column: Any, kernels: np.ndarray, quantile: np.ndarray) -> np.ndarray:
     """Return values of one parameter at the quantiles of truncated normal distributions."""

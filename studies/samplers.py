@@ -19,7 +19,7 @@ from optuna._transform import _SearchSpaceTransform
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
+from optuna.samplers import BaseSampler, CmaEsSampler, PartialFixedSampler, QMCSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -183,6 +183,7 @@ def build_sampler(
     number: int,
     space: Mapping[str, BaseDistribution],
     past: Past | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> BaseSampler:
     """Make the sampler for one trial.
 
@@ -192,6 +193,7 @@ def build_sampler(
         number: The trial's number.
         space: The parameters that every trial has.
         past: For the samplers of one pack, what they share of the trials before it.
+        fixed: Parameters that are not sampled, and their values.
 
     Raises:
         ValueError: The name or an option is unknown, Optuna refuses a value, or the sampler needs
@@ -210,11 +212,16 @@ def build_sampler(
         options |= {"number": number, "space": space, "independent_sampler": independent}
     elif name == "tpe":
         options |= {"space": space, "past": Past() if past is None else past}
+        options["fixed"] = fixed or {}
     elif name in ("cmaes", "gp"):
         options |= {"warn_independent_sampling": False}  # conditional parameters are sampled apart
     options["seed"] = seed if name == "qmc" else own
     sampler: BaseSampler = _make(name, _SAMPLERS[name], options)
-    return sampler
+    if not fixed:
+        return sampler
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return PartialFixedSampler(dict(fixed), sampler)
 
 
 def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:

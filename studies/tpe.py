@@ -3,6 +3,10 @@
 Optuna reads, splits and converts all finished trials for each suggestion anew. Here the samplers of
 a pack share what they find there; what is running is added for each lane, so that they suggest what
 Optuna's own would, one after the other.
+
+Where parameters are fixed, the others are drawn from the density given these: each trial counts as
+much as its kernel covers the fixed values. A learning rate that was good for a large network says
+little of a small one.
 """
 
 from __future__ import annotations
@@ -29,9 +33,10 @@ _Space = dict[str, BaseDistribution]
 class _Fit:
     """The finished trials in one space, and the running ones that were looked at."""
 
+    names: tuple[str, ...]  # of the parameters to sample, and of those that are fixed
     good: _ParzenEstimator
     numbers: np.ndarray  # of the other trials, in order
-    others: np.ndarray  # their parameters: shape (n, parameters)
+    others: np.ndarray  # their parameters: shape (n, names)
     running: dict[int, tuple[FrozenTrial, list[float] | None]] = field(default_factory=dict)
 
 
@@ -41,7 +46,7 @@ class Past:
     def __init__(self) -> None:
         self.finished: list[FrozenTrial] | None = None
         self.halves: tuple[list[FrozenTrial], list[FrozenTrial]] | None = None
-        self.fits: dict[tuple[str, ...], _Fit] = {}
+        self.fits: dict[tuple[int | str, ...], _Fit] = {}
 
 
 class PackTPESampler(TPESampler):
@@ -53,14 +58,22 @@ class PackTPESampler(TPESampler):
     Args:
         space: The parameters that every trial has.
         past: What is shared; a sampler that stands alone has its own.
+        fixed: Parameters that are not sampled, the same for all samplers that share a `past`, or
+            none.
         options: Those of `optuna.samplers.TPESampler`.
     """
 
-    def __init__(self, space: Mapping[str, BaseDistribution], past: Past, **options: Any) -> None:
+    def __init__(
+        self,
+        space: Mapping[str, BaseDistribution],
+        past: Past,
+        fixed: Mapping[str, Any],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self._parzen_estimator_cls = ArrayParzenEstimator
         self._space = {name: space[name] for name in sorted(space) if not space[name].single()}
         self._past = past
+        self._fixed = {name: fixed[name] for name in self._space if name in fixed}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> _Space:
         """Return the unconditional parameters of the study."""
@@ -103,30 +116,53 @@ class PackTPESampler(TPESampler):
         return {name: d.to_external_repr(best[name]) for name, d in search_space.items()}
 
     def _fit(self, study: Study, space: _Space) -> _Fit:
-        past, key = self._past, tuple(space)
+        past = self._past
+        whole = {**space, **{name: self._space[name] for name in self._fixed}}
+        key: tuple[int | str, ...] = (len(space), *whole)
         if past.halves is None:
             finished = self._finished(study)
             past.halves = _split_trials(study, finished, default_gamma(len(finished)))
         if key not in past.fits:
-            good, others = past.halves
-            known = [t for t in others if space.keys() <= t.params.keys()]
+            good, others = (
+                [t for t in half if whole.keys() <= t.params.keys()] for half in past.halves
+            )
+            rows = [_internal(t.params, whole) for t in good]
             past.fits[key] = _Fit(
-                good=self._build_parzen_estimator(study, space, good, handle_below=True),
-                numbers=np.array([t.number for t in known], int),
-                others=np.array([_internal(t.params, space) for t in known], float),
+                names=tuple(whole),
+                good=self._estimate(np.array(rows, float).reshape(-1, len(whole)), space),
+                numbers=np.array([t.number for t in others], int),
+                others=np.array([_internal(t.params, whole) for t in others], float),
             )
         return past.fits[key]
 
     def _bad(self, study: Study, trial: FrozenTrial, space: _Space, fit: _Fit) -> _ParzenEstimator:
         """Return the estimate of the other trials, with what runs (the constant liar)."""
-        numbers, rows = fit.numbers, fit.others.reshape(len(fit.numbers), len(space))
+        numbers, rows = fit.numbers, fit.others.reshape(len(fit.numbers), len(fit.names))
         running = self._running(study, trial, space, fit) if self._constant_liar else []
         if running:
             numbers = np.append(numbers, [number for number, _ in running])
             order = np.argsort(numbers, kind="stable")  # Optuna weighs trials by their age
             rows = np.concatenate([rows, np.array([row for _, row in running])])[order]
+        return self._estimate(rows, space)
+
+    def _estimate(self, rows: np.ndarray, space: _Space) -> _ParzenEstimator:
+        """Return the density of `space`, given what is fixed.
+
+        Args:
+            rows: The parameters of trials, those of `space` and then the fixed ones, in Optuna's
+                internal representation: shape (n, parameters).
+            space: What is sampled.
+        """
+        options = self._parzen_estimator_parameters
         observations = {name: rows[:, i] for i, name in enumerate(space)}
-        return self._parzen_estimator_cls(observations, space, self._parzen_estimator_parameters)
+        if not self._fixed:
+            return ArrayParzenEstimator(observations, space, options)
+        fixed = {name: self._space[name] for name in self._fixed}
+        columns = {name: rows[:, len(space) + i] for i, name in enumerate(fixed)}
+        values = {name: d.to_internal_repr(self._fixed[name]) for name, d in fixed.items()}
+        *covered, prior = ArrayParzenEstimator(columns, fixed, options).kernels_at(values)
+        weights = np.array(options.weights(len(rows)))[: len(rows)] * np.array(covered) / prior
+        return ArrayParzenEstimator(observations, space, options, weights)
 
     def _running(
         self, study: Study, trial: FrozenTrial, space: _Space, fit: _Fit
@@ -137,10 +173,11 @@ class PackTPESampler(TPESampler):
                 continue
             seen = fit.running.get(other.number)
             if seen is None or seen[0] is not other:
+                whole = {name: space.get(name) or self._space[name] for name in fit.names}
                 params = other.params
-                if not space.keys() <= params.keys():
+                if not whole.keys() <= params.keys():
                     params = self._get_params(other, study)
-                row = _internal(params, space) if space.keys() <= params.keys() else None
+                row = _internal(params, whole) if whole.keys() <= params.keys() else None
                 seen = fit.running[other.number] = other, row
             if seen[1] is not None:
                 found.append((other.number, seen[1]))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import optuna
 from optuna.distributions import FloatDistribution
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
-from optuna.samplers import BaseSampler, PartialFixedSampler
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Batch, TrialStorage
@@ -174,12 +173,7 @@ class _Pack:
         search, factors = self.definition.search, self.definition.factors
         always = {name: f.distribution for name, f in factors.factors.items() if not f.when}
         spec = spec or search.sampler or ("random" if search.design else DEFAULT_SAMPLER)
-        sampler = build_sampler(spec, search.seed, number, always, self.past)
-        if not fixed:
-            return sampler
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return PartialFixedSampler(fixed, sampler)
+        return build_sampler(spec, search.seed, number, always, self.past, fixed)
 
     def _draw(self, claimed: FrozenTrial, sampler: BaseSampler) -> Prepared:
         self.study.sampler = sampler

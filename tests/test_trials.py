@@ -100,6 +100,23 @@ def test_a_pack_takes_the_structure_that_is_given(sqlite_storage: TrialStorage) 
     assert all(each.params["rate"] != 0.5 for each in pack)
 
 
+def test_tpe_draws_what_suits_the_structure(sqlite_storage: TrialStorage) -> None:
+    space = {"size": ["small", "large"], "rate": {"low": 0.0, "high": 1.0}}
+    definition = define(space, {"name": "tpe", "n_startup_trials": 100}, 200)
+    study = create_study(definition, sqlite_storage)
+    best = {"small": 0.2, "large": 0.8}
+    pack = prepare(study, definition, 100)
+    with sqlite_storage.batch(study._study_id) as batch:
+        for each in pack:
+            value = abs(float(each.params["rate"]) - best[str(each.params["size"])])
+            study.tell(each.trial, value)
+    batch.write()
+    for size, rate in best.items():
+        pack = prepare(study, definition, 8, alike=frozenset({"size"}), like={"size": size})
+        distances = sorted(abs(float(each.params["rate"]) - rate) for each in pack)
+        assert distances[5] < 0.15
+
+
 def test_what_decides_whether_a_factor_is_there_is_alike_too(sqlite_storage: TrialStorage) -> None:
     definition = define(STRUCTURED, "random")
     study = create_study(definition, sqlite_storage)
