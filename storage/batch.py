@@ -8,7 +8,6 @@ the copy in memory, as does what samplers and pruners note in attributes.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,13 +34,12 @@ class Batch:
         self,
         storage: BatchingStorage,
         study_id: int,
-        trials: list[FrozenTrial],
+        trials: dict[int, FrozenTrial],
         study_attrs: dict[str, dict[str, Any]],
     ) -> None:
         self.study_id = study_id
         self._storage = storage
-        self._trials = trials  # in the order of their numbers
-        self._numbers = [trial.number for trial in trials]
+        self._trials = trials  # by number, in any order
         self._changes: dict[int, Changes] = {}
         self._study_changes = StudyChanges()
         self._study_attrs = study_attrs  # kind -> as read, with what was changed
@@ -88,24 +86,31 @@ class Batch:
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial; one that runs is copied, since Optuna's `Trial` changes what it gets."""
-        found = self._trials[self._position(trial_id)]
+        found = self._find(trial_id)
+        if found is None:
+            raise KeyError(f"There is no trial with id {trial_id} in this batch.")
         if found.state.is_finished():
             return found
         return _changed(found, {part: dict(getattr(found, part)) for part in _PARTS})
 
     def get_all_trials(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
         """Return the trials in the order of their numbers, not copied."""
-        if states is None:
-            return list(self._trials)
-        if not any(state in states for state in ENDED):
+        if states is not None and not any(state in states for state in ENDED):
             # TPE asks for what runs at each suggestion, among thousands that ended.
-            return [t for i in self._unfinished if (t := self._trials[i]).state in states]
-        return [trial for trial in self._trials if trial.state in states]
+            return [t for n in self._unfinished if (t := self._trials[n]).state in states]
+        trials = list(self._in_order.values())
+        return trials if states is None else [t for t in trials if t.state in states]
+
+    @cached_property
+    def _in_order(self) -> dict[int, FrozenTrial]:
+        """The trials; what replaces one of them takes its place."""
+        self._trials = {number: self._trials[number] for number in sorted(self._trials)}
+        return self._trials
 
     @cached_property
     def _unfinished(self) -> list[int]:
-        """The places of the trials that had not ended when this was first asked."""
-        return [i for i, trial in enumerate(self._trials) if not trial.state.is_finished()]
+        """The numbers of the trials that had not ended when this was first asked."""
+        return [n for n, trial in self._in_order.items() if not trial.state.is_finished()]
 
     def set_trial_param(
         self, trial_id: int, name: str, internal: float, distribution: BaseDistribution
@@ -163,20 +168,14 @@ class Batch:
         self._study_attrs[kind][key] = json.loads(text)
         getattr(self._study_changes, kind)[key] = text
 
-    def _position(self, trial_id: int) -> int:
-        _, number = self._storage._trial_id_to_study_id_and_number[trial_id]
-        return bisect_left(self._numbers, number)
-
     def _find(self, trial_id: int) -> FrozenTrial | None:
-        known = self._storage._trial_id_to_study_id_and_number.get(trial_id)
-        if known is None or known[0] != self.study_id:
-            return None
-        position = self._position(trial_id)
-        found = self._trials[position] if position < len(self._trials) else None
+        _, number = self._storage._trial_id_to_study_id_and_number.get(trial_id, (-1, -1))
+        found = self._trials.get(number)
         return found if found is not None and found._trial_id == trial_id else None
 
     def _running(self, trial_id: int) -> FrozenTrial:
-        found = self._trials[self._position(trial_id)]
+        found = self._find(trial_id)
+        assert found is not None  # the storage asks whether a trial is in the batch
         if found.state.is_finished():
             raise UpdateFinishedTrialError(
                 f"Trial#{found.number} has already finished and can not be updated."
@@ -185,7 +184,7 @@ class Batch:
 
     def _replace(self, trial: FrozenTrial, new: Mapping[str, Any]) -> None:
         """Put a changed copy in the place of a trial: lists given out before stay as they were."""
-        self._trials[bisect_left(self._numbers, trial.number)] = _changed(trial, new)
+        self._trials[trial.number] = _changed(trial, new)
 
     def _changes_of(self, trial_id: int) -> Changes:
         return self._changes.setdefault(trial_id, Changes())
@@ -193,7 +192,9 @@ class Batch:
     def _distribution(self, name: str, default: BaseDistribution) -> BaseDistribution:
         """Return the distribution that the first trial with this parameter has."""
         if name not in self._distributions:
-            others = (t.distributions[name] for t in self._trials if name in t.distributions)
+            others = (
+                t.distributions[name] for t in self._in_order.values() if name in t.distributions
+            )
             self._distributions[name] = next(others, default)
         return self._distributions[name]
 

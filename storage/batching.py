@@ -79,9 +79,8 @@ class BatchingStorage(_CachedStorage):
             notes["system_attrs"] = self._read_study_attrs(study_id, "system_attrs")
             self.read_new(study_id, self._known)
         with self._lock:
-            trials = self._studies[study_id].trials
-            in_order = [trials[number] for number in sorted(trials)]
-        batch = Batch(self, study_id, in_order, notes)
+            trials = dict(self._studies[study_id].trials)
+        batch = Batch(self, study_id, trials, notes)
         self._entered.batch = batch
         try:
             yield batch
