@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import keras
 import keras_tuner
-from plain_optuna import SPACE, network, x, y
+from networks import network, pictures, search
 
 
 def build(hp: keras_tuner.HyperParameters) -> keras.Model:
     """Build the network of one trial."""
-    return network(*(hp.Choice(name, levels) for name, levels in SPACE.items()))
+    return network(**{name: hp.Choice(name, levels) for name, levels in search.space.items()})
 
 
 if __name__ == "__main__":
+    x, y = pictures()
     tuner = keras_tuner.GridSearch(
-        build, objective="val_accuracy", max_trials=27, directory="tuner", project_name="grid"
+        build,
+        objective="val_accuracy",
+        max_trials=len(search),
+        directory="tuner",
+        project_name="grid",
     )
-    tuner.search(x, y, batch_size=128, epochs=5, validation_split=0.1, verbose=0)
+    tuner.search(x, y, batch_size=128, epochs=search.epochs, validation_split=0.1, verbose=0)
     trials = tuner.oracle.get_best_trials(100)
-    assert len(trials) == 27
+    assert len(trials) == len(search)
     print(f"best val_accuracy {trials[0].score:.4f}")

@@ -1,0 +1,101 @@
+"""The networks that every contestant but hpo searches, as Keras's documentation writes them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+OPTIMIZERS = {
+    "rmsprop": lambda: keras.optimizers.RMSprop(1e-3),
+    "adam": lambda: keras.optimizers.Adam(1e-3),
+    "adam_fast": lambda: keras.optimizers.Adam(1e-2),
+}
+PENALTIES = {
+    "none": lambda: None,
+    "l1": lambda: keras.regularizers.L1(),
+    "l2": lambda: keras.regularizers.L2(),
+}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched.
+
+    Attributes:
+        space: The levels of each factor; all combinations are trained.
+        epochs: Of each training.
+    """
+
+    space: dict[str, list[str]]
+    epochs: int
+
+    def __len__(self) -> int:
+        """Return the number of combinations."""
+        return int(np.prod([len(levels) for levels in self.space.values()]))
+
+
+SEARCHES = {
+    "dense": Search(
+        {
+            "activation": ["relu", "sigmoid", "tanh"],
+            "regularizer": ["none", "l1", "l2"],
+            "optimizer": list(OPTIMIZERS),
+        },
+        epochs=5,
+    ),
+    "conv": Search({"activation": ["relu", "tanh"], "optimizer": list(OPTIMIZERS)}, epochs=3),
+}
+name = sys.argv[1]
+search = SEARCHES[name]
+
+
+def pictures() -> tuple[Any, Any]:
+    """Load the pictures as the network takes them, and their labels."""
+    with np.load(sys.argv[2]) as arrays:
+        x = arrays["x_train"].astype("float32") / 255
+        return (x.reshape(-1, 784) if name == "dense" else x[..., None]), arrays["y_train"]
+
+
+def network(**levels: str) -> keras.Model:
+    """Build and compile the network of a combination."""
+    layers = _dense(**levels) if name == "dense" else _conv(**levels)
+    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+    optimizer = OPTIMIZERS[levels["optimizer"]]()
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit(model: keras.Model, x: Any, y: Any) -> float:
+    """Train a network; return its best accuracy on the tenth that it is not trained on."""
+    run = model.fit(x, y, batch_size=128, epochs=search.epochs, validation_split=0.1, verbose=0)
+    return float(max(run.history["val_accuracy"]))
+
+
+def _dense(activation: str, regularizer: str, optimizer: str) -> list[Any]:
+    return [
+        keras.Input((784,)),
+        keras.layers.Dense(
+            128,
+            activation=activation,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.05),
+            kernel_regularizer=PENALTIES[regularizer](),
+        ),
+    ]
+
+
+def _conv(activation: str, optimizer: str) -> list[Any]:
+    return [
+        keras.Input((28, 28, 1)),
+        keras.layers.Conv2D(32, 3, padding="same", activation=activation),
+        keras.layers.Conv2D(32, 3, padding="same", activation=activation),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Conv2D(64, 3, padding="same", activation=activation),
+        keras.layers.Conv2D(64, 3, padding="same", activation=activation),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(128, activation=activation),
+    ]
