@@ -114,10 +114,12 @@ class BatchingStorage(_CachedStorage):
 
     def _keep(self, study_id: int, trials: list[FrozenTrial], lost: set[int]) -> None:
         """Put trials into the cache as they were written."""
+        # Of a trial that was changed beside the batch, the copy in memory is not the whole.
+        whole = [trial for trial in trials if trial._trial_id in self._known]
         self._known -= lost | {trial._trial_id for trial in trials if trial.state.is_finished()}
         with self._lock:
             if study_id in self._studies:
-                self._add_trials_to_cache(study_id, trials)
+                self._add_trials_to_cache(study_id, whole)
 
     def _read_study_attrs(self, study_id: int, kind: str) -> dict[str, Any]:
         table = STUDY_USER_ATTRS if kind == "user_attrs" else STUDY_SYSTEM_ATTRS

@@ -420,6 +420,18 @@ def test_a_batch_sees_what_was_written_to_its_trials_at_once(
         assert worker.get_all_trials(study_id) == plain_view(storage_url, study_id)
 
 
+def test_what_was_written_beside_a_batch_is_there_after_it(storage: TrialStorage) -> None:
+    study_id = new_study(storage, adaptive(1))
+    (claimed,) = claim(storage, study_id)
+    storage.set_trial_system_attr(claimed._trial_id, "artifacts:1", "a file")
+    with storage.batch(study_id, others=False) as batch:
+        open_study(storage, study_id).tell(claimed.number, 1.0)
+    assert batch.write() == set()
+    ended = storage.get_trial(claimed._trial_id)
+    assert ended.state is TrialState.COMPLETE
+    assert ended.system_attrs == {"artifacts:1": "a file"}
+
+
 @pytest.mark.parametrize("waiting", [True, False])
 def test_a_batch_takes_no_write_lock_before_it_is_written(sqlite_url: str, waiting: bool) -> None:
     storage = create_storage(sqlite_url, waiting=waiting)
