@@ -163,6 +163,18 @@ class Hyperparameters(pydantic.BaseModel):
         except pydantic.ValidationError:
             raise fields.broken_rule(name, cls.model_fields[name], value) from None
 
+    @classmethod
+    def is_structural(cls, name: str, levels: Sequence[Any]) -> bool:
+        """Tell whether trials that differ in a hyperparameter need programs of their own.
+
+        Args:
+            name: The hyperparameter.
+            levels: The values that trials of the study can have; of a range, both ends.
+        """
+        field = cls.model_fields[name]
+        values = [cls.check(name, level) for level in levels]
+        return len({fields.served(field, value, values) for value in values}) > 1
+
     def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
         """Return what the compiled program depends on; equal values can share a program.
 

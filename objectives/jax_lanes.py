@@ -14,6 +14,7 @@ from objectives.scores import weighted_sums
 if TYPE_CHECKING:
     from objectives.program import Program
 
+MAX_LANES = 256  # what is tried; where it pays, fewer reach the same
 State = Any
 """Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
 
@@ -34,6 +35,8 @@ class JaxSteps:
             isinstance(layer, keras.layers.Conv2D) for layer in self._model.layers
         )
         self.step_by_step = has_convolution and jax.default_backend() == "cpu"
+        # There, convolutions under vmap take three to four times as long a lane.
+        self.max_lanes = 1 if self.step_by_step else MAX_LANES
         self.train_step = jax.jit(self._train_step, donate_argnums=0)
         self.train_steps = jax.jit(self._train_steps, donate_argnums=0)
         self.score = jax.jit(self._score)
@@ -43,6 +46,11 @@ class JaxSteps:
         self.pick = jax.jit(_pick)
         self.take = jax.jit(_take)
         self.keep = jax.jit(_keep, donate_argnums=0)
+
+    def memory(self) -> tuple[int, int] | None:
+        """Return the device's memory in use; see `objectives.lanes.Steps`."""
+        stats = jax.devices()[0].memory_stats()  # None on a CPU
+        return (stats["peak_bytes_in_use"], stats["bytes_limit"]) if stats else None
 
     def lane(self, data: DeviceArrays) -> "JaxLanes":
         """Make one lane; see `objectives.lanes.Steps`."""

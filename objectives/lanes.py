@@ -75,9 +75,14 @@ class Steps(Protocol):
 
     Attributes:
         traces: How often a training step was traced, which is when it is compiled.
+        max_lanes: The most lanes that are worth trying.
     """
 
     traces: int
+    max_lanes: int
+
+    def memory(self) -> tuple[int, int] | None:
+        """Return the most bytes in use on the device so far, and how many it has, if known."""
 
     def lane(self, data: DeviceArrays) -> Lanes:
         """Make one lane on a data set, to be brought to a state with `put`."""

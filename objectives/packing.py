@@ -154,6 +154,11 @@ class Pack:
         """The trials that are training now."""
         return [trial for trial in self._slots if trial is not None]
 
+    @property
+    def wanted(self) -> int:
+        """How many trials at once are the fastest, as far as is known; one that is worth trying."""
+        return 1 if self._structure is None else self._program.pack_size.wanted
+
     def takes(self, hyperparameters: Hyperparameters) -> bool:
         """Tell whether a trial of this setting can train beside those that are here."""
         structure = self._structure_of(hyperparameters)
@@ -193,6 +198,7 @@ class Pack:
         if not self.trials:
             return []
         self._resize(len(self.trials))
+        started, traces = time.perf_counter(), self._program.steps.traces
         lanes = self._lanes
         here = {i: trial for i, trial in enumerate(self._slots) if trial is not None}
         # An idle lane repeats one that is not.
@@ -211,6 +217,13 @@ class Pack:
                 metrics[i] = {name: float(values[i]) for name, values in found.items()}
                 here[i].course.record(metrics[i])
             lanes.keep([i for i in ended if here[i].course.keeps()])
+        self._program.pack_size.record(
+            lanes.size,
+            done,
+            time.perf_counter() - started,
+            compiled=self._program.steps.traces > traces,
+            memory=self._program.steps.memory(),
+        )
         return [(trial, metrics[i]) for i, trial in here.items()]
 
     def take_ended(self) -> list[tuple[Trial, TrainingResult]]:
@@ -239,10 +252,13 @@ class Pack:
             self._lanes = self._program.lane(self._programs.place(self._data))
             self._slots = [None]
         trial = Trial(task, len(self._data.x_train), network.count_params(), started)
-        if task.checkpoint is None:
-            return trial, self._program.first_state(network, task.hyperparameters, task.seed)
-        trial.course.resume(task.checkpoint.course)
-        return trial, task.checkpoint.state
+        state = self._program.first_state(network, task.hyperparameters, task.seed)
+        checkpoint = task.checkpoint
+        # One of another version's network is of no use.
+        if checkpoint and [v.shape for v in checkpoint.state] == [v.shape for v in state]:
+            trial.course.resume(checkpoint.course)
+            return trial, checkpoint.state
+        return trial, state
 
     def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
         """Return what a compiled program depends on: the network, and the shapes of the data."""

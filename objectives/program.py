@@ -10,6 +10,7 @@ from objectives import optimizers, twin
 from objectives.datasets import Dataset
 from objectives.hyperparameters import Hyperparameters
 from objectives.lanes import DeviceArrays, Lanes, LaneState, Steps
+from objectives.pack_size import PackSize
 
 
 class Program:
@@ -46,6 +47,7 @@ class Program:
         self.weight_variables = twin.weight_variables(self.model, network)
         self._first = {id(v): keras.ops.convert_to_numpy(v) for v in self.variables}
         self.steps = _steps(self)
+        self.pack_size = PackSize(self.steps.max_lanes)
 
     @property
     def groups(self) -> tuple[list[keras.Variable], ...]:

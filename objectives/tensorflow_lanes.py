@@ -24,6 +24,8 @@ class TensorflowSteps:
         program: The program.
     """
 
+    max_lanes = 1
+
     def __init__(self, program: Program) -> None:
         import tensorflow as tf
 
@@ -32,6 +34,9 @@ class TensorflowSteps:
         self._model = program.model
         self.train_steps = tf.function(self._train_steps, autograph=False)
         self.scores = tf.function(self._scores, autograph=False)
+
+    def memory(self) -> None:
+        """Tell nothing, since there is one lane only; see `objectives.lanes.Steps`."""
 
     def lane(self, data: DeviceArrays) -> TensorflowLane:
         """Make the one lane; see `objectives.lanes.Steps`."""
