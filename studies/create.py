@@ -27,7 +27,6 @@ from storage import (
 )
 from studies import designs
 from studies.definition import (
-    SearchOptions,
     StudyDefinition,
     catalog,
     difference,
@@ -36,6 +35,7 @@ from studies.definition import (
     read_table,
     with_overrides,
 )
+from studies.search_options import SearchOptions
 
 DEFINITION_KEY = "definition"  # user attributes of the study
 ARTIFACTS_KEY = "artifacts"

@@ -4,93 +4,28 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import ErrorDetails
 
 import objectives
 from objectives import DataOptions, Objective, datasets
 from objectives.naming import unknown_name
-from studies import samplers
+from studies.search_options import SearchOptions, keyed
 from studies.space import DefinitionError, Space
 from studies.space_parser import SEED, parse_space
 
 DIRECTIONS = {"val_accuracy": "maximize", "val_loss": "minimize"}
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-NamedOptions = str | dict[str, Any]
-T = TypeVar("T")
-
-
-class SearchOptions(BaseModel):
-    """The table `[search]`: how points are chosen, and how many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    design: Literal["grid", "one-factor-at-a-time", "random"] | None = None
-    sampler: NamedOptions | None = None
-    pruner: NamedOptions = "none"
-    n_trials: int | None = Field(None, ge=1)
-    timeout: float | None = Field(None, gt=0)  # seconds
-    seed: int = Field(0, ge=0)
-    replicates: int = Field(1, ge=1, le=1000)
-    enqueue: list[dict[str, Any]] = []
-    default: dict[str, Any] = {}
-    # What a sampler does that comes upon a point which the study has with the same seed.
-    repeats: Literal["resample", "reuse", "train"] = "resample"
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _seconds(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip())):
-            raise ValueError(
-                f'Expected a duration such as "90s", "30m", "6h". Received: {value!r}.'
-            )
-        return float(match[1]) * UNITS[match[2]]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SearchOptions:
-        if self.design and self.sampler:
-            raise ValueError(
-                f"Expected a design or a sampler. Received: design={self.design!r} and "
-                f"sampler={self.sampler!r}."
-            )
-        if self.replicates > 1 and not self.design:
-            raise ValueError(
-                "Expected a design with replicates: a sampler chooses its own points. "
-                f"Received: replicates={self.replicates}."
-            )
-        if self.repeats != "resample" and self.design:
-            raise ValueError(
-                "Expected no repeats with a design, which trains all its points. "
-                f"Received: repeats={self.repeats!r}."
-            )
-        if not self.n_trials and not self.timeout and self.design in (None, "random"):
-            what = "a random design" if self.design else "a sampler"
-            raise ValueError(f"Expected n_trials, or a timeout, for {what}. Received: neither.")
-        if self.design == "random" and not self.n_trials:
-            raise ValueError("Expected n_trials for a random design. Received: none.")
-        if bool(self.default) != (self.design == "one-factor-at-a-time"):
-            raise ValueError(
-                "Expected [search.default] with design one-factor-at-a-time, and only there. "
-                f"Received: design={self.design!r}, default={self.default!r}."
-            )
-        sampler = self.sampler or samplers.DEFAULT_SAMPLER
-        _keyed("search.sampler", lambda: samplers.check_sampler(sampler))
-        _keyed("search.pruner", lambda: samplers.check_pruner(self.pruner))
-        return self
 
 
 class StudyDefinition(BaseModel):
@@ -146,11 +81,25 @@ class StudyDefinition(BaseModel):
         """The most epochs that a trial can have, None where that is not known beforehand."""
         if self.is_function or "steps" in self.fixed or self.factors.values_of("steps"):
             return None
-        default = self.network.hyperparameters.model_fields["epochs"].default
-        varied = self.factors.values_of("epochs")
-        is_always_set = "epochs" in self.factors.factors and not self.factors.factors["epochs"].when
-        unvaried = [] if is_always_set else [self.fixed.get("epochs", default)]
-        return int(max(varied + unvaried))
+        return int(max(self.factors.possible_values("epochs")))
+
+    @cached_property
+    def levels(self) -> dict[str, list[Any]]:
+        """The values that trials can have, of each hyperparameter that the study varies."""
+        names = self.network.hyperparameters.model_fields
+        return {n: self.factors.possible_values(n) for n in names if self.factors.values_of(n)}
+
+    @cached_property
+    def structural_factors(self) -> frozenset[str]:
+        """The factors whose levels need compiled programs of their own."""
+        is_structural = self.network.hyperparameters.is_structural
+        return frozenset(
+            factor.name
+            for factor in self.factors.factors.values()
+            for choice in factor.choices()
+            for name in factor.hyperparameters(choice)
+            if name in self.levels and is_structural(name, self.levels[name])
+        )
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -204,14 +153,14 @@ class StudyDefinition(BaseModel):
         _ = self.factors
 
     def _check_network(self) -> None:
-        network = _keyed("objective", lambda: self.network)
+        network = keyed("objective", lambda: self.network)
         if self.dataset is None:
             raise DefinitionError(
                 "dataset",
                 f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
             )
         dataset = self.dataset
-        _keyed("dataset", lambda: datasets.check(dataset))
+        keyed("dataset", lambda: datasets.check(dataset))
         if self.metric not in DIRECTIONS:
             raise DefinitionError("metric", str(unknown_name("a metric", self.metric, DIRECTIONS)))
         if self.direction != DIRECTIONS[self.metric]:
@@ -382,14 +331,6 @@ def _readable(error: ErrorDetails) -> DefinitionError:
         return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
     rule = error["msg"].removeprefix("Input should be ")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
-
-
-def _keyed(key: str, check: Callable[[], T]) -> T:
-    """Return what `check` returns; an error of it is one of the line `key`."""
-    try:
-        return check()
-    except ValueError as error:
-        raise DefinitionError(key, str(error)) from None
 
 
 def _plain(error: ValueError) -> str:

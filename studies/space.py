@@ -73,6 +73,12 @@ class Factor:
         n = round((high - low) / step)
         return [round(low + i * step, DIGITS) for i in range(n + 1)]
 
+    def choices(self) -> list[Scalar]:
+        """Return the choices; of a range, both ends."""
+        if self.meaning:
+            return list(self.meaning)
+        return [getattr(self.distribution, end) for end in ("low", "high")]
+
     def suggest(self, trial: optuna.trial.BaseTrial) -> Scalar:
         """Let Optuna choose, unless the trial has this parameter already."""
         match self.distribution:
@@ -133,9 +139,18 @@ class Space:
         """Return the values of a hyperparameter that trials can set; of a range, both ends."""
         factor = self.factors.get(name)
         if factor is not None and not factor.meaning:
-            return [getattr(factor.distribution, end) for end in ("low", "high")]
+            return factor.choices()
         levels = [level for f in self.factors.values() for level in f.meaning.values()]
         return [level[name] for level in levels if name in level]
+
+    def possible_values(self, name: str) -> list[Any]:
+        """Return the values of a hyperparameter that trials can have; of a range, both ends."""
+        is_always_set = any(
+            not factor.when and all(name in factor.hyperparameters(c) for c in factor.choices())
+            for factor in self.factors.values()
+        )
+        unset = [] if is_always_set else [{**self.defaults, **self.fixed}.get(name)]
+        return self.values_of(name) + unset
 
     def with_conditions(self, names: Iterable[str]) -> frozenset[str]:
         """Return factors, and those that decide whether they are active."""
@@ -198,12 +213,7 @@ class Space:
     def examples(self, n: int) -> Iterator[dict[str, Scalar]]:
         """Yield points that together show the levels: to check that a network can be built."""
         rng = random.Random(0)
-        ends = {
-            name: factor.levels()
-            if isinstance(factor.distribution, CategoricalDistribution)
-            else [factor.distribution.low, factor.distribution.high]  # type: ignore[attr-defined]
-            for name, factor in self.factors.items()
-        }
+        ends = {name: factor.choices() for name, factor in self.factors.items()}
         if prod(len(levels) for levels in ends.values()) <= n:
             for levels in product(*ends.values()):
                 yield self.at(dict(zip(ends, levels, strict=True)))
