@@ -26,7 +26,7 @@ from storage.trial_queue import (
     is_running,
     record_attributes,
 )
-from storage.trial_rows import Point
+from storage.trial_rows import Point, first_attempt
 
 __all__ = [
     "Batch",
@@ -43,6 +43,7 @@ __all__ = [
     "create_storage",
     "delete_artifacts",
     "enqueue",
+    "first_attempt",
     "forget_worker",
     "get_budget",
     "is_among_best",

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, exc
 
 from storage.batching import BatchingStorage
-from storage.registry import WORKERS
+from storage.registry import create_workers_table
 from storage.trial_reading import read_trials
 from storage.trial_rows import TRIALS
 
@@ -253,7 +253,7 @@ def _open(
     backend = RDBStorage(url.render_as_string(hide_password=False), dict(options))
     storage = TrialStorage(backend, sees_waiting=waiting, writes=writes)
     QUEUE_INDEX.create(storage.engine, checkfirst=True)
-    WORKERS.create(storage.engine, checkfirst=True)
+    create_workers_table(storage.engine)
     return storage
 
 

@@ -23,7 +23,7 @@ WORKERS = sqlalchemy.Table(
     sqlalchemy.Column("pid", sqlalchemy.Integer, nullable=False),
     sqlalchemy.Column("device", sqlalchemy.String(255), nullable=False),
     sqlalchemy.Column("study_name", sqlalchemy.String(512)),
-    sqlalchemy.Column("trial_number", sqlalchemy.Integer),
+    sqlalchemy.Column("trial_numbers", sqlalchemy.JSON, nullable=False),
     sqlalchemy.Column(
         "seen_at", sqlalchemy.DateTime, server_default=sqlalchemy.func.current_timestamp()
     ),
@@ -41,8 +41,8 @@ class Worker:
         host: Name of the machine.
         pid: Process id on that machine.
         device: What it trains on, such as `cpu` or `NVIDIA H200`; empty until it has trained.
-        study_name: The study of its trial, None while it waits for one.
-        trial_number: The number of its trial, None while it waits for one.
+        study_name: The study of its trials, None while it waits for one.
+        trial_numbers: The numbers of the trials that it has.
         silent_for: Seconds since its last sign of life, by the database's clock.
     """
 
@@ -51,8 +51,19 @@ class Worker:
     pid: int
     device: str = ""
     study_name: str | None = None
-    trial_number: int | None = None
+    trial_numbers: tuple[int, ...] = ()
     silent_for: float = 0.0
+
+
+def create_workers_table(engine: sqlalchemy.Engine) -> None:
+    """Create the table where it is missing, or has other columns than this version's."""
+    inspector = sqlalchemy.inspect(engine)
+    if inspector.has_table(WORKERS.name):
+        columns = {column["name"] for column in inspector.get_columns(WORKERS.name)}
+        if columns == set(WORKERS.columns.keys()):
+            return
+        WORKERS.drop(engine, checkfirst=True)  # it tells of this moment: nothing is lost
+    WORKERS.create(engine, checkfirst=True)
 
 
 def record_worker(storage: TrialStorage, worker: Worker) -> None:
@@ -65,7 +76,7 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
         "pid": worker.pid,
         "device": worker.device,
         "study_name": worker.study_name,
-        "trial_number": worker.trial_number,
+        "trial_numbers": list(worker.trial_numbers),
         "seen_at": sqlalchemy.func.current_timestamp(),
     }
     with storage.transaction() as connection:
@@ -97,7 +108,7 @@ def workers_seen(storage: TrialStorage) -> list[Worker]:
             pid=row.pid,
             device=row.device,
             study_name=row.study_name,
-            trial_number=row.trial_number,
+            trial_numbers=tuple(row.trial_numbers),
             silent_for=(row.now.replace(tzinfo=None) - row.seen_at).total_seconds(),
         )
         for row in rows

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb import models
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 STUDIES = models.StudyModel.__table__
@@ -39,6 +39,11 @@ class Point:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     user_attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def first_attempt(trial: FrozenTrial) -> int:
+    """Return the number of the trial that a trial is a retry of, its own where it is none."""
+    return int(trial.system_attrs.get(RETRY_KEY, trial.number))
 
 
 def in_state(study_id: int, state: TrialState) -> sqlalchemy.ColumnElement[bool]:

@@ -19,6 +19,7 @@ from studies.cli_options import (
     Artifacts,
     Grace,
     Heartbeat,
+    Lanes,
     Name,
     Set,
     Storage,
@@ -87,6 +88,7 @@ def run(
     heartbeat: Heartbeat = 10.0,
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
+    lanes: Lanes = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Create a study or go on with it, work on it here, and show the best.
@@ -104,6 +106,7 @@ def run(
     fetch_data(definition_of(found))
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
+    passed += [f"--lanes={lanes}"] if lanes else []
     with progress.live_progress(found, _console()) as tick:
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
@@ -171,6 +174,7 @@ def worker(
     heartbeat: Heartbeat = 10.0,
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
+    lanes: Lanes = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Pull trials and execute them until nothing waits.
@@ -186,7 +190,7 @@ def worker(
     taken = work(
         storage,
         names,
-        WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ())),
+        WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ()), lanes),
     )
     _say(f"{taken} trials taken.")
 

@@ -47,6 +47,12 @@ AllowModule = Annotated[
     list[str] | None,
     typer.Option("--allow-module", help="Package whose functions may be objectives."),
 ]
+Lanes = Annotated[
+    int | None,
+    typer.Option(
+        "--lanes", min=1, help="Trials at once in one program on JAX; by default as is fastest."
+    ),
+]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
 
 

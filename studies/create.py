@@ -26,6 +26,7 @@ from storage import (
     get_budget,
 )
 from studies import designs
+from studies.checkpoints import remove_checkpoints
 from studies.definition import (
     StudyDefinition,
     catalog,
@@ -188,6 +189,7 @@ def delete_study(name: str, storage: TrialStorage) -> None:
         # Whatever their state: a worker may be lost between keeping a network and its trial's end.
         for trial in study.get_trials(deepcopy=False):
             delete_artifacts(storage, store, trial)
+        remove_checkpoints(Path(folder), study.user_attrs[CREATED_KEY])
     optuna.delete_study(study_name=name, storage=storage)
 
 

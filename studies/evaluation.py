@@ -1,33 +1,32 @@
-"""Evaluate one claimed trial in the executor child, and record what came of it."""
+"""One study as a worker sees it: what its trials have in common, and how each is recorded."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from storage import (
-    TrialStorage,
-    artifact_store,
-    is_among_best,
-    keep_artifact,
-    record_attributes,
-    requeue,
-)
+from storage import TrialStorage, artifact_store, is_among_best, keep_artifact, requeue
+from studies.checkpoints import checkpoint_file
 from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
 from studies.definition import StudyDefinition
-from studies.executor import Executor, ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.executor import (
+    Executor,
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    Message,
+    TrialError,
+)
 from studies.patience import patiently
-from studies.space_parser import SEED
-from studies.trials import prepare_trial, seed_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +42,33 @@ class Outcome(Enum):
     REQUEUED = "queued again"
 
 
+_STATES = {
+    Outcome.COMPLETE: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    Outcome.DIVERGED: TrialState.FAIL,
+    Outcome.FAILED: TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a trial has ended, to be recorded.
+
+    Attributes:
+        claimed: The trial, as it was claimed.
+        outcome: COMPLETE, PRUNED, DIVERGED or FAILED.
+        value: Its value where it is COMPLETE.
+        attributes: What to record with it.
+    """
+
+    claimed: FrozenTrial
+    outcome: Outcome
+    value: float | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Evaluation:
-    """Evaluates the trials of one study.
+    """What a worker knows of a study that it works on.
 
     Args:
         storage: The storage.
@@ -53,6 +77,10 @@ class Evaluation:
         storage_url: For a user's own function, which opens the storage itself.
         worker: The name of the worker, recorded with the trial.
         stopping: Whether the worker was told to stop.
+
+    Attributes:
+        created_at: When the study was made, which tells it from another of its name.
+        max_lanes: How many trials may train at once, once that is known.
     """
 
     def __init__(
@@ -67,13 +95,13 @@ class Evaluation:
     ) -> None:
         self.study = study
         self.definition = definition
-        self._storage = storage
+        self.storage = storage
+        self.stopping = stopping
+        self._artifacts = Path(study.user_attrs[ARTIFACTS_KEY])
+        self.created_at: str = study.user_attrs[CREATED_KEY]
         self._storage_url = storage_url
         self._worker = worker
-        self._stopping = stopping
-        self._prunes = definition.search.pruner != "none"
-        self._artifacts = study.user_attrs[ARTIFACTS_KEY]
-        self.created_at: str = study.user_attrs[CREATED_KEY]
+        self.max_lanes: int | None = None
         self._data_sha256: str | None = None
 
     def prepare(self, executor: Executor) -> None:
@@ -86,156 +114,123 @@ class Evaluation:
             options = self.definition.data.model_dump()
             self._data_sha256 = executor.prepare(self.definition.dataset, options)
 
-    def run(self, claimed: FrozenTrial, executor: Executor) -> Outcome:
-        """Evaluate one claimed trial. Whatever happens to it is recorded with it."""
-        try:
-            return self._run(claimed, executor)
-        except UpdateFinishedTrialError:
-            return Outcome.LOST
-        except KeyError:
-            if self._is_there(claimed):
-                raise
-            return Outcome.LOST  # its study was deleted
-
-    def _run(self, claimed: FrozenTrial, executor: Executor) -> Outcome:
-        started = time.perf_counter()
-        try:
-            result = self._evaluate(claimed, executor)
-        except ExecutorStoppedError:
-            return self._requeue(claimed)
-        except ExecutorDiedError as error:
-            # A signal to the whole group, as schedulers send it, may reach the child too.
-            return (
-                self._requeue(claimed) if self._stopping() else self._fail(claimed, executor, error)
-            )
-        except TrialError as error:
-            return self._fail(claimed, executor, error)
-        if result["stopped"] == "by_report" and self._stopping():
-            return self._requeue(claimed)
-        attributes = {
-            "train_seconds": round(time.perf_counter() - started, 3),
-            **result["attributes"],
-            **self._provenance(executor),
-        }
-        if result["stopped"] == "by_report":
-            return self._tell(claimed, TrialState.PRUNED, None, attributes)
-        if result["value"] is None:
-            attributes.setdefault("fail_reason", "the value is not a finite number")
-            logger.warning("trial %d failed: %s", claimed.number, attributes["fail_reason"])
-            self._tell(claimed, TrialState.FAIL, None, attributes)
-            return Outcome.DIVERGED
-        self._keep(claimed, executor, result["value"])
-        return self._tell(claimed, TrialState.COMPLETE, result["value"], attributes)
-
-    def _evaluate(self, claimed: FrozenTrial, executor: Executor) -> dict[str, Any]:
-        if self.definition.is_function:
-            return executor.call_function(
-                {
-                    "function": self.definition.objective,
-                    "storage": self._storage_url,
-                    "study": self.study.study_name,
-                    "created_at": self.created_at,
-                    "trial_id": claimed._trial_id,
-                }
-            )
-        trial, params = patiently(
-            lambda: prepare_trial(self.study, self.definition, claimed), self._stopping
-        )
-        seed = seed_of(self.definition, trial, params)
-        self._record(claimed, {SEED: seed})
-        hyperparameters = self.definition.factors.resolve(params)
-        hyperparameters.pop(SEED, None)
-        request = {
+    def request(self, tasks: list[Message]) -> Message:
+        """Return what the executor is asked to train."""
+        return {
             "objective": self.definition.objective,
-            "hyperparameters": hyperparameters,
             "dataset": self.definition.dataset,
             "data": self.definition.data.model_dump(),
-            "seed": seed,
+            "levels": self.definition.levels,
             "metric": self.definition.metric,
             "maximize": self.definition.direction == "maximize",
+            "tasks": tasks,
         }
-        return executor.train(request, lambda epoch, m: self._go_on(trial, epoch, m))
 
-    def _go_on(self, trial: Trial, epoch: int, metrics: Mapping[str, Any]) -> bool:
-        """Report an epoch; return whether training goes on."""
-        value = metrics[self.definition.metric]
+    def checkpoint(self, trial: FrozenTrial) -> Path:
+        """Return where the checkpoint of a trial and of its retries is, if it has one."""
+        return checkpoint_file(self._artifacts, self.created_at, trial)
+
+    @contextmanager
+    def batch(self, *, others: bool = True) -> Iterator[set[int]]:
+        """Let Optuna work on the study in memory, and write it all when the context ends.
+
+        Args:
+            others: Whether what is new of other workers' trials is read.
+
+        Yields:
+            A set that holds, after the end, the ids of the trials that had ended elsewhere.
+        """
+        lost: set[int] = set()
+        with ExitStack() as stack:
+            batch = patiently(
+                lambda: stack.enter_context(
+                    self.storage.batch(self.study._study_id, others=others)
+                ),
+                self.stopping,
+            )
+            yield lost
+        lost |= patiently(batch.write, self.stopping)
+
+    def call_function(self, claimed: FrozenTrial, executor: Executor) -> Outcome:
+        """Evaluate a claimed trial by the user's own function, and record what came of it."""
+        started = time.perf_counter()
+        self.storage.outdate(claimed._trial_id)  # the function writes to it by itself
+        request = {
+            "function": self.definition.objective,
+            "storage": self._storage_url,
+            "study": self.study.study_name,
+            "created_at": self.created_at,
+            "trial_id": claimed._trial_id,
+        }
         try:
-            if value is not None:
-                patiently(lambda: trial.report(value, epoch), self._stopping)
-            if self._stopping():
-                return False
-            return not (self._prunes and patiently(trial.should_prune, self._stopping))
-        except UpdateFinishedTrialError:
-            return False  # ended by somebody else: found again when the trial is told
+            result = executor.call_function(request)
+        except ExecutorStoppedError:
+            return self.requeue(claimed)
+        except ExecutorDiedError as error:
+            # A signal to the whole group, as schedulers send it, may reach the child too.
+            if self.stopping():
+                return self.requeue(claimed)
+            ending = failure(claimed, error)
+        except TrialError as error:
+            ending = failure(claimed, error)
+        else:
+            seconds = {"train_seconds": round(time.perf_counter() - started, 3)}
+            ending = ending_of(claimed, result, seconds)
+        (outcome,) = self.tell([ending], executor)
+        return outcome
 
-    def _keep(self, claimed: FrozenTrial, executor: Executor, value: float) -> None:
+    def tell(self, endings: Sequence[Ending], executor: Executor) -> list[Outcome]:
+        """Record how trials have ended; return the outcome of each, which may be LOST."""
+        provenance = self._provenance(executor)
+        with self.batch(others=self.definition.is_function) as lost:
+            for ending in endings:
+                trial_id = ending.claimed._trial_id
+                if self.is_running(trial_id):
+                    for key, value in {**ending.attributes, **provenance}.items():
+                        self.storage.set_trial_user_attr(trial_id, key, value)
+                    state = _STATES[ending.outcome]
+                    self.study.tell(ending.claimed.number, ending.value, state=state)
+                else:
+                    lost.add(trial_id)
+        return [
+            Outcome.LOST if ending.claimed._trial_id in lost else ending.outcome
+            for ending in endings
+        ]
+
+    def is_running(self, trial_id: int) -> bool:
+        """Tell whether a trial is RUNNING still, or has ended elsewhere or was deleted."""
+        try:
+            return self.storage.get_trial(trial_id).state is TrialState.RUNNING
+        except KeyError:
+            return False
+
+    def keep(self, claimed: FrozenTrial, executor: Executor, value: float) -> None:
+        """Keep the network of a trial that is about to end, if it is among the best."""
         keep, study_id = self.definition.keep, self.study._study_id
-        if self.definition.is_function or not patiently(
-            lambda: is_among_best(self._storage, study_id, value, keep), self._stopping
-        ):
+        if not patiently(lambda: is_among_best(self.storage, study_id, value, keep), self.stopping):
             return
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
-                executor.save(file)
+                executor.save(claimed._trial_id, file)
                 store = artifact_store(self._artifacts)
                 patiently(
-                    lambda: keep_artifact(self._storage, store, study_id, claimed, file, keep),
-                    self._stopping,
+                    lambda: keep_artifact(self.storage, store, study_id, claimed, file, keep),
+                    self.stopping,
                 )
         except (OSError, TrialError, ExecutorDiedError) as error:
             # A full disk, here or in the child, or a folder that this machine does not have, must
             # not cost the result.
             logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
 
-    def _fail(self, claimed: FrozenTrial, executor: Executor, error: Exception) -> Outcome:
-        attributes: dict[str, Any] = {"fail_reason": str(error) or type(error).__name__}
-        if isinstance(error, TrialError):
-            reason = {"fail_reason": f"{error.kind}: {error}", "traceback": error.traceback}
-            attributes = {**reason, **error.attributes}
-        logger.warning("trial %d failed: %s", claimed.number, attributes["fail_reason"])
-        return self._tell(
-            claimed, TrialState.FAIL, None, {**attributes, **self._provenance(executor)}
-        )
-
-    def _tell(
-        self,
-        claimed: FrozenTrial,
-        state: TrialState,
-        value: float | None,
-        attributes: Mapping[str, Any],
-    ) -> Outcome:
-        self._record(claimed, attributes)
-        try:
-            patiently(lambda: self.study.tell(claimed.number, value, state=state), self._stopping)
-        except ValueError:
-            # Optuna's word for a trial that ended between the two lines above.
-            if self._storage.get_trial(claimed._trial_id).state is TrialState.RUNNING:
-                raise
-            return Outcome.LOST
-        ended = {TrialState.COMPLETE: Outcome.COMPLETE, TrialState.PRUNED: Outcome.PRUNED}
-        return ended.get(state, Outcome.FAILED)
-
-    def _record(self, claimed: FrozenTrial, attributes: Mapping[str, Any]) -> None:
-        patiently(
-            lambda: record_attributes(self._storage, claimed._trial_id, attributes),
-            self._stopping,
-        )
-
-    def _requeue(self, claimed: FrozenTrial) -> Outcome:
+    def requeue(self, claimed: FrozenTrial) -> Outcome:
+        """Queue a trial again, since this worker was told to stop."""
         reason = "its worker was told to stop"
-        retry = patiently(lambda: requeue(self._storage, claimed, reason), lambda: False)
+        retry = patiently(lambda: requeue(self.storage, claimed, reason), lambda: False)
         return Outcome.LOST if retry is None else Outcome.REQUEUED
 
-    def _is_there(self, claimed: FrozenTrial) -> bool:
-        try:
-            self._storage.get_trial(claimed._trial_id)
-        except KeyError:
-            return False
-        return True
-
     def _provenance(self, executor: Executor) -> dict[str, Any]:
-        """Return where and with what the trial ran."""
+        """Return where and with what the trials ran."""
         found = {
             "backend": executor.backend,
             "device": executor.device,
@@ -243,3 +238,26 @@ class Evaluation:
         }
         known = {key: value for key, value in found.items() if value}
         return {**known, "worker": self._worker, "versions": installed_versions()}
+
+
+def ending_of(
+    claimed: FrozenTrial, result: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> Ending:
+    """Return the ending of a trial that came to a result, as the executor tells it."""
+    attributes = {**(more or {}), **result["attributes"]}
+    if result["stopped"] == "by_report":
+        return Ending(claimed, Outcome.PRUNED, None, attributes)
+    if result["value"] is None:
+        attributes.setdefault("fail_reason", "the value is not a finite number")
+        return Ending(claimed, Outcome.DIVERGED, None, attributes)
+    return Ending(claimed, Outcome.COMPLETE, result["value"], attributes)
+
+
+def failure(
+    claimed: FrozenTrial, error: Exception, attributes: Mapping[str, Any] | None = None
+) -> Ending:
+    """Return the ending of a trial that an exception or a crash has ended."""
+    reason = {"fail_reason": str(error) or type(error).__name__}
+    if isinstance(error, TrialError):
+        reason = {"fail_reason": f"{error.kind}: {error}", "traceback": error.traceback}
+    return Ending(claimed, Outcome.FAILED, None, {**reason, **(attributes or {})})

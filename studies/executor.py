@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,12 @@ class TrialError(RuntimeError):
     Attributes:
         kind: The class of the exception.
         traceback: Its traceback, as text.
-        attributes: What is known of the trial up to then.
     """
 
-    def __init__(self, kind: str, message: str, traceback: str, attributes: Message) -> None:
+    def __init__(self, kind: str, message: str, traceback: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.traceback = traceback
-        self.attributes = attributes
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,20 @@ class ExecutorKind:
     Attributes:
         backend: The Keras backend or `auto`; None for a user's own function.
         cpu_backend: What `auto` means on a CPU.
+        lanes: How many trials to train at once on JAX; None to find out what is fastest.
     """
 
     backend: str | None
     cpu_backend: str = "jax"
+    lanes: int | None = None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a failure of the child was, by all appearance, for want of memory."""
+    if isinstance(error, TrialError):
+        signs = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "MemoryError", "out of memory")
+        return any(sign in f"{error.kind}: {error}" for sign in signs)
+    return "SIGKILL" in str(error)
 
 
 class Executor:
@@ -62,6 +70,12 @@ class Executor:
     Args:
         kind: What to start.
         should_abort: Asked while waiting; True makes the wait raise `ExecutorStoppedError`.
+
+    Attributes:
+        backend: The Keras backend; None for a user's own function.
+        device: What it trains on, as the backend names it.
+        programs_built: How many programs it has compiled.
+        wanted: How many trials it trains at once the fastest, as far as it knows.
 
     Raises:
         TrialError: The child could not start, as when its backend is not installed.
@@ -83,12 +97,13 @@ class Executor:
         self._events: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            ready = self._ask({"backend": kind.backend, "cpu_backend": kind.cpu_backend})
+            ready = self._ask(asdict(kind))
         except BaseException:
             self.close()
             raise
         self.backend: str | None = ready["backend"]
         self.device: str = ready["device"]
+        self.wanted: int = ready["wanted"]
 
     @property
     def is_alive(self) -> bool:
@@ -105,34 +120,64 @@ class Executor:
         """
         return str(self._ask({"call": "prepare", "dataset": dataset, "data": options})["sha256"])
 
-    def train(self, request: Message, on_epoch: Callable[[int, Message], bool]) -> Message:
-        """Train one network.
+    def add(self, request: Message) -> Message:
+        """Have trials of one structure train beside those that train already.
 
         Args:
-            request: objective, hyperparameters, dataset, data, seed, metric, maximize.
-            on_epoch: Called with the epochs completed and the metrics; returns whether to go on.
+            request: objective, dataset, data, metric, maximize; and tasks, each with id,
+                hyperparameters, seed, and checkpoint, a file or None.
 
         Returns:
-            value, None where training diverged; stopped; and the attributes to record.
+            added: for each trial its id, and the history of the epochs that it has behind it.
+            refused: for each that cannot begin its id, and the error's kind, message, traceback.
+
+        Raises:
+            TrialError: All of them together cannot begin, as for want of memory.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop at once.
+        """
+        answer = self._ask({"call": "add", **request})
+        self.wanted = answer["wanted"]
+        return answer
+
+    def train_epoch(self) -> list[Message]:
+        """Train every trial for one epoch.
+
+        Returns:
+            For each its id, the epochs completed, the metrics, and whether it has ended.
 
         Raises:
             TrialError: Training raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        result = self._ask({"call": "train", **request}, on_epoch)
-        self.programs_built = result["programs_built"]
-        return result
+        answer = self._ask({"call": "train_epoch"})
+        self.wanted = answer["wanted"]
+        return list(answer["lanes"])
 
-    def save(self, file: Path) -> None:
-        """Write the network that was trained last to `file`.
+    def stop(self, ids: Collection[int]) -> None:
+        """End trials after the epoch that they have completed; raises as `train_epoch`."""
+        if ids:
+            self._ask({"call": "stop", "ids": list(ids)})
 
-        Raises:
-            TrialError: It could not be written.
-            ExecutorDiedError: The child ended.
-            ExecutorStoppedError: The worker was told to stop at once.
+    def take_ended(self) -> list[Message]:
+        """Take out the trials that have ended; raises as `train_epoch`.
+
+        Returns:
+            For each its id; value, None where training diverged; stopped; and the attributes to
+            record.
         """
-        self._ask({"call": "save", "file": str(file)})
+        answer = self._ask({"call": "take_ended"})
+        self.programs_built = answer["programs_built"]
+        return list(answer["results"])
+
+    def save(self, trial_id: int, file: Path) -> None:
+        """Write the network of a trial taken out last to `file`; raises as `train_epoch`."""
+        self._ask({"call": "save", "id": trial_id, "file": str(file)})
+
+    def checkpoint(self, trial_id: int, file: Path) -> None:
+        """Write where a trial is to `file`; raises as `train_epoch`."""
+        self._ask({"call": "checkpoint", "id": trial_id, "file": str(file)})
 
     def call_function(self, request: Message) -> Message:
         """Call a user's function.
@@ -141,7 +186,7 @@ class Executor:
             request: function, storage, study, created_at, trial_id.
 
         Returns:
-            value and stopped, as for `train`.
+            value and stopped, as for `take_ended`.
 
         Raises:
             TrialError: The function raised an exception.
@@ -158,21 +203,12 @@ class Executor:
         with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
             self._process.stdin.close()
 
-    def _ask(
-        self, request: Message, on_epoch: Callable[[int, Message], bool] | None = None
-    ) -> Message:
+    def _ask(self, request: Message) -> Message:
         self._send(request)
-        while True:
-            event = self._next_event()
-            match event["event"]:
-                case "epoch" if on_epoch is not None:
-                    self._send({"go_on": on_epoch(event["epoch"], event["metrics"])})
-                case "error":
-                    raise TrialError(
-                        event["kind"], event["message"], event["traceback"], event["attributes"]
-                    )
-                case _:
-                    return event
+        event = self._next_event()
+        if event["event"] == "error":
+            raise TrialError(event["kind"], event["message"], event["traceback"])
+        return event
 
     def _send(self, message: Message) -> None:
         assert self._process.stdin is not None

@@ -120,17 +120,19 @@ def _counts(stands: Overview) -> str:
 def _worker_lines(storage: TrialStorage, study_name: str, stands: Overview) -> list[Text]:
     # A worker that was killed stays listed; its trial does not stay RUNNING.
     seen = [worker for worker in workers_seen(storage) if worker.study_name == study_name]
-    here = [worker for worker in seen if worker.trial_number in stands.epochs]
+    here = [worker for worker in seen if not stands.epochs.keys().isdisjoint(worker.trial_numbers)]
     lines = [Text(_doing(worker, stands), style="dim") for worker in here]
-    orphans = stands.counts[TrialState.RUNNING] - len(here)
+    orphans = stands.counts[TrialState.RUNNING] - sum(len(w.trial_numbers) for w in here)
     if orphans > 0:
         lines.append(Text(f"{orphans} running without a worker that is seen here", style="yellow"))
     return lines
 
 
 def _doing(worker: Worker, stands: Overview) -> str:
-    epochs = stands.epochs.get(worker.trial_number or 0, 0)
-    words = f"{worker.name} ({worker.device or 'cpu'}): trial {worker.trial_number}"
+    first, *others = worker.trial_numbers
+    words = f"{worker.name} ({worker.device or 'cpu'}): trial {first}"
+    words += f" and {len(others)} beside it" if others else ""
+    epochs = max(stands.epochs.get(number, 0) for number in worker.trial_numbers)
     words += f", {epochs} epochs done" if epochs else ""
     if worker.silent_for > SILENT:
         words += f", silent for {duration(worker.silent_for)}"

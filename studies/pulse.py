@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from storage import (
@@ -40,7 +41,7 @@ class Pulse:
         self._worker = worker
         self._interval = interval
         self._grace = grace
-        self._trial_id: int | None = None
+        self._trial_ids: list[int] = []
         self._last_beat = time.time()  # not monotonic: it must count while a laptop sleeps
         self._lenient_until = 0.0
         self._watched: set[int] = set()
@@ -66,18 +67,27 @@ class Pulse:
         """Look after the trials of this study from now on."""
         self._watched.add(study_id)
 
-    def begin(self, study_name: str, number: int, trial_id: int, device: str) -> None:
-        """Say what the worker does from now on, and beat for this trial."""
-        self._trial_id = trial_id
+    def begin(self, study_name: str, trials: Mapping[int, int], device: str) -> None:
+        """Say what the worker does from now on, and beat for its trials.
+
+        Args:
+            study_name: Their study.
+            trials: The number of each by its id.
+            device: What they train on.
+        """
+        self._trial_ids = list(trials)
         self._worker = replace(
-            self._worker, study_name=study_name, trial_number=number, device=device
+            self._worker,
+            study_name=study_name,
+            trial_numbers=tuple(trials.values()),
+            device=device,
         )
         record_worker(self._storage, self._worker)
 
     def rest(self) -> None:
         """Say that the worker has no trial."""
-        self._trial_id = None
-        self._worker = replace(self._worker, study_name=None, trial_number=None)
+        self._trial_ids = []
+        self._worker = replace(self._worker, study_name=None, trial_numbers=())
 
     def _run(self) -> None:
         while not self._ended.wait(self._interval):
@@ -87,9 +97,9 @@ class Pulse:
                 logger.warning("heartbeat failed, trying on: %s", type(error).__name__)
 
     def _beat(self) -> None:
-        trial_id = self._trial_id
-        if trial_id is not None:
-            beat(self._storage, [trial_id])
+        trial_ids = self._trial_ids
+        if trial_ids:
+            beat(self._storage, trial_ids)
         record_worker(self._storage, self._worker)
         now = time.time()
         if now - self._last_beat > self._grace:

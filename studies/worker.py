@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import socket
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from storage import TrialStorage, Worker, claim, create_storage, is_claimable, is_running
-from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
-from studies.definition import StudyDefinition
+from storage import (
+    TrialStorage,
+    Worker,
+    claim,
+    count_claimable,
+    create_storage,
+    is_claimable,
+    workers_seen,
+)
 from studies.evaluation import Evaluation, Outcome
 from studies.executor import (
     Executor,
@@ -24,20 +32,19 @@ from studies.executor import (
     ExecutorStoppedError,
     TrialError,
 )
+from studies.pack_run import Ended, PackRun
 from studies.patience import patiently
 from studies.pulse import Pulse
+from studies.roster import Roster, WorkerError
 from studies.signals import stop_signals
 
 IDLE = 0.5  # seconds between two looks for work
 IDLE_BEFORE_CLOSING = 10.0  # seconds without work, after which the child gives its device back
 MAX_FAILURES = 5  # in a row: then the fault is not the trials'
+BEATS_BETWEEN_CHECKPOINTS = 3
 MAX_PROGRAMS = 100  # compiled by one child, which is then replaced: compilers keep memory
 LAUNCHER_VARIABLE = "HPO_LAUNCHER"  # process id of the parent, with which the worker ends
 logger = logging.getLogger(__name__)
-
-
-class WorkerError(RuntimeError):
-    """The worker cannot do its work: the message says why, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class WorkerOptions:
         heartbeat: Seconds between two signs of life.
         grace: Seconds of silence after which another worker's trial is taken for lost.
         allow_modules: Packages whose functions studies may name as objectives.
+        lanes: How many trials to train at once on JAX; None to find out what is fastest.
     """
 
     max_trials: int | None = None
@@ -57,6 +65,7 @@ class WorkerOptions:
     heartbeat: float = 10.0
     grace: float = 60.0
     allow_modules: Sequence[str] = field(default_factory=tuple)
+    lanes: int | None = None
 
 
 def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -> int:
@@ -105,18 +114,27 @@ class _Loop:
         pulse: Pulse,
     ) -> None:
         self._storage = storage
-        self._storage_url = storage_url
-        self._worker = worker
-        self._named = list(study_names)
         self._options = options
         self._pulse = pulse
-        self._evaluations: dict[str, Evaluation] = {}
-        self._unusable: set[str] = set()
+        self._roster = Roster(
+            storage,
+            study_names,
+            options.allow_modules,
+            open_evaluation=lambda study, definition: Evaluation(
+                storage,
+                study,
+                definition,
+                storage_url=storage_url,
+                worker=worker,
+                stopping=self._stopping,
+            ),
+        )
         self._executor: Executor | None = None
         self._prepared: str | None = None
         self._stop_requests = 0
         launcher = os.environ.get(LAUNCHER_VARIABLE)
         self._launcher = int(launcher) if launcher else None
+        self._taken = 0
         self._failures = 0
         self._last_work = time.monotonic()
 
@@ -128,15 +146,13 @@ class _Loop:
 
     def run(self) -> int:
         """Work until told to stop or done; return the number of trials taken."""
-        taken = 0
-        while not self._stopping() and taken != self._options.max_trials:
+        while not self._stopping() and self._taken != self._options.max_trials:
             claimed = patiently(self._claim, self._stopping)
             if claimed is not None:
-                taken += 1
                 self._evaluate(*claimed)
             elif not self._rest():
                 break
-        return taken
+        return self._taken
 
     def close(self) -> None:
         """End the executor child."""
@@ -149,78 +165,56 @@ class _Loop:
         orphaned = self._launcher is not None and os.getppid() != self._launcher
         return self._stop_requests > 0 or orphaned
 
-    def _claim(self) -> tuple[Evaluation, FrozenTrial] | None:
-        """Take a trial of the first study that has one."""
-        for name in self._studies():
+    def _claim(self) -> tuple[Evaluation, list[FrozenTrial]] | None:
+        """Take trials of the first study that has some."""
+        for name in self._roster.names():
             try:
-                evaluation = self._open(name)
+                evaluation = self._roster.open(name)
                 study_id = evaluation.study._study_id
+                self._pulse.watch(study_id)
                 if not is_claimable(self._storage, study_id):
                     continue
                 self._prepare(evaluation)
-                claimed = claim(self._storage, study_id)
+                claimed = self._take(evaluation)
             except KeyError:
-                self._forget(name)
+                self._prepared = None
+                self._roster.forget(name, is_expected=self._options.wait)
             except (ValueError, TrialError, WorkerError, ExecutorDiedError) as error:
-                self._drop(name, str(error))
+                self._roster.drop(name, str(error))
             except ExecutorStoppedError:
                 return None
             else:
                 if claimed:
-                    return evaluation, claimed[0]
+                    return evaluation, claimed
         return None
 
-    def _studies(self) -> list[str]:
-        if self._named:
-            return [name for name in self._named if name not in self._unusable]
-        summaries = self._storage.get_all_studies()
-        names = [s.study_name for s in summaries if DEFINITION_KEY in s.user_attrs]
-        return [name for name in names if name not in self._unusable]
+    def _take(
+        self, evaluation: Evaluation, n: int | None = None, like: Mapping[str, Any] | None = None
+    ) -> list[FrozenTrial]:
+        """Claim up to `n` trials that can train side by side, and leave some for other workers.
 
-    def _open(self, name: str) -> Evaluation:
-        study_id = self._storage.get_study_id_from_name(name)
-        created_at = self._storage.get_study_user_attrs(study_id).get(CREATED_KEY)
-        known = self._evaluations.get(name)
-        if known is None or known.created_at != created_at:
-            self._storage.forget(study_id)  # another study may have had this id
-            study, definition = load_study(name, self._storage)
-            self._check_allowed(definition)
-            self._evaluations[name] = Evaluation(
-                self._storage,
-                study,
-                definition,
-                storage_url=self._storage_url,
-                worker=self._worker,
-                stopping=self._stopping,
-            )
-            self._pulse.watch(study._study_id)
-        return self._evaluations[name]
-
-    def _check_allowed(self, definition: StudyDefinition) -> None:
-        """Refuse code that a row of the database names, unless the worker was told to trust it."""
-        module = definition.objective.partition(":")[0]
-        if definition.is_function and not any(
-            module == allowed or module.startswith(f"{allowed}.")
-            for allowed in self._options.allow_modules
-        ):
-            raise WorkerError(
-                f"Expected an objective of an allowed package. Received: {definition.objective}. "
-                f"Start the worker with --allow-module {module.partition('.')[0]}."
-            )
-
-    def _drop(self, name: str, reason: str) -> None:
-        """Work on this study no more; when none of those named is left, that is an error."""
-        self._unusable.add(name)
-        if self._named and self._unusable >= set(self._named):
-            raise WorkerError(f"study {name!r}: {reason}")
-        logger.warning("study %r is left out: %s", name, reason)
-
-    def _forget(self, name: str) -> None:
-        """Take note that a study was deleted; one of the same name may be made again."""
-        self._evaluations.pop(name, None)
-        self._prepared = None
-        if self._named == [name] and not self._options.wait:
-            raise WorkerError(f"study {name!r} was deleted")
+        Args:
+            evaluation: Their study.
+            n: How many; None for as many as the child wants.
+            like: Parameters that they must have.
+        """
+        assert self._executor is not None
+        study_id = evaluation.study._study_id
+        n = self._executor.wanted if n is None else n
+        if self._options.max_trials is not None:
+            n = min(n, self._options.max_trials - self._taken)
+        if n > 1:
+            left = count_claimable(self._storage, study_id)
+            seen = workers_seen(self._storage)
+            workers = sum(worker.silent_for < self._options.grace for worker in seen)
+            n = n if left is None else min(n, -(-left // max(1, workers)))
+        if n < 1:
+            return []
+        alone = n == 1 and like is None
+        together = frozenset() if alone else evaluation.definition.structural_factors
+        claimed = claim(self._storage, study_id, n, together=together, like=like)
+        self._taken += len(claimed)
+        return claimed
 
     def _prepare(self, evaluation: Evaluation) -> None:
         """Have a child of the right kind, with the study's data loaded."""
@@ -228,7 +222,8 @@ class _Loop:
         if definition.is_function:
             kind = ExecutorKind(None)
         else:
-            kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
+            cpu_backend = definition.network.cpu_backend
+            kind = ExecutorKind(definition.backend, cpu_backend, self._options.lanes)
         executor = self._executor
         if executor and (executor.kind != kind or executor.programs_built > MAX_PROGRAMS):
             self.close()
@@ -243,40 +238,80 @@ class _Loop:
         has_epochs = self._executor is not None and self._executor.kind.backend is not None
         return self._stop_requests > 1 if has_epochs else self._stopping()
 
-    def _evaluate(self, evaluation: Evaluation, trial: FrozenTrial) -> None:
+    def _evaluate(self, evaluation: Evaluation, claimed: list[FrozenTrial]) -> None:
+        """Bring claimed trials to their ends, or queue them again when told to stop."""
         assert self._executor is not None
-        name = evaluation.study.study_name
-        device = self._executor.device
-        patiently(
-            lambda: self._pulse.begin(name, trial.number, trial._trial_id, device), self._stopping
-        )
-        outcome = evaluation.run(trial, self._executor)
+        if evaluation.definition.is_function:
+            (trial,) = claimed
+            self._beat(evaluation, {trial._trial_id: trial.number})
+            outcome = evaluation.call_function(trial, self._executor)
+            self._account(evaluation, [(trial, outcome)])
+        else:
+            self._train(evaluation, claimed)
         self._pulse.rest()
-        logger.info("%s: trial %d %s", name, trial.number, outcome.value)
-        if not self._executor.is_alive:
+        if self._executor is not None and not self._executor.is_alive:
             self.close()
-        if outcome is Outcome.FAILED:
-            self._failures += 1
-        elif outcome in (Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED):
-            self._failures = 0
-        if self._failures >= MAX_FAILURES:
-            raise WorkerError(
-                f"{MAX_FAILURES} trials failed in a row, so the worker stops. "
-                f"The last one's reason: hpo status {name}"
-            )
         self._last_work = time.monotonic()
 
-    def _others_run(self) -> bool:
-        """Tell whether other workers have trials that come back if they are lost."""
-        return any(
-            is_running(self._storage, evaluation.study._study_id)
-            for name, evaluation in self._evaluations.items()
-            if name not in self._unusable
+    def _train(self, evaluation: Evaluation, claimed: list[FrozenTrial]) -> None:
+        assert self._executor is not None
+        run = PackRun(
+            evaluation,
+            self._executor,
+            renew=lambda: self._renewed(evaluation),
+            claim=lambda n, like: patiently(
+                lambda: self._take(evaluation, n, like), self._stopping
+            ),
+            beat=lambda trials: self._beat(evaluation, trials),
+            save_every=BEATS_BETWEEN_CHECKPOINTS * self._options.heartbeat,
         )
+        try:
+            self._account(evaluation, run.begin(claimed))
+            while run.lanes and not self._stopping():
+                self._account(evaluation, run.step())
+        except ExecutorStoppedError:
+            pass
+        except KeyError:
+            if self._roster.is_there(evaluation):
+                raise
+            return self.close()  # with the trials of a study that was deleted
+        except BaseException:
+            with contextlib.suppress(Exception):
+                run.abandon(save=False)
+            raise
+        self._account(evaluation, run.abandon(save=self._stop_requests < 2))
+
+    def _beat(self, evaluation: Evaluation, trials: Mapping[int, int]) -> None:
+        """Show what the worker does, and keep these trials alive."""
+        assert self._executor is not None
+        name, device = evaluation.study.study_name, self._executor.device
+        patiently(lambda: self._pulse.begin(name, trials, device), self._stopping)
+
+    def _renewed(self, evaluation: Evaluation) -> Executor:
+        """Return another child in the place of one that has failed."""
+        self.close()
+        self._prepare(evaluation)
+        assert self._executor is not None
+        return self._executor
+
+    def _account(self, evaluation: Evaluation, ended: list[Ended]) -> None:
+        """Log how trials have ended, and give up after too many failures in a row."""
+        name = evaluation.study.study_name
+        for trial, outcome in ended:
+            logger.info("%s: trial %d %s", name, trial.number, outcome.value)
+            if outcome is Outcome.FAILED:
+                self._failures += 1
+            elif outcome in (Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED):
+                self._failures = 0
+            if self._failures >= MAX_FAILURES:
+                raise WorkerError(
+                    f"{MAX_FAILURES} trials failed in a row, so the worker stops. "
+                    f"The last one's reason: hpo status {name}"
+                )
 
     def _rest(self) -> bool:
         """Wait a moment; return False when there is nothing to wait for."""
-        if not self._options.wait and not patiently(self._others_run, self._stopping):
+        if not self._options.wait and not patiently(self._roster.has_running, self._stopping):
             return False
         if time.monotonic() - self._last_work > IDLE_BEFORE_CLOSING:
             self.close()

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
+
 HERE = Path(__file__).parent
+QUICK = ("--heartbeat=0.5", "--grace=2.5")  # a lost worker is found within seconds
 COMMAND = (sys.executable, "-P", "-m", "studies")
 
 
@@ -69,6 +72,12 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
     while not condition():
         assert time.monotonic() < end, f"it did not happen in {seconds:g} s: {what}"
         time.sleep(0.05)
+
+
+def states(study: optuna.Study) -> dict[str, int]:
+    """Return the number of trials in each state that occurs."""
+    found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
+    return {state: found.count(state) for state in sorted(set(found))}
 
 
 def is_alive(pid: int) -> bool:

@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Iterator
 from multiprocessing.pool import Pool
 from pathlib import Path
+from subprocess import Popen
 
 import optuna
 import pytest
 import sqlalchemy
+from commands import end
 from processes import processes
 
 from storage import TrialStorage, create_storage
@@ -93,3 +95,12 @@ def workers() -> Iterator[Pool]:
     """Start the processes that a module's tests share."""
     with processes() as pool:
         yield pool
+
+
+@pytest.fixture
+def launched() -> Iterator[list[Popen[bytes]]]:
+    """Collect the workers that a test has launched as commands, and end those that it leaves."""
+    started: list[Popen[bytes]] = []
+    yield started
+    for process in started:
+        end(process)

@@ -20,7 +20,8 @@ from studies.executor import (
 
 FUNCTIONS = ExecutorKind(None)
 LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
-READY = """read start; echo '{"event": "ready", "backend": null, "device": ""}'; read request"""
+ANSWER = '{"event": "ready", "backend": null, "device": "", "wanted": 1}'
+READY = f"read start; echo '{ANSWER}'; read request"
 
 
 @pytest.fixture

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storage import TrialStorage, Worker, forget_worker, record_worker, workers_seen
+from storage import (
+    TrialStorage,
+    Worker,
+    create_storage,
+    forget_worker,
+    record_worker,
+    workers_seen,
+)
 
 ONE = Worker(name="host-1-a", host="host", pid=1)
-TWO = Worker("host-2-b", "host", 2, "NVIDIA H200", study_name="s", trial_number=7)
+TWO = Worker("host-2-b", "host", 2, "NVIDIA H200", study_name="s", trial_numbers=(7, 9))
 
 
 def seen(storage: TrialStorage) -> dict[str, Worker]:
@@ -23,7 +30,7 @@ def test_a_worker_is_seen_as_it_was_recorded(storage: TrialStorage) -> None:
 
 
 def test_a_worker_is_seen_once_as_it_was_recorded_last(storage: TrialStorage) -> None:
-    busy = replace(ONE, device="cpu", study_name="s", trial_number=3)
+    busy = replace(ONE, device="cpu", study_name="s", trial_numbers=(3,))
     for worker in (ONE, busy, ONE, busy):
         record_worker(storage, worker)
     assert list(seen(storage).values()) == [busy]
@@ -58,3 +65,13 @@ def test_a_killed_worker_is_forgotten_after_a_day(storage: TrialStorage) -> None
             with storage.transaction() as connection:
                 connection.exec_driver_sql(f"UPDATE hpo_workers SET seen_at = '{seen_at}'")
     assert seen(storage) == {TWO.name: TWO}
+
+
+def test_a_table_of_another_version_is_made_anew(storage: TrialStorage, storage_url: str) -> None:
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("DROP TABLE hpo_workers")
+        connection.exec_driver_sql("CREATE TABLE hpo_workers (worker VARCHAR(512), pid INTEGER)")
+    opened = create_storage(storage_url)
+    record_worker(opened, TWO)
+    assert seen(opened) == {TWO.name: TWO}
+    opened.engine.dispose()

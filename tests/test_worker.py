@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -20,13 +19,14 @@ import pytest
 import sqlalchemy
 from commands import (
     COMMAND,
-    end,
+    QUICK,
     environment,
     executions,
     executors,
     hpo,
     is_alive,
     start_worker,
+    states,
     wait_until,
 )
 from optuna.trial import TrialState
@@ -36,8 +36,6 @@ from storage import TrialStorage, Worker, claim, create_storage, requeue, worker
 from studies import create_study, delete_study
 from studies.definition import parse_definition
 from studies.pulse import Pulse
-
-QUICK = ("--heartbeat=0.5", "--grace=2.5")  # a lost worker is found within seconds
 
 
 def make(
@@ -60,48 +58,33 @@ def make(
     return create_study(definition, url, artifacts=folder / "artifacts")
 
 
-def states(study: optuna.Study) -> dict[str, int]:
-    """Return the number of trials in each state that occurs."""
-    found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
-    return {state: found.count(state) for state in sorted(set(found))}
-
-
 def epochs(study: optuna.Study) -> list[float]:
     """Return what was reported after each epoch of all trials."""
     return [v for trial in study.trials for v in trial.intermediate_values.values()]
 
 
-@pytest.fixture
-def workers() -> Iterator[list[Popen[bytes]]]:
-    """Collect the workers of a test, and end those that it leaves."""
-    started: list[Popen[bytes]] = []
-    yield started
-    for process in started:
-        end(process)
-
-
 @pytest.mark.parametrize("adaptive", [False, True], ids=["design", "sampler"])
 def test_eight_workers_execute_200_trials_exactly_once(
-    storage_url: str, tmp_path: Path, adaptive: bool, workers: list[Popen[bytes]]
+    storage_url: str, tmp_path: Path, adaptive: bool, launched: list[Popen[bytes]]
 ) -> None:
     study = make(storage_url, tmp_path, "quick", 200, adaptive=adaptive)
-    workers += [start_worker("s", url=storage_url, folder=tmp_path) for _ in range(8)]
-    assert [worker.wait(timeout=300) for worker in workers] == [0] * 8
+    launched += [start_worker("s", url=storage_url, folder=tmp_path) for _ in range(8)]
+    assert [worker.wait(timeout=300) for worker in launched] == [0] * 8
     assert states(study) == {"COMPLETE": 200}
     assert sorted(executions(tmp_path)) == list(range(200))
     assert len({trial.params["x"] for trial in study.trials}) == 200
 
 
 def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
-    storage_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(storage_url, tmp_path, "slow", 24)
-    workers += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
+    launched += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
     wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
     children = set(executors(tmp_path))
-    os.kill(workers[0].pid, signal.SIGKILL)
+    os.kill(launched[0].pid, signal.SIGKILL)
     wait_until(lambda: sum(map(is_alive, children)) == 1, "the child ends with its worker", 10)
-    assert workers[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=120) == 0
     trials = study.get_trials(deepcopy=False)
     lost = [trial for trial in trials if trial.state is TrialState.FAIL]
     assert len(lost) <= 1
@@ -114,56 +97,56 @@ def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
 
 
 def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(sqlite_url, tmp_path, "endless", 1)
-    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
-    workers[0].kill()
-    workers[0].wait()
-    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
-    assert workers[1].wait(timeout=60) == 0
+    launched[0].kill()
+    launched[0].wait()
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    assert launched[1].wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 1, "FAIL": 1}
     assert "no heartbeat for 2.5 s" in study.trials[0].user_attrs["fail_reason"]
 
 
 def test_sigterm_queues_the_trial_again_and_ends_in_order(
-    storage_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(storage_url, tmp_path, "endless", 1)
-    workers.append(start_worker("s", url=storage_url, folder=tmp_path))
+    launched.append(start_worker("s", url=storage_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     (child,) = executors(tmp_path)
-    workers[0].terminate()
-    assert workers[0].wait(timeout=30) == 0
+    launched[0].terminate()
+    assert launched[0].wait(timeout=30) == 0
     assert states(study) == {"FAIL": 1, "WAITING": 1}
     assert not is_alive(child)
     assert workers_seen(create_storage(storage_url)) == []
 
 
 def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(sqlite_url, tmp_path, "slow", 30)
-    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) >= 2, "it executes")
-    os.kill(workers[0].pid, signal.SIGSTOP)
-    workers.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    os.kill(launched[0].pid, signal.SIGSTOP)
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: "FAIL" in states(study), "its trial is taken for lost")
-    os.kill(workers[0].pid, signal.SIGCONT)
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    os.kill(launched[0].pid, signal.SIGCONT)
+    assert [worker.wait(timeout=120) for worker in launched] == [0, 0]
     assert states(study) == {"COMPLETE": 30, "FAIL": 1}
     assert "ended elsewhere" in (tmp_path / "worker.log").read_text()
 
 
 def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(sqlite_url, tmp_path, "slow", 10)
-    workers.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the third trial is executed")
     study.tell(2, state=TrialState.FAIL)
-    assert workers[0].wait(timeout=60) == 0
+    assert launched[0].wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
 
 
@@ -171,7 +154,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
     postgres_server: sqlalchemy.URL,
     postgres_url: str,
     tmp_path: Path,
-    workers: list[Popen[bytes]],
+    launched: list[Popen[bytes]],
 ) -> None:
     definition = table(
         search={"sampler": "tpe", "n_trials": 2},
@@ -181,7 +164,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
     study = create_study(
         parse_definition(definition), postgres_url, artifacts=tmp_path / "artifacts"
     )
-    workers.append(start_worker("s", url=postgres_url, folder=tmp_path))
+    launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
     wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
     name = sqlalchemy.make_url(postgres_url).database
     engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
@@ -194,7 +177,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
         wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
         connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
     engine.dispose()
-    assert workers[0].wait(timeout=120) == 0
+    assert launched[0].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 2}
     assert len(epochs(study)) == 300
 
@@ -254,15 +237,15 @@ def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
 
 
 def test_a_waiting_worker_takes_what_is_added_later(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = make(sqlite_url, tmp_path, "quick", 2)
-    workers.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
     make(sqlite_url, tmp_path, "quick", 5)
     wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
-    workers[0].terminate()
-    assert workers[0].wait(timeout=30) == 0
+    launched[0].terminate()
+    assert launched[0].wait(timeout=30) == 0
 
 
 def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path) -> None:
@@ -308,7 +291,7 @@ def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
 
 
 def test_a_signal_to_the_whole_group_queues_the_trial_again(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     definition = table(
         search={"design": "grid"},
@@ -318,7 +301,7 @@ def test_a_signal_to_the_whole_group_queues_the_trial_again(
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     command = [*COMMAND, "worker", "s"]
     worker = Popen(command, env=environment(sqlite_url, tmp_path), start_new_session=True)
-    workers.append(worker)
+    launched.append(worker)
     wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
     os.killpg(worker.pid, signal.SIGTERM)
     assert worker.wait(timeout=60) == 0
@@ -335,13 +318,13 @@ def test_being_told_to_stop_uses_up_no_retries(sqlite_url: str, tmp_path: Path) 
 
 
 def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     make(sqlite_url, tmp_path, "quick", 3)
-    workers.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
     storage = create_storage(sqlite_url)
-    wait_until(lambda: workers_seen(storage)[0].trial_number is None, "the worker rests")
+    wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
     delete_study("s", storage)
     study = make(sqlite_url, tmp_path, "ended_trials", 4)
     wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
@@ -365,7 +348,7 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
 
 
 def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
-    sqlite_url: str, tmp_path: Path, workers: list[Popen[bytes]]
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     definition = table(
         search={"design": "grid"},
@@ -373,14 +356,14 @@ def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
         space={"learning_rate": [0.001]},
     )
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
-    workers.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"RUNNING": 1}, "the trial is claimed")
     log = tmp_path / "worker.log"
-    workers[0].terminate()
+    launched[0].terminate()
     wait_until(lambda: "stopping after this epoch" in log.read_text(), "the first is understood")
-    assert workers[0].poll() is None
-    workers[0].terminate()
-    assert workers[0].wait(timeout=30) == 0
+    assert launched[0].poll() is None
+    launched[0].terminate()
+    assert launched[0].wait(timeout=30) == 0
     assert states(study) == {"FAIL": 1, "WAITING": 1}
     assert epochs(study) == []
 

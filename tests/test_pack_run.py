@@ -1,0 +1,254 @@
+"""Trials of networks side by side in one worker: what happens to one costs the others nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from commands import QUICK, start_worker, states, wait_until
+from optuna.trial import FrozenTrial, TrialState
+from small_studies import table
+
+from storage import create_storage, overview, workers_seen
+from studies import create_study, delete_study
+from studies.definition import parse_definition
+
+LONG = {"hidden_units": [16], "epochs": 3000}  # longer than any test
+
+
+def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
+    """Make a study `s` of small networks on the digits."""
+    definition = parse_definition(table(**lines))
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def rates(n: int) -> list[float]:
+    return [round(0.001 * (1 + i), 6) for i in range(n)]
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def all_train(url: str, n: int) -> None:
+    """Wait until each of the first study's `n` trials has reported an epoch."""
+    storage = create_storage(url)
+
+    def is_so() -> bool:
+        epochs = overview(storage, 1).epochs.values()
+        return len(epochs) == n and min(epochs) > 0
+
+    wait_until(is_so, "all train")
+
+
+def child_of(worker: Popen[bytes]) -> int:
+    """Return the process id of the executor child of a worker."""
+    (pid,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return int(pid)
+
+
+def test_trials_come_to_the_same_side_by_side_and_one_by_one(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    lines = {
+        "search": {"design": "grid"},
+        "fixed": {"epochs": 3},
+        "space": {"hidden_units": [[8], [12]], "learning_rate": rates(4)},
+    }
+    histories = {}
+    for lanes in (1, 4):
+        study = make(sqlite_url, tmp_path, name=f"lanes-{lanes}", **lines)
+        worker = start_worker(study.study_name, f"--lanes={lanes}", url=sqlite_url, folder=tmp_path)
+        assert worker.wait(timeout=120) == 0
+        assert states(study) == {"COMPLETE": 8}
+        histories[lanes] = {
+            tuple(trial.params.values()): trial.user_attrs["history"] for trial in ended(study)
+        }
+        for trial in ended(study):
+            assert list(trial.intermediate_values) == [1, 2, 3]
+            assert trial.value == max(trial.user_attrs["history"]["val_accuracy"])
+    assert len(histories[1]) == 8
+    for params, history in histories[1].items():
+        np.testing.assert_allclose(histories[4][params]["val_loss"], history["val_loss"], rtol=1e-3)
+
+
+def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={
+            "sampler": "tpe",
+            "n_trials": 30,
+            "pruner": {"name": "median", "n_startup_trials": 4},
+        },
+        fixed={"epochs": 6},
+        space={
+            "hidden_units": [[8], [12]],
+            "learning_rate": {"low": 1e-4, "high": 1.0, "log": True},
+        },
+    )
+    workers = [start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path) for _ in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    found = states(study)
+    assert sum(found.values()) == 30
+    assert set(found) == {"COMPLETE", "PRUNED"}
+    assert [trial.number for trial in study.trials] == list(range(30))
+    pruned = study.get_trials(states=(TrialState.PRUNED,))
+    assert all(len(t.intermediate_values) == t.user_attrs["epochs"] < 6 for t in pruned)
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGKILL], ids=["told", "killed"])
+def test_trials_go_on_from_their_checkpoints_in_another_worker(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": 400},
+        space={"learning_rate": rates(4)},
+    )
+    options = (*QUICK, "--lanes=4")
+    launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
+    checkpoints = tmp_path / "artifacts" / "checkpoints"
+    wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 4, "checkpoints are written")
+    launched[0].send_signal(signal_sent)
+    launched[0].wait(timeout=60)
+    launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
+    assert launched[1].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 4, "FAIL": 4}
+    for trial in ended(study):
+        assert 0 < trial.user_attrs["resumed_after"] < 400
+        assert len(trial.user_attrs["history"]["loss"]) == 400
+        assert list(trial.intermediate_values) == list(range(1, 401))
+    assert list(checkpoints.iterdir()) == []
+
+
+def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": 300},
+        space={"learning_rate": rates(4)},
+    )
+    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 4)
+    os.kill(child_of(launched[0]), signal.SIGSEGV)
+    assert launched[0].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 4}
+    assert "4 trials at once failed, trying fewer" in (tmp_path / "worker.log").read_text()
+    assert all(list(t.intermediate_values) == list(range(1, 301)) for t in ended(study))
+
+
+# Put in front of every Python process: as on a device whose memory holds two trials.
+HUNGRY = """
+from studies.trainer import Trainer
+pack_for = Trainer._pack_for
+
+def hungry(self, request):
+    pack = pack_for(self, request)
+
+    def train_epoch():
+        if len(pack.trials) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        return type(pack).train_epoch(pack)
+
+    pack.train_epoch = train_epoch
+    return pack
+
+Trainer._pack_for = hungry
+"""
+
+
+def test_what_does_not_fit_into_memory_is_trained_in_halves(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HUNGRY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed={"hidden_units": [8], "epochs": 3},
+        space={"learning_rate": rates(11)},
+    )
+    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 11}
+    log = (tmp_path / "worker.log").read_text()
+    assert log.count("8 trials at once failed, trying fewer") == 1
+    assert log.count("4 trials at once failed, trying fewer") == 1
+    assert log.count("at once failed") == 2  # what has been learned holds for the later ones
+
+
+def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures.npz"
+    x, y = np.zeros((40, 6, 6), np.uint8), np.arange(40) % 2
+    np.savez(pictures, x_train=x, y_train=y, x_test=x, y_test=y)
+    study = make(
+        sqlite_url,
+        tmp_path,
+        objective="cnn",
+        backend="jax",
+        dataset=str(pictures),
+        search={"design": "grid"},
+        fixed={"epochs": 1, "filters": [2], "padding": "valid", "hidden_units": []},
+        space={"kernel_size": [3, 7]},
+    )
+    assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 1, "FAIL": 1}
+    (failed,) = study.get_trials(states=(TrialState.FAIL,))
+    assert failed.params == {"kernel_size": 7}
+    assert failed.user_attrs["fail_reason"].startswith("ValueError: Expected at least 7 pixels")
+
+
+def test_a_trial_that_somebody_ends_leaves_its_pack(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": 400},
+        space={"learning_rate": rates(3)},
+    )
+    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 3)
+    storage = create_storage(sqlite_url)
+    assert workers_seen(storage)[0].trial_numbers == (0, 1, 2)
+    study.tell(1, state=TrialState.FAIL)
+    assert launched[0].wait(timeout=120) == 0
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert "trial 1 ended elsewhere" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed=LONG,
+        space={"learning_rate": rates(3)},
+    )
+    launched.append(start_worker("--lanes=4", "--wait", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 3)
+    storage = create_storage(sqlite_url)
+    delete_study("s", storage)
+    wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
+    time.sleep(1)
+    assert launched[0].poll() is None
+    launched[0].terminate()
+    assert launched[0].wait(timeout=60) == 0
