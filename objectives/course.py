@@ -1,5 +1,6 @@
 """One trial's course through its epochs: its metrics so far, its best epoch, and why it ended."""
 
+import copy
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -71,7 +72,7 @@ class Course:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on where another course of the same trial was."""
-        for name, value in state.items():
+        for name, value in copy.deepcopy(state).items():
             setattr(self, name, value)
 
     def _improves_on(self, epoch: int, least: float) -> bool:

@@ -164,16 +164,18 @@ class Hyperparameters(pydantic.BaseModel):
             raise fields.broken_rule(name, cls.model_fields[name], value) from None
 
     @classmethod
-    def is_structural(cls, name: str, levels: Sequence[Any]) -> bool:
-        """Tell whether trials that differ in a hyperparameter need programs of their own.
+    def needs_programs(
+        cls, name: str, values: Sequence[Any], levels: Mapping[str, Sequence[Any]]
+    ) -> bool:
+        """Tell whether trials of some values of a hyperparameter need programs of their own.
 
         Args:
             name: The hyperparameter.
-            levels: The values that trials of the study can have; of a range, both ends.
+            values: The values; of a range, both ends.
+            levels: As for `structure`.
         """
-        field = cls.model_fields[name]
-        values = [cls.check(name, level) for level in levels]
-        return len({fields.served(field, value, values) for value in values}) > 1
+        field, known = cls.model_fields[name], levels.get(name, ())
+        return len({fields.served(field, cls.check(name, value), known) for value in values}) > 1
 
     def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
         """Return what the compiled program depends on; equal values can share a program.

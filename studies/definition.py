@@ -19,7 +19,7 @@ import objectives
 from objectives import DataOptions, Objective, datasets
 from objectives.naming import unknown_name
 from studies.search_options import SearchOptions, keyed
-from studies.space import DefinitionError, Space
+from studies.space import DefinitionError, Factor, Space
 from studies.space_parser import SEED, parse_space
 
 DIRECTIONS = {"val_accuracy": "maximize", "val_loss": "minimize"}
@@ -92,13 +92,16 @@ class StudyDefinition(BaseModel):
     @cached_property
     def structural_factors(self) -> frozenset[str]:
         """The factors whose levels need compiled programs of their own."""
-        is_structural = self.network.hyperparameters.is_structural
-        return frozenset(
-            factor.name
-            for factor in self.factors.factors.values()
-            for choice in factor.choices()
-            for name in factor.hyperparameters(choice)
-            if name in self.levels and is_structural(name, self.levels[name])
+        return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
+
+    def _is_structural(self, factor: Factor) -> bool:
+        needs_programs = self.network.hyperparameters.needs_programs
+        unset = {**self.factors.defaults, **self.fixed}
+        choices = [factor.hyperparameters(choice) for choice in factor.choices()]
+        names = {name for sets in choices for name in sets if name in self.levels}
+        return any(
+            needs_programs(name, [sets.get(name, unset.get(name)) for sets in choices], self.levels)
+            for name in names
         )
 
     @property

@@ -184,3 +184,43 @@ def test_the_most_epochs_of_a_trial(
     factors: dict[str, Any], fixed: dict[str, Any], epochs: int | None
 ) -> None:
     assert parse_definition(table(space=factors, fixed=fixed)).max_epochs == epochs
+
+
+def test_the_levels_are_what_trials_can_have_with_what_they_have_where_nothing_is_said() -> None:
+    definition = parse_definition(
+        table(
+            fixed={"dropout": 0.25},
+            space={
+                "activation": ["tanh", "elu"],
+                "optimizer": ["sgd", "adam"],
+                "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
+                "size": {"small": {"hidden_units": [8]}, "wide": {"input_dropout": 0.5}},
+            },
+        )
+    )
+    assert definition.levels == {
+        "activation": ["tanh", "elu"],
+        "optimizer": ["sgd", "adam"],
+        "momentum": [0.1, 0.9, None],
+        "hidden_units": [(8,), (128,)],
+        "input_dropout": [0.5, 0.0],
+    }
+
+
+def test_structural_factors_are_those_whose_levels_need_programs_of_their_own() -> None:
+    def structural(**space: Any) -> frozenset[str]:
+        return parse_definition(table(space=space)).structural_factors
+
+    assert structural(activation=["tanh", "elu"], regularizer=["none", "l1"]) == frozenset()
+    assert structural(learning_rate={"low": 0.1, "high": 0.2}, seed=[1, 2]) == frozenset()
+    assert structural(hidden_units=[[8], [16]], dropout=[0.0, 0.5]) == {"hidden_units"}
+    assert structural(batch_size={"low": 8, "high": 16, "step": 8}) == {"batch_size"}
+    # With momentum an optimizer keeps more numbers than without.
+    assert structural(optimizer=["sgd"], momentum=[0.0, 0.5]) == {"momentum"}
+    assert structural(optimizer=["sgd"], momentum=[0.3, 0.5]) == frozenset()
+    momentum = {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}}
+    assert structural(optimizer=["sgd", "adam"], momentum=momentum) == {"optimizer"}
+    settings = {"a": {"optimizer": "sgd", "learning_rate": 0.1}, "b": {"optimizer": "adam"}}
+    assert structural(setting=settings) == {"setting"}
+    settings = {"a": {"learning_rate": 0.1}, "b": {"learning_rate": 0.2}}
+    assert structural(setting=settings) == frozenset()

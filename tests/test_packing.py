@@ -23,6 +23,7 @@ import pytest
 
 import objectives
 from objectives import checkpoint
+from objectives.checkpoint import Checkpoint
 from objectives.datasets import DataOptions, load
 from objectives.objective import Objective
 from objectives.packing import Pack, Task, TrainingResult, Trial
@@ -292,6 +293,22 @@ def test_a_trial_of_another_structure_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^Expected a trial of the structure that the pack has"):
         pack.add([other])
     assert [trial.task for trial in pack.trials] == [one]
+
+
+def test_a_checkpoint_of_another_network_is_left_and_the_trial_begins_anew() -> None:
+    def begin(where: Checkpoint | None) -> tuple[Trial, Checkpoint]:
+        pack = Pack(MLP, DIGITS, ProgramCache())
+        (trial,) = pack.add([replace(task(MLP, "adam", 4), checkpoint=where)])
+        pack.train_epoch()
+        return trial, pack.checkpoint(trial)
+
+    _, after = begin(None)
+    resumed, _ = begin(after)
+    assert resumed.course.epoch == 2
+    of_another = [np.zeros((2, *np.shape(array))) for array in after.state]
+    anew, again = begin(replace(after, state=of_another))
+    assert anew.course.epoch == 1
+    assert again.course == after.course
 
 
 @pytest.mark.skipif("PACKING" in os.environ, reason="this is what it starts")
