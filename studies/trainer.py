@@ -22,17 +22,23 @@ if TYPE_CHECKING:
     from objectives.packing import Pack, Task, TrainingResult, Trial
 
 
-class _WithoutTensorFlow(MetaPathFinder):
-    """Makes the import of TensorFlow fail, as on a machine that does not have it.
+class _Without(MetaPathFinder):
+    """Makes the import of libraries fail, as on a machine that does not have them.
 
-    Keras on JAX asks for TensorFlow in passing, when it copies or saves a layer, and does without
-    where it is missing. That import takes 2.5 s and 400 MB, for nothing.
+    Keras asks for libraries in passing, and does without where they are missing: on JAX for
+    TensorFlow when it copies or saves a layer (2.5 s, 400 MB), and for pandas (half a second).
+
+    Args:
+        names: What to refuse.
     """
 
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse TensorFlow; leave every other module to the finders that follow."""
-        if fullname == "tensorflow":
-            raise ModuleNotFoundError("TensorFlow is left out of a child that trains on JAX")
+        """Refuse a library; leave every other module to the finders that follow."""
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"{fullname} is left out of a process that trains")
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class Trainer:
 
     def __init__(self, backend: str, lanes: int | None) -> None:
         os.environ["KERAS_BACKEND"] = backend
-        if backend == "jax":
-            sys.meta_path.insert(0, _WithoutTensorFlow())
+        without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
+        sys.meta_path.insert(0, _Without(*without))
         with _silent():
             from objectives import packing, program
 
