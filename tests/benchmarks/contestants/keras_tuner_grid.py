@@ -13,7 +13,7 @@ def build(hp: keras_tuner.HyperParameters) -> keras.Model:
 
 
 if __name__ == "__main__":
-    x, y = pictures()
+    x, x_validation, y, y_validation = pictures()
     tuner = keras_tuner.GridSearch(
         build,
         objective="val_accuracy",
@@ -21,7 +21,14 @@ if __name__ == "__main__":
         directory="tuner",
         project_name="grid",
     )
-    tuner.search(x, y, batch_size=128, epochs=search.epochs, validation_split=0.1, verbose=0)
+    tuner.search(
+        x,
+        y,
+        batch_size=128,
+        epochs=search.epochs,
+        validation_data=(x_validation, y_validation),
+        verbose=0,
+    )
     trials = tuner.oracle.get_best_trials(100)
     assert len(trials) == len(search)
     print(f"best val_accuracy {trials[0].score:.4f}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 OPTIMIZERS = {
     "rmsprop": lambda: keras.optimizers.RMSprop(1e-3),
@@ -53,11 +54,16 @@ name = sys.argv[1]
 search = SEARCHES[name]
 
 
-def pictures() -> tuple[Any, Any]:
-    """Load the pictures as the network takes them, and their labels."""
+def pictures() -> tuple[Any, ...]:
+    """Load the pictures as the network takes them, split as hpo splits them.
+
+    Returns:
+        Pictures to train and to validate on, and the labels of both, as scikit-learn orders them.
+    """
     with np.load(sys.argv[2]) as arrays:
-        x = arrays["x_train"].astype("float32") / 255
-        return (x.reshape(-1, 784) if name == "dense" else x[..., None]), arrays["y_train"]
+        x, y = arrays["x_train"].astype("float32") / 255, arrays["y_train"]
+    x = x.reshape(-1, 784) if name == "dense" else x[..., None]
+    return tuple(train_test_split(x, y, test_size=0.1, stratify=y, random_state=0))
 
 
 def network(**levels: str) -> keras.Model:
@@ -69,9 +75,18 @@ def network(**levels: str) -> keras.Model:
     return model
 
 
-def fit(model: keras.Model, x: Any, y: Any) -> float:
+def fit(model: keras.Model, data: tuple[Any, ...], *callbacks: keras.callbacks.Callback) -> float:
     """Train a network; return its best accuracy on the tenth that it is not trained on."""
-    run = model.fit(x, y, batch_size=128, epochs=search.epochs, validation_split=0.1, verbose=0)
+    x, x_validation, y, y_validation = data
+    run = model.fit(
+        x,
+        y,
+        batch_size=128,
+        epochs=search.epochs,
+        validation_data=(x_validation, y_validation),
+        callbacks=list(callbacks),
+        verbose=0,
+    )
     return float(max(run.history["val_accuracy"]))
 
 

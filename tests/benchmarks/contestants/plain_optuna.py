@@ -6,14 +6,14 @@ import keras
 import optuna
 from networks import fit, network, pictures, search
 
-x, y = pictures()
+data = pictures()
 
 
 def objective(trial: optuna.Trial) -> float:
     """Train one network."""
     keras.backend.clear_session()
     levels = {name: trial.suggest_categorical(name, known) for name, known in search.space.items()}
-    return fit(network(**levels), x, y)
+    return fit(network(**levels), data)
 
 
 if __name__ == "__main__":

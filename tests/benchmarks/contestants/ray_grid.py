@@ -19,7 +19,7 @@ def train(levels: dict[str, str]) -> None:
     sys.argv = ["ray_grid.py", *ARGUMENTS]
     from networks import fit, network, pictures
 
-    tune.report({"val_accuracy": fit(network(**levels), *pictures())})
+    tune.report({"val_accuracy": fit(network(**levels), pictures())})
 
 
 if __name__ == "__main__":
