@@ -52,8 +52,8 @@ class Batch:
         It may be called again after it raised, whether or not the database had taken it.
 
         Returns:
-            The ids of the trials that were no longer RUNNING: they had ended elsewhere, or were
-            deleted. Of these nothing is written.
+            The ids of those trials changed here that were no longer RUNNING: they had ended
+            elsewhere, or were deleted. Of these nothing is written.
 
         Raises:
             RuntimeError: The `with` block has not ended, or ended with an exception.

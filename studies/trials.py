@@ -56,8 +56,8 @@ def prepare_trials(
     what was there before: the same pack gets the same points.
 
     Args:
-        study: The study, of whose storage this thread has entered a batch. Its sampler becomes
-            that of the last trial.
+        study: The study, of whose storage this thread has entered a batch; one without the others'
+            trials is enough for the points of a design. Its sampler becomes that of the last trial.
         definition: The study's definition.
         claimed: The trials, as they were claimed.
         alike: Factors, such as the structural ones, in which those that follow take the first
@@ -104,7 +104,8 @@ def prepare_trial(
     Raises:
         UpdateFinishedTrialError: The trial has ended elsewhere, or is gone with its study.
     """
-    with cast(TrialStorage, study._storage).batch(study._study_id) as batch:
+    storage, others = cast(TrialStorage, study._storage), definition.search.design is None
+    with storage.batch(study._study_id, others=others) as batch:
         prepared = prepare_trials(study, definition, [claimed])
     if batch.write() or not prepared:
         raise UpdateFinishedTrialError(f"Trial {claimed.number} is no longer running.")

@@ -145,7 +145,7 @@ def definition_of(kind: str) -> StudyDefinition:
 
 def run(pool: Pool, url: str, setting: Setting, name: str, lanes: int) -> float:
     """Return the trials, or reports, a second of one contestant."""
-    n = max(64, 4 * lanes * setting.processes)
+    n = max(64, 12 * lanes * setting.processes)
     fill(url, setting, n)
     if setting.processes == 1:
         results = [compete(0, url, setting.kind, name, lanes, n)]
@@ -194,7 +194,7 @@ def pack(
     """Do a pack of trials, as a worker does."""
     study_id, epochs = study._study_id, EPOCHS * KINDS[kind]
     claimed = claim(storage, study_id, n)
-    with storage.batch(study_id) as batch:
+    with storage.batch(study_id, others=kind == "tpe") as batch:
         prepared = prepare_trials(study, definition, claimed)
     batch.write()
     for epoch in range(1, epochs + 1):
