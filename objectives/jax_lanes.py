@@ -49,8 +49,9 @@ class JaxSteps:
 
     def memory(self) -> tuple[int, int] | None:
         """Return the device's memory in use; see `objectives.lanes.Steps`."""
-        stats = jax.devices()[0].memory_stats()  # None on a CPU
-        return (stats["peak_bytes_in_use"], stats["bytes_limit"]) if stats else None
+        stats = jax.devices()[0].memory_stats() or {}  # none on a CPU
+        peak, limit = stats.get("peak_bytes_in_use"), stats.get("bytes_limit")
+        return None if peak is None or limit is None else (peak, limit)
 
     def lane(self, data: DeviceArrays) -> "JaxLanes":
         """Make one lane; see `objectives.lanes.Steps`."""
