@@ -95,7 +95,7 @@ def run(
 
     Example: hpo run digits-mlp -n 30 -j 2
     """
-    from studies import export, progress, tables
+    from studies import progress, tables
     from studies.create import definition_of, find_or_create_study
     from studies.launch import fetch_data, work_here
 
@@ -113,6 +113,8 @@ def run(
         _fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
     if progress.best_or_none(found) is None:
         _fail(f"No trial is complete. See why: hpo status {found.study_name}")
+    from studies import export  # not before: pandas would keep the workers waiting
+
     csv = Path(f"{found.study_name}.csv".replace("/", "-"))
     export.export_trials(found, csv, top=sys.maxsize)
     _print(tables.best_table(found, 10))
