@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +93,15 @@ class StudyDefinition(BaseModel):
     def structural_factors(self) -> frozenset[str]:
         """The factors whose levels need compiled programs of their own."""
         return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
+
+    @cached_property
+    def most_alike(self) -> int | None:
+        """The most points of one structure that a sampler can tell apart; None for no limit."""
+        free = [f for f in self.factors.factors.values() if f.name not in self.structural_factors]
+        try:
+            return None if self.search.design else prod(len(f.levels()) for f in free)
+        except DefinitionError:  # one of them has any number of values
+            return None
 
     def _is_structural(self, factor: Factor) -> bool:
         needs_programs = self.network.hyperparameters.needs_programs

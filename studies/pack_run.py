@@ -103,7 +103,8 @@ class PackRun:
     def _prepare(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
         """Let the sampler choose, and have the trials wait for their places."""
         evaluation, definition = self._evaluation, self._evaluation.definition
-        with evaluation.batch() as lost:
+        # A design's points are chosen; only a sampler looks at what others have.
+        with evaluation.batch(others=not definition.search.design) as lost:
             prepared = prepare_trials(
                 evaluation.study,
                 definition,
@@ -132,7 +133,9 @@ class PackRun:
 
     def _room(self) -> int:
         """Return how many more trials can train; there is always room for one."""
-        limits = (self._executor.wanted, self._limit, self._evaluation.max_lanes)
+        evaluation = self._evaluation
+        most_alike = evaluation.definition.most_alike
+        limits = (self._executor.wanted, self._limit, evaluation.max_lanes, most_alike)
         size = max(1, min(limit for limit in limits if limit is not None))
         return max(0, size - len(self._training))
 

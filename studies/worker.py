@@ -203,6 +203,8 @@ class _Loop:
         n = self._executor.wanted if n is None else n
         if self._options.max_trials is not None:
             n = min(n, self._options.max_trials - self._taken)
+        if n > 1 and evaluation.definition.most_alike is not None:
+            n = min(n, evaluation.definition.most_alike)
         if n > 1:
             left = count_claimable(self._storage, study_id)
             seen = workers_seen(self._storage)

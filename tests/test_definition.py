@@ -224,3 +224,15 @@ def test_structural_factors_are_those_whose_levels_need_programs_of_their_own() 
     assert structural(setting=settings) == {"setting"}
     settings = {"a": {"learning_rate": 0.1}, "b": {"learning_rate": 0.2}}
     assert structural(setting=settings) == frozenset()
+
+
+def test_as_many_points_of_one_structure_as_a_sampler_can_tell_apart() -> None:
+    def most(search: dict[str, Any] = RANDOM, **space: Any) -> int | None:
+        return parse_definition(table(search=search, space=space)).most_alike
+
+    widths = [[8], [16], [32]]
+    assert most(hidden_units=widths) == 1
+    assert most(hidden_units=widths, activation=["tanh", "elu"], seed=[1, 2, 3]) == 6
+    assert most(hidden_units=widths, dropout={"low": 0.0, "high": 0.5, "step": 0.25}) == 3
+    assert most(hidden_units=widths, dropout={"low": 0.0, "high": 0.5}) is None
+    assert most({"design": "grid"}, hidden_units=widths) is None

@@ -106,6 +106,21 @@ def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
     assert all(len(t.intermediate_values) == t.user_attrs["epochs"] < 6 for t in pruned)
 
 
+def test_a_sampler_fills_no_more_lanes_than_there_are_points(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"sampler": "tpe", "n_trials": 8},
+        fixed={"epochs": 1},
+        space={"hidden_units": [[4], [8], [12], [16]], "activation": ["relu", "tanh"]},
+    )
+    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    points = {tuple(sorted(trial.params.items())) for trial in ended(study)}
+    assert len(points) == 8
+
+
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGKILL], ids=["told", "killed"])
 def test_trials_go_on_from_their_checkpoints_in_another_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
