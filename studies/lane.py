@@ -31,6 +31,7 @@ class Lane:
         structure: What its compiled program depends on.
         file: Where its checkpoint is, if it has one.
         history: Each metric, epoch by epoch; None where it was no finite number.
+        notes: Attributes to record however the trial ends.
     """
 
     claimed: FrozenTrial
@@ -41,6 +42,7 @@ class Lane:
     structure: Hashable
     file: Path
     history: dict[str, list[float | None]] = field(default_factory=dict)
+    notes: Message = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
     _reported: int = 0  # epochs
 
@@ -62,6 +64,7 @@ class Lane:
     def known(self) -> Message:
         """Return what is known of the trial where no result comes any more."""
         return {
+            **self.notes,
             "history": self.history,
             "epochs": max(map(len, self.history.values()), default=0),
             "train_seconds": round(time.perf_counter() - self._started, 3),
@@ -70,8 +73,7 @@ class Lane:
     def begin(self, history: dict[str, list[float | None]]) -> None:
         """Take note of the epochs that the trial has behind it."""
         self.history = history
-        if history:
-            self.trial.set_user_attr("resumed_after", len(history["loss"]))
+        self.notes = {"resumed_after": len(history["loss"])} if history else {}
         self._started = time.perf_counter()
 
     def start_anew(self, study: optuna.Study) -> None:

@@ -190,7 +190,7 @@ class PackRun:
         endings = []
         for result in results:
             lane = self._training.pop(result["id"])
-            ending = ending_of(lane.claimed, result)
+            ending = ending_of(lane.claimed, result, lane.notes)
             if lane.id in lost or not self._keep(ending):
                 self._end(lane.claimed, Outcome.LOST)
             else:
