@@ -17,12 +17,13 @@ class PackSize:
         limit: The same.
     """
 
+    COMPILE = 2.0  # seconds at least: what was on disk took less, what is tried may not be there
     SHARE = 0.9  # of the device's memory
     GAIN = 0.95  # of a lane's time, that doubling must at least come to, to be tried again
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._compile_seconds = 0.0
+        self._compile_seconds = self.COMPILE
         self._trained_seconds: dict[int, float] = {}  # by size
         self._lane_seconds: dict[int, float] = {}  # of a step, the least seen, by size
         self._peak_bytes: dict[int, int] = {}  # by size

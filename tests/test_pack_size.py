@@ -27,6 +27,15 @@ def test_one_trains_until_that_has_taken_as_long_as_compiling_two_will() -> None
     assert size.wanted == 2
 
 
+def test_a_program_that_was_on_disk_tells_nothing_of_what_the_next_one_takes() -> None:
+    size = PackSize(limit=64)
+    size.record(1, 10, 0.1, compiled=True)
+    size.record(1, 10, 1.9, compiled=False)
+    assert size.wanted == 1
+    size.record(1, 10, 0.2, compiled=False)
+    assert size.wanted == 2
+
+
 def test_lanes_double_while_that_pays_and_the_fastest_number_stays() -> None:
     seconds = {1: 1.0, 2: 0.6, 4: 0.5, 8: 0.49, 16: 0.1}
     assert train(PackSize(limit=64), seconds) == [1, 2, 4, 8, 8, 8, 8, 8, 8, 8]
@@ -50,7 +59,7 @@ def test_no_more_lanes_are_tried_than_memory_has_room_for() -> None:
     def wanted(peaks: list[int], available: int) -> int:
         size = PackSize(limit=64)
         for i, peak in enumerate(peaks):
-            size.record(2**i, 1, 1.0, compiled=False, memory=(peak, available))
+            size.record(2**i, 1, 2.0, compiled=False, memory=(peak, available))
         return size.wanted
 
     # A lane takes 10; the pictures that all share take 40.
