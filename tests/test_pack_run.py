@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from commands import QUICK, start_worker, states, wait_until
+from commands import start_worker, states, wait_until
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
 
 from storage import create_storage, overview, workers_seen
 from studies import create_study, delete_study
 from studies.definition import parse_definition
-
-LONG = {"hidden_units": [16], "epochs": 3000}  # longer than any test
 
 
 def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
@@ -31,6 +29,17 @@ def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
 
 def rates(n: int) -> list[float]:
     return [round(0.001 * (1 + i), 6) for i in range(n)]
+
+
+def alike(url: str, folder: Path, *, n: int, epochs: int) -> optuna.Study:
+    """Make a study of `n` trials of one structure."""
+    return make(
+        url,
+        folder,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": epochs},
+        space={"learning_rate": rates(n)},
+    )
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
@@ -125,14 +134,8 @@ def test_a_sampler_fills_no_more_lanes_than_there_are_points(
 def test_trials_go_on_from_their_checkpoints_in_another_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
 ) -> None:
-    study = make(
-        sqlite_url,
-        tmp_path,
-        search={"design": "grid"},
-        fixed={"hidden_units": [16], "epochs": 400},
-        space={"learning_rate": rates(4)},
-    )
-    options = (*QUICK, "--lanes=4")
+    study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
+    options = ("--heartbeat=0.1", "--grace=2.5", "--lanes=4")  # checkpoints every .3 s
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
     checkpoints = tmp_path / "artifacts" / "checkpoints"
     wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 4, "checkpoints are written")
@@ -142,29 +145,23 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     assert launched[1].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 4, "FAIL": 4}
     for trial in ended(study):
-        assert 0 < trial.user_attrs["resumed_after"] < 400
-        assert len(trial.user_attrs["history"]["loss"]) == 400
-        assert list(trial.intermediate_values) == list(range(1, 401))
+        assert 0 < trial.user_attrs["resumed_after"] < 1500
+        assert len(trial.user_attrs["history"]["loss"]) == 1500
+        assert list(trial.intermediate_values) == list(range(1, 1501))
     assert list(checkpoints.iterdir()) == []
 
 
 def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(
-        sqlite_url,
-        tmp_path,
-        search={"design": "grid"},
-        fixed={"hidden_units": [16], "epochs": 300},
-        space={"learning_rate": rates(4)},
-    )
+    study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
     launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 4)
     os.kill(child_of(launched[0]), signal.SIGSEGV)
     assert launched[0].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 4}
     assert "4 trials at once failed, trying fewer" in (tmp_path / "worker.log").read_text()
-    assert all(list(t.intermediate_values) == list(range(1, 301)) for t in ended(study))
+    assert all(list(t.intermediate_values) == list(range(1, 1501)) for t in ended(study))
 
 
 # Put in front of every Python process: as on a device whose memory holds two trials.
@@ -192,13 +189,7 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(HUNGRY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    study = make(
-        sqlite_url,
-        tmp_path,
-        search={"design": "grid"},
-        fixed={"hidden_units": [8], "epochs": 3},
-        space={"learning_rate": rates(11)},
-    )
+    study = alike(sqlite_url, tmp_path, n=11, epochs=3)
     assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 11}
     log = (tmp_path / "worker.log").read_text()
@@ -231,13 +222,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
 def test_a_trial_that_somebody_ends_leaves_its_pack(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(
-        sqlite_url,
-        tmp_path,
-        search={"design": "grid"},
-        fixed={"hidden_units": [16], "epochs": 400},
-        space={"learning_rate": rates(3)},
-    )
+    study = alike(sqlite_url, tmp_path, n=3, epochs=1500)
     launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)
@@ -251,13 +236,7 @@ def test_a_trial_that_somebody_ends_leaves_its_pack(
 def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    make(
-        sqlite_url,
-        tmp_path,
-        search={"design": "grid"},
-        fixed=LONG,
-        space={"learning_rate": rates(3)},
-    )
+    alike(sqlite_url, tmp_path, n=3, epochs=3000)
     launched.append(start_worker("--lanes=4", "--wait", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)

@@ -326,7 +326,7 @@ def test_all_of_this_on_jax_in_double_and_single_precision(tmp_path: Path) -> No
     assert [re.findall(r"\d+ passed", said) for said in words] == [
         ["9 passed"],
         ["8 passed"],
-        ["4 passed"],
+        ["5 passed"],
     ]
 
 
