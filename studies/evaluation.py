@@ -126,6 +126,13 @@ class Evaluation:
             "tasks": tasks,
         }
 
+    def lanes(self, executor: Executor) -> int:
+        """Return how many trials to train at once."""
+        if self.definition.is_function:
+            return 1
+        limits = (executor.wanted, self.max_lanes, self.definition.most_alike)
+        return min(limit for limit in limits if limit is not None)
+
     def checkpoint(self, trial: FrozenTrial) -> Path:
         """Return where the checkpoint of a trial and of its retries is, if it has one."""
         return checkpoint_file(self._artifacts, self.created_at, trial)

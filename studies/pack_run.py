@@ -133,11 +133,10 @@ class PackRun:
 
     def _room(self) -> int:
         """Return how many more trials can train; there is always room for one."""
-        evaluation = self._evaluation
-        most_alike = evaluation.definition.most_alike
-        limits = (self._executor.wanted, self._limit, evaluation.max_lanes, most_alike)
-        size = max(1, min(limit for limit in limits if limit is not None))
-        return max(0, size - len(self._training))
+        size = self._evaluation.lanes(self._executor)
+        if self._limit is not None:
+            size = min(size, self._limit)
+        return max(0, max(1, size) - len(self._training))
 
     def _add(self, lanes: list[Lane]) -> None:
         if not lanes:

@@ -195,16 +195,14 @@ class _Loop:
 
         Args:
             evaluation: Their study.
-            n: How many; None for as many as the child wants.
+            n: How many; None for as many as train at once.
             like: Parameters that they must have.
         """
         assert self._executor is not None
         study_id = evaluation.study._study_id
-        n = self._executor.wanted if n is None else n
+        n = evaluation.lanes(self._executor) if n is None else n
         if self._options.max_trials is not None:
             n = min(n, self._options.max_trials - self._taken)
-        if n > 1 and evaluation.definition.most_alike is not None:
-            n = min(n, evaluation.definition.most_alike)
         if n > 1:
             left = count_claimable(self._storage, study_id)
             seen = workers_seen(self._storage)
