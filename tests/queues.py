@@ -12,10 +12,30 @@ import optuna
 import sqlalchemy
 from optuna.distributions import IntDistribution
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue
+from storage.trial_rows import (
+    INTERMEDIATE_VALUES,
+    PARAMS,
+    STUDY_SYSTEM_ATTRS,
+    STUDY_USER_ATTRS,
+    SYSTEM_ATTRS,
+    TRIALS,
+    USER_ATTRS,
+    VALUES,
+)
 
+TABLES = (
+    PARAMS,
+    INTERMEDIATE_VALUES,
+    USER_ATTRS,
+    SYSTEM_ATTRS,
+    VALUES,
+    TRIALS,
+    STUDY_USER_ATTRS,
+    STUDY_SYSTEM_ATTRS,
+)
 DESIGN = Budget(n_trials=None, timeout=None, adaptive=False)
 WHOLE_TRIALS = r"(?s)SELECT trials\.trial_id, trials\.number.*WHERE trials\.trial_id IN"
 HOUR_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
@@ -94,3 +114,35 @@ def traffic(storage: TrialStorage) -> Iterator[Traffic]:
         yield counted
     finally:
         sqlalchemy.event.remove(storage.engine, "before_cursor_execute", sent)
+
+
+def open_study(storage: TrialStorage, study_id: int) -> optuna.Study:
+    """Open a study as Optuna does."""
+    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
+
+
+def suggest(trial: Trial) -> float:
+    """Choose parameters of every kind, one of them only where another one says so."""
+    x = trial.suggest_float("x", 1e-3, 1.0, log=True)
+    y = trial.suggest_float("y", 0.0, 1.0, step=0.1)
+    n = trial.suggest_int("n", 1, 9)
+    kind = trial.suggest_categorical("kind", ["a", "b", None])
+    z = trial.suggest_float("z", 0.0, 1.0) if kind == "b" else 0.0
+    trial.set_user_attr("tuple", (1, 2.5, "ü", None))
+    trial.set_user_attr("tuple", (2, x))
+    return float(x + y + n + z)
+
+
+def rows(storage: TrialStorage) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of Optuna's tables, without the keys and times of their own."""
+    found = {}
+    with storage.reading() as connection:
+        for table in TABLES:
+            columns = [
+                c for c in table.c if not c.name.startswith("datetime") and c.name != "study_id"
+            ]
+            columns = [c for c in columns if not c.primary_key or table is TRIALS]
+            found[table.name] = sorted(
+                (tuple(row) for row in connection.execute(sqlalchemy.select(*columns))), key=repr
+            )
+    return found

@@ -1,4 +1,4 @@
-"""Batches: what they leave in the database is what Optuna would have written itself."""
+"""Batches: what is seen within one, what is written at its end, and what is not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from datetime import datetime
-from multiprocessing.pool import Pool
 from typing import Any
 
 import optuna
@@ -17,12 +15,10 @@ import sqlalchemy
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
-from processes import PROCESSES, at_once, meet
-from queues import adaptive, end, new_study, plain_view, states, traffic
+from queues import adaptive, end, new_study, open_study, plain_view, rows, states, traffic
 from sqlalchemy.exc import OperationalError
 
 from storage import (
-    Batch,
     TrialStorage,
     claim,
     create_storage,
@@ -30,142 +26,8 @@ from storage import (
     requeue,
     requeue_stale,
 )
-from storage.trial_rows import (
-    INTERMEDIATE_VALUES,
-    PARAMS,
-    STUDY_SYSTEM_ATTRS,
-    STUDY_USER_ATTRS,
-    SYSTEM_ATTRS,
-    TRIALS,
-    USER_ATTRS,
-    VALUES,
-)
 
-TABLES = (
-    PARAMS,
-    INTERMEDIATE_VALUES,
-    USER_ATTRS,
-    SYSTEM_ATTRS,
-    VALUES,
-    TRIALS,
-    STUDY_USER_ATTRS,
-    STUDY_SYSTEM_ATTRS,
-)
 UNIT = FloatDistribution(0.0, 1.0)
-SEARCHES: dict[str, tuple[Any, Any]] = {
-    "tpe, hyperband": (
-        lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=4),
-        lambda: optuna.pruners.HyperbandPruner(max_resource=9),
-    ),
-    "cmaes, median": (
-        lambda seed: optuna.samplers.CmaEsSampler(
-            seed=seed, popsize=4, n_startup_trials=2, warn_independent_sampling=False
-        ),
-        lambda: optuna.pruners.MedianPruner(n_startup_trials=3),
-    ),
-    "nsga2, successive halving": (
-        lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=4),
-        lambda: optuna.pruners.SuccessiveHalvingPruner(reduction_factor=2),
-    ),
-}
-
-
-def open_study(storage: TrialStorage, study_id: int) -> optuna.Study:
-    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
-
-
-def suggest(trial: Trial) -> float:
-    """Choose parameters of every kind, one of them only where another one says so."""
-    x = trial.suggest_float("x", 1e-3, 1.0, log=True)
-    y = trial.suggest_float("y", 0.0, 1.0, step=0.1)
-    n = trial.suggest_int("n", 1, 9)
-    kind = trial.suggest_categorical("kind", ["a", "b", None])
-    z = trial.suggest_float("z", 0.0, 1.0) if kind == "b" else 0.0
-    trial.set_user_attr("tuple", (1, 2.5, "ü", None))
-    trial.set_user_attr("tuple", (2, x))
-    return float(x + y + n + z)
-
-
-def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
-    """Run a small search by packs of 4; the same calls with and without batches."""
-    make_sampler, make_pruner = SEARCHES[name]
-    study_id = new_study(storage, adaptive(28), name="s")
-    study = open_study(storage, study_id)
-
-    def batch() -> Any:
-        return storage.batch(study_id) if in_batches else contextlib.nullcontext()
-
-    def write(batch: Batch | None) -> None:
-        assert batch is None or batch.write() == set()
-
-    while claimed := claim(storage, study_id, 4):
-        study.pruner = make_pruner()
-        trials: dict[Trial, float] = {}
-        with traffic(storage) as sent, batch() as entered:
-            begun = len(sent.statements)
-            for each in claimed:
-                study.sampler = make_sampler(each.number)
-                study._thread_local.cached_all_trials = None
-                trial = Trial(study, each._trial_id)
-                trials[trial] = suggest(trial)
-            assert len(sent.statements) == begun or not in_batches
-        write(entered)
-        for step in (1, 2, 3):
-            with batch() as entered:
-                for trial, base in list(trials.items()):
-                    trial.report(base / step, step)
-                    if trial.should_prune():
-                        study.tell(trial, state=TrialState.PRUNED)
-                        del trials[trial]
-            write(entered)
-        with batch() as entered:
-            for i, (trial, base) in enumerate(trials.items()):
-                if i == 0 and 8 <= trial.number < 16:
-                    study.tell(trial, state=TrialState.FAIL)
-                else:
-                    study.tell(trial, float("inf") if i == 3 and trial.number < 8 else base)
-        write(entered)
-    return study_id
-
-
-def timeless(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    """Return the fields of trials, without the times that two runs cannot share."""
-    found = [dict(vars(trial)) for trial in trials]
-    for fields in found:
-        assert fields.pop("_datetime_start") <= datetime.now()
-        fields["datetime_complete"] = fields["datetime_complete"] is not None
-    return found
-
-
-def rows(storage: TrialStorage) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the rows of Optuna's tables, without the keys and times of their own."""
-    found = {}
-    with storage.reading() as connection:
-        for table in TABLES:
-            columns = [
-                c for c in table.c if not c.name.startswith("datetime") and c.name != "study_id"
-            ]
-            columns = [c for c in columns if not c.primary_key or table is TRIALS]
-            found[table.name] = sorted(
-                (tuple(row) for row in connection.execute(sqlalchemy.select(*columns))), key=repr
-            )
-    return found
-
-
-@pytest.mark.parametrize("name", list(SEARCHES))
-def test_a_batch_leaves_what_optuna_would_have_written(
-    name: str, storage_url: str, tmp_path: Any
-) -> None:
-    ours = create_storage(storage_url, waiting=False)
-    plain = create_storage(f"sqlite:///{tmp_path}/plain.db", waiting=False)
-    study_id = search(ours, name, in_batches=True)
-    plain_id = search(plain, name, in_batches=False)
-    expected = plain.get_all_trials(plain_id)
-    assert timeless(plain_view(storage_url, study_id)) == timeless(expected)
-    assert ours.get_all_trials(study_id) == plain_view(storage_url, study_id)
-    assert rows(ours) == rows(plain)
-    assert {t.state for t in expected} >= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
-    assert any(t.system_attrs for t in expected)
 
 
 def claimed(storage: TrialStorage, n: int) -> tuple[optuna.Study, list[Trial]]:
@@ -444,73 +306,3 @@ def test_a_batch_takes_no_write_lock_before_it_is_written(sqlite_url: str, waiti
             study.tell(trial, 0.5)
         other.execute("ROLLBACK")
     assert batch.write() == set()
-
-
-# Races.
-
-
-def work(rank: int, url: str, study_id: int) -> int:
-    """Pull packs until the budget is spent, and return how many trials ended here."""
-    storage = create_storage(url, waiting=False)
-    study = open_study(storage, study_id)
-    study.sampler = optuna.samplers.NSGAIISampler(seed=rank, population_size=10)
-    study.pruner = optuna.pruners.SuccessiveHalvingPruner()
-    meet()
-    told = 0
-    while pack := claim(storage, study_id, 5):
-        with storage.batch(study_id) as batch:
-            study._thread_local.cached_all_trials = None
-            trials = [Trial(study, each._trial_id) for each in pack]
-            values = [suggest(trial) for trial in trials]
-        assert batch.write() == set()
-        with storage.batch(study_id) as batch:
-            for trial, value in zip(trials, values, strict=True):
-                trial.report(value, 1)
-                if trial.should_prune():
-                    study.tell(trial, state=TrialState.PRUNED)
-                else:
-                    study.tell(trial, value)
-        assert batch.write() == set()
-        told += len(pack)
-    return told
-
-
-def test_eight_processes_that_work_by_batches_end_each_trial_once(
-    storage: TrialStorage, storage_url: str, workers: Pool
-) -> None:
-    study_id = new_study(storage, adaptive(150))
-    assert sum(at_once(workers, work, storage_url, study_id)) == 150
-    trials = plain_view(storage_url, study_id)
-    assert [t.number for t in trials] == list(range(150))
-    assert all(t.state.is_finished() and t.params and t.values for t in trials)
-
-
-def meddle(rank: int, url: str, study_id: int) -> set[int]:
-    """Change the same trials as everybody else, and return those that ended by this process."""
-    storage = create_storage(url, waiting=False)
-    study = open_study(storage, study_id)
-    running = storage.get_all_trials(study_id, states=[TrialState.RUNNING])
-    meet()
-    if rank == 0:
-        requeue_stale(storage, study_id, grace=-1)
-        return set()
-    with storage.batch(study_id, others=False) as batch:
-        for trial in running[:: 1 if rank % 2 else -1]:
-            storage.set_trial_user_attr(trial._trial_id, "rank", rank)
-            if trial.number % PROCESSES == rank:
-                study.tell(trial.number, float(rank))
-        study.set_user_attr("rank", rank)
-    lost = batch.write()
-    return {t._trial_id for t in running if t.number % PROCESSES == rank} - lost
-
-
-def test_batches_on_the_same_trials_neither_wait_for_each_other_nor_change_what_ended(
-    storage: TrialStorage, storage_url: str, workers: Pool
-) -> None:
-    study_id = new_study(storage, adaptive(80))
-    claim(storage, study_id, 80)
-    ended = at_once(workers, meddle, storage_url, study_id)
-    assert [state for state in states(storage, study_id) if state == "RUNNING"] == []
-    done = [t for t in plain_view(storage_url, study_id) if t.state is TrialState.COMPLETE]
-    assert {t._trial_id for t in done} == set().union(*ended)
-    assert all(t.values == [float(t.number % PROCESSES)] for t in done)
