@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from storage.connect import TrialStorage
 from storage.trial_reading import distribution_of
@@ -118,8 +118,10 @@ def claim(
         storage: The storage.
         study_id: The study to take from.
         n: The largest number of trials to take.
-        together: Parameters in which all of them agree: one value, or absent in all. Trials that
-            have no parameters yet, such as those created here, agree with any.
+        together: Parameters in which all of them agree: one value, or absent in all. Values that
+            no RUNNING trial has come first, so that workers side by side compile different
+            programs. Trials that have no parameters yet, such as those created here, agree with
+            any.
         like: Values with which they agree in `together` as well; a name that is not in it must be
             absent.
 
@@ -272,7 +274,7 @@ def _take_waiting(
         # Only whoever has locked nothing may wait for them.
         if not ids and connection.execute(waiting.limit(1).with_for_update()).first():
             ids = list(connection.execute(window.with_for_update(skip_locked=True)).scalars())
-        ids = _agreeing(connection, ids, together, like)[:n]
+        ids = _agreeing(connection, study_id, ids, together, like)[:n]
     if ids:
         connection.execute(
             TRIALS.update()
@@ -284,30 +286,44 @@ def _take_waiting(
 
 def _agreeing(
     connection: Connection,
+    study_id: int,
     ids: Sequence[int],
     together: Collection[str],
     like: Mapping[str, Any] | None,
 ) -> list[int]:
-    """Return those of `ids` that agree with `like`, or else with the first that has parameters."""
-    params: dict[int, dict[str, Any]] = {}
+    """Return those of `ids` that agree with `like`, or else with the first that nobody runs like.
+
+    Where all are run already, that is the first that has parameters.
+    """
+    found = _levels(connection, PARAMS.c.trial_id.in_(ids), together)
+    if like is not None:
+        wanted = _rounded({name: like[name] for name in together if name in like})
+    else:
+        in_order = [found[i] for i in ids if i in found]
+        running = select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.RUNNING))
+        known = _levels(connection, PARAMS.c.trial_id.in_(running), together).values()
+        unlike = (levels for levels in in_order if levels not in known)
+        wanted = next(unlike, next(iter(in_order), {}))
+    return [i for i in ids if found.get(i, wanted) == wanted]
+
+
+def _levels(
+    connection: Connection, trials: ColumnElement[bool], names: Collection[str]
+) -> dict[int, dict[str, Any]]:
+    """Return what trials that have parameters have for `names`: trial id -> name -> level."""
+    columns = PARAMS.c.trial_id, PARAMS.c.param_name, PARAMS.c.param_value
+    found: dict[int, dict[str, Any]] = {}
     for trial_id, name, value, distribution in connection.execute(
-        select(
-            PARAMS.c.trial_id,
-            PARAMS.c.param_name,
-            PARAMS.c.param_value,
-            PARAMS.c.distribution_json,
-        ).where(PARAMS.c.trial_id.in_(ids))
+        select(*columns, PARAMS.c.distribution_json).where(trials)
     ):
-        external = distribution_of(distribution).to_external_repr(value)
-        params.setdefault(trial_id, {})[name] = external
-    leading = next((params[i] for i in ids if i in params), {}) if like is None else like
-    wanted = _levels(leading, together)
-    return [i for i in ids if i not in params or _levels(params[i], together) == wanted]
+        levels = found.setdefault(trial_id, {})
+        if name in names:
+            levels[name] = distribution_of(distribution).to_external_repr(value)
+    return {trial_id: _rounded(levels) for trial_id, levels in found.items()}
 
 
-def _levels(params: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    found = {name: params[name] for name in names if name in params}
-    return {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in found.items()}
+def _rounded(levels: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in levels.items()}
 
 
 def _create(connection: Connection, study_id: int, n: int, budget: Budget) -> list[int]:

@@ -91,7 +91,9 @@ class StudyDefinition(BaseModel):
 
     @cached_property
     def structural_factors(self) -> frozenset[str]:
-        """The factors whose levels need compiled programs of their own."""
+        """The factors whose levels need compiled programs of their own; a function has none."""
+        if self.is_function:
+            return frozenset()
         return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
 
     @cached_property

@@ -210,8 +210,7 @@ class _Loop:
             n = n if left is None else min(n, -(-left // max(1, workers)))
         if n < 1:
             return []
-        alone = n == 1 and like is None
-        together = frozenset() if alone else evaluation.definition.structural_factors
+        together = evaluation.definition.structural_factors
         claimed = claim(self._storage, study_id, n, together=together, like=like)
         self._taken += len(claimed)
         return claimed
