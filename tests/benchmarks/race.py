@@ -3,7 +3,8 @@
 Every contestant trains the same settings on the same pictures, as its own documentation does it, in
 a fresh process; what is timed is that process from its start to its end. The contestants take
 turns, in the reverse order in every other round, and hpo has another seed in each. The table shows
-medians; the JSON line holds all.
+medians, and which share of the machine's rate is reached: from start to end, and while there are
+trials; the JSON line holds all.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import argparse
 import json
 import os
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +29,22 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-Run = tuple[float, float]
-"""Seconds, and the best accuracy."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a contestant took.
+
+    Attributes:
+        seconds: From the start of its process to its end.
+        training: Seconds from the start of its first trial to the end of its last, None where no
+            Optuna database tells.
+        best: The best accuracy on the pictures to validate with.
+    """
+
+    seconds: float
+    training: float | None
+    best: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,18 @@ class Race:
         if done.returncode != 0:
             raise SystemExit(f"{name} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         best = re.findall(r"best val_accuracy:? (0\.\d+)", done.stdout)
-        return seconds, float(best[-1])
+        return Run(seconds, _training_seconds(folder), float(best[-1]))
+
+
+def _training_seconds(folder: Path) -> float | None:
+    query = """
+        SELECT (julianday(max(datetime_complete)) - julianday(min(datetime_start))) * 86400
+        FROM trials
+    """
+    for file in folder.glob("*.db"):
+        with closing(sqlite3.connect(file)) as database:
+            return float(database.execute(query).fetchone()[0])
+    return None
 
 
 def main(race: Race) -> None:
@@ -104,9 +132,9 @@ def main(race: Race) -> None:
         data = pictures(Path(folder), race.n_pictures)
         for i in range(chosen.rounds):
             for name in names if i % 2 == 0 else reversed(names):
-                seconds, best = race.run(name, data, Path(folder) / f"{name}-{i}", i)
-                runs[name].append((seconds, best))
-                print(f"round {i + 1}: {name} {seconds:.1f} s, best {best:.4f}", file=sys.stderr)
+                run = race.run(name, data, Path(folder) / f"{name}-{i}", i)
+                runs[name].append(run)
+                print(f"round {i + 1}: {name} {run}", file=sys.stderr)
     show(race, runs, race.rate())
 
 
@@ -122,21 +150,35 @@ def pictures(folder: Path, n: int) -> Path:
 
 def show(race: Race, runs: dict[str, list[Run]], rate: float) -> None:
     """Print the table and the JSON line."""
-    medians = {name: statistics.median(s for s, _ in taken) for name, taken in runs.items()}
+    medians = {
+        name: statistics.median(run.seconds for run in taken) for name, taken in runs.items()
+    }
     title = (
         f"{race.name}: {race.n_trials} networks, {os.cpu_count()} cores, {rate / 1e9:.0f} GFLOP/s"
     )
     table = Table(title=title)
-    for column in ("contestant", "seconds", "trials/h", "hpo is", "best", "of the rate"):
+    for column in (
+        "contestant",
+        "seconds",
+        "trials/h",
+        "hpo is",
+        "best",
+        "of the rate",
+        "training",
+    ):
         table.add_column(column, justify="left" if column == "contestant" else "right")
     for name, seconds in medians.items():
+        training = [run.training for run in runs[name] if run.training is not None]
+        share = race.operations / rate / statistics.median(training) if training else None
         table.add_row(
             name,
             f"{seconds:.1f}",
             f"{race.n_trials * 3600 / seconds:.0f}",
             f"{seconds / medians['hpo']:.2f}x" if "hpo" in medians else "",
-            f"{statistics.median(best for _, best in runs[name]):.4f}",
+            f"{statistics.median(run.best for run in runs[name]):.4f}",
             f"{race.operations / seconds / rate:.0%}",
+            "" if share is None else f"{share:.0%}",
         )
     Console().print(table)
-    print(json.dumps({"benchmark": race.name, "gflops": rate / 1e9, "runs": runs}))
+    results = {name: [asdict(run) for run in taken] for name, taken in runs.items()}
+    print(json.dumps({"benchmark": race.name, "gflops": rate / 1e9, "runs": results}))

@@ -49,6 +49,15 @@ SEARCHES = {
         epochs=5,
     ),
     "conv": Search({"activation": ["relu", "tanh"], "optimizer": list(OPTIMIZERS)}, epochs=3),
+    "quality": Search(
+        {
+            "activation": ["relu", "sigmoid", "tanh"],
+            "regularizer": ["none", "l1", "l2"],
+            "initializer": ["random_normal", "glorot_normal", "glorot_uniform"],
+            "optimizer": list(OPTIMIZERS),
+        },
+        epochs=10,
+    ),
 }
 name = sys.argv[1]
 search = SEARCHES[name]
@@ -62,13 +71,13 @@ def pictures() -> tuple[Any, ...]:
     """
     with np.load(sys.argv[2]) as arrays:
         x, y = arrays["x_train"].astype("float32") / 255, arrays["y_train"]
-    x = x.reshape(-1, 784) if name == "dense" else x[..., None]
+    x = x[..., None] if name == "conv" else x.reshape(-1, 784)
     return tuple(train_test_split(x, y, test_size=0.1, stratify=y, random_state=0))
 
 
 def network(**levels: str) -> keras.Model:
     """Build and compile the network of a combination."""
-    layers = _dense(**levels) if name == "dense" else _conv(**levels)
+    layers = _conv(**levels) if name == "conv" else _dense(**levels)
     model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
     optimizer = OPTIMIZERS[levels["optimizer"]]()
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -90,13 +99,16 @@ def fit(model: keras.Model, data: tuple[Any, ...], *callbacks: keras.callbacks.C
     return float(max(run.history["val_accuracy"]))
 
 
-def _dense(activation: str, regularizer: str, optimizer: str) -> list[Any]:
+def _dense(
+    activation: str, regularizer: str, optimizer: str, initializer: str = "random_normal"
+) -> list[Any]:
+    normal = keras.initializers.RandomNormal(stddev=0.05)
     return [
         keras.Input((784,)),
         keras.layers.Dense(
             128,
             activation=activation,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.05),
+            kernel_initializer=normal if initializer == "random_normal" else initializer,
             kernel_regularizer=PENALTIES[regularizer](),
         ),
     ]
