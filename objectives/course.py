@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from objectives.hyperparameters import Hyperparameters
 
-Metric = Literal["loss", "accuracy", "val_loss", "val_accuracy"]
 Stopped = Literal["finished", "early_stopping", "by_report", "diverged"]
 
 
@@ -27,7 +26,7 @@ class Course:
     """
 
     hyperparameters: Hyperparameters
-    metric: Metric
+    metric: str
     maximize: bool
     n_epochs: int
     epoch: int = 0

@@ -1,14 +1,22 @@
 """Data sets by name or path, split into what is trained on and what judges the trials."""
 
 import hashlib
+import os
 from dataclasses import dataclass
-from typing import Any
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
 
 from objectives import archives
 from objectives.archives import Array
+from objectives.clock import RENDERER_VERSION, pictures
+from objectives.clock.pictures import Part, Rendering
+
+CLOCK = "clock"
+RENDERED = ("size", "n_images", "rotation")  # options of clocks that are rendered
 
 
 class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
@@ -16,13 +24,30 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
 
     Attributes:
         train_size: How many pictures to train on; None is all but the validation part.
-        validation_fraction: The part of the pictures that judges a trial, taken off first.
-        seed: Seed of the split. It is the study's, not the trial's: all trials share one split.
+        validation_fraction: The part of the pictures that judges a trial, taken off first. Clocks
+            are divided 80/10/10 instead, minute by minute.
+        seed: Seed of the split, and of rendered clocks. It is the study's, not the trial's: all
+            trials share one split.
+        size: Height and width of rendered clocks in pixels; None is 75.
+        n_images: How many clocks to render, the test part included; None is 18,000.
+        rotation: Rendered dials are turned by at most so many degrees; None is 180: any way round.
     """
 
     train_size: int | None = pydantic.Field(default=None, ge=1)
     validation_fraction: float = pydantic.Field(default=0.1, gt=0, lt=1)
     seed: int = pydantic.Field(default=0, ge=0, lt=2**32)
+    size: int | None = pydantic.Field(default=None, ge=16, le=1024)
+    n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
+    rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+
+    @property
+    def rendering(self) -> Rendering:
+        """Which clocks to render."""
+        given = self.model_dump(include={"seed", *RENDERED}, exclude_none=True)
+        return Rendering(**given)
+
+
+_DEFAULT = DataOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,40 +75,94 @@ class Dataset:
 
 def names() -> tuple[str, ...]:
     """Return the data sets known by name, sorted."""
-    return tuple(sorted(archives.KNOWN))
+    return tuple(sorted([*archives.KNOWN, CLOCK]))
 
 
-def check(name: str) -> None:
-    """Check that a data set is known, or is the path of a file that is there.
+def labels(name: str) -> Literal["class", "minute"]:
+    """Return what the labels of a data set are: classes, or minutes of the dial."""
+    return "class" if name != CLOCK and _folder(name) is None else "minute"
+
+
+def check(name: str, options: DataOptions = _DEFAULT) -> None:
+    """Check that a data set is known, or is the path of what is there, and has these options.
+
+    A folder of clocks is read.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is not.
     """
-    archives.find(name)
+    folder = _folder(name)
+    for option in RENDERED if name != CLOCK else ():
+        if getattr(options, option) is not None:
+            raise ValueError(
+                f"Expected {option} for rendered clocks only, the data set {CLOCK!r}. "
+                f"Received: {option}={getattr(options, option)} for {name!r}."
+            )
+    if folder is not None:
+        pictures.check(folder)
+    elif name != CLOCK:
+        archives.find(name)
 
 
-def input_shape(name: str) -> tuple[int, int, int] | None:
-    """Return height, width and channels of a known data set; None for a path."""
+def input_shape(name: str, options: DataOptions = _DEFAULT) -> tuple[int, int, int] | None:
+    """Return height, width and channels of a data set; None where only its file tells."""
+    if name == CLOCK:
+        return options.rendering.size, options.rendering.size, 1
     known = archives.KNOWN.get(name)
     return None if known is None else known.input_shape
 
 
-def training_size(name: str) -> int | None:
-    """Return how many pictures the training part of a known data set has; None for a path."""
+def training_size(name: str, options: DataOptions = _DEFAULT) -> int | None:
+    """Return how many pictures there are to train on; None where only their file tells."""
+    if name == CLOCK:
+        return options.rendering.n_images * 8 // 10
     known = archives.KNOWN.get(name)
-    return None if known is None else known.sizes["train"]
+    if known is None:
+        return None
+    size = known.sizes["train"]
+    return size - ceil(size * options.validation_fraction)
+
+
+def renderer_version(name: str | None) -> int | None:
+    """Return the version of what renders a data set; None where nothing does."""
+    return RENDERER_VERSION if name == CLOCK else None
+
+
+def prepare(name: str, options: DataOptions, progress: pictures.Progress | None = None) -> None:
+    """Render clocks now, where they are asked for and not there yet.
+
+    Args:
+        name: The data set.
+        options: Which clocks.
+        progress: Told while they are rendered.
+    """
+    if name == CLOCK:
+        pictures.rendered(options.rendering, progress)
 
 
 def load(name: str, options: DataOptions) -> Dataset:
-    """Load the training part of a data set and split it, stratified by class.
+    """Load what a search may see of a data set and split it, stratified by label.
 
     Raises:
         ValueError: The name is unknown, the arrays are not pictures with labels, or there are fewer
             pictures than the options ask for.
         FileNotFoundError: A known data set is nowhere and cannot be downloaded.
     """
-    x, y = _pictures(name, *archives.read(name, "train"))
-    x_train, x_validation, y_train, y_validation = _split(x, y, options)
+    if labels(name) == "minute":
+        x, y, parts = _clocks(name, options)
+        train, validation = parts["train"], parts["validation"]
+        seen = np.sort(np.concatenate([train, validation]))
+        if options.train_size is not None:
+            _check_size(options.train_size, len(train))
+            shuffled = np.random.default_rng(options.seed).permutation(train)
+            train = np.sort(shuffled[: options.train_size])
+        x_train, x_validation = x[train], x[validation]
+        y_train, y_validation = y[train], y[validation]
+        x, y, n_classes = x[seen], y[seen], 720
+    else:
+        x, y = _pictures(name, *archives.read(name, "train"))
+        x_train, x_validation, y_train, y_validation = _split(x, y, options)
+        n_classes = int(y.max()) + 1
     digest = hashlib.sha256(x.tobytes())
     digest.update(y.tobytes())
     return Dataset(
@@ -92,12 +171,12 @@ def load(name: str, options: DataOptions) -> Dataset:
         y_train=y_train,
         x_validation=x_validation,
         y_validation=y_validation,
-        n_classes=int(y.max()) + 1,
+        n_classes=n_classes,
         sha256=digest.hexdigest(),
     )
 
 
-def load_test(name: str) -> tuple[Array, Array]:
+def load_test(name: str, options: DataOptions = _DEFAULT) -> tuple[Array, Array]:
     """Load the test part, for the one look at it when a search is over.
 
     Returns:
@@ -107,7 +186,24 @@ def load_test(name: str) -> tuple[Array, Array]:
         ValueError: The name is unknown, or the arrays are not pictures with labels.
         FileNotFoundError: A known data set is nowhere and cannot be downloaded.
     """
+    if labels(name) == "minute":
+        x, y, parts = _clocks(name, options)
+        return x[parts["test"]], y[parts["test"]]
     return _pictures(name, *archives.read(name, "test"))
+
+
+def _folder(name: str) -> Path | None:
+    """Return the folder that a name is the path of, as given or within $HPO_DATA."""
+    places = [Path(name)]
+    if os.environ.get("HPO_DATA"):
+        places.append(Path(os.environ["HPO_DATA"]) / name)
+    return None if name in names() else next((place for place in places if place.is_dir()), None)
+
+
+def _clocks(name: str, options: DataOptions) -> tuple[Array, Array, dict[Part, Array]]:
+    folder = _folder(name) or pictures.rendered(options.rendering)
+    x, y = pictures.read(folder)
+    return x, y, pictures.split(y, options.seed)
 
 
 def _pictures(name: str, x: Array, y: Array) -> tuple[Array, Array]:
@@ -139,13 +235,18 @@ def _split(x: Array, y: Array, options: DataOptions) -> Any:
     parts = train_test_split(x, y, test_size=fraction, stratify=y, random_state=seed)
     x_train, x_validation, y_train, y_validation = parts
     size = options.train_size
-    if size is not None and size > len(x_train):
-        raise ValueError(
-            f"Expected train_size to be at most the {len(x_train)} pictures that the validation "
-            f"part leaves. Received: train_size={size}."
-        )
+    if size is not None:
+        _check_size(size, len(x_train))
     if size is not None and size < len(x_train):
         x_train, _, y_train, _ = train_test_split(
             x_train, y_train, train_size=size, stratify=y_train, random_state=seed
         )
     return x_train, x_validation, y_train, y_validation
+
+
+def _check_size(train_size: int, most: int) -> None:
+    if train_size > most:
+        raise ValueError(
+            f"Expected train_size to be at most the {most} pictures that the validation "
+            f"part leaves. Received: train_size={train_size}."
+        )

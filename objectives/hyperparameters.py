@@ -113,7 +113,15 @@ class Hyperparameters(pydantic.BaseModel):
         0.01, "Factor of the penalty; l1_l2 uses it for both parts.", ge=0, le=100
     )
     activation: Literal[
-        "tanh", "relu", "elu", "sigmoid", "hard_sigmoid", "exponential", "linear", "softmax"
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "sigmoid",
+        "hard_sigmoid",
+        "exponential",
+        "linear",
+        "softmax",
     ] = structural("relu", "Activation of the hidden layers.", shared=True)
     batch_normalization: bool = structural(
         False, "Normalize each batch between a hidden layer and its activation."
@@ -221,6 +229,10 @@ class Hyperparameters(pydantic.BaseModel):
         names = {"learning_rate"} | OPTIMIZER_SETTINGS[self.optimizer]
         values = {name: getattr(self, name) for name in sorted(names)}
         return {name: value for name, value in values.items() if value is not None}
+
+    def numbers(self, names: Sequence[str]) -> dict[str, float]:
+        """Return the values of some hyperparameters that are numbers."""
+        return {name: getattr(self, name) for name in names}
 
     def check_input(self, input_shape: tuple[int, ...]) -> None:
         """Check that the network can take pictures of a shape (height, width, channels).

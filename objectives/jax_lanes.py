@@ -8,8 +8,13 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from objectives.lanes import Array, DeviceArrays, LaneState, evaluation_batches
-from objectives.scores import weighted_sums
+from objectives.lanes import (
+    Array,
+    DeviceArrays,
+    LaneState,
+    evaluation_batches,
+    loss_and_prediction,
+)
 
 if TYPE_CHECKING:
     from objectives.program import Program
@@ -97,20 +102,15 @@ class JaxSteps:
         _, state = self._model.train_step(state, (x, y))
         return tuple(list(group) for group in state)
 
-    def _score(self, state: State, x: Any, y: Any, rows: Any, weight: Any) -> jax.Array:
+    def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
         def lane(state: State) -> jax.Array:
-            probabilities, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
-            return jnp.stack(weighted_sums(y[rows], probabilities, weight))
+            outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
+            return loss_and_prediction(self.program.head, y[rows], outputs)
 
         return _each_lane(lane, state)
 
-    def _scores(self, state: State, x: Any, y: Any, order: Any, weight: Any) -> jax.Array:
-        def body(i: Any, sums: jax.Array) -> jax.Array:
-            return sums + self._score(state, x, y, order[i], weight[i])
-
-        size = jax.tree.leaves(state)[0].shape[0]
-        zeros = jnp.zeros((size, 2), keras.backend.floatx())
-        return jax.lax.fori_loop(0, len(order), body, zeros)
+    def _scores(self, state: State, x: Any, y: Any, order: Any) -> jax.Array:
+        return jax.lax.map(lambda rows: self._score(state, x, y, rows), order)
 
     def _metrics(self, values: list[jax.Array]) -> dict[str, jax.Array]:
         def lane(values: list[jax.Array]) -> dict[str, jax.Array]:
@@ -179,20 +179,16 @@ class JaxLanes:
         found = self._steps.metrics(self._state[3])
         return {name: np.asarray(values) for name, values in found.items()}
 
-    def evaluate(self) -> dict[str, Array]:
+    def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.lanes.Lanes`."""
         *_, x, y = self._data
-        order, weight = evaluation_batches(len(x), self.size)
+        order = evaluation_batches(len(x), self.size)
         if self._steps.step_by_step:
-            scored = [
-                self._steps.score(self._state, x, y, rows, counts)
-                for rows, counts in zip(order, weight, strict=True)
-            ]
-            sums = np.sum([np.asarray(score) for score in scored], axis=0)
+            scores = np.stack([self._steps.score(self._state, x, y, rows) for rows in order])
         else:
-            sums = np.asarray(self._steps.scores(self._state, x, y, order, weight))
-        loss, correct = sums.T / len(x)
-        return {"val_loss": loss, "val_accuracy": correct}
+            scores = np.asarray(self._steps.scores(self._state, x, y, order))
+        steps, size, batch, columns = scores.shape
+        return np.swapaxes(scores, 0, 1).reshape(size, steps * batch, columns)[:, : len(x)]
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Keep the present weights; see `objectives.lanes.Lanes`."""

@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from keras import ops
+
+from objectives.head import Head
 
 EVALUATION_BATCH = 512
 """Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
@@ -45,15 +48,14 @@ class Lanes(Protocol):
         """
 
     def metrics(self) -> dict[str, Array]:
-        """Return the epoch's "loss", the penalty included, and "accuracy", each (lanes,)."""
+        """Return the epoch's "loss", the penalty included, and the head's metric, each (lanes,)."""
 
-    def evaluate(self) -> dict[str, Array]:
+    def evaluate(self) -> Array:
         """Evaluate all validation pictures.
 
         Returns:
-            "val_loss", the mean cross-entropy, and "val_accuracy", each (lanes,). Unlike Keras's,
-            the loss has no penalty in it: it could not be compared between trials of different
-            penalties.
+            The loss and what is predicted of each picture, (lanes, n, 2). Unlike Keras's, the loss
+            has no penalty in it: it could not be compared between trials of different penalties.
         """
 
     def keep(self, lanes: Sequence[int]) -> None:
@@ -88,15 +90,19 @@ class Steps(Protocol):
         """Make one lane on a data set, to be brought to a state with `put`."""
 
 
-def evaluation_batches(n: int, size: int) -> tuple[Array, Array]:
+def evaluation_batches(n: int, size: int) -> Array:
     """Divide `n` pictures into batches for `size` lanes at once.
 
     Returns:
-        The pictures of each step, (steps, batch), int32, and what each of them counts, likewise:
-        1, or 0 for those that only fill the last batch.
+        The pictures of each step, (steps, batch), int32; the first ones again, to fill the last.
     """
     batch = min(n, EVALUATION_BATCH, max(64, 8 * EVALUATION_BATCH // size))
     padded = -(-n // batch) * batch
-    order = (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)
-    weight = (np.arange(padded) < n).astype(keras.backend.floatx()).reshape(-1, batch)
-    return order, weight
+    return (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)
+
+
+def loss_and_prediction(head: Head, y: Any, outputs: Any) -> Any:
+    """Return what `Lanes.evaluate` tells of a batch, (n, 2)."""
+    floats = keras.backend.floatx()
+    found = head.loss(y, outputs), head.predict(outputs)
+    return ops.stack([ops.cast(each, floats) for each in found], axis=-1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from objectives import cnn, mlp
+from objectives import clock_reader, cnn, mlp
+from objectives.clock.measure import METRICS as CLOCK_METRICS
+from objectives.head import Direction, Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.naming import unknown_name
 
@@ -26,7 +28,12 @@ class Objective:
         build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
             dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
             Only kernels begin at random: `objectives.first_weights` draws them for a trial, from
-            the distribution of each layer's `kernel_initializer`.
+            the distribution of each layer's `kernel_initializer`. The last layer has no weights.
+        head: Takes the settings and the numbers of `head_numbers`, each a float or a variable;
+            returns what the network's output means.
+        metrics: What a study can optimize, and in which direction; the first is the default.
+        labels: What the labels are: a "class" from 0, or a "minute" of the dial from 0 to 719.
+        head_numbers: Tunable settings that the head reads, so that they can be variables.
     """
 
     name: str
@@ -34,9 +41,32 @@ class Objective:
     hyperparameters: type[Hyperparameters]
     cpu_backend: Literal["jax", "tensorflow"]
     build: Callable[..., keras.Model]
+    head: Callable[[Any, Mapping[str, Any]], Head]
+    metrics: Mapping[str, Direction]
+    labels: Literal["class", "minute"]
+    head_numbers: tuple[str, ...] = ()
 
+
+def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
+    from objectives.classification import Classification
+
+    return Classification()
+
+
+_CLASS_METRICS: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 
 _OBJECTIVES = (
+    Objective(
+        name="clock",
+        summary="Convolutional network that reads the time from pictures of clocks.",
+        hyperparameters=clock_reader.ClockHyperparameters,
+        cpu_backend="tensorflow",
+        build=clock_reader.build,
+        head=clock_reader.head,
+        metrics=CLOCK_METRICS,
+        labels="minute",
+        head_numbers=clock_reader.HEAD_NUMBERS,
+    ),
     Objective(
         name="cnn",
         summary="Convolutional network that classifies pictures.",
@@ -44,6 +74,9 @@ _OBJECTIVES = (
         # XLA's convolutions on a CPU take about five times as long as TensorFlow's.
         cpu_backend="tensorflow",
         build=cnn.build,
+        head=_classification,
+        metrics=_CLASS_METRICS,
+        labels="class",
     ),
     Objective(
         name="mlp",
@@ -51,6 +84,9 @@ _OBJECTIVES = (
         hyperparameters=mlp.MlpHyperparameters,
         cpu_backend="jax",
         build=mlp.build,
+        head=_classification,
+        metrics=_CLASS_METRICS,
+        labels="class",
     ),
 )
 

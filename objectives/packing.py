@@ -14,9 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from objectives import optimizers, twin
+from objectives import judge, optimizers, twin
 from objectives.checkpoint import Checkpoint
-from objectives.course import Course, Metric, Stopped
+from objectives.course import Course, Stopped
 from objectives.datasets import Dataset
 from objectives.hyperparameters import Hyperparameters
 from objectives.lanes import Array, Lanes, LaneState
@@ -39,7 +39,7 @@ class Task:
 
     hyperparameters: Hyperparameters
     seed: int
-    metric: Metric
+    metric: str
     maximize: bool
     checkpoint: Checkpoint | None = None
 
@@ -71,7 +71,10 @@ class TrainingResult:
     _build: Callable[[], keras.Model] = field(repr=False)
 
     def model(self) -> keras.Model:
-        """Return the trained network, of stock Keras layers, compiled without any penalty."""
+        """Return the trained network, of stock Keras layers, compiled without any penalty.
+
+        Where Keras has no such loss as the head's, it is not compiled.
+        """
         network = self._build()
         twin.set_weights(network, self.weights)
         return network
@@ -199,7 +202,7 @@ class Pack:
             return []
         self._resize(len(self.trials))
         started, traces = time.perf_counter(), self._program.steps.traces
-        lanes = self._lanes
+        lanes, head = self._lanes, self._program.head
         here = {i: trial for i, trial in enumerate(self._slots) if trial is not None}
         # An idle lane repeats one that is not.
         shown = [trial or next(iter(here.values())) for trial in self._slots]
@@ -211,10 +214,12 @@ class Pack:
         for stop in sorted(set(steps.values())):  # the last epoch of some may be shorter
             lanes.train(order, done, stop)
             done = stop
-            found = lanes.metrics() | lanes.evaluate()
+            found, scores = lanes.metrics(), lanes.evaluate()
             ended = [i for i in here if steps[i] == stop]
             for i in ended:
                 metrics[i] = {name: float(values[i]) for name, values in found.items()}
+                found_here = judge.metrics(head, scores[i], self._data.y_validation)
+                metrics[i] |= {f"val_{name}": value for name, value in found_here.items()}
                 here[i].course.record(metrics[i])
             lanes.keep([i for i in ended if here[i].course.keeps()])
         self._program.pack_size.record(
@@ -274,6 +279,8 @@ class Pack:
             optimizers.create(hyperparameters),
             _batch_size(hyperparameters, len(self._data.x_train)),
             hyperparameters.activations(self._levels),
+            lambda numbers: self._objective.head(hyperparameters, numbers),
+            self._objective.head_numbers,
         )
 
     def _resize(self, n: int) -> None:
@@ -332,12 +339,10 @@ def _compiled_without_penalty(
     for layer, like in zip(network.layers, drawing.layers, strict=True):
         if hasattr(layer, "kernel"):
             layer.kernel_initializer = like.kernel_initializer
-    network.compile(
+    stock = objective.head(plain, plain.numbers(objective.head_numbers)).stock_compile()
+    if stock is not None:
         # It has no state beside its learning rate, so a saved file holds little but the weights.
-        optimizer="sgd",
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
+        network.compile(optimizer="sgd", **stock)
     return network
 
 

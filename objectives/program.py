@@ -1,13 +1,15 @@
 """Compiled programs: one for each structure, that trial after trial and pack after pack runs in."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from objectives import optimizers, twin
 from objectives.datasets import Dataset
+from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.lanes import DeviceArrays, Lanes, LaneState, Steps
 from objectives.pack_size import PackSize
@@ -21,6 +23,11 @@ class Program:
         optimizer: A stock optimizer of the structure, unbuilt.
         batch_size: Pictures a gradient step.
         activations: Those that the trials differ in; see `twin.create`.
+        head: Makes the head, of the numbers that it reads.
+        head_numbers: The names of these numbers, which are variables here.
+
+    Attributes:
+        head: The head.
     """
 
     def __init__(
@@ -29,15 +36,19 @@ class Program:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
         activations: Sequence[str],
+        head: Callable[[Mapping[str, Any]], Head],
+        head_numbers: Sequence[str],
     ) -> None:
-        self.model = twin.create(network, activations)
+        self.model = twin.create(network, activations, head_numbers)
+        self._numbers = twin.numbers(self.model, head_numbers)
+        self.head = head(self._numbers)
         self.batch_size = batch_size
         optimizer.build(self.model.trainable_variables)
         optimizers.make_tunable(optimizer)
         self.model.compile(
             optimizer=optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            loss=_Loss(self.head),
+            metrics=[self.head.metric()],
         )
         # Keras makes a metric's variables when it first sees data; a traced step may make none.
         # A layer sees none of it: nothing is computed, and nothing compiled for that.
@@ -77,6 +88,8 @@ class Program:
         """
         values = self._first | twin.first_values(self.model, network, seed)
         values |= optimizers.first_values(self.model.optimizer, hyperparameters)
+        for name, variable in self._numbers.items():
+            values[id(variable)] = getattr(hyperparameters, name)
         variables = [*self.variables, *self.weight_variables]
         return [np.broadcast_to(values[id(v)], v.shape).astype(v.dtype) for v in variables]
 
@@ -86,6 +99,17 @@ class Program:
         On TensorFlow it is the only one of the program at a time.
         """
         return self.steps.lane(data)
+
+
+class _Loss(keras.losses.Loss):  # type: ignore[misc]
+    """The mean of a head's loss over a batch."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__(name="loss")
+        self._head = head
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self._head.loss(y_true, y_pred)
 
 
 class ProgramCache:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from objectives.lanes import Array, DeviceArrays, LaneState, evaluation_batches
-from objectives.scores import weighted_sums
+from objectives.lanes import (
+    Array,
+    DeviceArrays,
+    LaneState,
+    evaluation_batches,
+    loss_and_prediction,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -69,24 +74,15 @@ class TensorflowSteps:
             with tf.control_dependencies([done]):
                 tf.cond(stop > full, last, lambda: tf.constant(0))
 
-    def _scores(
-        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, weight: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _scores(self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
-        def body(i: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            rows = order[i]
-            probabilities = self._model(tf.gather(x, rows), training=False)
-            sums = weighted_sums(tf.gather(y, rows), probabilities, weight[i])
-            return i + 1, loss + sums[0], correct + sums[1]
+        def score(rows: tf.Tensor) -> tf.Tensor:
+            outputs = self._model(tf.gather(x, rows), training=False)
+            return loss_and_prediction(self.program.head, tf.gather(y, rows), outputs)
 
-        steps = order.shape[0]
-        zero = tf.constant(0, keras.backend.floatx())
-        first = [tf.constant(0), zero, zero]
-        _, loss, correct = tf.while_loop(
-            lambda i, *_: i < steps, body, first, parallel_iterations=1
-        )
-        return loss, correct
+        floats = tf.as_dtype(keras.backend.floatx())
+        return tf.map_fn(score, order, fn_output_signature=floats, parallel_iterations=1)
 
 
 class TensorflowLane:
@@ -130,17 +126,13 @@ class TensorflowLane:
         found = self._program.model.get_metrics_result()
         return {name: np.asarray([float(value)]) for name, value in found.items()}
 
-    def evaluate(self) -> dict[str, Array]:
+    def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.lanes.Lanes`."""
         *_, x, y = self._data
         n = x.shape[0]
-        tensor = keras.ops.convert_to_tensor
-        order, weight = map(tensor, evaluation_batches(n, 1))
-        loss, correct = self._steps.scores(x, y, order, weight)
-        return {
-            "val_loss": np.asarray([float(loss) / n]),
-            "val_accuracy": np.asarray([float(correct) / n]),
-        }
+        order = keras.ops.convert_to_tensor(evaluation_batches(n, 1))
+        scores: Array = self._steps.scores(x, y, order).numpy()
+        return scores.reshape(1, -1, scores.shape[-1])[:, :n]
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Keep the present weights; see `objectives.lanes.Lanes`."""

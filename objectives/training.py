@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from objectives.course import Metric
 from objectives.datasets import Dataset
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
@@ -20,7 +19,7 @@ def train(
     data: Dataset,
     *,
     seed: int,
-    metric: Metric,
+    metric: str,
     maximize: bool,
     report: Report,
     programs: ProgramCache,

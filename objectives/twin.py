@@ -107,13 +107,18 @@ class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
         return penalty(ops.convert_to_tensor(x))
 
 
-def create(network: keras.Model, activations: Sequence[str]) -> keras.Model:
+def create(
+    network: keras.Model, activations: Sequence[str], numbers: Sequence[str] = ()
+) -> keras.Model:
     """Make the twin of a functional network of stock layers.
 
     Args:
         network: A network with all layers and penalties that another one may have.
         activations: Those that networks differ in; with fewer than two of them, they do not.
+        numbers: Names of numbers that the head reads: they become variables of the last layer, so
+            that they are part of the network's state. That layer must have no weights.
     """
+    last = network.layers[-1]
     functions = [keras.activations.get(name) for name in activations]
 
     def tunable(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -125,9 +130,17 @@ def create(network: keras.Model, activations: Sequence[str]) -> keras.Model:
             and layer.activation in functions
         ):
             return TunableActivation(functions, name=layer.name)
-        return _with_tunable_penalty(layer)
+        clone = _with_tunable_penalty(layer)
+        for name in numbers if layer is last else ():
+            clone.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
+        return clone
 
     return keras.models.clone_model(network, clone_function=tunable)
+
+
+def numbers(twin: keras.Model, names: Sequence[str]) -> dict[str, keras.Variable]:
+    """Return the variables of the numbers that a head reads, by their names."""
+    return dict(zip(names, twin.layers[-1].weights, strict=True)) if names else {}
 
 
 def first_values(twin: keras.Model, network: keras.Model, seed: int) -> dict[int, Array]:
@@ -152,6 +165,9 @@ def first_values(twin: keras.Model, network: keras.Model, seed: int) -> dict[int
         if isinstance(mine, TunableDropout):
             values[id(mine.rate)] = stock.rate
             values[id(mine.seed_generator.state)] = [noise.integers(2**31), 0]
+        generator = getattr(mine, "generator", None)
+        if isinstance(generator, keras.random.SeedGenerator):  # a layer that augments
+            values[id(generator.state)] = [noise.integers(2**31), 0]
         if hasattr(stock, "kernel"):
             kernel = first_weights.draw(stock.kernel_initializer, stock.kernel.shape, kernels)
             values[id(mine.kernel)] = kernel

@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives import datasets
 from storage import TrialStorage, artifact_store, is_among_best, keep_artifact, requeue
 from studies.checkpoints import checkpoint_file
 from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
@@ -242,6 +243,7 @@ class Evaluation:
             "backend": executor.backend,
             "device": executor.device,
             "data_sha256": self._data_sha256,
+            "renderer": datasets.renderer_version(self.definition.dataset),
         }
         known = {key: value for key, value in found.items() if value}
         return {**known, "worker": self._worker, "versions": installed_versions()}

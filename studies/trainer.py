@@ -151,6 +151,21 @@ class Trainer:
         self._pack.checkpoint(trial).save(Path(request["file"]))
         return {}
 
+    def judge(self, request: Message) -> Message:
+        """Judge a network that was kept on the test part of its data set."""
+        import keras
+
+        import objectives
+        from objectives import DataOptions, datasets, judge
+
+        objective = objectives.get(request["objective"])
+        hyperparameters = objective.hyperparameters(**request["hyperparameters"])
+        x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))
+        network = keras.models.load_model(request["file"], compile=False)
+        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
+        scores = judge.losses_and_predictions(network, head, x, y)
+        return {"metrics": finite(judge.metrics(head, scores, y)), "n": len(x)}
+
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
         """Forget all trials after a failure: what it has left of them is not known."""

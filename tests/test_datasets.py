@@ -186,7 +186,7 @@ def test_a_path_is_looked_up_in_hpo_data_too(
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
-    assert datasets.names() == ("cifar10", "digits", "fashion_mnist", "mnist")
+    assert datasets.names() == ("cifar10", "clock", "digits", "fashion_mnist", "mnist")
     for name in datasets.names():
         datasets.check(name)
     with pytest.raises(ValueError, match=r"Received: fashon_mnist. Did you mean fashion_mnist\?"):

@@ -21,7 +21,7 @@ def test_importing_and_getting_loads_no_framework() -> None:
         "    settings = objectives.get(name).hyperparameters()\n"
         "    settings.describe(), settings.structure(), settings.check_input((28, 28, 1))\n"
         "datasets.check('mnist')\n"
-        "print(sorted({'keras', 'tensorflow', 'jax', 'sklearn', 'optuna', 'sqlalchemy'}\n"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'sklearn', 'optuna', 'sqlalchemy', 'PIL'}\n"
         "             & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -29,12 +29,14 @@ def test_importing_and_getting_loads_no_framework() -> None:
 
 
 def test_known_objectives() -> None:
-    assert objectives.names() == ("cnn", "mlp")
-    assert [objectives.get(name).name for name in objectives.names()] == ["cnn", "mlp"]
+    assert objectives.names() == ("clock", "cnn", "mlp")
+    assert [objectives.get(name).name for name in objectives.names()] == ["clock", "cnn", "mlp"]
     assert objectives.get("cnn").cpu_backend == "tensorflow"
     assert objectives.get("mlp").cpu_backend == "jax"
 
 
 def test_unknown_objective_suggests_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"one of cnn, mlp. Received: mpl. Did you mean mlp\?"):
+    with pytest.raises(
+        ValueError, match=r"one of clock, cnn, mlp. Received: mpl. Did you mean mlp\?"
+    ):
         objectives.get("mpl")

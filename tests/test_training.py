@@ -18,7 +18,6 @@ import pytest
 
 import objectives
 from objectives import first_weights, optimizers
-from objectives.course import Metric
 from objectives.datasets import DataOptions, Dataset, load
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
@@ -41,7 +40,7 @@ def run(
     *,
     programs: ProgramCache | None = None,
     seed: int = 0,
-    metric: Metric = "val_loss",
+    metric: str = "val_loss",
     maximize: bool = False,
     objective: Objective = MLP,
     stop_after: int = 100,

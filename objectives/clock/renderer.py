@@ -1,0 +1,139 @@
+"""Pictures of analogue clocks: at any rotation, seen at an angle, behind glass, on a wooden wall.
+
+They stand in for a set that cannot be downloaded freely: 18,000 grey pictures, 25 of each of the
+720 minutes of the dial.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from objectives.clock import RENDERER_VERSION
+from objectives.clock.dial import draw_dial, draw_style
+
+FINER = 3  # each pixel is the mean of so many by so many
+Array = np.ndarray[Any, Any]
+
+
+def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.0) -> Array:
+    """Render one clock.
+
+    Args:
+        minute: The time that it shows, from 0 to 719.
+        size: Height and width in pixels.
+        seed: What everything random comes from.
+        rotation: The dial is turned by at most so many degrees, either way.
+
+    Returns:
+        The picture, (size, size), uint8.
+    """
+    # A generator for each part, so that the sizes show the same clocks in the same rooms.
+    looks, view, glass, wall, shadow, room, camera = np.random.default_rng(
+        [RENDERER_VERSION, *seed]
+    ).spawn(7)
+    side = FINER * size
+    dial = draw_dial(minute, draw_style(looks), side)
+    matrix = _view(view, side, math.radians(view.uniform(-rotation, rotation)))
+    seen = dial.transform(
+        (side, side), Image.Transform.PERSPECTIVE, _coefficients(matrix), Image.Resampling.BILINEAR
+    ).reduce(FINER)
+    shade, cover = (np.asarray(band, np.float32) for band in seen.split())
+    cover /= 255
+    clock = shade + _reflections(glass, size)
+    behind = _wood(wall, size) * (1 - _shadow(shadow, seen.getchannel("A")))
+    return _taken(camera, (behind * (1 - cover) + clock * cover) * _light(room, size))
+
+
+def _view(rng: np.random.Generator, side: int, turn: float) -> Array:
+    """Return the 3x3 matrix that brings a point of the dial to where a camera sees it."""
+    half = side / 2
+    tilt, towards = math.radians(rng.uniform(0, 40)), rng.uniform(0, 2 * math.pi)
+    distance = rng.uniform(3, 6)  # of the camera, in radii
+    scale, shift = rng.uniform(0.72, 0.98), rng.uniform(-0.08, 0.08, 2)
+    spun = _rotation(turn)
+    # Turn, then lean by `tilt` in the direction `towards`, then look from a distance.
+    axis = _rotation(towards)
+    lean = axis @ np.diag([1, math.cos(tilt), 1]) @ axis.T
+    depth = np.array([0, math.sin(tilt), 0]) @ axis.T / distance
+    lean[2] += depth
+    place = np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
+    to_units = np.array([[1 / half, 0, -1], [0, 1 / half, -1], [0, 0, 1]])
+    return np.asarray(np.linalg.inv(to_units) @ place @ lean @ spun @ to_units)
+
+
+def _rotation(angle: float) -> Array:
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def _coefficients(matrix: Array) -> list[float]:
+    """Return what Pillow wants: where each point of the result comes from."""
+    back = np.linalg.inv(matrix)
+    return list((back / back[2, 2]).ravel()[:8])
+
+
+def _grid(size: int) -> tuple[Array, Array]:
+    """Return x and y of each pixel, from -1 to 1."""
+    line = np.linspace(-1, 1, size, dtype=np.float32)
+    return line[None, :], line[:, None]
+
+
+def _wood(rng: np.random.Generator, size: int) -> Array:
+    """Return a wall of planks with a grain."""
+    x, y = _grid(size)
+    angle = rng.uniform(0, math.pi)
+    along = math.cos(angle) * x + math.sin(angle) * y
+    across = -math.sin(angle) * x + math.cos(angle) * y
+    bend = rng.uniform(0.05, 0.3) * np.sin(rng.uniform(1, 3) * along + rng.uniform(0, 6))
+    knot = np.hypot(along - rng.uniform(-1, 1), 2 * (across - rng.uniform(-1, 1)))
+    rings = rng.uniform(8, 30) * (across + bend + 0.3 * np.exp(-4 * knot**2))
+    grain = np.sin(rings) + 0.5 * np.sin(2.7 * rings + 4 * along)
+    fibre = rng.normal(0, 1, (1, size)).astype(np.float32)[:, (np.arange(size) * 7) % size]
+    tone, depth = rng.uniform(60, 190), rng.uniform(8, 28)
+    return np.asarray(tone + depth * grain + 2 * fibre, np.float32)
+
+
+def _shadow(rng: np.random.Generator, cover: Image.Image) -> Array:
+    """Return how much of the light the clock keeps from the wall."""
+    away = rng.uniform(-0.06, 0.06, 2) * cover.width
+    shape = cover.filter(ImageFilter.GaussianBlur(0.03 * cover.width))
+    moved = shape.transform(
+        cover.size, Image.Transform.AFFINE, (1, 0, float(away[0]), 0, 1, float(away[1]))
+    )
+    return np.asarray(moved, np.float32) / 255 * np.float32(rng.uniform(0.2, 0.6))
+
+
+def _reflections(rng: np.random.Generator, size: int) -> Array:
+    """Return the light that the glass throws back: up to two windows, and a sheen."""
+    x, y = _grid(size)
+    light = np.zeros((size, size), np.float32)
+    for _ in range(rng.integers(0, 3)):
+        angle, (cx, cy) = rng.uniform(0, math.pi), rng.uniform(-0.7, 0.7, 2)
+        u = math.cos(angle) * (x - cx) + math.sin(angle) * (y - cy)
+        v = -math.sin(angle) * (x - cx) + math.cos(angle) * (y - cy)
+        half = rng.uniform(0.08, 0.3), rng.uniform(0.15, 0.6)
+        edge = 0.06
+        inside = np.clip((half[0] - abs(u)) / edge, 0, 1) * np.clip((half[1] - abs(v)) / edge, 0, 1)
+        light += rng.uniform(20, 110) * inside
+    turn = rng.uniform(0, 2 * math.pi)
+    sheen = np.clip(math.cos(turn) * x + math.sin(turn) * y, 0, None) ** 2
+    return np.asarray(light + rng.uniform(0, 40) * sheen, np.float32)
+
+
+def _light(rng: np.random.Generator, size: int) -> Array:
+    """Return how bright the room is, from one side to the other."""
+    x, y = _grid(size)
+    turn = rng.uniform(0, 2 * math.pi)
+    slope = rng.uniform(0, 0.3) * (math.cos(turn) * x + math.sin(turn) * y)
+    return np.asarray(rng.uniform(0.6, 1.05) * (1 + slope), np.float32)
+
+
+def _taken(rng: np.random.Generator, picture: Array) -> Array:
+    """Return what a camera makes of it: a little out of focus, with noise."""
+    sharp = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    blurred = sharp.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.008) * picture.shape[0]))
+    noise = rng.normal(0, rng.uniform(1, 7), picture.shape)
+    pixels: Array = np.asarray(blurred, np.float32) + noise
+    return pixels.clip(0, 255).round().astype(np.uint8)

@@ -1,0 +1,209 @@
+"""The heads: every minute comes back from its code, and readings are those that agree best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import objectives
+from objectives.clock.heads import ClockHead, Hand, Output
+from objectives.clock.measure import common_sense_error, summarize
+from objectives.clock_reader import HEAD_NUMBERS, ClockHyperparameters
+from objectives.datasets import Dataset
+from objectives.program import ProgramCache
+from objectives.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+MINUTES = np.arange(720)
+minutes = st.integers(0, 719)
+# Each head, and the error in minutes that its classes may come to.
+HEADS: list[tuple[dict[str, Any], int]] = [
+    ({"head": "regression"}, 0),
+    ({"head": "regression", "regression_loss": "mae"}, 0),
+    ({"head": "regression_periodic"}, 0),
+    ({"head": "classification", "n_classes": 720}, 0),
+    ({"head": "classification", "n_classes": 72}, 5),
+    ({"head": "classification", "n_classes": 24}, 15),
+    *(
+        ({"head": "two_heads", "hour_output": hour, "minute_output": minute}, 0)
+        for hour in ("class", "regression")
+        for minute in ("class", "regression")
+    ),
+    ({"head": "two_heads", "minute_classes": 30}, 1),
+    ({"head": "hour_hand"}, 0),
+    ({"head": "hour_hand", "hand_activation": "unit_norm"}, 0),
+    ({"head": "both_hands"}, 0),
+    ({"head": "both_hands", "hand_activation": "unit_norm"}, 0),
+    ({"head": "soft_circular"}, 0),
+    ({"head": "soft_circular", "n_classes": 72, "label_shape": "von_mises"}, 0),
+    ({"head": "von_mises"}, 0),
+    ({"head": "hour_class_minute_circle"}, 0),
+]
+NAMES = ["-".join(map(str, setting.values())) for setting, _ in HEADS]
+
+
+def head_of(**setting: Any) -> ClockHead:
+    hyperparameters = ClockHyperparameters(**setting)
+    return objectives.get("clock").head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS))
+
+
+def ideal(head: ClockHead) -> Any:
+    """Return outputs that are right about each minute."""
+    return np.concatenate([output.part.ideal() for output in head.outputs], 1).astype(np.float32)
+
+
+def read(head: ClockHead, outputs: Any) -> Any:
+    return keras.ops.convert_to_numpy(head.predict(np.asarray(outputs, np.float32)))
+
+
+def test_every_head_is_tried() -> None:
+    (known,) = [info.levels for info in ClockHyperparameters.describe() if info.name == "head"]
+    assert {setting["head"] for setting, _ in HEADS} == set(known or ())
+
+
+# The measure.
+
+
+def test_error_is_the_shorter_way_round() -> None:
+    assert common_sense_error(11 * 60 + 55, 5) == 10
+    assert common_sense_error(5, 11 * 60 + 55) == 10
+    np.testing.assert_array_equal(common_sense_error(np.array([0, 0, 1]), np.array([360, 361, 1])),
+                                  [360, 359, 0])  # fmt: skip
+
+
+@given(minutes, minutes, st.integers(-2000, 2000))
+def test_error_is_a_distance_on_the_circle(a: int, b: int, turn: int) -> None:
+    error = common_sense_error(a, b)
+    assert 0 <= error <= 360
+    assert error == common_sense_error(b, a) == common_sense_error((a + turn) % 720, b + turn)
+    assert (error == 0) == (a == b)
+
+
+def test_all_measures_of_some_readings() -> None:
+    y = np.array([0, 60, 119, 719, 300])
+    predicted = np.array([0, 61, 124, 9, 660])
+    assert summarize(y, predicted) == {
+        "common_sense_error": (0 + 1 + 5 + 10 + 360) / 5,
+        "median_error": 5,
+        "p95_error": pytest.approx(290),
+        "within_1": 0.4,
+        "within_5": 0.6,
+        "within_10": 0.8,
+        "hour_accuracy": 0.4,
+    }
+
+
+# Codecs.
+
+
+@pytest.mark.parametrize("decoding", ["joint", "independent"])
+@pytest.mark.parametrize(("setting", "most"), HEADS, ids=NAMES)
+def test_every_minute_comes_back_from_its_code(
+    setting: dict[str, Any], most: int, decoding: str
+) -> None:
+    head = head_of(**setting, decoding=decoding)
+    outputs = ideal(head)
+    assert common_sense_error(read(head, outputs), MINUTES).max() == most
+    # No other label has a smaller loss.
+    losses = np.stack(
+        [
+            keras.ops.convert_to_numpy(head.loss(np.full(720, label), outputs))
+            for label in (0, 123, 719)
+        ]
+    )
+    for row, label in zip(losses, (0, 123, 719), strict=True):
+        own = keras.ops.convert_to_numpy(head.loss(MINUTES, outputs))[label]
+        assert own <= row.min() + 1e-3
+        assert np.isfinite(row).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(minute=minutes, aside=st.floats(-25, 25))
+def test_together_the_hands_forgive_an_hour_hand_that_is_a_little_off(
+    minute: int, aside: float
+) -> None:
+    """Up to half an hour of error in the hour hand costs nothing where the minute hand is right."""
+    hour, hand = Hand(720, "tanh"), Hand(60, "tanh")
+    angle = 2 * np.pi * (minute + aside) / 720
+    outputs = np.concatenate([[np.sin(angle), np.cos(angle)], hand.ideal()[minute]])[None]
+    parts = [Output("hour", hour), Output("minute", hand)]
+    assert read(ClockHead(parts, is_joint=True), outputs) == minute
+    apart = int(read(ClockHead(parts, is_joint=False), outputs)[0])
+    expected = round((minute + aside) % 720) % 720 // 60 * 60 + minute % 60
+    if abs((minute + aside) % 60 - 59.5) > 0.01 and abs((minute + aside) % 60) > 0.51:
+        assert apart == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4))
+def test_the_time_read_is_a_minute_of_the_dial_whatever_the_outputs(values: list[float]) -> None:
+    for setting in ({"decoding": "joint"}, {"decoding": "independent"}):
+        found = read(head_of(head="both_hands", **setting), [values])
+        assert 0 <= found[0] <= 719
+
+
+@given(st.floats(-50, 50, width=32))
+def test_a_number_beyond_the_dial_is_read_as_its_nearest_end(hours: float) -> None:
+    found = read(head_of(head="regression"), [[hours]])[0]
+    assert abs(found - min(max(hours * 60, 0), 719)) <= 0.51
+
+
+def test_the_weight_of_the_minute_counts() -> None:
+    outputs = np.zeros((720, 4), np.float32)
+    losses = [
+        keras.ops.convert_to_numpy(head_of(minute_weight=weight).loss(MINUTES, outputs))
+        for weight in (0.0, 1.0, 3.0)
+    ]
+    np.testing.assert_allclose(losses[2] - losses[0], 3 * (losses[1] - losses[0]), rtol=1e-5)
+
+
+def test_wide_labels_are_softer() -> None:
+    outputs = ideal(head_of(head="soft_circular", label_width=1.0))
+    sharp, soft = (head_of(head="soft_circular", label_width=width) for width in (1.0, 4.0))
+    assert np.mean(soft.loss(MINUTES, outputs)) > np.mean(sharp.loss(MINUTES, outputs)) + 1
+
+
+@pytest.mark.parametrize("name", ["n_classes", "minute_classes"])
+def test_classes_divide_the_dial(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"Expected a number that divides .*{name}=7"):
+        ClockHyperparameters(**{name: 7})
+
+
+# Networks.
+
+
+def memory(n: int = 64) -> Dataset:
+    """Return pictures of noise, of which each must be learned by heart."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (n, 16, 16, 1)).astype(np.uint8)
+    y = rng.permutation(720)[:n].astype(np.int32)
+    return Dataset("noise", x, y, x, y, 720, "")
+
+
+LEARNS = {"first_filters": 8, "patterns": 1, "convs_per_pattern": 1, "hidden_units": [256]}
+
+
+@pytest.mark.parametrize(("setting", "most"), HEADS, ids=NAMES)
+def test_a_head_learns_64_pictures_by_heart(setting: dict[str, Any], most: int) -> None:
+    hyperparameters = ClockHyperparameters(
+        **LEARNS, **setting, batch_size=16, epochs=200, learning_rate=0.003,
+        learning_rate_schedule="cosine",
+    )  # fmt: skip
+    result = train(
+        objectives.get("clock"), hyperparameters, memory(), seed=0,
+        metric="val_common_sense_error", maximize=False, report=lambda epoch, metrics: True,
+        programs=ProgramCache(),
+    )  # fmt: skip
+    assert result.value is not None
+    assert result.value < 2 + most
+    # Of soft labels the loss cannot fall below their entropy; a likelihood falls for ever, as the
+    # network becomes surer of the minute.
+    head = head_of(**setting)
+    least = np.mean(head.loss(MINUTES, ideal(head))) if most == 0 else 0.0
+    margin = 4.0 if setting["head"] == "von_mises" else 0.1
+    assert result.history["val_loss"][-1] < least + margin

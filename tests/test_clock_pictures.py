@@ -1,0 +1,197 @@
+"""Clocks: what is rendered, folders of a user's own, and how they are divided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objectives import DataOptions, datasets
+from objectives.clock import pictures, renderer
+from objectives.clock.dial import draw_dial, draw_style
+from objectives.clock.pictures import Rendering
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return
+
+
+def folder_of(path: Path, images: Any, labels: Any) -> Path:
+    """Write a user's folder."""
+    path.mkdir(exist_ok=True)
+    np.save(path / "images.npy", images)
+    np.save(path / "labels.npy", labels)
+    return path
+
+
+def some(n: int = 50) -> tuple[Any, Any]:
+    images = np.arange(n * 30 * 40).reshape(n, 30, 40).astype(np.uint8)
+    return images, np.stack([np.arange(n) % 12, np.arange(n) % 60], axis=1)
+
+
+# What is rendered.
+
+
+def test_a_seed_gives_the_same_picture_and_another_seed_another() -> None:
+    one = renderer.render(100, 75, (0, 7))
+    assert (one.shape, one.dtype) == ((75, 75), np.uint8)
+    np.testing.assert_array_equal(one, renderer.render(100, 75, (0, 7)))
+    for other in ((0, 8), (1, 7)):
+        assert (renderer.render(100, 75, other) != one).mean() > 0.5
+
+
+def test_sizes_show_the_same_clock() -> None:
+    small, large = renderer.render(200, 50, (0, 3)), renderer.render(200, 150, (0, 3))
+    reduced = large.reshape(50, 3, 50, 3).mean(axis=(1, 3))
+    assert np.corrcoef(small.ravel(), reduced.ravel())[0, 1] > 0.95
+
+
+def test_hands_show_the_minute_and_the_hour_hand_moves_between_the_hours() -> None:
+    style = draw_style(np.random.default_rng(0))
+    dials = [np.asarray(draw_dial(minute, style, 300).getchannel("L")) for minute in range(720)]
+    assert len({dial.tobytes() for dial in dials}) == 720
+    # An hour apart the minute hand is the same and only the middle of the dial differs.
+    different = np.argwhere(dials[60] != dials[0])
+    assert np.hypot(*(different - 150).T).max() < 0.7 * 150
+    # Half an hour apart the hour hand has moved by 15 degrees.
+    assert (dials[0] != dials[30]).any()
+
+
+def test_twelve_is_not_always_up() -> None:
+    """Rotation is real: a hand that points at 12 points anywhere in the picture."""
+
+    def darkest_side(rotation: float) -> set[int]:
+        # With both hands at 12 the picture's middle differs from that at 6:30 where they point.
+        sides = set()
+        for seed in range(12):
+            noon = renderer.render(0, 60, (seed,), rotation).astype(float)
+            half = renderer.render(390, 60, (seed,), rotation).astype(float)
+            y, x = np.indices(noon.shape) - 29.5
+            near = np.hypot(x, y) < 20
+            change = np.abs(noon - half) * near
+            angle = np.arctan2((change * x).sum(), -(change * y).sum())
+            sides.add(round(angle / (np.pi / 2)) % 4)
+        return sides
+
+    assert len(darkest_side(180.0)) >= 3
+
+
+def test_a_set_is_rendered_once_and_kept() -> None:
+    told: list[tuple[int, int]] = []
+    rendering = Rendering(size=16, n_images=250)
+    folder = pictures.rendered(rendering, lambda done, total: told.append((done, total)))
+    assert sum(done for done, _ in told) == 250
+    assert {total for _, total in told} == {250}
+    x, y = pictures.read(folder)
+    assert (x.shape, x.dtype) == ((250, 16, 16, 1), np.uint8)
+    assert sorted(y) == list(range(250))
+    for i in (0, 249):
+        np.testing.assert_array_equal(x[i, ..., 0], renderer.render(int(y[i]), 16, (0, i)))
+    again = pictures.rendered(rendering, lambda done, total: pytest.fail("rendered twice"))
+    assert again == folder
+    assert pictures.rendered(Rendering(size=16, n_images=250, seed=1)) != folder
+
+
+# How they are divided.
+
+
+def test_each_minute_gives_20_pictures_to_train_on_and_5_to_judge() -> None:
+    minutes = np.repeat(np.arange(720), 25)
+    parts = pictures.split(minutes, seed=0)
+    assert {name: len(part) for name, part in parts.items()} == {
+        "train": 14_400,
+        "validation": 1_800,
+        "test": 1_800,
+    }
+    counts = {name: np.bincount(minutes[part], minlength=720) for name, part in parts.items()}
+    assert set(counts["train"]) == {20}
+    assert set(counts["validation"]) == set(counts["test"]) == {2, 3}
+    everything = np.concatenate(list(parts.values()))
+    assert sorted(everything) == list(range(18_000))
+    other = pictures.split(minutes, seed=1)
+    assert (other["test"] != parts["test"]).any()
+
+
+def test_a_search_never_sees_the_test_part() -> None:
+    options = DataOptions(size=16, n_images=100, seed=3)
+    data = datasets.load("clock", options)
+    x_test, y_test = datasets.load_test("clock", options)
+    assert (len(data.x_train), len(data.x_validation), len(x_test)) == (80, 10, 10)
+    assert data.n_classes == 720
+    seen = {picture.tobytes() for picture in (*data.x_train, *data.x_validation)}
+    assert seen.isdisjoint(picture.tobytes() for picture in x_test)
+    assert not set(y_test) & set(data.y_train)  # of 100 pictures each has a minute of its own
+    assert datasets.input_shape("clock", options) == (16, 16, 1)
+    assert datasets.training_size("clock", options) == 80
+    assert len(datasets.load("clock", options.model_copy(update={"train_size": 7})).x_train) == 7
+
+
+# Folders.
+
+
+def test_a_folder_is_found_as_given_and_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = some()
+    folder = folder_of(tmp_path / "mine", images, labels)
+    data = datasets.load(str(folder), DataOptions())
+    assert data.x_train.shape[1:] == (30, 40, 1)
+    assert datasets.labels(str(folder)) == "minute"
+    monkeypatch.setenv("HPO_DATA", str(tmp_path))
+    assert datasets.load("mine", DataOptions()).sha256 == data.sha256
+    floats = folder_of(tmp_path / "floats", images / 255, labels)
+    assert datasets.load(str(floats), DataOptions()).x_train.dtype == np.float32
+
+
+IMAGES, LABELS = some()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (IMAGES[..., None], LABELS, r"^Expected pictures \(n, height, width\).*\(50, 30, 40, 1\)"),
+        (IMAGES.astype(int), LABELS, r"^Expected pictures .* of uint8 or float.*int64"),
+        (IMAGES[:0], LABELS[:0], r"^Expected pictures .*\(0, 30, 40\)"),
+        (IMAGES, LABELS[:49], r"^Expected labels \(50, 2\) of integers.*\(49, 2\)"),
+        (IMAGES, LABELS[:, 0], r"^Expected labels \(50, 2\).*\(50,\)"),
+        (IMAGES, LABELS.astype(float), r"^Expected labels \(50, 2\) of integers.*float64"),
+        (IMAGES, LABELS + 1, r"^Expected the hour .* from 0 to 11.*hour from 1 to 12"),
+        (IMAGES, LABELS * [1, 2], r"^Expected the minute .* from 0 to 59.*minute from 0 to 98"),
+        (IMAGES, LABELS - 1, r"^Expected the hour .*hour from -1 to 10"),
+    ],
+)
+def test_a_folder_that_holds_something_else_is_refused_before_training(
+    tmp_path: Path, images: Any, labels: Any, words: str
+) -> None:
+    folder = folder_of(tmp_path / "mine", images, labels)
+    with pytest.raises(ValueError, match=words):
+        datasets.check(str(folder), DataOptions())
+
+
+def test_float_pictures_are_from_0_to_1(tmp_path: Path) -> None:
+    for values in (IMAGES.astype(float), np.where(IMAGES == 7, np.nan, IMAGES / 255)):
+        folder = folder_of(tmp_path / "mine", values, LABELS)
+        with pytest.raises(ValueError, match=r"^Expected float pictures from 0 to 1"):
+            datasets.load(str(folder), DataOptions())
+
+
+def test_a_folder_that_lacks_a_file_or_has_a_pickle_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "mine", IMAGES, LABELS)
+    np.save(folder / "labels.npy", np.array([{"hour": 1}]), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"^Expected an array of numbers in .*labels.npy"):
+        datasets.check(str(folder), DataOptions())
+    (folder / "labels.npy").unlink()
+    with pytest.raises(ValueError, match=r"^Expected labels.npy in .*no such file"):
+        datasets.check(str(folder), DataOptions())
+
+
+def test_options_of_rendered_clocks_belong_to_these(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "mine", IMAGES, LABELS)
+    for name in ("digits", str(folder)):
+        with pytest.raises(ValueError, match=r"^Expected size for rendered clocks only"):
+            datasets.check(name, DataOptions(size=75))
