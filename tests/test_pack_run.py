@@ -196,6 +196,16 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
     assert log.count("8 trials at once failed, trying fewer") == 1
     assert log.count("4 trials at once failed, trying fewer") == 1
     assert log.count("at once failed") == 2  # what has been learned holds for the later ones
+    # And a worker takes no more of these than it will train.
+    trials = ended(study)
+    for late in trials[8:]:
+        assert late.datetime_start is not None
+        running = [
+            trial
+            for trial in trials
+            if trial.datetime_start <= late.datetime_start < trial.datetime_complete
+        ]
+        assert len(running) <= 2
 
 
 def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) -> None:
