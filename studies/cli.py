@@ -21,6 +21,7 @@ from studies.cli_options import (
     Heartbeat,
     Lanes,
     Name,
+    Quick,
     Set,
     Storage,
     Study,
@@ -84,6 +85,7 @@ def run(
     name: Name = None,
     n_trials: Trials = None,
     set_: Set = None,
+    quick: Quick = False,
     artifacts: Artifacts = None,
     heartbeat: Heartbeat = 10.0,
     grace: Grace = 60.0,
@@ -101,9 +103,14 @@ def run(
 
     opened = _open(storage)
     found = find_or_create_study(
-        study, opened, overrides=overrides(set_, name, n_trials), artifacts=artifacts
+        study,
+        opened,
+        overrides=overrides(set_, name, n_trials),
+        artifacts=artifacts,
+        quick=quick,
     )
-    fetch_data(definition_of(found))
+    with progress.rendering_progress(_console()) as rendered:
+        fetch_data(definition_of(found), rendered)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
     passed += [f"--lanes={lanes}"] if lanes else []
@@ -129,6 +136,7 @@ def create(
     name: Name = None,
     n_trials: Trials = None,
     set_: Set = None,
+    quick: Quick = False,
     artifacts: Artifacts = None,
     storage: Storage = STORAGE,
 ) -> None:
@@ -139,7 +147,11 @@ def create(
     from studies.create import find_or_create_study
 
     found = find_or_create_study(
-        study, _open(storage), overrides=overrides(set_, name, n_trials), artifacts=artifacts
+        study,
+        _open(storage),
+        overrides=overrides(set_, name, n_trials),
+        artifacts=artifacts,
+        quick=quick,
     )
     _say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
 
@@ -274,6 +286,56 @@ def model(
 
     number = save_model(_find(study, storage), output, trial)
     _say(f"The network of trial {number} is written to {output}")
+
+
+@app.command("test")
+def judge(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Judge the best trial's network on the test part, which no search has seen. Once.
+
+    Example: hpo test fashion-mlp-grid
+    """
+    from studies import tables
+    from studies.create import find_study, open_study
+    from studies.final_test import look, looks_at
+
+    opened = _open(storage)
+    found = open_study(find_study(study, opened), opened)
+    before = looks_at(found)
+    now = look(found, trial)
+    _say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
+    _print(tables.look_table(found, now))
+    if before:
+        _say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at}.")
+        _say("Whoever chooses by it has no test part left.")
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(help="A data set, or a path.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png file.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
+    set_: Set = None,
+) -> None:
+    """Draw pictures that a search may see, each with its label, on one sheet.
+
+    Example: hpo data clock -o sheet.png --set size=150
+    """
+    from objectives import DataOptions, datasets
+    from objectives.sheet import contact_sheet
+    from studies.progress import rendering_progress
+
+    options = DataOptions(**overrides(set_, None, None))
+    datasets.check(name, options)
+    with rendering_progress(_console()) as progress:
+        datasets.prepare(name, options, progress)
+    contact_sheet(datasets.load(name, options), n, options.seed).save(output)
+    _say(f"{n} pictures of {name} are drawn in {output}")
 
 
 @app.command()

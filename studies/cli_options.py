@@ -28,6 +28,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE: fix a hyperparameter, or a key such as search.seed."),
 ]
+Quick = Annotated[bool, typer.Option("--quick", help="The study's small form, for a first look.")]
 Artifacts = Annotated[
     Path | None,
     typer.Option(

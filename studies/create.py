@@ -142,6 +142,7 @@ def find_or_create_study(
     *,
     overrides: Mapping[str, Any],
     artifacts: str | Path | None = None,
+    quick: bool = False,
 ) -> optuna.Study:
     """Return the study that `source` means, made now where it is not there.
 
@@ -150,6 +151,7 @@ def find_or_create_study(
         storage: The storage.
         overrides: Keys of the definition to replace, as for `load_definition`.
         artifacts: The folder for trained networks.
+        quick: Whether to take the small form of one of the catalogue or of a file.
 
     Raises:
         FileNotFoundError: There is no such study anywhere.
@@ -157,9 +159,9 @@ def find_or_create_study(
         TakenNameError: Another study has this name.
     """
     stored = None
-    if source in optuna.get_all_study_names(storage):
+    if not quick and source in optuna.get_all_study_names(storage):
         stored = open_study(source, storage).user_attrs.get(DEFINITION_KEY)
-    table = read_table(source) if stored is None else stored
+    table = read_table(source, quick=quick) if stored is None else stored
     definition = parse_definition(with_overrides(table, overrides))
     return create_study(definition, storage, artifacts=artifacts)
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +22,8 @@ from studies.search_options import SearchOptions, keyed
 from studies.space import DefinitionError, Factor, Space
 from studies.space_parser import SEED, parse_space
 
-DIRECTIONS = {"val_accuracy": "maximize", "val_loss": "minimize"}
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
+SECTIONS = ("data", "search")  # tables of which [quick] replaces single lines
 EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -34,8 +34,9 @@ class StudyDefinition(BaseModel):
     Attributes:
         name: The study's name in the storage.
         objective: A registered objective, or `package.module:function` of the user.
-        dataset: A known data set or the path of an `.npz`; None for a function.
-        metric: What a trial's value is, `val_accuracy` or `val_loss`; free for a function.
+        dataset: A known data set, the path of an `.npz` or of a folder of clocks; None for a
+            function.
+        metric: What a trial's value is, one of the objective's metrics; free for a function.
         direction: `maximize` or `minimize`.
         backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
             trains the objective faster.
@@ -51,7 +52,7 @@ class StudyDefinition(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     objective: str
     dataset: str | None = None
-    metric: str = "val_accuracy"
+    metric: str
     direction: Literal["maximize", "minimize"]
     backend: Literal["auto", "jax", "tensorflow"] = "auto"
     keep: int = Field(10, ge=0)
@@ -174,24 +175,30 @@ class StudyDefinition(BaseModel):
                 f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
             )
         dataset = self.dataset
-        keyed("dataset", lambda: datasets.check(dataset))
-        if self.metric not in DIRECTIONS:
-            raise DefinitionError("metric", str(unknown_name("a metric", self.metric, DIRECTIONS)))
-        if self.direction != DIRECTIONS[self.metric]:
+        keyed("dataset", lambda: datasets.check(dataset, self.data))
+        if datasets.labels(dataset) != network.labels:
+            raise DefinitionError(
+                "dataset",
+                f"Expected labels that are each a {network.labels}, for {self.objective}. "
+                f"Received: {dataset!r}, whose labels are each a {datasets.labels(dataset)}.",
+            )
+        metrics = network.metrics
+        if self.metric not in metrics:
+            raise DefinitionError("metric", str(unknown_name("a metric", self.metric, metrics)))
+        if self.direction != metrics[self.metric]:
             raise DefinitionError(
                 "direction",
-                f"Expected {DIRECTIONS[self.metric]!r} for {self.metric}. "
+                f"Expected {metrics[self.metric]!r} for {self.metric}. "
                 f"Received: direction={self.direction!r}.",
             )
-        size = datasets.training_size(self.dataset)
-        most = None if size is None else size - ceil(size * self.data.validation_fraction)
+        most = datasets.training_size(dataset, self.data)
         if most is not None and (self.data.train_size or 0) > most:
             raise DefinitionError(
                 "data.train_size",
                 f"Expected at most the {most} pictures that the validation part leaves. "
                 f"Received: train_size={self.data.train_size}.",
             )
-        shape = datasets.input_shape(self.dataset)
+        shape = datasets.input_shape(dataset, self.data)
         for point in self.factors.examples(EXAMPLES):
             settings = self.factors.resolve(point)
             settings.pop(SEED, None)
@@ -224,27 +231,33 @@ def catalog() -> dict[str, Path]:
 
 
 def load_definition(
-    source: str | Path, overrides: Mapping[str, Any] | None = None
+    source: str | Path, overrides: Mapping[str, Any] | None = None, *, quick: bool = False
 ) -> StudyDefinition:
     """Read a study's definition.
 
     Args:
         source: The name of a study of the catalogue, or the path of a TOML file.
         overrides: Keys to replace: `name`, `search.seed`, or a hyperparameter, which is then fixed.
+        quick: Whether to take its small form; see `read_table`.
 
     Raises:
         FileNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
-    return parse_definition(with_overrides(read_table(source), overrides or {}))
+    return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
 
 
-def read_table(source: str | Path) -> dict[str, Any]:
+def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
     """Read a definition as it stands in its file, not yet validated.
+
+    Args:
+        source: The name of a study of the catalogue, or the path of a TOML file.
+        quick: Whether to take its small form, whose name ends in -quick: the lines of the file's
+            table `[quick]` then replace others, as overrides do.
 
     Raises:
         FileNotFoundError: There is no such study and no such file.
-        DefinitionError: The file is not TOML.
+        DefinitionError: The file is not TOML, or has no small form.
     """
     shipped = catalog()
     path = shipped.get(str(source), Path(source))
@@ -252,9 +265,19 @@ def read_table(source: str | Path) -> dict[str, Any]:
         remedy = "Or name a .toml file that exists."
         raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(str(path), f"Expected TOML. Received: {error}.") from None
+    small = table.pop("quick", None)
+    if not quick:
+        return table
+    if not isinstance(small, dict):
+        raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
+    lines = {"name": f"{table.get('name')}-quick"}
+    for key, value in small.items():
+        is_section = key in SECTIONS and isinstance(value, dict)
+        lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
+    return with_overrides(table, lines)
 
 
 def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
@@ -264,9 +287,12 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
     given = dict(table)
-    if "direction" not in given and ":" not in str(given.get("objective")):
+    if ":" not in str(given.get("objective")):
+        known = given.get("objective") in objectives.names()
+        metrics = objectives.get(given["objective"]).metrics if known else {}
+        given.setdefault("metric", next(iter(metrics), "val_accuracy"))
         # A metric that nobody knows is an error of its own line, not of a missing direction.
-        given["direction"] = DIRECTIONS.get(str(given.get("metric", "val_accuracy")), "maximize")
+        given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
     try:
         return StudyDefinition.model_validate(given)
     except pydantic.ValidationError as error:

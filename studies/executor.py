@@ -179,6 +179,17 @@ class Executor:
         """Write where a trial is to `file`; raises as `train_epoch`."""
         self._ask({"call": "checkpoint", "id": trial_id, "file": str(file)})
 
+    def judge(self, request: Message) -> Message:
+        """Judge a kept network on the test part of its data set; raises as `train_epoch`.
+
+        Args:
+            request: objective, hyperparameters, dataset, data; file, of the network.
+
+        Returns:
+            metrics; n, the number of pictures.
+        """
+        return self._ask({"call": "judge", **request})
+
     def call_function(self, request: Message) -> Message:
         """Call a user's function.
 

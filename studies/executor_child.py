@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from studies.trainer import Trainer
 
 Handler = Callable[[Message], Message]
-CALLS = ("prepare", "add", "train_epoch", "stop", "take_ended", "save", "checkpoint")
+CALLS = ("prepare", "add", "train_epoch", "stop", "take_ended", "save", "checkpoint", "judge")
 
 
 class FunctionCaller:

@@ -15,7 +15,8 @@ from typing import IO
 
 import optuna
 
-from objectives import archives
+from objectives import archives, datasets
+from objectives.clock.pictures import Progress
 from storage import TrialStorage, is_claimable, is_running
 from studies.create import ARTIFACTS_KEY, create_study
 from studies.definition import StudyDefinition, load_definition
@@ -114,15 +115,23 @@ def work_here(
     return not crew.stopping()
 
 
-def fetch_data(definition: StudyDefinition) -> None:
-    """Download a study's data set, where it has to be, in front of the person who waits for it.
+def fetch_data(definition: StudyDefinition, progress: Progress | None = None) -> None:
+    """Download or render a study's data set, where it has to be, in front of who waits for it.
+
+    Args:
+        definition: The study.
+        progress: Told while clocks are rendered.
 
     Raises:
         LaunchError: It is nowhere and cannot be downloaded.
         ValueError: The name is neither known nor that of a file.
     """
     name = definition.dataset
-    if name is None or name == "digits" or archives.find(name) is not None:
+    if name is None:
+        return
+    if datasets.labels(name) == "minute":
+        return datasets.prepare(name, definition.data, progress)
+    if name == "digits" or archives.find(name) is not None:
         return
     executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
     try:

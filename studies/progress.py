@@ -11,6 +11,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -51,6 +59,22 @@ def live_progress(study: optuna.Study, console: Console) -> Iterator[Callable[[]
         return
     with Live(status_block(study), console=console, auto_refresh=False) as live:
         yield lambda: live.update(status_block(study), refresh=True)
+
+
+@contextmanager
+def rendering_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while pictures are rendered; yield what takes how many more there are, of all."""
+    columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task: TaskID | None = None
+
+        def tick(more: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task("rendering pictures", total=total)
+            bar.advance(task, more)
+
+        yield tick
 
 
 def best_or_none(study: optuna.Study) -> FrozenTrial | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -21,6 +21,9 @@ from studies.definition import StudyDefinition, catalog, parse_definition, read_
 from studies.progress import best_or_none, status_block
 from studies.ranking import best_rows
 from studies.space_parser import SEED
+
+if TYPE_CHECKING:
+    from studies.final_test import Look
 
 REDRAW = 1.0  # seconds
 WIDEST = 5  # parameters that have columns of their own
@@ -52,6 +55,18 @@ def storage_table(storage: TrialStorage) -> RenderableType:
         )
     if not table.rows:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
+    return table
+
+
+def look_table(study: optuna.Study, look: Look) -> Table:
+    """Return what a look at the test part came to, beside what chose the trial."""
+    table = _table(None, "metric", "test", "validation")
+    trial = study.trials[look.trial]
+    history, best = trial.user_attrs["history"], trial.user_attrs["best_epoch"]
+    for name, value in look.metrics.items():
+        seen = history.get(f"val_{name}", [])
+        chosen = seen[best - 1] if best <= len(seen) else None
+        table.add_row(name, *("" if v is None else f"{v:.4f}" for v in (value, chosen)))
     return table
 
 
@@ -124,7 +139,7 @@ def watch_status(storage: TrialStorage, name: str | None, console: Console) -> N
             live.update(status_view(storage, name), refresh=True)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str | None, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
     first, *others = columns
     table.add_column(first, no_wrap=True)

@@ -1,0 +1,126 @@
+"""The look at the test part: on the network that was kept, recorded, and told a second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from commands import hpo, start_worker, states
+from PIL import Image
+from small_studies import table
+
+from objectives import datasets
+from studies import create_study, load_model, load_study
+from studies.definition import parse_definition
+from studies.final_test import look, looks_at
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+CLOCKS: dict[str, Any] = {
+    "objective": "clock",
+    "dataset": "clock",
+    "data": {"size": 16, "n_images": 200},
+    "search": {"design": "grid"},
+    "fixed": {
+        "epochs": 2, "first_filters": 2, "patterns": 1, "hidden_units": [8], "label_width": 2.0,
+    },
+    "space": {"head": ["both_hands", "soft_circular", "regression"]},
+}  # fmt: skip
+
+
+def trained(url: str, folder: Path, **lines: Any) -> optuna.Study:
+    """Make a study and work on it."""
+    study = create_study(parse_definition(table(**lines)), url, artifacts=folder / "artifacts")
+    assert start_worker("s", url=url, folder=folder).wait(timeout=200) == 0
+    return study
+
+
+def test_the_test_part_is_looked_at_once_and_it_is_said_when_not(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = trained(sqlite_url, tmp_path, fixed={"epochs": 2})
+    found = look(study)
+    assert found.trial == study.best_trial.number
+    assert found.n == 360
+    network = load_model(study)
+    loss, accuracy = network.evaluate(*datasets.load_test("digits"), verbose=0)
+    assert found.metrics == {
+        "loss": pytest.approx(loss, rel=1e-4),
+        "accuracy": pytest.approx(accuracy),
+    }
+    said = hpo("test", "s", "--trial", "1", url=sqlite_url, folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert "look 2 at the test part" in said.stdout
+    assert found.at in said.stdout
+    assert max(map(len, said.stdout.splitlines())) <= 80
+    again, _ = load_study("s", sqlite_url)
+    assert [each.trial for each in looks_at(again)] == [found.trial, 1]
+    assert looks_at(again)[0] == found
+    # No trial knows of it.
+    assert not any("test" in key for trial in again.trials for key in trial.user_attrs)
+
+
+def test_a_network_that_is_not_kept_cannot_be_looked_at(sqlite_url: str, tmp_path: Path) -> None:
+    study = trained(sqlite_url, tmp_path, keep=1, fixed={"epochs": 1})
+    dropped = next(t.number for t in study.trials if t.number != study.best_trial.number)
+    with pytest.raises(FileNotFoundError, match="Expected a trial whose network is kept"):
+        look(study, dropped)
+    assert looks_at(study) == []
+
+
+def test_a_function_has_no_test_part_that_is_known(sqlite_url: str, tmp_path: Path) -> None:
+    lines = {"objective": "user_objectives:quick", "dataset": None, "metric": "value"}
+    definition = parse_definition(
+        table(**lines, direction="minimize", space={"x": {"low": 0.0, "high": 1.0}})
+    )
+    study = create_study(definition, sqlite_url)
+    with pytest.raises(ValueError, match=r"^Expected a study of clock or cnn or mlp"):
+        look(study)
+
+
+# Clocks, from the first picture to the last look.
+
+
+def test_a_search_among_heads_and_the_look_at_its_best(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    study = trained(sqlite_url, tmp_path, **CLOCKS)
+    assert states(study) == {"COMPLETE": 3}
+    assert study.direction.name == "MINIMIZE"
+    for trial in study.trials:
+        history = trial.user_attrs["history"]
+        assert set(history) == {
+            "loss", "common_sense_error", "val_loss", "val_common_sense_error", "val_median_error",
+            "val_p95_error", "val_within_1", "val_within_5", "val_within_10", "val_hour_accuracy",
+        }  # fmt: skip
+        assert trial.value == min(history["val_common_sense_error"])
+        assert trial.user_attrs["renderer"] == 1
+    found = look(study)
+    assert found.n == 20
+    assert set(found.metrics) == {
+        "loss", "common_sense_error", "median_error", "p95_error", "within_1", "within_5",
+        "within_10", "hour_accuracy",
+    }  # fmt: skip
+    assert 0 < (found.metrics["common_sense_error"] or 0) < 360
+
+
+def test_labels_and_objective_belong_together() -> None:
+    for lines, words in (
+        ({"objective": "clock"}, r"labels that are each a minute, for clock.*'digits'"),
+        ({"dataset": "clock"}, r"labels that are each a class, for mlp.*'clock'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            parse_definition(table(**lines))
+
+
+def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ["--set", "size=20", "--set", "n_images=100"]
+    said = hpo("data", "clock", "-o", "sheet.png", "-n", "6", *options, url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 160, 2 * (160 + 18))
+    said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
