@@ -34,6 +34,8 @@ class Objective:
         metrics: What a study can optimize, and in which direction; the first is the default.
         labels: What the labels are: a "class" from 0, or a "minute" of the dial from 0 to 719.
         head_numbers: Tunable settings that the head reads, so that they can be variables.
+        figures: The module that draws what a network makes of pictures, with `draw` and `plots`
+            as `objectives.clock.figures` has them; None for none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Objective:
     metrics: Mapping[str, Direction]
     labels: Literal["class", "minute"]
     head_numbers: tuple[str, ...] = ()
+    figures: str | None = None
 
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
@@ -66,6 +69,7 @@ _OBJECTIVES = (
         metrics=CLOCK_METRICS,
         labels="minute",
         head_numbers=clock_reader.HEAD_NUMBERS,
+        figures="objectives.clock.figures",
     ),
     Objective(
         name="cnn",

@@ -5,10 +5,10 @@ This package knows Optuna and SQLAlchemy, and neither Keras nor objectives.
 
 from storage.artifacts import (
     artifact_store,
-    best_artifact,
     delete_artifacts,
     is_among_best,
-    keep_artifact,
+    keep_artifacts,
+    read_artifact,
 )
 from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
@@ -37,7 +37,6 @@ __all__ = [
     "Worker",
     "artifact_store",
     "beat",
-    "best_artifact",
     "claim",
     "count_claimable",
     "create_storage",
@@ -49,8 +48,9 @@ __all__ = [
     "is_among_best",
     "is_claimable",
     "is_running",
-    "keep_artifact",
+    "keep_artifacts",
     "overview",
+    "read_artifact",
     "record_attributes",
     "record_worker",
     "requeue",

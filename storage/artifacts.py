@@ -1,4 +1,4 @@
-"""The trained networks of the best trials, through Optuna's artifact store.
+"""The trained networks and the figures of the best trials, through Optuna's artifact store.
 
 The store is a folder; its path is recorded with the study. Only the best `keep` are held, since
 a study of thousands of trials would fill a disk.
@@ -6,6 +6,7 @@ a study of thousands of trials would fill a disk.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy
@@ -43,47 +44,50 @@ def is_among_best(storage: TrialStorage, study_id: int, value: float, keep: int)
     return sum(v >= value if maximize else v <= value for _, v in best) < keep
 
 
-def keep_artifact(
+def keep_artifacts(
     storage: TrialStorage,
     store: FileSystemArtifactStore,
     study_id: int,
     trial: FrozenTrial,
-    file: Path,
+    files: Sequence[Path],
     keep: int,
 ) -> None:
-    """Store the file of a trial that is about to end among the best, and drop who is pushed out.
+    """Store the files of a trial that is about to end among the best; drop who is pushed out.
 
-    Two workers that finish at the same moment may leave a file too many, which a later call
-    removes.
+    Two workers that finish at the same moment may leave a trial's files too many, which a later
+    call removes.
 
     Args:
         storage: The storage.
         store: The artifact store of the study.
         study_id: The study, of one direction.
         trial: The trial, still RUNNING.
-        file: What to keep of it.
+        files: What to keep of it.
         keep: The number of trials whose files are held.
 
     Raises:
-        OSError: The file cannot be copied into the store.
+        OSError: A file cannot be copied into the store.
         UpdateFinishedTrialError: The trial has ended elsewhere.
     """
-    upload_artifact(
-        artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
-    )
+    for file in files:
+        upload_artifact(
+            artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
+        )
     for trial_id, _ in _best_trials(storage, study_id, keep + SPARE)[keep - 1 :]:
         delete_artifacts(storage, store, storage.get_trial(trial_id))
 
 
-def best_artifact(
-    storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial
+def read_artifact(
+    storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial, suffix: str
 ) -> bytes:
-    """Return the content of the file that was kept of a trial.
+    """Return the content of the file of some ending that was kept of a trial.
 
     Raises:
         FileNotFoundError: None was kept, or others have pushed it out since.
     """
     for meta in get_all_artifact_meta(trial, storage=storage):
+        if Path(meta.filename).suffix != suffix:
+            continue
         try:
             with store.open_reader(meta.artifact_id) as reader:
                 return reader.read()

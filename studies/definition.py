@@ -52,7 +52,7 @@ class StudyDefinition(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     objective: str
     dataset: str | None = None
-    metric: str
+    metric: str = "val_accuracy"
     direction: Literal["maximize", "minimize"]
     backend: Literal["auto", "jax", "tensorflow"] = "auto"
     keep: int = Field(10, ge=0)

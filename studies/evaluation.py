@@ -16,7 +16,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives import datasets
-from storage import TrialStorage, artifact_store, is_among_best, keep_artifact, requeue
+from storage import TrialStorage, artifact_store, is_among_best, keep_artifacts, requeue
 from studies.checkpoints import checkpoint_file
 from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
 from studies.definition import StudyDefinition
@@ -118,13 +118,19 @@ class Evaluation:
     def request(self, tasks: list[Message]) -> Message:
         """Return what the executor is asked to train."""
         return {
-            "objective": self.definition.objective,
-            "dataset": self.definition.dataset,
-            "data": self.definition.data.model_dump(),
+            **self._subject,
             "levels": self.definition.levels,
             "metric": self.definition.metric,
             "maximize": self.definition.direction == "maximize",
             "tasks": tasks,
+        }
+
+    @property
+    def _subject(self) -> Message:
+        return {
+            "objective": self.definition.objective,
+            "dataset": self.definition.dataset,
+            "data": self.definition.data.model_dump(),
         }
 
     def lanes(self, executor: Executor) -> int:
@@ -220,16 +226,28 @@ class Evaluation:
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
-                executor.save(claimed._trial_id, file)
+                told = executor.save({"id": claimed._trial_id, "file": str(file), **self._subject})
+                files = [file, *map(Path, told["figures"])]
                 store = artifact_store(self._artifacts)
                 patiently(
-                    lambda: keep_artifact(self.storage, store, study_id, claimed, file, keep),
+                    lambda: keep_artifacts(self.storage, store, study_id, claimed, files, keep),
                     self.stopping,
                 )
+            if told["plots"] and is_among_best(self.storage, study_id, value, 1):
+                self._show(told["plots"])
         except (OSError, TrialError, ExecutorDiedError) as error:
             # A full disk, here or in the child, or a folder that this machine does not have, must
             # not cost the result.
             logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
+
+    def _show(self, plots: Mapping[str, str]) -> None:
+        """Put plots of the best trial on the study's page of the dashboard."""
+        import plotly.io
+        from optuna_dashboard import save_plotly_graph_object
+
+        for name, text in plots.items():
+            figure = plotly.io.from_json(text)
+            save_plotly_graph_object(self.study, figure, graph_object_id=name)
 
     def requeue(self, claimed: FrozenTrial) -> Outcome:
         """Queue a trial again, since this worker was told to stop."""

@@ -171,9 +171,17 @@ class Executor:
         self.programs_built = answer["programs_built"]
         return list(answer["results"])
 
-    def save(self, trial_id: int, file: Path) -> None:
-        """Write the network of a trial taken out last to `file`; raises as `train_epoch`."""
-        self._ask({"call": "save", "id": trial_id, "file": str(file)})
+    def save(self, request: Message) -> Message:
+        """Write the network of a trial taken out last; raises as `train_epoch`.
+
+        Args:
+            request: id; objective, dataset, data; file, of the network, in a folder of its own.
+
+        Returns:
+            figures: the files that were drawn beside it; plots: name -> Plotly's JSON, for the
+            study's page.
+        """
+        return self._ask({"call": "save", **request})
 
     def checkpoint(self, trial_id: int, file: Path) -> None:
         """Write where a trial is to `file`; raises as `train_epoch`."""

@@ -17,7 +17,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import TrialStorage, artifact_store, best_artifact
+from storage import TrialStorage, artifact_store, read_artifact
 from studies.create import ARTIFACTS_KEY
 from studies.ranking import best_rows
 
@@ -106,7 +106,7 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     number = best[0].number if trial is None else trial
     trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
-    path.write_bytes(best_artifact(storage, store, storage.get_trial(trial_id)))
+    path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))
     return number
 
 

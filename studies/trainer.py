@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from studies.channel import Message, describe_error, finite
 
 if TYPE_CHECKING:
+    from objectives import Hyperparameters
     from objectives.checkpoint import Checkpoint
     from objectives.packing import Pack, Task, TrainingResult, Trial
 
@@ -70,7 +72,7 @@ class Trainer:
         self._data: dict[str, Any] = {}
         self._pack: Pack | None = None
         self._known: dict[Trial, _Known] = {}
-        self._results: dict[int, TrainingResult] = {}
+        self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
 
     @property
     def wanted(self) -> int:
@@ -132,17 +134,39 @@ class Trainer:
     def take_ended(self, request: Message) -> Message:
         """Take out the trials that have ended; their networks can be saved until the next time."""
         assert self._pack is not None
-        ended = [(self._known.pop(trial), result) for trial, result in self._pack.take_ended()]
-        self._results = {known.id: result for known, result in ended}
+        self._results, described = {}, []
+        for trial, result in self._pack.take_ended():
+            known = self._known.pop(trial)
+            self._results[known.id] = trial.task.hyperparameters, result
+            described.append({"id": known.id, **_described(known, result)})
         return {
-            "results": [{"id": known.id, **_described(known, result)} for known, result in ended],
+            "results": described,
             "programs_built": self._programs.built,
         }
 
     def save(self, request: Message) -> Message:
-        """Write the network of a trial that was just taken out to a file."""
-        self._results[request["id"]].model().save(request["file"])
-        return {}
+        """Write the network of a trial that was just taken out to a file, and figures beside it.
+
+        The figures show what the network makes of the validation pictures, where the objective
+        has some.
+        """
+        import objectives
+
+        objective, file = objectives.get(request["objective"]), Path(request["file"])
+        hyperparameters, result = self._results[request["id"]]
+        network = result.model()
+        network.save(file)
+        if objective.figures is None:
+            return {"figures": [], "plots": {}}
+        from objectives import judge
+
+        data = self._load(request)
+        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
+        x, y = data.x_validation, data.y_validation
+        _, predicted = judge.losses_and_predictions(network, head, x, y).T
+        figures = import_module(objective.figures)
+        drawn = figures.draw(file.parent, x, y, predicted)
+        return {"figures": [str(each) for each in drawn], "plots": figures.plots(y, predicted)}
 
     def checkpoint(self, request: Message) -> Message:
         """Write where trials are to files."""
@@ -160,9 +184,9 @@ class Trainer:
 
         objective = objectives.get(request["objective"])
         hyperparameters = objective.hyperparameters(**request["hyperparameters"])
+        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
         x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))
         network = keras.models.load_model(request["file"], compile=False)
-        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
         scores = judge.losses_and_predictions(network, head, x, y)
         return {"metrics": finite(judge.metrics(head, scores, y)), "n": len(x)}
 

@@ -12,13 +12,13 @@ from queues import adaptive
 from storage import (
     TrialStorage,
     artifact_store,
-    best_artifact,
     claim,
     create_storage,
     delete_artifacts,
     enqueue,
     is_among_best,
-    keep_artifact,
+    keep_artifacts,
+    read_artifact,
 )
 
 VALUES = [0.3, 0.1, 0.5, 0.2, 0.5, 0.4]
@@ -37,9 +37,9 @@ def finish(
     """End a trial as a worker does: its network is kept where it is among the best."""
     (trial,) = claim(storage, study_id)
     if is_among_best(storage, study_id, value, keep):
-        file = folder / "network"
+        file = folder / "network.keras"
         file.write_bytes(f"{trial.number}".encode())
-        keep_artifact(storage, artifact_store(folder / "store"), study_id, trial, file, keep)
+        keep_artifacts(storage, artifact_store(folder / "store"), study_id, trial, [file], keep)
     storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
     return trial
 
@@ -86,12 +86,12 @@ def test_the_worst_is_pushed_out_and_its_network_is_no_longer_found(
     study_id = new_study(storage, MAXIMIZE)
     worst, best = (finish(storage, tmp_path, study_id, value, keep=2) for value in (0.1, 0.3))
     store = artifact_store(tmp_path / "store")
-    assert best_artifact(storage, store, worst) == b"0"
+    assert read_artifact(storage, store, worst, ".keras") == b"0"
     finish(storage, tmp_path, study_id, 0.2, keep=2)
     reader = create_storage(storage_url, writes=False)
-    assert best_artifact(reader, store, best) == b"1"
+    assert read_artifact(reader, store, best, ".keras") == b"1"
     with pytest.raises(FileNotFoundError, match=r"Received: trial=0\. Only the networks"):
-        best_artifact(reader, store, worst)
+        read_artifact(reader, store, worst, ".keras")
 
 
 def test_a_trial_of_which_nothing_was_kept_has_no_network(
@@ -99,7 +99,7 @@ def test_a_trial_of_which_nothing_was_kept_has_no_network(
 ) -> None:
     (trial,) = claim(storage, new_study(storage, MINIMIZE))
     with pytest.raises(FileNotFoundError, match="Expected a trial whose network is kept"):
-        best_artifact(storage, artifact_store(tmp_path / "store"), trial)
+        read_artifact(storage, artifact_store(tmp_path / "store"), trial, ".keras")
 
 
 def test_files_are_deleted_once_and_a_second_time_is_no_error(

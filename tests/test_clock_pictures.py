@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import is_alive, wait_until
 
 from objectives import DataOptions, datasets
 from objectives.clock import pictures, renderer
@@ -95,6 +99,38 @@ def test_a_set_is_rendered_once_and_kept() -> None:
     again = pictures.rendered(rendering, lambda done, total: pytest.fail("rendered twice"))
     assert again == folder
     assert pictures.rendered(Rendering(size=16, n_images=250, seed=1)) != folder
+
+
+RENDERS = """
+import os, signal, sys
+from objectives.clock.pictures import Rendering, rendered
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as the executor child does
+if __name__ == "__main__":
+    print(rendered(Rendering(size=400, n_images=int(sys.argv[1]))), flush=True)
+"""
+
+
+def test_a_process_that_ignores_signals_renders_and_leaves_none_behind(tmp_path: Path) -> None:
+    script = tmp_path / "renders.py"
+    script.write_text(RENDERS)
+
+    def start(n: int) -> subprocess.Popen[str]:
+        command = [sys.executable, str(script), str(n)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    assert start(200).communicate(timeout=60)[0].strip().endswith("400-200-0-180")
+    renders = start(20_000)
+    wait_until(lambda: len(children(renders.pid)) > 1, "processes are started")
+    known = children(renders.pid)
+    renders.kill()
+    renders.communicate(timeout=60)
+    wait_until(lambda: not any(map(is_alive, known)), "they end with their parent")
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 # How they are divided.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from commands import hpo, start_worker, states
+from optuna.artifacts import get_all_artifact_meta
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from PIL import Image
 from small_studies import table
 
@@ -97,6 +100,11 @@ def test_a_search_among_heads_and_the_look_at_its_best(
         }  # fmt: skip
         assert trial.value == min(history["val_common_sense_error"])
         assert trial.user_attrs["renderer"] == 1
+        files = [meta.filename for meta in get_all_artifact_meta(trial, storage=study._storage)]
+        assert sorted(files) == ["errors.png", f"trial-{trial.number}.keras", "worst.png"]
+    shown = get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))
+    assert set(shown) == {"clock-errors", "clock-heat-map"}
+    assert len(json.loads(shown["clock-errors"])["data"][0]["y"]["bdata"]) > 20
     found = look(study)
     assert found.n == 20
     assert set(found.metrics) == {

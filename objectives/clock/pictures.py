@@ -7,12 +7,14 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,10 +168,13 @@ def _render_into(folder: Path, rendering: Rendering, progress: Progress | None) 
     minutes = np.sort(np.arange(n) % 720)
     images = np.empty((n, rendering.size, rendering.size), np.uint8)
     chunks = [(rendering, i, minutes[i : i + CHUNK].tolist()) for i in range(0, n, CHUNK)]
-    # Fresh processes: this one may hold threads and a device that a fork would break.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(os.cpu_count() or 1, len(chunks))) as pool:
-        for first, pictures in pool.imap_unordered(_render_chunk, chunks):
+    # Fresh processes: this one may hold threads and a device that a fork would break. They end by
+    # themselves: where this one ignores signals, as the executor child does, so do they.
+    processes = ProcessPoolExecutor(
+        min(os.cpu_count() or 1, len(chunks)), get_context("spawn"), initializer=_end_with_parent
+    )
+    with processes as pool:
+        for first, pictures in pool.map(_render_chunk, chunks):
             images[first : first + len(pictures)] = pictures
             if progress is not None:
                 progress(len(pictures), n)
@@ -189,6 +194,18 @@ def _render_chunk(chunk: tuple[Rendering, int, list[int]]) -> tuple[int, Array]:
             for i, minute in enumerate(minutes, start=first)
         ]
     )
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent does, which may be killed while it waits for work."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextlib.contextmanager
