@@ -342,7 +342,7 @@ def start(home: Path, floatx: str, select: str) -> subprocess.Popen[str]:
         # Most of the time goes to compilation; only a convolution is too slow without any care.
         "XLA_FLAGS": f"--xla_backend_optimization_level={int(select != 'mlp')}",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
     return subprocess.Popen(
         [*command, "-k", select], env=environment, text=True, stdout=subprocess.PIPE
     )

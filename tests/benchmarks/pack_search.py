@@ -28,6 +28,8 @@ from race import pictures
 from rich.console import Console
 from rich.table import Table
 
+# Before this folder, where a file has the name of the package.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from storage import TrialStorage, claim, create_storage
 from studies import create_study, load_definition
 from studies.definition import StudyDefinition
