@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -25,15 +25,11 @@ from studies.cli_options import (
     Set,
     Storage,
     Study,
-    Top,
     Trials,
     overrides,
 )
-
-if TYPE_CHECKING:
-    import optuna
-
-    from storage import TrialStorage
+from studies.cli_output import console, fail, open_storage, say, show
+from studies.cli_results import results
 
 app = typer.Typer(
     name="hpo",
@@ -68,12 +64,12 @@ def list_studies(storage: Storage = STORAGE) -> None:
     from studies import tables
 
     try:
-        opened = _open(storage, writes=False)
+        opened = open_storage(storage, writes=False)
     except FileNotFoundError:
-        _print(tables.catalog_table())
-        _say("There is no storage yet. Begin with: hpo run digits-mlp")
+        show(tables.catalog_table())
+        say("There is no storage yet. Begin with: hpo run digits-mlp")
     else:
-        _print(tables.catalog_table(), tables.storage_table(opened))
+        show(tables.catalog_table(), tables.storage_table(opened))
 
 
 @app.command()
@@ -101,7 +97,7 @@ def run(
     from studies.create import definition_of, find_or_create_study
     from studies.launch import fetch_data, work_here
 
-    opened = _open(storage)
+    opened = open_storage(storage)
     found = find_or_create_study(
         study,
         opened,
@@ -109,25 +105,25 @@ def run(
         artifacts=artifacts,
         quick=quick,
     )
-    with progress.rendering_progress(_console()) as rendered:
+    with progress.rendering_progress(console()) as rendered:
         fetch_data(definition_of(found), rendered)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
     passed += [f"--lanes={lanes}"] if lanes else []
-    with progress.live_progress(found, _console()) as tick:
+    with progress.live_progress(found, console()) as tick:
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
-        _fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
+        fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
     if progress.best_or_none(found) is None:
-        _fail(f"No trial is complete. See why: hpo status {found.study_name}")
+        fail(f"No trial is complete. See why: hpo status {found.study_name}")
     from studies import export  # not before: pandas would keep the workers waiting
 
     csv = Path(f"{found.study_name}.csv".replace("/", "-"))
     export.export_trials(found, csv, top=sys.maxsize)
-    _print(tables.best_table(found, 10))
-    _say(f"All completed trials, the best first: {csv.resolve()}")
+    show(tables.best_table(found, 10))
+    say(f"All completed trials, the best first: {csv.resolve()}")
     elsewhere = storage not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
-    _say(f"Browse them: hpo dashboard{' --storage URL' if elsewhere else ''}")
+    say(f"Browse them: hpo dashboard{' --storage URL' if elsewhere else ''}")
 
 
 @app.command()
@@ -148,12 +144,12 @@ def create(
 
     found = find_or_create_study(
         study,
-        _open(storage),
+        open_storage(storage),
         overrides=overrides(set_, name, n_trials),
         artifacts=artifacts,
         quick=quick,
     )
-    _say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
 
 
 @app.command()
@@ -168,12 +164,12 @@ def delete(
     """
     from studies.create import delete_study, find_study
 
-    opened = _open(storage)
+    opened = open_storage(storage)
     name = find_study(study, opened)
     if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
-        _fail("Nothing was deleted.")
+        fail("Nothing was deleted.")
     delete_study(name, opened)
-    _say(f"Study {name} is deleted.")
+    say(f"Study {name} is deleted.")
 
 
 @app.command()
@@ -199,14 +195,14 @@ def worker(
     from studies.worker import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    opened = _open(storage)
+    opened = open_storage(storage)
     names = [find_study(study, opened) for study in studies or []]
     taken = work(
         storage,
         names,
         WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ()), lanes),
     )
-    _say(f"{taken} trials taken.")
+    say(f"{taken} trials taken.")
 
 
 @app.command()
@@ -221,98 +217,11 @@ def status(
     """
     from studies import tables
 
-    opened = _open(storage, writes=False)
+    opened = open_storage(storage, writes=False)
     if watch:
-        tables.watch_status(opened, study, _console())
+        tables.watch_status(opened, study, console())
     else:
-        _print(tables.status_view(opened, study))
-
-
-@app.command()
-def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
-    """Show the best trials.
-
-    Example: hpo best fashion-mlp-grid --top 3
-    """
-    from studies import tables
-    from studies.progress import best_or_none
-
-    found = _find(study, storage)
-    if best_or_none(found) is None:
-        _fail(f"No trial is complete yet. See how it stands: hpo status {found.study_name}")
-    _print(tables.best_table(found, top))
-
-
-@app.command()
-def export(
-    study: Study,
-    top: Annotated[
-        int | None, typer.Option("--top", min=1, help="Only the best, the best first.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
-    ] = None,
-    storage: Storage = STORAGE,
-) -> None:
-    """Write the trials as CSV to the screen, or to a file.
-
-    Example: hpo export fashion-mlp-grid --top 20 -o best.csv
-    """
-    from studies import export as exporting
-
-    if output is not None:
-        exporting.check_format(output)
-    frame = exporting.export_trials(_find(study, storage), output, top=top)
-    if output is None:
-        sys.stdout.write(exporting.to_csv(frame))
-    else:
-        _say(f"{len(frame)} trials written to {output}")
-
-
-@app.command()
-def model(
-    study: Study,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .keras file.")],
-    trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
-    ] = None,
-    storage: Storage = STORAGE,
-) -> None:
-    """Write the trained network of the best trial, or of one trial, to a file.
-
-    Example: hpo model fashion-mlp-grid -o best.keras
-    """
-    from studies.export import save_model
-
-    number = save_model(_find(study, storage), output, trial)
-    _say(f"The network of trial {number} is written to {output}")
-
-
-@app.command("test")
-def judge(
-    study: Study,
-    trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
-    ] = None,
-    storage: Storage = STORAGE,
-) -> None:
-    """Judge the best trial's network on the test part, which no search has seen. Once.
-
-    Example: hpo test fashion-mlp-grid
-    """
-    from studies import tables
-    from studies.create import find_study, open_study
-    from studies.final_test import look, looks_at
-
-    opened = _open(storage)
-    found = open_study(find_study(study, opened), opened)
-    before = looks_at(found)
-    now = look(found, trial)
-    _say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
-    _print(tables.look_table(found, now))
-    if before:
-        _say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at}.")
-        _say("Whoever chooses by it has no test part left.")
+        show(tables.status_view(opened, study))
 
 
 @app.command()
@@ -326,16 +235,21 @@ def data(
 
     Example: hpo data clock -o sheet.png --set size=150
     """
-    from objectives import DataOptions, datasets
+    from objectives import datasets
     from objectives.sheet import contact_sheet
+    from studies.definition import data_options
     from studies.progress import rendering_progress
 
-    options = DataOptions(**overrides(set_, None, None))
+    if output.suffix != ".png":
+        raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
+    lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
+    options = data_options(lines)
     datasets.check(name, options)
-    with rendering_progress(_console()) as progress:
+    with rendering_progress(console()) as progress:
         datasets.prepare(name, options, progress)
-    contact_sheet(datasets.load(name, options), n, options.seed).save(output)
-    _say(f"{n} pictures of {name} are drawn in {output}")
+    loaded = datasets.load(name, options)
+    contact_sheet(loaded, n, options.seed).save(output)
+    say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")
 
 
 @app.command()
@@ -363,7 +277,10 @@ def objectives(
     """
     from studies import tables
 
-    _print(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+    show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+
+
+app.add_typer(results)
 
 
 def main() -> None:
@@ -382,40 +299,3 @@ def main() -> None:
         if not isinstance(error, ValueError | LookupError | OSError | RuntimeError):
             sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")
         sys.exit(1)
-
-
-def _open(url: str, *, writes: bool = True) -> TrialStorage:
-    import optuna
-
-    from storage import create_storage
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return create_storage(url, waiting=False, writes=writes)
-
-
-def _find(study: str, url: str) -> optuna.Study:
-    from studies.create import find_study, open_study
-
-    opened = _open(url, writes=False)
-    return open_study(find_study(study, opened), opened)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console()
-
-
-def _print(*renderables: Any) -> None:
-    console = _console()
-    for renderable in renderables:
-        console.print(renderable)
-
-
-def _say(words: str) -> None:
-    typer.echo(words)
-
-
-def _fail(words: str) -> None:
-    typer.echo(words, err=True)
-    raise typer.Exit(1)
