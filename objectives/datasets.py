@@ -13,7 +13,8 @@ import pydantic
 from objectives import archives
 from objectives.archives import Array
 from objectives.clock import RENDERER_VERSION, pictures
-from objectives.clock.pictures import Part, Rendering
+from objectives.clock.pictures import Part
+from objectives.clock.rendering import Rendering
 
 CLOCK = "clock"
 RENDERED = ("size", "n_images", "rotation")  # options of clocks that are rendered
@@ -98,6 +99,12 @@ def check(name: str, options: DataOptions = _DEFAULT) -> None:
                 f"Expected {option} for rendered clocks only, the data set {CLOCK!r}. "
                 f"Received: {option}={getattr(options, option)} for {name!r}."
             )
+    fraction = options.validation_fraction
+    if labels(name) == "minute" and fraction != _DEFAULT.validation_fraction:
+        raise ValueError(
+            "Expected no validation_fraction for clocks, which are divided 80/10/10 minute by "
+            f"minute. Received: validation_fraction={fraction:g}."
+        )
     if folder is not None:
         pictures.check(folder)
     elif name != CLOCK:
@@ -108,6 +115,9 @@ def input_shape(name: str, options: DataOptions = _DEFAULT) -> tuple[int, int, i
     """Return height, width and channels of a data set; None where only its file tells."""
     if name == CLOCK:
         return options.rendering.size, options.rendering.size, 1
+    folder = _folder(name)
+    if folder is not None:
+        return *pictures.check(folder)[1:], 1
     known = archives.KNOWN.get(name)
     return None if known is None else known.input_shape
 
@@ -115,7 +125,10 @@ def input_shape(name: str, options: DataOptions = _DEFAULT) -> tuple[int, int, i
 def training_size(name: str, options: DataOptions = _DEFAULT) -> int | None:
     """Return how many pictures there are to train on; None where only their file tells."""
     if name == CLOCK:
-        return options.rendering.n_images * 8 // 10
+        return pictures.training_size(options.rendering.n_images)
+    folder = _folder(name)
+    if folder is not None:
+        return pictures.training_size(pictures.check(folder)[0])
     known = archives.KNOWN.get(name)
     if known is None:
         return None
@@ -151,20 +164,19 @@ def load(name: str, options: DataOptions) -> Dataset:
     if labels(name) == "minute":
         x, y, parts = _clocks(name, options)
         train, validation = parts["train"], parts["validation"]
-        seen = np.sort(np.concatenate([train, validation]))
+        digest = _digest(x, y, np.sort(np.concatenate([train, validation])))
         if options.train_size is not None:
             _check_size(options.train_size, len(train))
             shuffled = np.random.default_rng(options.seed).permutation(train)
             train = np.sort(shuffled[: options.train_size])
         x_train, x_validation = x[train], x[validation]
         y_train, y_validation = y[train], y[validation]
-        x, y, n_classes = x[seen], y[seen], 720
+        n_classes = 720
     else:
         x, y = _pictures(name, *archives.read(name, "train"))
         x_train, x_validation, y_train, y_validation = _split(x, y, options)
         n_classes = int(y.max()) + 1
-    digest = hashlib.sha256(x.tobytes())
-    digest.update(y.tobytes())
+        digest = _digest(x, y, np.arange(len(x)))
     return Dataset(
         name=name,
         x_train=x_train,
@@ -172,7 +184,7 @@ def load(name: str, options: DataOptions) -> Dataset:
         x_validation=x_validation,
         y_validation=y_validation,
         n_classes=n_classes,
-        sha256=digest.hexdigest(),
+        sha256=digest,
     )
 
 
@@ -190,6 +202,15 @@ def load_test(name: str, options: DataOptions = _DEFAULT) -> tuple[Array, Array]
         x, y, parts = _clocks(name, options)
         return x[parts["test"]], y[parts["test"]]
     return _pictures(name, *archives.read(name, "test"))
+
+
+def _digest(x: Array, y: Array, seen: Array) -> str:
+    """Return the SHA-256 of the pictures that are seen, then of their labels."""
+    digest = hashlib.sha256()
+    for row in seen:  # one by one: all of them at once would be a copy
+        digest.update(x[row].tobytes())
+    digest.update(y[seen].tobytes())
+    return digest.hexdigest()
 
 
 def _folder(name: str) -> Path | None:

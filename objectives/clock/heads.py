@@ -38,7 +38,7 @@ class Part(Protocol):
 
     @property
     def activation(self) -> str:
-        """Of the last layer: "linear", "tanh", or "unit_norm", outputs of the length 1."""
+        """Of the last layer: "linear" or "tanh"."""
 
     def losses(self, outputs: Any) -> Any:
         """Return the loss that these outputs have if it is each minute of the dial.
@@ -104,27 +104,30 @@ class Classes:
     def losses(self, outputs: Any) -> Any:
         """Return the cross-entropy of each; see `Part`."""
         score = ops.log_softmax(outputs, axis=-1)
-        loss = -ops.matmul(score, ops.transpose(self._labels()))
         if self.width is not None:
-            return loss
+            return -ops.matmul(score, ops.transpose(self._soft_labels()))
         # All minutes of a class are as likely; the middle one is the least wrong.
         aside = np.abs((MINUTES % self._minutes) - self._minutes // 2) / self._minutes
-        return loss + _constant(1e-3 * aside)[None]
+        return _constant(1e-3 * aside)[None] - ops.take(score, self._classes, axis=-1)
 
     def ideal(self) -> Array:
         """Return scores that are those of the labels; see `Part`."""
-        labels = ops.convert_to_numpy(self._labels())
+        if self.width is None:
+            labels = (self._classes[:, None] == np.arange(self.units)).astype(float)
+        else:
+            labels = ops.convert_to_numpy(self._soft_labels())
         return np.asarray(np.log(np.maximum(labels, 1e-30)))
 
     @property
     def _minutes(self) -> int:
         return self.period // self.units
 
-    def _labels(self) -> Any:
+    @property
+    def _classes(self) -> Array:
+        return MINUTES % self.period // self._minutes
+
+    def _soft_labels(self) -> Any:
         """Return the probability of each class for each minute of the dial, (720, units)."""
-        if self.width is None:
-            classes = MINUTES % self.period // self._minutes
-            return _constant(classes[:, None] == np.arange(self.units))
         middles = np.arange(self.units) * self._minutes + (self._minutes - 1) / 2
         way = (MINUTES[:, None] - middles + self.period / 2) % self.period - self.period / 2
         way = way / self._minutes  # in classes
@@ -141,19 +144,22 @@ class Hand:
 
     Attributes:
         period: The minutes in which the hand goes round.
-        activation: "tanh" or "unit_norm".
+        activation: "tanh" or "linear".
+        is_unit: Whether only the direction of the outputs counts, brought to the length 1.
         units: Two.
     """
 
     period: int
-    activation: str
+    activation: str = "tanh"
+    is_unit: bool = False
     units: int = 2
 
     def losses(self, outputs: Any) -> Any:
         """Return the mean squared error of each; see `Part`."""
-        angles = self.ideal()
-        length = ops.sum(ops.square(outputs), axis=-1, keepdims=True)
-        return (length - 2 * ops.matmul(outputs, _constant(angles.T)) + 1) / 2
+        if self.is_unit:
+            outputs = outputs / _length(outputs)
+        squares = ops.sum(ops.square(outputs), axis=-1, keepdims=True)
+        return (squares - 2 * _projections(outputs, self.period) + 1) / 2
 
     def ideal(self) -> Array:
         """Return the sine and cosine of each minute; see `Part`."""
@@ -179,9 +185,7 @@ class VonMises:
 
     def losses(self, outputs: Any) -> Any:
         """Return the negative log-likelihood of each; see `Part`."""
-        length = ops.sqrt(ops.sum(ops.square(outputs), axis=-1, keepdims=True) + 1e-12)
-        sure = CONCENTRATION * length * outputs
-        scores = ops.matmul(sure, _constant(angles_of(self.period).T))
+        scores = _projections(CONCENTRATION * _length(outputs) * outputs, self.period)
         # The dial has every position of the minute hand twelve times.
         return math.log(self.period / HALF_DAY) - ops.log_softmax(scores, axis=-1)
 
@@ -235,16 +239,9 @@ class ClockHead:
         hour, minute = (ops.argmin(each, axis=-1) for each in losses)
         return hour // 60 * 60 + minute % 60
 
-    def metric(self) -> keras.metrics.Metric:
-        """Return the mean common-sense error, in minutes."""
-
-        def error(y: Any, outputs: Any) -> Any:
-            minutes = ops.cast(ops.reshape(y, (-1,)), "int32")
-            read = ops.cast(self.predict(outputs), "int32")
-            forward = (minutes - read) % HALF_DAY
-            return ops.cast(ops.minimum(forward, HALF_DAY - forward), keras.backend.floatx())
-
-        return keras.metrics.MeanMetricWrapper(error, name="common_sense_error")
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return none: while training there is the loss only."""
+        return []
 
     def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
         """Return all measures of the readings; see `objectives.clock.measure`."""
@@ -280,7 +277,8 @@ def create(hyperparameters: "ClockHyperparameters", numbers: Mapping[str, Any]) 
 def _parts(hyperparameters: "ClockHyperparameters", width: Any) -> list[Part]:
     """Return the parts of each head."""
     error, classes = hyperparameters.regression_loss, hyperparameters.n_classes
-    norm, shape = hyperparameters.hand_activation, hyperparameters.label_shape
+    shape, is_unit = hyperparameters.label_shape, hyperparameters.hand_activation == "unit_norm"
+    hand: dict[str, Any] = {"activation": "linear" if is_unit else "tanh", "is_unit": is_unit}
     match hyperparameters.head:
         case "regression":
             return [Number(MINUTES / 60, error)]
@@ -291,15 +289,15 @@ def _parts(hyperparameters: "ClockHyperparameters", width: Any) -> list[Part]:
         case "two_heads":
             return [_hour(hyperparameters), _minute(hyperparameters)]
         case "hour_hand":
-            return [Hand(HALF_DAY, norm)]
+            return [Hand(HALF_DAY, **hand)]
         case "both_hands":
-            return [Hand(HALF_DAY, norm), Hand(HOUR, norm)]
+            return [Hand(HALF_DAY, **hand), Hand(HOUR, **hand)]
         case "soft_circular":
             return [Classes(HALF_DAY, classes, width, shape), Classes(HOUR, 60, width, shape)]
         case "von_mises":
             return [VonMises(HALF_DAY), VonMises(HOUR)]
         case "hour_class_minute_circle":
-            return [Classes(HALF_DAY, 12), Hand(HOUR, norm)]
+            return [Classes(HALF_DAY, 12, width, shape), Hand(HOUR, **hand)]
 
 
 def _hour(hyperparameters: "ClockHyperparameters") -> Part:
@@ -318,6 +316,20 @@ def angles_of(period: int) -> Array:
     """Return sine and cosine of a hand's angle at each minute of the dial, (720, 2)."""
     angle = 2 * math.pi * MINUTES / period
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+
+def _projections(outputs: Any, period: int) -> Any:
+    """Return the product of each vector with each minute's, (n, 720).
+
+    Not as a matrix product, for which GPUs take few digits: a minute of the hour hand is the fifth.
+    """
+    sine, cosine = angles_of(period).T
+    return outputs[:, :1] * _constant(sine)[None] + outputs[:, 1:] * _constant(cosine)[None]
+
+
+def _length(outputs: Any) -> Any:
+    """Return the length of each vector, (n, 1), with a gradient at zero too."""
+    return ops.sqrt(ops.sum(ops.square(outputs), axis=-1, keepdims=True) + 1e-12)
 
 
 def _constant(values: Array) -> Any:

@@ -5,53 +5,25 @@ A folder holds `images.npy`, (n, h, w), and `labels.npy`, (n, 2): hour 0 to 11 a
 
 import contextlib
 import fcntl
-import hashlib
 import json
-import os
 import shutil
-import tempfile
-import threading
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from objectives.clock import RENDERER_VERSION
+from objectives.clock.rendering import Rendering
 
 Array = np.ndarray[Any, Any]
 Part = Literal["train", "validation", "test"]
 Progress = Callable[[int, int], None]
 """Takes how many more pictures are rendered, and how many there will be in all."""
 
-CHUNK = 100  # pictures between two words of progress
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """Which clocks to render.
-
-    Attributes:
-        size: Height and width of a picture in pixels.
-        n_images: How many; the minutes of the dial share them evenly.
-        seed: What everything random comes from.
-        rotation: A dial is turned by at most so many degrees, either way.
-    """
-
-    size: int = 75
-    n_images: int = 18_000
-    seed: int = 0
-    rotation: float = 180.0
-
-    @property
-    def folder(self) -> Path:
-        """Where they are kept: in the user's cache."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        name = f"v{RENDERER_VERSION}-{self.size}-{self.n_images}-{self.seed}-{self.rotation:g}"
-        return cache / "hpo" / "clocks" / name
+FEWEST = 10  # pictures, of which one judges and one is to test
 
 
 def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
@@ -59,15 +31,21 @@ def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
 
     Args:
         rendering: Which clocks.
-        progress: Told after every hundred pictures.
+        progress: Told after each hundred pictures or so.
+
+    Raises:
+        RuntimeError: They cannot be rendered, as for want of space on the disk.
     """
     folder = rendering.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-                _render_into(Path(made), rendering, progress)
-                shutil.move(Path(made) / "set", folder)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(folder):
+            if not folder.is_dir():
+                unfinished = folder.parent / f"{folder.name}.unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)  # of who was killed
+                unfinished.mkdir()
+                _render(rendering, unfinished, progress)
+                unfinished.rename(folder)
     return folder
 
 
@@ -89,17 +67,18 @@ def read(folder: Path) -> tuple[Array, Array]:
                 f"from {low:g} to {high:g}. Pixels from 0 to 255 are given as uint8."
             )
     pictures = np.array(images, np.uint8 if images.dtype == np.uint8 else np.float32)
-    return pictures[..., None], (labels[:, 0].astype(np.int32) * 60 + labels[:, 1])
+    return pictures[..., None], labels.astype(np.int32) @ np.array([60, 1], np.int32)
 
 
-def check(folder: Path) -> tuple[int, int]:
-    """Check a folder of clocks, but for the values of the pixels; return height and width.
+def check(folder: Path) -> tuple[int, int, int]:
+    """Check a folder of clocks, but for the values of the pixels; return n, height and width.
 
     Raises:
         ValueError: A file is missing, or is not what it should be.
     """
     images, _ = _arrays(folder)
-    return images.shape[1], images.shape[2]
+    n, height, width = images.shape
+    return n, height, width
 
 
 def _arrays(folder: Path) -> tuple[Array, Array]:
@@ -110,6 +89,11 @@ def _arrays(folder: Path) -> tuple[Array, Array]:
         raise ValueError(
             f"Expected pictures (n, height, width) of uint8 or float in {folder}/images.npy. "
             f"Received: {images.shape} of {images.dtype}."
+        )
+    if len(images) < FEWEST:
+        raise ValueError(
+            f"Expected at least {FEWEST} pictures in {folder}/images.npy, to train, validate and "
+            f"test. Received: {len(images)}."
         )
     if labels.shape != (len(images), 2) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
@@ -139,16 +123,26 @@ def split(minutes: Array, seed: int) -> dict[Part, Array]:
     Returns:
         For each part, which pictures are in it, in order.
     """
-    shuffled = np.random.default_rng(seed).permutation(len(minutes))
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(minutes))
     ordered = shuffled[np.argsort(minutes[shuffled], kind="stable")]
-    # Four to train on, one to judge; those go to validation and test in turn.
+    # Of five that follow each other one judges, and of two of these one is to test: which ones is
+    # drawn, so that in a small set no minute is on one side only.
     fives, place = np.divmod(np.arange(len(ordered)), 5)
-    judges = place == 4
+    chosen = np.append(rng.integers(0, 5, len(minutes) // 5), -1)  # fewer than five train
+    judges = place == chosen[fives]
+    turned = rng.integers(0, 2, len(minutes) // 10 + 1)
+    tests = (fives + turned[fives // 2]) % 2 == 1
     return {
         "train": np.sort(ordered[~judges]),
-        "validation": np.sort(ordered[judges & (fives % 2 == 0)]),
-        "test": np.sort(ordered[judges & (fives % 2 == 1)]),
+        "validation": np.sort(ordered[judges & ~tests]),
+        "test": np.sort(ordered[judges & tests]),
     }
+
+
+def training_size(n: int) -> int:
+    """Return how many of `n` pictures are to train on."""
+    return n - n // 5
 
 
 def _open(file: Path) -> Array:
@@ -161,51 +155,20 @@ def _open(file: Path) -> Array:
         raise ValueError(f"Expected an array of numbers in {file}. Received: {error}.") from None
 
 
-def _render_into(folder: Path, rendering: Rendering, progress: Progress | None) -> None:
-    done = folder / "set"
-    done.mkdir()
-    n = rendering.n_images
-    minutes = np.sort(np.arange(n) % 720)
-    images = np.empty((n, rendering.size, rendering.size), np.uint8)
-    chunks = [(rendering, i, minutes[i : i + CHUNK].tolist()) for i in range(0, n, CHUNK)]
-    # Fresh processes: this one may hold threads and a device that a fork would break. They end by
-    # themselves: where this one ignores signals, as the executor child does, so do they.
-    processes = ProcessPoolExecutor(
-        min(os.cpu_count() or 1, len(chunks)), get_context("spawn"), initializer=_end_with_parent
-    )
-    with processes as pool:
-        for first, pictures in pool.map(_render_chunk, chunks):
-            images[first : first + len(pictures)] = pictures
+def _render(rendering: Rendering, folder: Path, progress: Progress | None) -> None:
+    program = "from objectives.clock.rendering import main; main()"
+    command = [sys.executable, "-P", "-c", program]
+    command += [json.dumps(asdict(rendering)), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
             if progress is not None:
-                progress(len(pictures), n)
-    np.save(done / "images.npy", images)
-    np.save(done / "labels.npy", np.stack(np.divmod(minutes, 60), axis=1).astype(np.uint8))
-    digest = hashlib.sha256(images.tobytes()).hexdigest()
-    (done / "about.json").write_text(json.dumps({"version": RENDERER_VERSION, "sha256": digest}))
-
-
-def _render_chunk(chunk: tuple[Rendering, int, list[int]]) -> tuple[int, Array]:
-    from objectives.clock import renderer  # with Pillow, that nobody needs who has the pictures
-
-    rendering, first, minutes = chunk
-    return first, np.stack(
-        [
-            renderer.render(minute, rendering.size, (rendering.seed, i), rendering.rotation)
-            for i, minute in enumerate(minutes, start=first)
-        ]
-    )
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent does, which may be killed while it waits for work."""
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+                progress(int(line), rendering.n_images)
+    if process.returncode != 0:
+        raise RuntimeError(
+            f"Expected to render {rendering.n_images} clocks into {folder}. "
+            f"Received: exit code {process.returncode}, for the reason above."
+        )
 
 
 @contextlib.contextmanager
