@@ -19,9 +19,9 @@ class Classification:
         """Return the likeliest class of each picture, (n,)."""
         return ops.argmax(outputs, axis=-1)
 
-    def metric(self) -> keras.metrics.Metric:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Return Keras's accuracy."""
-        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
         """Return the accuracy."""
@@ -31,5 +31,5 @@ class Classification:
         """Return Keras's own loss and metric."""
         return {
             "loss": keras.losses.SparseCategoricalCrossentropy(),
-            "metrics": [self.metric()],
+            "metrics": self.metrics(),
         }

@@ -48,14 +48,19 @@ class ClockHyperparameters(Hyperparameters):
     hand_activation: Literal["tanh", "unit_norm"] = structural(
         "tanh", "Activation of sine and cosine: each by itself, or both to the length 1."
     )
+    separate_outputs: bool = structural(
+        False, "Give a hand's sine and cosine the dense layers of head_units each for itself."
+    )
     decoding: Literal["independent", "joint"] = structural(
-        "joint", "Hour and minute each by its own outputs, or the time that agrees with both."
+        "joint",
+        "Hour and minute each by its own outputs, or the time that agrees with both. The same "
+        "where the hour is a hard class or a number (two_heads), or where there is one output.",
     )
     label_shape: Literal["gaussian", "von_mises"] = structural(
-        "gaussian", "Shape of soft labels (soft_circular)."
+        "gaussian", "Shape of soft labels (soft_circular, hour_class_minute_circle)."
     )
     label_width: float = tunable(
-        1.0, "Deviation of soft labels, in classes (soft_circular).", gt=0, le=100
+        1.0, "Deviation of soft labels, in classes (as label_shape).", ge=0.05, le=100
     )
     minute_weight: float = tunable(
         1.0, "Weight of the minute's loss where the hour has another.", ge=0, le=1000
@@ -89,6 +94,12 @@ class ClockHyperparameters(Hyperparameters):
     )
     dropout: float = tunable(
         0.0, "Dropout rate after each dense layer.", presence=True, shared=True, ge=0, lt=1
+    )
+    dense_normalization: bool = structural(
+        False, "Normalize each batch after the first dense layer, if not everywhere."
+    )
+    output_penalty: bool = structural(
+        False, "Put the penalty on the kernels of the output layers too."
     )
 
     @model_validator(mode="after")
@@ -179,23 +190,34 @@ def build(
         x = layers.dropout(x, hyperparameters.conv_dropout)
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.flat_dropout)
-    x = _dense(x, hyperparameters.hidden_units, hyperparameters)
+    x = _dense(x, hyperparameters.hidden_units, hyperparameters, is_first=True)
     outputs = []
     for output in head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS)).outputs:
-        own = _dense(x, hyperparameters.head_units, hyperparameters)
-        outputs.append(_output(own, output.part.units, output.part.activation, hyperparameters))
+        # Of a number or of classes all units belong together.
+        apart = hyperparameters.separate_outputs and output.part.units == 2
+        for units in (1, 1) if apart else (output.part.units,):
+            own = _dense(x, hyperparameters.head_units, hyperparameters)
+            outputs.append(_output(own, units, output.part.activation, hyperparameters))
     y = keras.layers.Concatenate(name="outputs")(outputs)
     return keras.Model(inputs, y, name="clock")
 
 
-def _dense(x: Any, widths: tuple[int, ...], hyperparameters: ClockHyperparameters) -> Any:
+def _dense(
+    x: Any,
+    widths: tuple[int, ...],
+    hyperparameters: ClockHyperparameters,
+    *,
+    is_first: bool = False,
+) -> Any:
     import keras
 
     from objectives import layers
 
-    for units in widths:
+    for i, units in enumerate(widths):
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
+        if hyperparameters.dense_normalization and is_first and i == 0:
+            x = keras.layers.BatchNormalization()(x)
         x = layers.dropout(x, hyperparameters.dropout)
     return x
 
@@ -205,10 +227,10 @@ def _output(x: Any, units: int, activation: str, hyperparameters: ClockHyperpara
 
     from objectives import layers
 
-    initializer = layers.hidden_kernel(hyperparameters)["kernel_initializer"]
-    bound = "tanh" if activation == "tanh" else "linear"
-    x = keras.layers.Dense(units, activation=bound, kernel_initializer=initializer)(x)
-    return keras.layers.UnitNormalization()(x) if activation == "unit_norm" else x
+    kernel = layers.hidden_kernel(hyperparameters)
+    if not hyperparameters.output_penalty:
+        del kernel["kernel_regularizer"]
+    return keras.layers.Dense(units, activation=activation, **kernel)(x)
 
 
 def _with_coordinates(x: Any) -> Any:

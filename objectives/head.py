@@ -31,8 +31,12 @@ class Head(Protocol):
     def predict(self, outputs: Any) -> Any:
         """Return the label that the network finds likeliest for each picture, (n,)."""
 
-    def metric(self) -> keras.metrics.Metric:
-        """Return a Keras metric of what is averaged while training, beside the loss."""
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return Keras metrics of what is averaged while training, beside the loss.
+
+        They must not read the numbers that the head was made with: Keras computes them where
+        variables have no values on JAX.
+        """
 
     def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
         """Return the metrics of some pictures beside their loss, without `val_` or `test_`.

@@ -105,7 +105,10 @@ class JaxSteps:
     def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
         def lane(state: State) -> jax.Array:
             outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
-            return loss_and_prediction(self.program.head, y[rows], outputs)
+            # The head reads variables too.
+            numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
+            with keras.StatelessScope(state_mapping=numbers):
+                return loss_and_prediction(self.program.head, y[rows], outputs)
 
         return _each_lane(lane, state)
 
@@ -182,7 +185,7 @@ class JaxLanes:
     def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.lanes.Lanes`."""
         *_, x, y = self._data
-        order = evaluation_batches(len(x), self.size)
+        order = evaluation_batches(x.shape, self.size)
         if self._steps.step_by_step:
             scores = np.stack([self._steps.score(self._state, x, y, rows) for rows in order])
         else:

@@ -17,7 +17,7 @@ def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array)
         y: Labels, (n,).
     """
     found = []
-    for rows in evaluation_batches(len(x), 1):
+    for rows in evaluation_batches(x.shape, 1):
         outputs = network(x[rows], training=False)
         found.append(keras.ops.convert_to_numpy(loss_and_prediction(head, y[rows], outputs)))
     return np.concatenate(found)[: len(x)]

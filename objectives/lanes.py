@@ -11,6 +11,8 @@ from objectives.head import Head
 
 EVALUATION_BATCH = 512
 """Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
+EVALUATION_PIXELS = 2**21
+"""Pixels evaluated at once in all lanes: 32 filters of them take 256 MiB."""
 
 Array = np.ndarray[Any, Any]
 LaneState = list[Array]
@@ -48,7 +50,7 @@ class Lanes(Protocol):
         """
 
     def metrics(self) -> dict[str, Array]:
-        """Return the epoch's "loss", the penalty included, and the head's metric, each (lanes,)."""
+        """Return the epoch's "loss", with the penalty, and the head's metrics, each (lanes,)."""
 
     def evaluate(self) -> Array:
         """Evaluate all validation pictures.
@@ -90,13 +92,19 @@ class Steps(Protocol):
         """Make one lane on a data set, to be brought to a state with `put`."""
 
 
-def evaluation_batches(n: int, size: int) -> Array:
-    """Divide `n` pictures into batches for `size` lanes at once.
+def evaluation_batches(shape: Sequence[int], size: int) -> Array:
+    """Divide pictures into batches for `size` lanes at once.
+
+    Args:
+        shape: Of all pictures: (n, height, width, channels).
+        size: The number of lanes.
 
     Returns:
         The pictures of each step, (steps, batch), int32; the first ones again, to fill the last.
     """
-    batch = min(n, EVALUATION_BATCH, max(64, 8 * EVALUATION_BATCH // size))
+    n, height, width = shape[:3]
+    most = EVALUATION_PIXELS // (height * width * size)
+    batch = min(n, EVALUATION_BATCH, max(64, 8 * EVALUATION_BATCH // size), max(16, most))
     padded = -(-n // batch) * batch
     return (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)
 

@@ -28,12 +28,13 @@ class Objective:
         build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
             dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
             Only kernels begin at random: `objectives.first_weights` draws them for a trial, from
-            the distribution of each layer's `kernel_initializer`. The last layer has no weights.
+            the distribution of each layer's `kernel_initializer`.
         head: Takes the settings and the numbers of `head_numbers`, each a float or a variable;
             returns what the network's output means.
         metrics: What a study can optimize, and in which direction; the first is the default.
         labels: What the labels are: a "class" from 0, or a "minute" of the dial from 0 to 719.
-        head_numbers: Tunable settings that the head reads, so that they can be variables.
+        head_numbers: Tunable settings that the head reads, so that they can be variables. The
+            network's last layer then has no weights, for it holds them.
         figures: The module that draws what a network makes of pictures, with `draw` and `plots`
             as `objectives.clock.figures` has them; None for none.
     """

@@ -48,7 +48,7 @@ class Program:
         self.model.compile(
             optimizer=optimizer,
             loss=_Loss(self.head),
-            metrics=[self.head.metric()],
+            metrics=self.head.metrics(),
         )
         # Keras makes a metric's variables when it first sees data; a traced step may make none.
         # A layer sees none of it: nothing is computed, and nothing compiled for that.

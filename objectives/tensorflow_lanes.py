@@ -129,10 +129,9 @@ class TensorflowLane:
     def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.lanes.Lanes`."""
         *_, x, y = self._data
-        n = x.shape[0]
-        order = keras.ops.convert_to_tensor(evaluation_batches(n, 1))
+        order = keras.ops.convert_to_tensor(evaluation_batches(x.shape, 1))
         scores: Array = self._steps.scores(x, y, order).numpy()
-        return scores.reshape(1, -1, scores.shape[-1])[:, :n]
+        return scores.reshape(1, -1, scores.shape[-1])[:, : x.shape[0]]
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Keep the present weights; see `objectives.lanes.Lanes`."""

@@ -1,0 +1,152 @@
+"""Networks that read clocks: what they learn, and that each setting can be built, kept and loaded.
+
+The last test runs those that are about the programs on the other backend too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from test_clock_heads import HEADS, MINUTES, NAMES, head_of, ideal
+
+import objectives
+from objectives import judge
+from objectives.clock import renderer
+from objectives.clock_reader import ClockHyperparameters
+from objectives.datasets import Dataset
+from objectives.packing import TrainingResult
+from objectives.program import ProgramCache
+from objectives.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+SMALL: dict[str, Any] = {
+    "first_filters": 8, "patterns": 1, "convs_per_pattern": 1, "hidden_units": [256],
+}  # fmt: skip
+
+
+def run(data: Dataset, programs: ProgramCache | None = None, **setting: Any) -> TrainingResult:
+    return train(
+        objectives.get("clock"), ClockHyperparameters(**setting), data, seed=0,
+        metric="val_common_sense_error", maximize=False, report=lambda epoch, metrics: True,
+        programs=programs or ProgramCache(),
+    )  # fmt: skip
+
+
+def noise(n: int = 64) -> Dataset:
+    """Return pictures of noise, of which each must be learned by heart."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (n, 16, 16, 1)).astype(np.uint8)
+    y = rng.permutation(720)[:n].astype(np.int32)
+    return Dataset("noise", x, y, x, y, 720, "")
+
+
+@pytest.mark.parametrize(("setting", "most"), HEADS, ids=NAMES)
+def test_a_head_learns_64_pictures_by_heart(setting: dict[str, Any], most: int) -> None:
+    learns = {"batch_size": 16, "epochs": 200, "learning_rate": 0.003}
+    result = run(noise(), **SMALL, **learns, **setting, learning_rate_schedule="cosine")
+    assert result.value is not None
+    assert result.value < 2 + most
+    # Of soft labels the loss cannot fall below their entropy; a likelihood falls for ever, as the
+    # network becomes surer of the minute.
+    head = head_of(**setting)
+    least = np.mean(head.loss(MINUTES, ideal(head))) if most == 0 else 0.0
+    margin = 4.0 if setting["head"] == "von_mises" else 0.1
+    assert result.history["val_loss"][-1] < least + margin
+
+
+def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
+    """By chance two times are 180 minutes apart in the mean; true labels come well below."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 720, 1_500).astype(np.int32)
+    x = np.stack([renderer.render(int(t), 24, (i,), 0.0) for i, t in enumerate(y)])[..., None]
+    x_train, x_validation, y_train, y_validation = x[:1_200], x[1_200:], y[:1_200], y[1_200:]
+    setting = {**SMALL, "epochs": 8, "batch_size": 32, "learning_rate": 0.001, "patterns": 2}
+    errors = []
+    for labels in (y_train, rng.permutation(y_train)):
+        data = Dataset("clocks", x_train, labels, x_validation, y_validation, 720, "")
+        errors.append(min(run(data, **setting).history["val_common_sense_error"]))
+    assert errors[0] < 120
+    assert 160 < errors[1] < 200
+
+
+# On both backends.
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"head": "soft_circular", "label_width": 3.0, "minute_weight": 0.3, "n_classes": 72},
+        {"head": "two_heads", "minute_weight": 0.2, "minute_output": "regression"},
+        {"head": "hour_class_minute_circle", "label_width": 0.5, "hand_activation": "unit_norm"},
+    ],
+)
+def test_the_metrics_are_those_of_the_network_that_is_kept(setting: dict[str, Any]) -> None:
+    """The numbers that the head reads are the trial's own, though trials share a program."""
+    data, programs = noise(), ProgramCache()
+    own = {"minute_weight": 0.7, "label_width": 1.3}
+    for numbers in (own, setting):
+        result = run(data, programs, **SMALL, **setting | numbers, epochs=2)
+        head = head_of(**setting | numbers)
+        scores = judge.losses_and_predictions(
+            result.model(), head, data.x_validation, data.y_validation
+        )
+        for name, value in judge.metrics(head, scores, data.y_validation).items():
+            kept = result.history[f"val_{name}"][result.best_epoch - 1]
+            assert value == pytest.approx(kept, rel=1e-3)
+    assert programs.built == 1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"gamma": 3.0, "coordinates": True, "strides": "2x1 1x2", "average_pooling": True},
+        {"augmentation": "light", "kernel_size": 6, "strides": "2x2", "activation": "leaky_relu"},
+        {
+            "conv_dropout": 0.1, "flat_dropout": 0.2, "dropout": 0.3, "batch_normalization": True,
+            "head_units": [8], "separate_outputs": True, "hand_activation": "unit_norm",
+        },
+        {"dense_normalization": True, "output_penalty": True, "regularizer": "l2", "patterns": 3},
+    ],
+    ids=["input", "augmentation", "dropout", "normalization"],
+)  # fmt: skip
+def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
+    setting: dict[str, Any], tmp_path: Path
+) -> None:
+    data = noise()
+    result = run(data, **SMALL | {"convs_per_pattern": 2} | setting, epochs=2, batch_size=24)
+    assert result.stopped == "finished"
+    network = result.model()
+    network.save(tmp_path / "network.keras")
+    with zipfile.ZipFile(tmp_path / "network.keras") as archive:
+        config = archive.read("config.json").decode()
+    assert "objectives" not in config
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    outputs = [
+        keras.ops.convert_to_numpy(each(data.x_train, training=False)) for each in (network, loaded)
+    ]
+    np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
+    head = head_of(**setting)
+    scores = judge.losses_and_predictions(network, head, data.x_train, data.y_train)
+    kept = result.history["val_common_sense_error"][result.best_epoch - 1]
+    assert judge.metrics(head, scores, data.y_train)["common_sense_error"] == pytest.approx(
+        kept,
+        abs=12,  # a reading may turn by rounding
+    )
+
+
+def test_all_that_is_about_programs_on_the_other_backend() -> None:
+    other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    environment = os.environ | {"KERAS_BACKEND": other}
+    chosen = ["-k", "metrics_are_those or each_setting"]
+    done = subprocess.run([*command, *chosen], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "7 passed" in done.stdout
