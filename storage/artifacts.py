@@ -7,6 +7,7 @@ a study of thousands of trials would fill a disk.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy
@@ -21,8 +22,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
 from storage.connect import TrialStorage
-from storage.trial_rows import TRIALS, VALUES, in_state
+from storage.trial_rows import SYSTEM_ATTRS, TRIALS, VALUES, in_state
 
+PREFIX = "artifacts:"  # of the system attributes that name a trial's files
 SPARE = 4  # files past the limit that two workers may leave when they finish at one moment
 
 
@@ -55,7 +57,7 @@ def keep_artifacts(
     """Store the files of a trial that is about to end among the best; drop who is pushed out.
 
     Two workers that finish at the same moment may leave a trial's files too many, which a later
-    call removes.
+    call removes. What is stored already is not stored twice.
 
     Args:
         storage: The storage.
@@ -69,10 +71,12 @@ def keep_artifacts(
         OSError: A file cannot be copied into the store.
         UpdateFinishedTrialError: The trial has ended elsewhere.
     """
+    there = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
     for file in files:
-        upload_artifact(
-            artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
-        )
+        if file.name not in there:
+            upload_artifact(
+                artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
+            )
     for trial_id, _ in _best_trials(storage, study_id, keep + SPARE)[keep - 1 :]:
         delete_artifacts(storage, store, storage.get_trial(trial_id))
 
@@ -103,12 +107,17 @@ def read_artifact(
 def delete_artifacts(
     storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial
 ) -> None:
-    """Remove the files of a trial; those already gone are no error."""
+    """Remove the files of a trial, and that it has them; those already gone are no error."""
     for meta in get_all_artifact_meta(trial, storage=storage):
-        try:
+        with suppress(ArtifactNotFound):
             store.remove(meta.artifact_id)
-        except ArtifactNotFound:
-            continue
+    # Else the dashboard would show broken pictures. Optuna's API changes no trial that has ended.
+    own = SYSTEM_ATTRS.c.trial_id == trial._trial_id
+    with storage.transaction() as connection:
+        connection.execute(
+            SYSTEM_ATTRS.delete().where(own, SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True))
+        )
+    storage.outdate(trial._trial_id)
 
 
 def _is_maximized(storage: TrialStorage, study_id: int) -> bool:

@@ -23,7 +23,7 @@ from studies.space import DefinitionError, Factor, Space
 from studies.space_parser import SEED, parse_space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
-SECTIONS = ("data", "search")  # tables of which [quick] replaces single lines
+SECTIONS = ("data", "search", "fixed", "space")  # tables of which [quick] replaces single lines
 EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -273,7 +273,7 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
         return table
     if not isinstance(small, dict):
         raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
-    lines = {"name": f"{table.get('name')}-quick"}
+    lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
     for key, value in small.items():
         is_section = key in SECTIONS and isinstance(value, dict)
         lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
@@ -297,6 +297,19 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
         return StudyDefinition.model_validate(given)
     except pydantic.ValidationError as error:
         raise _readable(error.errors()[0]) from None
+
+
+def data_options(lines: Mapping[str, Any]) -> DataOptions:
+    """Validate the lines of a table `[data]`.
+
+    Raises:
+        DefinitionError: A line breaks a rule.
+    """
+    try:
+        return DataOptions(**lines)
+    except pydantic.ValidationError as error:
+        (first, *_) = error.errors()
+        raise _readable({**first, "loc": ("data", *first["loc"])}) from None
 
 
 def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

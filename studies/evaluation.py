@@ -29,6 +29,7 @@ from studies.executor import (
 )
 from studies.patience import patiently
 
+DATA_KEY = "data_sha256"  # user attribute of the study, and of its trials
 logger = logging.getLogger(__name__)
 
 
@@ -110,10 +111,20 @@ class Evaluation:
 
         Raises:
             TrialError: The data set is not there.
+            ValueError: It is not that of the study's first trials.
         """
         if self.definition.dataset is not None:
             options = self.definition.data.model_dump()
             self._data_sha256 = executor.prepare(self.definition.dataset, options)
+            known = self.study.user_attrs.get(DATA_KEY)
+            if known is None:
+                self.study.set_user_attr(DATA_KEY, self._data_sha256)
+            elif known != self._data_sha256:
+                raise ValueError(
+                    f"Expected the data that the study was begun with, of SHA-256 {known}. "
+                    f"Received: {self.definition.dataset} of SHA-256 {self._data_sha256}. Values "
+                    "on other data could not be compared: make another study with --name."
+                )
 
     def request(self, tasks: list[Message]) -> Message:
         """Return what the executor is asked to train."""
@@ -226,22 +237,34 @@ class Evaluation:
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
-                told = executor.save({"id": claimed._trial_id, "file": str(file), **self._subject})
-                files = [file, *map(Path, told["figures"])]
+                executor.save(claimed._trial_id, file)
                 store = artifact_store(self._artifacts)
+                files = [file, *self._drawn(claimed, executor, value, folder)]
                 patiently(
                     lambda: keep_artifacts(self.storage, store, study_id, claimed, files, keep),
                     self.stopping,
                 )
-            if told["plots"] and is_among_best(self.storage, study_id, value, 1):
-                self._show(told["plots"])
         except (OSError, TrialError, ExecutorDiedError) as error:
             # A full disk, here or in the child, or a folder that this machine does not have, must
             # not cost the result.
             logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
 
-    def _show(self, plots: Mapping[str, str]) -> None:
-        """Put plots of the best trial on the study's page of the dashboard."""
+    def _drawn(
+        self, claimed: FrozenTrial, executor: Executor, value: float, folder: str
+    ) -> list[Path]:
+        """Draw figures of a trial, and show those of the best one on the study's page."""
+        try:
+            told = executor.draw({"id": claimed._trial_id, "folder": folder, **self._subject})
+        except TrialError as error:
+            logger.warning("no figures of trial %d: %s", claimed.number, error)
+            return []
+        if told["plots"]:
+            patiently(lambda: self._show(told["plots"], value), self.stopping)
+        return [Path(file) for file in told["figures"]]
+
+    def _show(self, plots: Mapping[str, str], value: float) -> None:
+        if not is_among_best(self.storage, self.study._study_id, value, 1):
+            return
         import plotly.io
         from optuna_dashboard import save_plotly_graph_object
 

@@ -171,17 +171,20 @@ class Executor:
         self.programs_built = answer["programs_built"]
         return list(answer["results"])
 
-    def save(self, request: Message) -> Message:
-        """Write the network of a trial taken out last; raises as `train_epoch`.
+    def save(self, trial_id: int, file: Path) -> None:
+        """Write the network of a trial taken out last to `file`; raises as `train_epoch`."""
+        self._ask({"call": "save", "id": trial_id, "file": str(file)})
+
+    def draw(self, request: Message) -> Message:
+        """Draw what the network of such a trial makes of pictures; raises as `train_epoch`.
 
         Args:
-            request: id; objective, dataset, data; file, of the network, in a folder of its own.
+            request: id; objective, dataset, data; folder, for the figures.
 
         Returns:
-            figures: the files that were drawn beside it; plots: name -> Plotly's JSON, for the
-            study's page.
+            figures: the files; plots: name -> Plotly's JSON, for the study's page.
         """
-        return self._ask({"call": "save", **request})
+        return self._ask({"call": "draw", **request})
 
     def checkpoint(self, trial_id: int, file: Path) -> None:
         """Write where a trial is to `file`; raises as `train_epoch`."""
@@ -191,7 +194,8 @@ class Executor:
         """Judge a kept network on the test part of its data set; raises as `train_epoch`.
 
         Args:
-            request: objective, hyperparameters, dataset, data; file, of the network.
+            request: objective, hyperparameters, dataset, data; file, of the network; sha256, of
+                the data that it was trained on.
 
         Returns:
             metrics; n, the number of pictures.

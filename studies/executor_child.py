@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from studies.trainer import Trainer
 
 Handler = Callable[[Message], Message]
-CALLS = ("prepare", "add", "train_epoch", "stop", "take_ended", "save", "checkpoint", "judge")
+CALLS = (
+    "prepare",
+    "add",
+    "train_epoch",
+    "stop",
+    "take_ended",
+    "save",
+    "draw",
+    "checkpoint",
+    "judge",
+)
 
 
 class FunctionCaller:

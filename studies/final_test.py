@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import objectives
 from studies.create import definition_of
+from studies.evaluation import DATA_KEY
 from studies.executor import Executor, ExecutorKind
 from studies.export import save_model
 from studies.space_parser import SEED
@@ -18,7 +20,7 @@ from studies.space_parser import SEED
 if TYPE_CHECKING:
     import optuna
 
-LOOKS_KEY = "test_looks"  # user attribute of the study
+LOOK_KEY = "test_look:"  # of a user attribute of the study for each, so that none is lost
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Look:
 
 def looks_at(study: optuna.Study) -> list[Look]:
     """Return the looks at the test part so far, the first one first."""
-    return [Look(**look) for look in study.user_attrs.get(LOOKS_KEY, [])]
+    attributes = study.user_attrs
+    looks = [Look(**value) for key, value in attributes.items() if key.startswith(LOOK_KEY)]
+    return sorted(looks, key=lambda look: look.at)
 
 
 def look(study: optuna.Study, trial: int | None = None) -> Look:
@@ -58,7 +62,9 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
             its data.
         KeyError: There is no such trial.
         FileNotFoundError: The trial's network is not kept.
-        TrialError: The network or the test part cannot be read.
+        TrialError: The network or the data cannot be read, or the data are not those that the
+            trial was trained on.
+        ExecutorDiedError: The child ended, as for want of memory.
     """
     definition = definition_of(study)
     if definition.is_function:
@@ -69,7 +75,8 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
     with TemporaryDirectory(prefix="hpo-") as folder:
         file = Path(folder) / "network.keras"
         number = save_model(study, file, trial)
-        settings = definition.factors.resolve(study.trials[number].params)
+        judged = study.trials[number]
+        settings = definition.factors.resolve(judged.params)
         settings.pop(SEED, None)
         kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
         executor = Executor(kind, should_abort=lambda: False)
@@ -81,12 +88,12 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
                     "dataset": definition.dataset,
                     "data": definition.data.model_dump(),
                     "file": str(file),
+                    "sha256": judged.user_attrs.get(DATA_KEY),
                 }
             )
         finally:
             executor.close()
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
     found = Look(number, at, told["n"], told["metrics"])
-    looks = [asdict(each) for each in [*looks_at(study), found]]
-    study.set_user_attr(LOOKS_KEY, looks)
+    study.set_user_attr(f"{LOOK_KEY}{uuid4().hex[:8]}", asdict(found))
     return found

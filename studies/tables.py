@@ -62,12 +62,20 @@ def look_table(study: optuna.Study, look: Look) -> Table:
     """Return what a look at the test part came to, beside what chose the trial."""
     table = _table(None, "metric", "test", "validation")
     trial = study.trials[look.trial]
-    history, best = trial.user_attrs["history"], trial.user_attrs["best_epoch"]
+    history, kept = trial.user_attrs.get("history", {}), _kept_epoch(study, trial)
     for name, value in look.metrics.items():
         seen = history.get(f"val_{name}", [])
-        chosen = seen[best - 1] if best <= len(seen) else None
+        chosen = seen[kept - 1] if 0 < kept <= len(seen) else None
         table.add_row(name, *("" if v is None else f"{v:.4f}" for v in (value, chosen)))
     return table
+
+
+def _kept_epoch(study: optuna.Study, trial: FrozenTrial) -> int:
+    """Return the epoch whose weights are kept of a trial, from 1."""
+    definition = parse_definition(study.user_attrs[DEFINITION_KEY])
+    settings = definition.factors.resolve(trial.params)
+    key = "best_epoch" if settings.get("restore_best_weights", True) else "epochs"
+    return int(trial.user_attrs.get(key, 0))
 
 
 def best_table(study: optuna.Study, top: int) -> Table:

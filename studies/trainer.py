@@ -145,27 +145,30 @@ class Trainer:
         }
 
     def save(self, request: Message) -> Message:
-        """Write the network of a trial that was just taken out to a file, and figures beside it.
+        """Write the network of a trial that was just taken out to a file."""
+        _, result = self._results[request["id"]]
+        result.model().save(request["file"])
+        return {}
 
-        The figures show what the network makes of the validation pictures, where the objective
-        has some.
+    def draw(self, request: Message) -> Message:
+        """Draw what the network of such a trial makes of the validation pictures, into a folder.
+
+        Nothing, where the objective has no figures.
         """
         import objectives
 
-        objective, file = objectives.get(request["objective"]), Path(request["file"])
-        hyperparameters, result = self._results[request["id"]]
-        network = result.model()
-        network.save(file)
+        objective = objectives.get(request["objective"])
         if objective.figures is None:
             return {"figures": [], "plots": {}}
         from objectives import judge
 
         data = self._load(request)
+        hyperparameters, result = self._results[request["id"]]
         head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
         x, y = data.x_validation, data.y_validation
-        _, predicted = judge.losses_and_predictions(network, head, x, y).T
+        _, predicted = judge.losses_and_predictions(result.model(), head, x, y).T
         figures = import_module(objective.figures)
-        drawn = figures.draw(file.parent, x, y, predicted)
+        drawn = figures.draw(Path(request["folder"]), x, y, predicted)
         return {"figures": [str(each) for each in drawn], "plots": figures.plots(y, predicted)}
 
     def checkpoint(self, request: Message) -> Message:
@@ -176,13 +179,24 @@ class Trainer:
         return {}
 
     def judge(self, request: Message) -> Message:
-        """Judge a network that was kept on the test part of its data set."""
+        """Judge a network that was kept on the test part of its data set.
+
+        Raises:
+            ValueError: The data are not those that it was trained on: what was trained on may be
+                in the test part now.
+        """
         import keras
 
         import objectives
         from objectives import DataOptions, datasets, judge
 
         objective = objectives.get(request["objective"])
+        sha256 = self._load(request).sha256
+        if sha256 != request["sha256"]:
+            raise ValueError(
+                f"Expected the data of {request['dataset']} that the trial was trained on, of "
+                f"SHA-256 {request['sha256']}. Received: others, of SHA-256 {sha256}."
+            )
         hyperparameters = objective.hyperparameters(**request["hyperparameters"])
         head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
         x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))

@@ -86,6 +86,23 @@ def test_making_a_study_twice_changes_nothing(
     assert contents(create(search)) == once
 
 
+def test_a_small_form_is_a_study_beside_the_full_one(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TOML + "[quick]\nsearch.n_trials = 1\n")
+    full = find_or_create_study(str(file), sqlite_storage, overrides={}, artifacts=tmp_path)
+    small, again = (
+        find_or_create_study(
+            str(file), sqlite_storage, overrides={}, artifacts=tmp_path, quick=True
+        )
+        for _ in range(2)
+    )
+    assert (full.study_name, budget(full)) == ("mine", 2)
+    assert (small.study_name, budget(small)) == ("mine-quick", 1)
+    assert again._study_id == small._study_id
+
+
 def test_a_study_records_what_repeats_it(
     create: Callable[..., optuna.Study], tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from studies.definition import (
     parse_definition,
     with_overrides,
 )
+from studies.space import DefinitionError
 
 GRID = """
 name = "fashion-mlp-grid"
@@ -132,6 +133,49 @@ def test_a_bare_key_fixes_what_was_searched() -> None:
     assert new.fixed == {"activation": "elu"}
     assert list(new.space) == ["dropout"]
     assert "activation" in given["space"], "the given table is left as it was"
+
+
+SMALL_FORM = """
+name = "clocks"
+objective = "clock"
+dataset = "clock"
+[search]
+design = "grid"
+replicates = 3
+seed = 5
+[fixed]
+epochs = 60
+[space]
+learning_rate = [1e-3, 1e-4]
+dropout = [0.0, 0.5]
+[quick]
+data.n_images = 3600
+search.replicates = 1
+epochs = 2
+dropout = 0.1
+"""
+
+
+def test_the_small_form_of_a_study_replaces_lines_and_has_a_name_of_its_own(
+    tmp_path: Path,
+) -> None:
+    full = written(tmp_path, SMALL_FORM)
+    assert (full.name, full.search.replicates, full.data.n_images) == ("clocks", 3, None)
+    small = load_definition(tmp_path / "study.toml", {"epochs": 3}, quick=True)
+    assert (small.name, small.search.replicates, small.data.n_images) == ("clocks-quick", 1, 3600)
+    assert (small.search.seed, small.search.design) == (5, "grid")
+    assert small.fixed == {"epochs": 3, "dropout": 0.1}
+    assert set(small.space) == {"learning_rate"}
+    assert full.metric == small.metric == "val_common_sense_error"
+    assert full.direction == "minimize"
+
+
+def test_a_study_without_a_small_form_says_so(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(GRID)
+    with pytest.raises(
+        DefinitionError, match=r"^quick: Expected a table \[quick\] in .*study.toml"
+    ):
+        load_definition(tmp_path / "study.toml", quick=True)
 
 
 def test_a_key_with_dots_replaces_a_line() -> None:

@@ -14,9 +14,11 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from PIL import Image
 from small_studies import table
 
-from objectives import datasets
+from objectives import DataOptions, datasets
 from studies import create_study, load_model, load_study
-from studies.definition import parse_definition
+from studies.create import definition_of
+from studies.definition import StudyDefinition, parse_definition
+from studies.executor import TrialError
 from studies.final_test import look, looks_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
@@ -95,7 +97,7 @@ def test_a_search_among_heads_and_the_look_at_its_best(
     for trial in study.trials:
         history = trial.user_attrs["history"]
         assert set(history) == {
-            "loss", "common_sense_error", "val_loss", "val_common_sense_error", "val_median_error",
+            "loss", "val_loss", "val_common_sense_error", "val_median_error",
             "val_p95_error", "val_within_1", "val_within_5", "val_within_10", "val_hour_accuracy",
         }  # fmt: skip
         assert trial.value == min(history["val_common_sense_error"])
@@ -111,7 +113,16 @@ def test_a_search_among_heads_and_the_look_at_its_best(
         "loss", "common_sense_error", "median_error", "p95_error", "within_1", "within_5",
         "within_10", "hour_accuracy",
     }  # fmt: skip
-    assert 0 < (found.metrics["common_sense_error"] or 0) < 360
+    # Of other pictures nothing is judged: these may have been trained on.
+    monkeypatch.setattr("studies.final_test.definition_of", lambda study: other_data(study))
+    with pytest.raises(TrialError, match=r"^Expected the data of clock that the trial was trained"):
+        look(study)
+    assert len(looks_at(study)) == 1
+
+
+def other_data(study: optuna.Study) -> StudyDefinition:
+    definition = definition_of(study)
+    return definition.model_copy(update={"data": DataOptions(size=16, n_images=200, seed=1)})
 
 
 def test_labels_and_objective_belong_together() -> None:
@@ -132,3 +143,10 @@ def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sheet.size == (3 * 160, 2 * (160 + 18))
     said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)
     assert said.returncode == 0, said.stderr
+    for wrong, words in (
+        (["-o", "sheet.txt"], "error: Expected a file name that ends in .png."),
+        (["-o", "s.png", "--set", "siz=20"], "error: data.siz: Expected a key, one of"),
+    ):
+        said = hpo("data", "clock", *wrong, url="", folder=tmp_path)
+        assert said.returncode == 1
+        assert said.stderr.startswith(words)
