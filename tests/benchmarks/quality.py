@@ -2,10 +2,10 @@
 
     python tests/benchmarks/quality.py --rounds 5
 
-First a plain script trains the whole grid (10 epochs, 10,000 Fashion-MNIST pictures, a tenth of them
-to validate, the same for all): its best accuracy less .2 of a point is what the others are timed
-to, from the start of their processes. Each may train 81 networks, and has another seed in each
-round. `hpo, lanes 1` and `hpo, lanes 8` differ in nothing else.
+First a plain script trains the whole grid (10 epochs, 10,000 Fashion-MNIST pictures, a tenth of
+them to validate, the same for all): its best accuracy less .2 of a point is what the others are
+timed to, from the start of their processes. Each may train 81 networks, and has another seed in
+each round. `hpo, lanes 1` and `hpo, lanes 8` differ in nothing else.
 
 Needs the extra `benchmarks`, and Fashion-MNIST in the folder that HPO_DATA names.
 """

@@ -26,6 +26,8 @@ from race import pictures
 from rich.console import Console
 from rich.table import Table
 
+# Before this folder, where a file has the name of the package.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 HERE = Path(__file__).parent
 N_PICTURES, N_TRIALS, EPOCHS = 20_000, 27, 5
 T = TypeVar("T")
