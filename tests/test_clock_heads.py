@@ -73,6 +73,7 @@ def test_error_is_the_shorter_way_round() -> None:
                                   [360, 359, 0])  # fmt: skip
 
 
+@settings(deadline=None)
 @given(minutes, minutes, st.integers(-2000, 2000))
 def test_error_is_a_distance_on_the_circle(a: int, b: int, turn: int) -> None:
     error = common_sense_error(a, b)
@@ -140,6 +141,7 @@ def test_the_time_read_is_a_minute_of_the_dial_whatever_the_outputs(values: list
         assert 0 <= found[0] <= 719
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 50, width=32))
 def test_a_number_beyond_the_dial_is_read_as_its_nearest_end(hours: float) -> None:
     found = read(head_of(head="regression"), [[hours]])[0]

@@ -107,7 +107,7 @@ from objectives.clock.pictures import rendered
 from objectives.clock.rendering import Rendering
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print(rendered(Rendering(size=400, n_images=int(sys.argv[1]))), flush=True)
+print(rendered(Rendering(size=100, n_images=int(sys.argv[1]))), flush=True)
 """
 
 
@@ -120,7 +120,7 @@ def test_a_process_that_ignores_signals_renders_and_leaves_none_behind(tmp_path:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
-    assert start(200).communicate(timeout=60)[0].strip().endswith("400-200-0-180.0")
+    assert start(200).communicate(timeout=60)[0].strip().endswith("100-200-0-180.0")
     renders = start(20_000)
     wait_until(lambda: len(descendants(renders.pid)) > 3, "processes are started")
     known = descendants(renders.pid)
