@@ -50,6 +50,10 @@ class Objective:
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
 
+    def head_of(self, hyperparameters: Hyperparameters) -> Head:
+        """Make the head of one trial, with its own numbers."""
+        return self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
+
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
     from objectives.classification import Classification

@@ -339,7 +339,7 @@ def _compiled_without_penalty(
     for layer, like in zip(network.layers, drawing.layers, strict=True):
         if hasattr(layer, "kernel"):
             layer.kernel_initializer = like.kernel_initializer
-    stock = objective.head(plain, plain.numbers(objective.head_numbers)).stock_compile()
+    stock = objective.head_of(plain).stock_compile()
     if stock is not None:
         # It has no state beside its learning rate, so a saved file holds little but the weights.
         network.compile(optimizer="sgd", **stock)

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from objectives.archives import Array
+from objectives.clock.measure import time_of
 from objectives.datasets import Dataset, labels
 
 CELL, WORDS = 150, 18  # pixels: the least side of a picture, and the height of its label
@@ -43,7 +44,7 @@ def contact_sheet(data: Dataset, n: int, seed: int = 0) -> Image.Image:
 
 def label_of(data: Dataset, y: int) -> str:
     """Return a label in words: a class by its number, a minute of the dial as the time."""
-    return f"{y // 60}:{y % 60:02d}" if labels(data.name) == "minute" else str(y)
+    return time_of(y) if labels(data.name) == "minute" else str(y)
 
 
 def _picture(x: Array) -> Image.Image:

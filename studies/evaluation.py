@@ -254,7 +254,7 @@ class Evaluation:
     ) -> list[Path]:
         """Draw figures of a trial, and show those of the best one on the study's page."""
         try:
-            told = executor.draw({"id": claimed._trial_id, "folder": folder, **self._subject})
+            told = executor.draw({"folder": folder, **self._subject})
         except TrialError as error:
             logger.warning("no figures of trial %d: %s", claimed.number, error)
             return []

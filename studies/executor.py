@@ -176,10 +176,10 @@ class Executor:
         self._ask({"call": "save", "id": trial_id, "file": str(file)})
 
     def draw(self, request: Message) -> Message:
-        """Draw what the network of such a trial makes of pictures; raises as `train_epoch`.
+        """Draw what the network saved last makes of pictures; raises as `train_epoch`.
 
         Args:
-            request: id; objective, dataset, data; folder, for the figures.
+            request: objective, dataset, data; folder, for the figures.
 
         Returns:
             figures: the files; plots: name -> Plotly's JSON, for the study's page.

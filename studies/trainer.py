@@ -73,6 +73,7 @@ class Trainer:
         self._pack: Pack | None = None
         self._known: dict[Trial, _Known] = {}
         self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
+        self._saved: tuple[Hyperparameters, Any]  # what `save` wrote last, for `draw`
 
     @property
     def wanted(self) -> int:
@@ -146,12 +147,13 @@ class Trainer:
 
     def save(self, request: Message) -> Message:
         """Write the network of a trial that was just taken out to a file."""
-        _, result = self._results[request["id"]]
-        result.model().save(request["file"])
+        hyperparameters, result = self._results[request["id"]]
+        self._saved = hyperparameters, result.model()
+        self._saved[1].save(request["file"])
         return {}
 
     def draw(self, request: Message) -> Message:
-        """Draw what the network of such a trial makes of the validation pictures, into a folder.
+        """Draw what the network saved last makes of the validation pictures, into a folder.
 
         Nothing, where the objective has no figures.
         """
@@ -163,10 +165,10 @@ class Trainer:
         from objectives import judge
 
         data = self._load(request)
-        hyperparameters, result = self._results[request["id"]]
-        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
+        hyperparameters, network = self._saved
+        head = objective.head_of(hyperparameters)
         x, y = data.x_validation, data.y_validation
-        _, predicted = judge.losses_and_predictions(result.model(), head, x, y).T
+        _, predicted = judge.losses_and_predictions(network, head, x, y).T
         figures = import_module(objective.figures)
         drawn = figures.draw(Path(request["folder"]), x, y, predicted)
         return {"figures": [str(each) for each in drawn], "plots": figures.plots(y, predicted)}
@@ -198,7 +200,7 @@ class Trainer:
                 f"SHA-256 {request['sha256']}. Received: others, of SHA-256 {sha256}."
             )
         hyperparameters = objective.hyperparameters(**request["hyperparameters"])
-        head = objective.head(hyperparameters, hyperparameters.numbers(objective.head_numbers))
+        head = objective.head_of(hyperparameters)
         x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))
         network = keras.models.load_model(request["file"], compile=False)
         scores = judge.losses_and_predictions(network, head, x, y)

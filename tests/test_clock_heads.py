@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import objectives
 from objectives.clock.heads import ClockHead, Hand, Output
 from objectives.clock.measure import common_sense_error, summarize
-from objectives.clock_reader import HEAD_NUMBERS, ClockHyperparameters
+from objectives.clock_reader import ClockHyperparameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 MINUTES = np.arange(720)
@@ -45,8 +45,7 @@ NAMES = ["-".join(map(str, setting.values())) for setting, _ in HEADS]
 
 
 def head_of(**setting: Any) -> ClockHead:
-    hyperparameters = ClockHyperparameters(**setting)
-    return objectives.get("clock").head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS))
+    return objectives.get("clock").head_of(ClockHyperparameters(**setting))
 
 
 def ideal(head: ClockHead) -> Any:

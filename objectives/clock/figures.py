@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
-from objectives.clock.measure import common_sense_error
+from objectives.clock.measure import common_sense_error, time_of
 from objectives.head import Array
 
 WORST = 8
@@ -69,11 +69,6 @@ def heat_map(y: Array, error: Array) -> Array:
     counts = np.bincount(cell, minlength=n_cells)
     means: Array = np.divide(sums, counts, out=np.full(n_cells, np.nan), where=counts > 0)
     return means.reshape(12, -1)
-
-
-def time_of(minute: int) -> str:
-    """Return a minute of the dial as a clock says it."""
-    return f"{minute // 60}:{minute % 60:02d}"
 
 
 def _worst(x: Array, y: Array, predicted: Array, error: Array) -> Figure:

@@ -34,6 +34,11 @@ def common_sense_error(one: Any, other: Any) -> Any:
     return forward + (backward - forward) * (backward < forward)
 
 
+def time_of(minute: int) -> str:
+    """Return a minute of the dial as a clock says it."""
+    return f"{minute // 60}:{minute % 60:02d}"
+
+
 def summarize(y: Array, predicted: Array) -> dict[str, float]:
     """Return all measures of some readings.
 
