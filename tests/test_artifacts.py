@@ -120,3 +120,15 @@ def test_the_folder_of_a_store_is_made_with_its_parents(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError, match="file"):
         artifact_store(tmp_path / "file")
+
+
+def test_what_is_kept_already_is_not_kept_twice(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study_id = new_study(sqlite_storage, MAXIMIZE)
+    (trial,) = claim(sqlite_storage, study_id)
+    store, file = artifact_store(tmp_path / "store"), tmp_path / "network.keras"
+    file.write_bytes(b"0")
+    for _ in range(2):  # as after a failure of the database in between
+        keep_artifacts(sqlite_storage, store, study_id, trial, [file], 5)
+    assert kept(tmp_path) == [0]
