@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -357,7 +358,8 @@ def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
     )
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
-    wait_until(lambda: states(study) == {"RUNNING": 1}, "the trial is claimed")
+    storage = create_storage(sqlite_url)
+    wait_until(lambda: any(w.trial_numbers for w in workers_seen(storage)), "the trial begins")
     log = tmp_path / "worker.log"
     launched[0].terminate()
     wait_until(lambda: "stopping after this epoch" in log.read_text(), "the first is understood")
@@ -379,3 +381,16 @@ def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 2}
     assert "the network of trial 1 is not kept" in (tmp_path / "worker.log").read_text()
+
+
+def test_signals_on_a_stopping_workers_way_out_do_not_make_it_look_crashed(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 100)
+    launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: "RUNNING" in states(study), "a trial is claimed")
+    while launched[0].poll() is None:  # a scheduler's, a launcher's and a person's
+        launched[0].terminate()
+        time.sleep(0.001)
+    assert launched[0].returncode == 0
+    assert "RUNNING" not in states(study)
