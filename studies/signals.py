@@ -18,7 +18,6 @@ def stop_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
     Raises:
         ValueError: This is not the main thread, which alone may handle signals.
     """
-
     told: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
