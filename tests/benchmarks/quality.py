@@ -5,7 +5,8 @@
 First a plain script trains the whole grid (10 epochs, 10,000 Fashion-MNIST pictures, a tenth of
 them to validate, the same for all): its best accuracy less .2 of a point is what the others are
 timed to, from the start of their processes. Each may train 81 networks, and has another seed in
-each round. `hpo, lanes 1` and `hpo, lanes 8` differ in nothing else.
+each round. `hpo, lanes 1` and `hpo, lanes 8` differ in nothing else. `hpo, by time` may train as
+many as it can in half of the grid's time, each with a seed of its own, as the scripts do.
 
 Needs the extra `benchmarks`, and Fashion-MNIST in the folder that HPO_DATA names.
 """
@@ -24,6 +25,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from race import pictures
 from rich.console import Console
@@ -33,10 +35,12 @@ HERE = Path(__file__).parent
 MARGIN = 0.002
 HPO = [sys.executable, "-P", "-m", "studies", "run", str(HERE / "quality.toml"), "-j2"]
 HPO += ["--set=dataset={data}", "--set=search.seed={seed}"]
+ONE_SEED = [*HPO, "--set=seed={seed}"]
 CONTESTANTS = {
-    "hpo": HPO,
-    "hpo, lanes 1": [*HPO, "--lanes=1"],
-    "hpo, lanes 8": [*HPO, "--lanes=8"],
+    "hpo": ONE_SEED,
+    "hpo, lanes 1": [*ONE_SEED, "--lanes=1"],
+    "hpo, lanes 8": [*ONE_SEED, "--lanes=8"],
+    "hpo, by time": [*HPO, "--set=search.n_trials=9999", "--set=search.timeout={limit:.0f}"],
     "optuna-tpe": [sys.executable, str(HERE / "contestants/plain_tpe.py"), "quality", "{data}"],
     "ray-asha": [sys.executable, str(HERE / "contestants/ray_asha.py"), "quality", "{data}"],
 }
@@ -55,7 +59,7 @@ def main() -> None:
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         data = pictures(Path(folder), chosen.pictures)
-        trained = run("grid", GRID, data, Path(folder), 0)
+        trained = run("grid", GRID, folder=Path(folder), data=data)
         best = max(value for _, value in trained)
         grid = {"best": best, "seconds": max(at for at, _ in trained)}
         for seed in range(chosen.rounds):
@@ -63,7 +67,8 @@ def main() -> None:
             here.mkdir()
             found = {"grid": grid}
             for name in chosen.only if seed % 2 == 0 else reversed(chosen.only):
-                reached = run(name, CONTESTANTS[name], data, here, seed)
+                settings = {"data": data, "seed": seed, "limit": grid["seconds"] / 2}
+                reached = run(name, CONTESTANTS[name], folder=here, **settings)
                 times = [at for at, value in reached if value >= best - MARGIN]
                 top = max(value for _, value in reached)
                 found[name] = {"best": top, "seconds": min(times, default=float("inf"))}
@@ -72,7 +77,7 @@ def main() -> None:
     show(rounds)
 
 
-def run(name: str, command: list[str], data: Path, folder: Path, seed: int) -> Reached:
+def run(name: str, command: list[str], *, folder: Path, **settings: Any) -> Reached:
     """Run a search in an empty folder; return when it knew which accuracy."""
     own = folder / re.sub(r"\W+", "-", name)
     own.mkdir()
@@ -81,7 +86,7 @@ def run(name: str, command: list[str], data: Path, folder: Path, seed: int) -> R
         environment["KERAS_BACKEND"] = "tensorflow"
     started = time.time()
     done = subprocess.run(
-        [part.format(data=data, seed=seed) for part in command],
+        [part.format(**settings) for part in command],
         cwd=own,
         env=os.environ | environment,
         capture_output=True,

@@ -3,10 +3,11 @@
     python tests/benchmarks/storage.py --rounds 3
 
 Ours against Optuna as it is, on a PostgreSQL that is started here and on a SQLite file, each run
-in a database of its own: a design whose points wait, a search with TPE, and reports alone. Ours
-works by packs of `lanes`; Optuna asks, reports and tells one trial after the other. Every report
-is committed on its own, or with those of its pack. The contestants take turns, in the reverse order
-in every other round. The table shows medians; the JSON line holds all.
+in a database of its own: a design whose points wait, a search with TPE, reports alone, and TPE's
+suggestions alone, which ours makes in the copy of the study that a batch has, Optuna in its own
+memory. Ours works by packs of `lanes`; Optuna asks, reports and tells one trial after the other.
+Every report is committed on its own, or with those of its pack. The contestants take turns, in the
+reverse order in every other round. The table shows medians; the JSON line holds all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,9 @@ SPACE: dict[str, Any] = {
     "kind": ["a", "b", "c"],
 }
 LIMIT = 20.0  # seconds, after which a contestant is stopped and its rate taken
-KINDS = {"design": 1, "tpe": 1, "reports": 25}  # -> epochs of a run, in units of EPOCHS
+KINDS = {"design": 1, "tpe": 1, "reports": 25, "suggest": 1}  # -> epochs, in units of EPOCHS
+ADAPTIVE = ("tpe", "suggest")
+ASKS = 64  # suggestions that Optuna makes; ours are a pack
 databases = itertools.count()
 
 
@@ -130,7 +134,7 @@ def servers(kinds: list[str]) -> Iterator[Any]:
 
 def definition_of(kind: str) -> StudyDefinition:
     """Return the study, whose objective is never called."""
-    search = {"sampler": "tpe"} if kind == "tpe" else {"design": "random"}
+    search = {"sampler": "tpe"} if kind in ADAPTIVE else {"design": "random"}
     return parse_definition(
         {
             "name": NAME,
@@ -144,9 +148,11 @@ def definition_of(kind: str) -> StudyDefinition:
 
 
 def run(pool: Pool, url: str, setting: Setting, name: str, lanes: int) -> float:
-    """Return the trials, or reports, a second of one contestant."""
+    """Return the trials, reports or suggestions a second of one contestant."""
     n = max(64, 12 * lanes * setting.processes)
     fill(url, setting, n)
+    if setting.kind == "suggest":
+        return lanes / suggest(url, lanes) if name == "hpo" else ASKS / ask(url)
     if setting.processes == 1:
         results = [compete(0, url, setting.kind, name, lanes, n)]
     else:
@@ -155,6 +161,33 @@ def run(pool: Pool, url: str, setting: Setting, name: str, lanes: int) -> float:
     done = sum(result[0] for result in results)
     seconds = max(end for *_, end in results) - min(begin for _, begin, _ in results)
     return done / seconds
+
+
+def suggest(url: str, lanes: int) -> float:
+    """Return the seconds in which a pack of trials gets its parameters, in memory."""
+    storage, definition = create_storage(url, waiting=False), definition_of("suggest")
+    study = optuna.load_study(study_name=NAME, storage=storage)
+    study.get_trials(deepcopy=False)
+    claimed = claim(storage, study._study_id, lanes)
+    with storage.batch(study._study_id):
+        begin = time.monotonic()
+        prepare_trials(study, definition, claimed)
+        return time.monotonic() - begin
+
+
+def ask(url: str) -> float:
+    """Return the seconds in which Optuna suggests the same one after the other, in memory."""
+    factors = definition_of("suggest").factors
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler())
+    for trial in optuna.load_study(study_name=NAME, storage=url).trials:
+        if trial.state == TrialState.COMPLETE:
+            trial.datetime_start = trial.datetime_complete = datetime.now()
+            study.add_trial(trial)
+    begin = time.monotonic()
+    for _ in range(ASKS):
+        asked = study.ask()
+        factors.pick(lambda factor: factor.suggest(asked))  # noqa: B023 - called at once
+    return time.monotonic() - begin
 
 
 def compete_at_once(rank: int, *arguments: Any) -> tuple[int, float, float]:
@@ -243,7 +276,7 @@ def fill(url: str, setting: Setting, n: int) -> None:
         ended = [{"trial_id": i, "objective": 0, "value": rng.random(), "value_type": "FINITE"}
                  for i in ids]  # fmt: skip
         connection.execute(VALUES.insert(), ended)
-    adaptive = setting.kind == "tpe"
+    adaptive = setting.kind in ADAPTIVE
     budget = Budget(10**6, None, adaptive=adaptive)
     queued = points(setting.waiting + (0 if adaptive else n))
     holder = study_id
@@ -271,7 +304,7 @@ def draw(rng: random.Random, factor: Any) -> Any:
 
 def show(rates: dict[Setting, dict[str, list[float]]]) -> None:
     """Print the table and the JSON line."""
-    table = Table(title="trials a second, and reports a second where nothing else is done")
+    table = Table(title="trials a second; reports, or suggestions, where nothing else is done")
     columns = ["database", "kind", "processes", "finished", "waiting"]
     names = list(next(iter(rates.values())))
     for column in columns + names:
