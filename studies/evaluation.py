@@ -259,18 +259,21 @@ class Evaluation:
             logger.warning("no figures of trial %d: %s", claimed.number, error)
             return []
         if told["plots"]:
-            patiently(lambda: self._show(told["plots"], value), self.stopping)
+            self._show(told["plots"], value)
         return [Path(file) for file in told["figures"]]
 
     def _show(self, plots: Mapping[str, str], value: float) -> None:
-        if not is_among_best(self.storage, self.study._study_id, value, 1):
+        study_id = self.study._study_id
+        if not patiently(lambda: is_among_best(self.storage, study_id, value, 1), self.stopping):
             return
         import plotly.io
         from optuna_dashboard import save_plotly_graph_object
 
-        for name, text in plots.items():
-            figure = plotly.io.from_json(text)
-            save_plotly_graph_object(self.study, figure, graph_object_id=name)
+        # The dashboard keeps a plot in many attributes, and fails to read half of them.
+        with self.batch(others=False):
+            for name, text in plots.items():
+                figure = plotly.io.from_json(text)
+                save_plotly_graph_object(self.study, figure, graph_object_id=name)
 
     def requeue(self, claimed: FrozenTrial) -> Outcome:
         """Queue a trial again, since this worker was told to stop."""
