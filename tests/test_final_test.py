@@ -15,6 +15,7 @@ from PIL import Image
 from small_studies import table
 
 from objectives import DataOptions, datasets
+from objectives.clock import RENDERER_VERSION
 from studies import create_study, load_model, load_study
 from studies.create import definition_of
 from studies.definition import StudyDefinition, parse_definition
@@ -101,7 +102,7 @@ def test_a_search_among_heads_and_the_look_at_its_best(
             "val_p95_error", "val_within_1", "val_within_5", "val_within_10", "val_hour_accuracy",
         }  # fmt: skip
         assert trial.value == min(history["val_common_sense_error"])
-        assert trial.user_attrs["renderer"] == 1
+        assert trial.user_attrs["renderer"] == RENDERER_VERSION
         files = [meta.filename for meta in get_all_artifact_meta(trial, storage=study._storage)]
         assert sorted(files) == ["errors.png", f"trial-{trial.number}.keras", "worst.png"]
     shown = get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))

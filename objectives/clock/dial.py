@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Point = tuple[float, float]
-ROMAN = ("XII", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI")
-ARABIC = ("12", *map(str, range(1, 12)))
+NUMERALS = ("12", *map(str, range(1, 12)))
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,10 @@ class Style:
         hands: Shade of the hands.
         rim: Shade of the ring around it.
         rim_width: Its width.
-        numerals: What is printed for the hours from 12 on; an empty string is none.
+        numerals_every: Hours from one numeral to the next.
         numeral_size: Height of a numeral.
         numeral_radius: Where a numeral's middle is.
-        is_radial: Whether numerals stand on the rim instead of upright.
-        mark: What shows where 12 is: "triangle", "bars" or "dot".
-        hour_tick: Length of the ticks of the hours; zero for none.
+        hour_tick: Length of the ticks of the hours.
         minute_tick: Length of the ticks of the minutes; zero for none.
         hour_hand: Length and width of the hour hand.
         minute_hand: Length and width of the minute hand.
@@ -40,11 +37,9 @@ class Style:
     hands: int
     rim: int
     rim_width: float
-    numerals: tuple[str, ...]
+    numerals_every: int
     numeral_size: float
     numeral_radius: float
-    is_radial: bool
-    mark: str
     hour_tick: float
     minute_tick: float
     hour_hand: Point
@@ -55,14 +50,9 @@ class Style:
 
 def draw_style(rng: np.random.Generator) -> Style:
     """Draw the looks of a clock at random."""
-    is_dark = rng.random() < 0.25
-    light, dark = int(rng.integers(175, 256)), int(rng.integers(0, 70))
-    face, ink = (dark, light) if is_dark else (light, dark)
+    face, ink = int(rng.integers(190, 256)), int(rng.integers(0, 60))
     # Hands stand out from the face, though not always as much as the print.
-    hands = int(face + (ink - face) * rng.uniform(0.6, 1))
-    every = int(rng.choice([1, 3]))
-    names = ARABIC if rng.random() < 0.7 else ROMAN
-    has_numerals = rng.random() < 0.8
+    hands = int(face + (ink - face) * rng.uniform(0.8, 1))
     minute_length = rng.uniform(0.68, 0.88)
     return Style(
         face=face,
@@ -70,13 +60,9 @@ def draw_style(rng: np.random.Generator) -> Style:
         hands=hands,
         rim=int(rng.integers(20, 236)),
         rim_width=rng.uniform(0.04, 0.12),
-        numerals=tuple(
-            name if has_numerals and hour % every == 0 else "" for hour, name in enumerate(names)
-        ),
-        numeral_size=rng.uniform(0.19, 0.25) if names is ARABIC else rng.uniform(0.15, 0.2),
+        numerals_every=int(rng.choice([1, 3])),
+        numeral_size=rng.uniform(0.19, 0.25),
         numeral_radius=rng.uniform(0.66, 0.72),
-        is_radial=rng.random() < 0.4,
-        mark=str(rng.choice(["triangle", "bars", "dot"])),
         hour_tick=rng.uniform(0.06, 0.12),
         minute_tick=rng.uniform(0.03, 0.05) if rng.random() < 0.6 else 0.0,
         hour_hand=(minute_length * rng.uniform(0.55, 0.7), rng.uniform(0.07, 0.11)),
@@ -107,7 +93,7 @@ def draw_dial(minute: int, style: Style, side: int) -> Image.Image:
         width = 0.035 if tick % 5 == 0 else 0.018
         if length > 0:
             pen.bar(tick * 6, inner - length, inner, width, style.ink)
-    _draw_twelve(pen, style, inner)
+    pen.polygon([pen.at(-7, inner), pen.at(7, inner), pen.at(0, inner - 0.17)], style.ink)
     _draw_numerals(picture, style)
     for angle, (length, width) in (
         (minute / 2, style.hour_hand),
@@ -118,35 +104,19 @@ def draw_dial(minute: int, style: Style, side: int) -> Image.Image:
     return picture
 
 
-def _draw_twelve(pen: "_Pen", style: Style, inner: float) -> None:
-    """Mark where 12 is, between the ticks and the numerals or in the place of one."""
-    low, high = inner - 0.17, inner
-    if style.mark == "triangle":
-        pen.polygon([pen.at(-7, high), pen.at(7, high), pen.at(0, low)], style.ink)
-    elif style.mark == "bars":
-        for angle in (-4.5, 4.5):
-            pen.bar(angle, low, high, 0.06, style.ink)
-    else:
-        pen.dot(pen.at(0, (low + high) / 2), 0.08, style.ink)
-
-
 def _draw_numerals(picture: Image.Image, style: Style) -> None:
     radius = picture.width / 2
     size = style.numeral_size * radius
     font = ImageFont.load_default(size)
-    for hour, name in enumerate(style.numerals):
-        if not name:
-            continue
+    for hour in range(0, 12, style.numerals_every):
         angle = math.radians(hour * 30)
-        # Below the mark, the numeral of 12 stands a little further in.
+        # Below the triangle that marks it, the numeral of 12 stands a little further in.
         away = radius * (style.numeral_radius - (0.08 if hour == 0 else 0.0))
         x, y = radius + away * math.sin(angle), radius - away * math.cos(angle)
         glyphs = Image.new("L", (int(3 * size), int(2 * size)))
         middle = (glyphs.width / 2, glyphs.height / 2)
         pen = ImageDraw.Draw(glyphs)
-        pen.text(middle, name, fill=255, font=font, anchor="mm", stroke_width=size / 20)
-        if style.is_radial:
-            glyphs = glyphs.rotate(-hour * 30, Image.Resampling.BILINEAR, expand=True)
+        pen.text(middle, NUMERALS[hour], fill=255, font=font, anchor="mm", stroke_width=size / 20)
         corner = (round(x - glyphs.width / 2), round(y - glyphs.height / 2))
         picture.paste(Image.new("LA", glyphs.size, (style.ink, 255)), corner, glyphs)
 
@@ -165,10 +135,8 @@ class _Pen:
         return self._radius * (1 + x), self._radius * (1 + y)
 
     def disc(self, radius: float, shade: int) -> None:
-        self.dot(self.at(0, 0), radius, shade)
-
-    def dot(self, middle: Point, radius: float, shade: int) -> None:
-        x, y, r = *middle, radius * self._radius
+        """Draw a disc around the middle."""
+        x, y, r = self._radius, self._radius, radius * self._radius
         self._draw.ellipse((x - r, y - r, x + r, y + r), fill=(shade, 255))
 
     def bar(

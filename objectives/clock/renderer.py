@@ -49,9 +49,9 @@ def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.
 def _view(rng: np.random.Generator, side: int, turn: float) -> Array:
     """Return the 3x3 matrix that brings a point of the dial to where a camera sees it."""
     half = side / 2
-    tilt, towards = math.radians(rng.uniform(0, 40)), rng.uniform(0, 2 * math.pi)
+    tilt, towards = math.radians(rng.uniform(0, 30)), rng.uniform(0, 2 * math.pi)
     distance = rng.uniform(3, 6)  # of the camera, in radii
-    scale, shift = rng.uniform(0.72, 0.98), rng.uniform(-0.08, 0.08, 2)
+    scale, shift = rng.uniform(0.86, 0.98), rng.uniform(-0.03, 0.03, 2)
     spun = _rotation(turn)
     # Turn, then lean by `tilt` in the direction `towards`, then look from a distance.
     axis = _rotation(towards)
@@ -116,7 +116,7 @@ def _reflections(rng: np.random.Generator, size: int) -> Array:
         half = rng.uniform(0.08, 0.3), rng.uniform(0.15, 0.6)
         edge = 0.06
         inside = np.clip((half[0] - abs(u)) / edge, 0, 1) * np.clip((half[1] - abs(v)) / edge, 0, 1)
-        light += rng.uniform(20, 110) * inside
+        light += rng.uniform(10, 60) * inside
     turn = rng.uniform(0, 2 * math.pi)
     sheen = np.clip(math.cos(turn) * x + math.sin(turn) * y, 0, None) ** 2
     return np.asarray(light + rng.uniform(0, 40) * sheen, np.float32)
@@ -134,6 +134,6 @@ def _taken(rng: np.random.Generator, picture: Array) -> Array:
     """Return what a camera makes of it: a little out of focus, with noise."""
     sharp = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     blurred = sharp.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.008) * picture.shape[0]))
-    noise = rng.normal(0, rng.uniform(1, 7), picture.shape)
+    noise = rng.normal(0, rng.uniform(1, 5), picture.shape)
     pixels: Array = np.asarray(blurred, np.float32) + noise
     return pixels.clip(0, 255).round().astype(np.uint8)
