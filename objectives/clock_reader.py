@@ -77,8 +77,10 @@ class ClockHyperparameters(Hyperparameters):
     average_pooling: bool = structural(False, "Halve the picture's sides before all else.")
     gamma: float = structural(1.0, "Exponent of the pixels, from 0 to 1.", gt=0, le=10)
     coordinates: bool = structural(False, "Give each pixel its place, as two more channels.")
-    augmentation: Literal["none", "light"] = structural(
-        "none", "While training, move the picture a little and change its brightness and contrast."
+    augmentation: Literal["none", "light", "rotation"] = structural(
+        "none",
+        "While training, move the picture a little and change its brightness and contrast; "
+        "with rotation, turn it any way round too.",
     )
     conv_dropout: float = tunable(
         0.0, "Dropout rate after each pattern.", presence=True, shared=True, ge=0, lt=1
@@ -169,8 +171,8 @@ def build(
     x = layers.scale(inputs)
     if hyperparameters.average_pooling:
         x = keras.layers.AveragePooling2D(2)(x)
-    if hyperparameters.augmentation == "light":
-        x = _augmented(x)
+    if hyperparameters.augmentation != "none":
+        x = _augmented(x, turns=hyperparameters.augmentation == "rotation")
     if hyperparameters.gamma != 1:
         x = keras.ops.power(keras.ops.relu(x), hyperparameters.gamma)
     if hyperparameters.coordinates:
@@ -242,10 +244,12 @@ def _with_coordinates(x: Any) -> Any:
     return ops.concatenate([x, *channels], axis=-1)
 
 
-def _augmented(x: Any) -> Any:
-    """Change what does not change the time. The dial's rotation would not, but costs too much."""
+def _augmented(x: Any, *, turns: bool) -> Any:
+    """Change what does not change the time, which is read from the dial's own 12 o'clock."""
     import keras
 
+    if turns:
+        x = keras.layers.RandomRotation(0.5, fill_mode="reflect")(x)
     x = keras.layers.RandomTranslation(0.05, 0.05, fill_mode="nearest")(x)
     x = keras.layers.RandomBrightness(0.15, value_range=(0, 1))(x)
     return keras.layers.RandomContrast(0.3, value_range=(0, 1))(x)

@@ -109,13 +109,14 @@ def test_the_metrics_are_those_of_the_network_that_is_kept(setting: dict[str, An
     [
         {"gamma": 3.0, "coordinates": True, "strides": "2x1 1x2", "average_pooling": True},
         {"augmentation": "light", "kernel_size": 6, "strides": "2x2", "activation": "leaky_relu"},
+        {"augmentation": "rotation"},
         {
             "conv_dropout": 0.1, "flat_dropout": 0.2, "dropout": 0.3, "batch_normalization": True,
             "head_units": [8], "separate_outputs": True, "hand_activation": "unit_norm",
         },
         {"dense_normalization": True, "output_penalty": True, "regularizer": "l2", "patterns": 3},
     ],
-    ids=["input", "augmentation", "dropout", "normalization"],
+    ids=["input", "augmentation", "rotation", "dropout", "normalization"],
 )  # fmt: skip
 def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
     setting: dict[str, Any], tmp_path: Path
@@ -149,4 +150,4 @@ def test_all_that_is_about_programs_on_the_other_backend() -> None:
     chosen = ["-k", "metrics_are_those or each_setting"]
     done = subprocess.run([*command, *chosen], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
