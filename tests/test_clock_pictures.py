@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +140,14 @@ def descendants(pid: int) -> list[int]:
 # How they are divided.
 
 
+def sizes(parts: Mapping[str, Any]) -> dict[str, int]:
+    return {name: len(part) for name, part in parts.items()}
+
+
 def test_each_minute_gives_20_pictures_to_train_on_and_5_to_judge() -> None:
     minutes = np.repeat(np.arange(720), 25)
     parts = pictures.split(minutes, seed=0)
-    assert {name: len(part) for name, part in parts.items()} == {
-        "train": 14_400,
-        "validation": 1_800,
-        "test": 1_800,
-    }
+    assert sizes(parts) == {"train": 14_400, "validation": 1_800, "test": 1_800}
     counts = {name: np.bincount(minutes[part], minlength=720) for name, part in parts.items()}
     assert set(counts["train"]) == {20}
     assert set(counts["validation"]) == set(counts["test"]) == {2, 3}
@@ -160,21 +160,13 @@ def test_each_minute_gives_20_pictures_to_train_on_and_5_to_judge() -> None:
 def test_in_a_small_set_no_kind_of_minute_is_on_one_side_only() -> None:
     minutes = np.repeat(np.arange(720), 5)
     parts = pictures.split(minutes, seed=0)
-    assert {name: len(part) for name, part in parts.items()} == {
-        "train": 2_880,
-        "validation": 360,
-        "test": 360,
-    }
+    assert sizes(parts) == {"train": 2_880, "validation": 360, "test": 360}
     for part in parts.values():
         assert set(minutes[part] % 2) == {0, 1}
         assert set(minutes[part] % 10) == set(range(10))
     alone = pictures.split(np.arange(720), seed=0)
     assert len(set(alone["train"] % 5)) == 5
-    assert {name: len(part) for name, part in pictures.split(np.arange(10), 0).items()} == {
-        "train": 8,
-        "validation": 1,
-        "test": 1,
-    }
+    assert sizes(pictures.split(np.arange(10), 0)) == {"train": 8, "validation": 1, "test": 1}
 
 
 def test_a_search_never_sees_the_test_part() -> None:

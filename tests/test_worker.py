@@ -389,8 +389,9 @@ def test_signals_on_a_stopping_workers_way_out_do_not_make_it_look_crashed(
     study = make(sqlite_url, tmp_path, "slow", 100)
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: "RUNNING" in states(study), "a trial is claimed")
-    while launched[0].poll() is None:  # a scheduler's, a launcher's and a person's
-        launched[0].terminate()
+    until = time.monotonic() + 60
+    while launched[0].poll() is None and time.monotonic() < until:
+        launched[0].terminate()  # a scheduler's, a launcher's and a person's
         time.sleep(0.001)
     assert launched[0].returncode == 0
     assert "RUNNING" not in states(study)
