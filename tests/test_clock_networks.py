@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from test_clock_heads import HEADS, MINUTES, NAMES, head_of, ideal
+from test_clock_heads import HEADS, NAMES, head_of
 
 import objectives
 from objectives import judge
@@ -54,12 +54,9 @@ def test_a_head_learns_64_pictures_by_heart(setting: dict[str, Any], most: int) 
     result = run(noise(), **SMALL, **learns, **setting, learning_rate_schedule="cosine")
     assert result.value is not None
     assert result.value < 2 + most
-    # Of soft labels the loss cannot fall below their entropy; a likelihood falls for ever, as the
-    # network becomes surer of the minute.
-    head = head_of(**setting)
-    least = np.mean(head.loss(MINUTES, ideal(head))) if most == 0 else 0.0
+    # A likelihood falls slowly, as the network becomes surer of the minute.
     margin = 4.0 if setting["head"] == "von_mises" else 0.1
-    assert result.history["val_loss"][-1] < least + margin
+    assert result.history["val_loss"][-1] < margin
 
 
 def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:

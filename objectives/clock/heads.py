@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MINUTES = np.arange(720)
 CONCENTRATION = 10.0  # of an output of length 1: half of the chance is within 25 minutes of 720
+LEAST_SCORE = -69.0  # of a class that is as good as impossible: a chance of 1e-30
 HALF_DAY, HOUR = 720, 60  # the minutes in which the hour hand and the minute hand go round
 
 
@@ -39,6 +40,10 @@ class Part(Protocol):
     @property
     def activation(self) -> str:
         """Of the last layer: "linear" or "tanh"."""
+
+    @property
+    def resolution(self) -> int:
+        """How many minutes, one after the other, it cannot tell apart."""
 
     def losses(self, outputs: Any) -> Any:
         """Return the loss that these outputs have if it is each minute of the dial.
@@ -63,13 +68,16 @@ class Number:
         error: "mse", "mae", or "periodic": the shorter way round a dial of 12, whatever whole days
             lie between. So it is never above 6; an output kept within 0 to 12 would be stuck at
             the end that the shorter way goes over.
-        activation: None.
+        units: One.
+        activation: "linear".
+        resolution: One minute.
     """
 
     values: Array
     error: str
     units: int = 1
     activation: str = "linear"
+    resolution: int = 1
 
     def losses(self, outputs: Any) -> Any:
         """Return the error of each; see `Part`."""
@@ -92,7 +100,7 @@ class Classes:
         units: The number of classes, which divides the period.
         width: Deviation of the labels in classes, a number or a variable; None for hard labels.
         shape: "gaussian" or "von_mises", where labels are soft.
-        activation: None.
+        activation: "linear".
     """
 
     period: int
@@ -101,22 +109,31 @@ class Classes:
     shape: str = "gaussian"
     activation: str = "linear"
 
+    @property
+    def resolution(self) -> int:
+        """A class of hard labels, one minute of soft ones; see `Part`."""
+        return self._minutes if self.width is None else 1
+
     def losses(self, outputs: Any) -> Any:
-        """Return the cross-entropy of each; see `Part`."""
-        score = ops.log_softmax(outputs, axis=-1)
-        if self.width is not None:
-            return -ops.matmul(score, ops.transpose(self._soft_labels()))
-        # All minutes of a class are as likely; the middle one is the least wrong.
-        aside = np.abs((MINUTES % self._minutes) - self._minutes // 2) / self._minutes
-        return _constant(1e-3 * aside)[None] - ops.take(score, self._classes, axis=-1)
+        """Return how far the scores are from each label; see `Part`.
+
+        That is the cross-entropy, less the label's own entropy where labels are soft: no network
+        gets below it, and it is not the same for all minutes where labels are narrow.
+        """
+        scores = ops.log_softmax(outputs, axis=-1)
+        if self.width is None:
+            return -ops.take(scores, self._classes, axis=-1)
+        log_labels = self._log_labels()
+        labels = ops.exp(log_labels)
+        entropy = -ops.sum(labels * log_labels, axis=-1)
+        return -ops.matmul(scores, ops.transpose(labels)) - entropy[None]
 
     def ideal(self) -> Array:
         """Return scores that are those of the labels; see `Part`."""
         if self.width is None:
-            labels = (self._classes[:, None] == np.arange(self.units)).astype(float)
-        else:
-            labels = ops.convert_to_numpy(self._soft_labels())
-        return np.asarray(np.log(np.maximum(labels, 1e-30)))
+            own = self._classes[:, None] == np.arange(self.units)
+            return np.where(own, 0.0, LEAST_SCORE)
+        return np.maximum(ops.convert_to_numpy(self._log_labels()), LEAST_SCORE)
 
     @property
     def _minutes(self) -> int:
@@ -126,16 +143,16 @@ class Classes:
     def _classes(self) -> Array:
         return MINUTES % self.period // self._minutes
 
-    def _soft_labels(self) -> Any:
-        """Return the probability of each class for each minute of the dial, (720, units)."""
+    def _log_labels(self) -> Any:
+        """Return the logarithm of each class's chance for each minute, (720, units)."""
         middles = np.arange(self.units) * self._minutes + (self._minutes - 1) / 2
         way = (MINUTES[:, None] - middles + self.period / 2) % self.period - self.period / 2
         way = way / self._minutes  # in classes
         width = ops.cast(self.width, keras.backend.floatx())
         if self.shape == "gaussian":
-            return ops.softmax(-_constant(way**2) / (2 * width**2), axis=-1)
+            return ops.log_softmax(-_constant(way**2) / (2 * width**2), axis=-1)
         turn = self.units / (2 * math.pi)  # classes a radian
-        return ops.softmax(_constant(np.cos(way / turn) - 1) * (turn / width) ** 2, axis=-1)
+        return ops.log_softmax(_constant(np.cos(way / turn) - 1) * (turn / width) ** 2, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -147,12 +164,14 @@ class Hand:
         activation: "tanh" or "linear".
         is_unit: Whether only the direction of the outputs counts, brought to the length 1.
         units: Two.
+        resolution: One minute.
     """
 
     period: int
     activation: str = "tanh"
     is_unit: bool = False
     units: int = 2
+    resolution: int = 1
 
     def losses(self, outputs: Any) -> Any:
         """Return the mean squared error of each; see `Part`."""
@@ -176,12 +195,14 @@ class VonMises:
     Attributes:
         period: The minutes in which the hand goes round.
         units: Two.
-        activation: None.
+        activation: "linear".
+        resolution: One minute.
     """
 
     period: int
     units: int = 2
     activation: str = "linear"
+    resolution: int = 1
 
     def losses(self, outputs: Any) -> Any:
         """Return the negative log-likelihood of each; see `Part`."""
@@ -235,9 +256,13 @@ class ClockHead:
         """Return the time read, in minutes of the dial; see `Head`."""
         losses = self._losses(outputs)
         if self._is_joint:
-            return ops.argmin(sum(losses), axis=-1)
-        hour, minute = (ops.argmin(each, axis=-1) for each in losses)
-        return hour // 60 * 60 + minute % 60
+            found = ops.argmin(sum(losses), axis=-1)
+        else:
+            hour, minute = (ops.argmin(each, axis=-1) for each in losses)
+            found = hour // 60 * 60 + minute % 60
+        # Of minutes that are as likely the first one is found; the middle one is the least wrong.
+        step = self.outputs[-1].part.resolution
+        return found // step * step + step // 2
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Return none: while training there is the loss only."""
