@@ -34,7 +34,11 @@ class ClockHyperparameters(Hyperparameters):
     ] = structural("both_hands", "What the network says of the time; see objectives.clock.heads.")
     regression_loss: Literal["mse", "mae"] = structural("mse", "Loss of outputs that are a number.")
     n_classes: int = structural(
-        720, "Classes of the dial (classification, soft_circular); divides 720.", ge=2, le=720
+        720,
+        "Classes of the dial (classification, soft_circular, which has 60 of the minute too); a "
+        "divisor of 720.",
+        ge=2,
+        le=720,
     )
     hour_output: Literal["class", "regression"] = structural(
         "class", "How two_heads says the hour."
@@ -105,6 +109,16 @@ class ClockHyperparameters(Hyperparameters):
     )
 
     @model_validator(mode="after")
+    def _check_strides(self) -> ClockHyperparameters:
+        steps = len(self.conv_steps())
+        if steps > self.patterns * self.convs_per_pattern:
+            raise ValueError(
+                f"Expected a convolution for each of {steps} strides. Received: "
+                f"strides={self.strides!r} with patterns=1 and convs_per_pattern=1."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_classes(self) -> ClockHyperparameters:
         for name, whole in (("n_classes", 720), ("minute_classes", 60)):
             value = getattr(self, name)
@@ -128,7 +142,7 @@ class ClockHyperparameters(Hyperparameters):
         down, right = input_shape[:2]
         if self.average_pooling:
             down, right = down // 2, right // 2
-        for step in self.conv_steps()[: self.patterns * self.convs_per_pattern]:
+        for step in self.conv_steps():
             down, right = -(-down // step[0]), -(-right // step[1])
         side = min(down, right)
         if side < 2**self.patterns:
@@ -177,6 +191,25 @@ def build(
         x = keras.ops.power(keras.ops.relu(x), hyperparameters.gamma)
     if hyperparameters.coordinates:
         x = _with_coordinates(x)
+    x = _patterns(x, hyperparameters)
+    x = keras.layers.Flatten()(x)
+    x = layers.dropout(x, hyperparameters.flat_dropout)
+    x = _dense(x, hyperparameters.hidden_units, hyperparameters, is_first=True)
+    outputs = []
+    for output in head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS)).outputs:
+        apart = hyperparameters.separate_outputs and output.part.is_vector
+        for units in (1, 1) if apart else (output.part.units,):
+            own = _dense(x, hyperparameters.head_units, hyperparameters)
+            outputs.append(_output(own, units, output.part.activation, hyperparameters))
+    y = keras.layers.Concatenate(name="outputs")(outputs)
+    return keras.Model(inputs, y, name="clock")
+
+
+def _patterns(x: Any, hyperparameters: ClockHyperparameters) -> Any:
+    import keras
+
+    from objectives import layers
+
     steps = hyperparameters.conv_steps()
     for pattern in range(hyperparameters.patterns):
         for _ in range(hyperparameters.convs_per_pattern):
@@ -190,18 +223,7 @@ def build(
             x = layers.activate(x, hyperparameters)
         x = keras.layers.MaxPooling2D(2)(x)
         x = layers.dropout(x, hyperparameters.conv_dropout)
-    x = keras.layers.Flatten()(x)
-    x = layers.dropout(x, hyperparameters.flat_dropout)
-    x = _dense(x, hyperparameters.hidden_units, hyperparameters, is_first=True)
-    outputs = []
-    for output in head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS)).outputs:
-        # Of a number or of classes all units belong together.
-        apart = hyperparameters.separate_outputs and output.part.units == 2
-        for units in (1, 1) if apart else (output.part.units,):
-            own = _dense(x, hyperparameters.head_units, hyperparameters)
-            outputs.append(_output(own, units, output.part.activation, hyperparameters))
-    y = keras.layers.Concatenate(name="outputs")(outputs)
-    return keras.Model(inputs, y, name="clock")
+    return x
 
 
 def _dense(
@@ -215,10 +237,12 @@ def _dense(
 
     from objectives import layers
 
+    # Where each layer is normalized the first one is already.
+    is_normalized = hyperparameters.dense_normalization and not hyperparameters.batch_normalization
     for i, units in enumerate(widths):
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
-        if hyperparameters.dense_normalization and is_first and i == 0:
+        if is_normalized and is_first and i == 0:
             x = keras.layers.BatchNormalization()(x)
         x = layers.dropout(x, hyperparameters.dropout)
     return x

@@ -15,10 +15,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from scipy import ndimage
 from test_clock_heads import HEADS, NAMES, head_of
 
 import objectives
-from objectives import judge
+from objectives import clock_reader, judge
 from objectives.clock import renderer
 from objectives.clock_reader import ClockHyperparameters
 from objectives.datasets import Dataset
@@ -72,6 +73,75 @@ def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
         errors.append(min(run(data, **setting).history["val_common_sense_error"]))
     assert errors[0] < 120
     assert 160 < errors[1] < 200
+
+
+def layers_of(kind: type, **setting: Any) -> list[Any]:
+    network = clock_reader.build(ClockHyperparameters(**SMALL | setting), (32, 32, 1), 720)
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+def test_a_layer_is_normalized_once() -> None:
+    normalization = keras.layers.BatchNormalization
+    everywhere: dict[str, Any] = {"batch_normalization": True, "hidden_units": [8, 8]}
+    assert len(layers_of(normalization, **everywhere)) == 3  # with the convolution
+    assert len(layers_of(normalization, **everywhere, dense_normalization=True)) == 3
+    assert len(layers_of(normalization, dense_normalization=True, hidden_units=[8, 8])) == 1
+
+
+def test_a_vectors_outputs_can_have_layers_of_their_own_and_those_of_classes_belong_together() -> (
+    None
+):
+    setting: dict[str, Any] = {"separate_outputs": True, "hidden_units": [], "head_units": [4]}
+    for head, widths in (
+        ({"head": "both_hands"}, [4, 1] * 4),
+        ({"head": "von_mises"}, [4, 1] * 4),
+        ({"head": "classification", "n_classes": 2}, [4, 2]),
+        ({"head": "two_heads", "minute_classes": 2}, [4, 12, 4, 2]),
+    ):
+        dense = layers_of(keras.layers.Dense, **setting, **head)
+        assert sorted(layer.units for layer in dense) == sorted(widths)
+
+
+def test_each_stride_has_a_convolution() -> None:
+    one: dict[str, Any] = {"patterns": 1, "convs_per_pattern": 1}
+    with pytest.raises(ValueError, match=r"Expected a convolution for each of 2 strides"):
+        ClockHyperparameters(strides="2x1 1x2", **one)
+    ClockHyperparameters(strides="2x2", **one)
+    steps = [layer.strides for layer in layers_of(keras.layers.Conv2D, strides="2x2")]
+    assert steps == [(2, 2)]
+
+
+def test_augmented_pictures_are_moved_or_turned_each_in_its_own_way_and_never_mirrored() -> None:
+    keras.utils.set_random_seed(0)
+    picture = np.zeros((41, 41, 1), np.float32)
+    picture[6:35, 16:22] = picture[6:14, 16:34] = 1  # an L, upside down
+    picture = ndimage.gaussian_filter(picture, (2, 2, 0)) * np.float32(0.8)  # a step changes little
+    many = np.repeat(picture[None], 64, axis=0)
+    turns = np.arange(0, 360, 10)
+    each_turn = [
+        [ndimage.rotate(shape, turn, reshape=False, order=1).ravel() for turn in turns]
+        for shape in (picture[..., 0], picture[:, ::-1, 0])
+    ]
+
+    def turned(augmentation: str, *, training: bool) -> tuple[Any, Any]:
+        """Return how far each is turned, in degrees, NaN where it is mirrored; and the pictures."""
+        setting = ClockHyperparameters(**SMALL, augmentation=augmentation)
+        network = clock_reader.build(setting, picture.shape, 720, "float32")
+        first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+        seen = keras.Model(network.input, first.input)(many, training=training)
+        rows = keras.ops.convert_to_numpy(seen).reshape(len(many), -1)
+        plain, mirrored = (np.corrcoef(rows, each)[: len(rows), len(rows) :] for each in each_turn)
+        found = turns[plain.argmax(axis=1)]
+        return np.where(plain.max(axis=1) > mirrored.max(axis=1), found, np.nan), rows
+
+    assert (turned("none", training=True)[0] == 0).all()
+    assert (turned("rotation", training=False)[0] == 0).all()
+    found, rows = turned("light", training=True)
+    assert np.isin(found, (350, 0, 10)).all()
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    found, _ = turned("rotation", training=True)
+    assert not np.isnan(found).any()
+    assert len(set(found // 45)) > 6
 
 
 # On both backends.

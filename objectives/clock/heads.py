@@ -45,6 +45,10 @@ class Part(Protocol):
     def resolution(self) -> int:
         """How many minutes, one after the other, it cannot tell apart."""
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether its outputs are a sine and a cosine."""
+
     def losses(self, outputs: Any) -> Any:
         """Return the loss that these outputs have if it is each minute of the dial.
 
@@ -71,6 +75,7 @@ class Number:
         units: One.
         activation: "linear".
         resolution: One minute.
+        is_vector: False.
     """
 
     values: Array
@@ -78,6 +83,7 @@ class Number:
     units: int = 1
     activation: str = "linear"
     resolution: int = 1
+    is_vector: bool = False
 
     def losses(self, outputs: Any) -> Any:
         """Return the error of each; see `Part`."""
@@ -101,6 +107,7 @@ class Classes:
         width: Deviation of the labels in classes, a number or a variable; None for hard labels.
         shape: "gaussian" or "von_mises", where labels are soft.
         activation: "linear".
+        is_vector: False.
     """
 
     period: int
@@ -108,6 +115,7 @@ class Classes:
     width: Any = None
     shape: str = "gaussian"
     activation: str = "linear"
+    is_vector: bool = False
 
     @property
     def resolution(self) -> int:
@@ -165,6 +173,7 @@ class Hand:
         is_unit: Whether only the direction of the outputs counts, brought to the length 1.
         units: Two.
         resolution: One minute.
+        is_vector: True.
     """
 
     period: int
@@ -172,6 +181,7 @@ class Hand:
     is_unit: bool = False
     units: int = 2
     resolution: int = 1
+    is_vector: bool = True
 
     def losses(self, outputs: Any) -> Any:
         """Return the mean squared error of each; see `Part`."""
@@ -197,12 +207,14 @@ class VonMises:
         units: Two.
         activation: "linear".
         resolution: One minute.
+        is_vector: True.
     """
 
     period: int
     units: int = 2
     activation: str = "linear"
     resolution: int = 1
+    is_vector: bool = True
 
     def losses(self, outputs: Any) -> Any:
         """Return the negative log-likelihood of each; see `Part`."""
