@@ -8,7 +8,7 @@ import fcntl
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,12 +37,13 @@ KNOWN = {
 }
 
 
-def find(name: str) -> Path | None:
+def find(name: str, known: Iterable[str] = KNOWN) -> Path | None:
     """Return the file of a data set, or None for a known one that has no file of ours.
 
     Args:
         name: A known name, or the path of an .npz file; the path is looked up as given and, failing
             that, by its file name in the folder $HPO_DATA.
+        known: The names to tell of in the error.
 
     Raises:
         ValueError: The name is neither known nor that of a file.
@@ -56,8 +57,11 @@ def find(name: str) -> Path | None:
             return place
     if name in KNOWN:
         return None
-    remedy = "Or give the path of an .npz file, or put it into the folder that HPO_DATA names."
-    raise unknown_name("a data set", name, KNOWN, remedy=remedy)
+    remedy = (
+        "Or give the path of an .npz file, or of a folder with images.npy and labels.npy; "
+        "or put it into the folder that HPO_DATA names."
+    )
+    raise unknown_name("a data set", name, known, remedy=remedy)
 
 
 def read(name: str, part: Part) -> tuple[Array, Array]:

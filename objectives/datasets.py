@@ -108,7 +108,7 @@ def check(name: str, options: DataOptions = _DEFAULT) -> None:
     if folder is not None:
         pictures.check(folder)
     elif name != CLOCK:
-        archives.find(name)
+        archives.find(name, names())
 
 
 def input_shape(name: str, options: DataOptions = _DEFAULT) -> tuple[int, int, int] | None:
@@ -155,6 +155,8 @@ def prepare(name: str, options: DataOptions, progress: pictures.Progress | None 
 
 def load(name: str, options: DataOptions) -> Dataset:
     """Load what a search may see of a data set and split it, stratified by label.
+
+    Of clocks a smaller `train_size` is drawn from all minutes together, which may have one each.
 
     Raises:
         ValueError: The name is unknown, the arrays are not pictures with labels, or there are fewer
@@ -214,10 +216,10 @@ def _digest(x: Array, y: Array, seen: Array) -> str:
 
 
 def _folder(name: str) -> Path | None:
-    """Return the folder that a name is the path of, as given or within $HPO_DATA."""
+    """Return the folder that a name is the path of, as given or by its own name in $HPO_DATA."""
     places = [Path(name)]
     if os.environ.get("HPO_DATA"):
-        places.append(Path(os.environ["HPO_DATA"]) / name)
+        places.append(Path(os.environ["HPO_DATA"]) / Path(name).name)
     return None if name in names() else next((place for place in places if place.is_dir()), None)
 
 

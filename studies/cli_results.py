@@ -88,14 +88,15 @@ def judge(
     """
     from studies import tables
     from studies.create import find_study, open_study
-    from studies.final_test import look, looks_at
+    from studies.final_test import look, looks_before
 
     opened = open_storage(storage)
     found = open_study(find_study(study, opened), opened)
-    before = looks_at(found)
     now = look(found, trial)
     say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
     show(tables.look_table(found, now))
+    before = looks_before(now, found)
     if before:
-        say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at}.")
+        say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at},")
+        say(f"of trial {before[0].trial} of {before[0].study}.")
         say("Whoever chooses by it has no test part left.")

@@ -42,7 +42,7 @@ DEFINITION_KEY = "definition"  # user attributes of the study
 ARTIFACTS_KEY = "artifacts"
 VERSIONS_KEY = "versions"
 CREATED_KEY = "created_at"  # tells a study from one of the same name that was deleted
-LIBRARIES = ("hpo", "keras", "tensorflow", "jax", "optuna", "numpy")
+LIBRARIES = ("hpo", "keras", "tensorflow", "jax", "optuna", "numpy", "pillow")
 ARTIFACTS = "hpo-artifacts"  # the default folder's name
 
 

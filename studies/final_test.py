@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import objectives
@@ -32,19 +32,33 @@ class Look:
         at: When, in UTC.
         n: The number of pictures.
         metrics: What it came to: "loss" and the objective's metrics.
+        data: SHA-256 of the data that the trial was trained on, to whose test part this belongs.
+        study: The name of its study.
     """
 
     trial: int
     at: str
     n: int
     metrics: Mapping[str, float | None]
+    data: str
+    study: str
 
 
 def looks_at(study: optuna.Study) -> list[Look]:
-    """Return the looks at the test part so far, the first one first."""
-    attributes = study.user_attrs
-    looks = [Look(**value) for key, value in attributes.items() if key.startswith(LOOK_KEY)]
-    return sorted(looks, key=lambda look: look.at)
+    """Return the looks at the test part that a study has taken, the first one first."""
+    return sorted(_looks(study.user_attrs), key=lambda look: look.at)
+
+
+def looks_before(now: Look, study: optuna.Study) -> list[Look]:
+    """Return the earlier looks at the same test part, by all studies in the storage."""
+    everywhere = study._storage.get_all_studies()
+    looks = [look for each in everywhere for look in _looks(each.user_attrs)]
+    earlier = [look for look in looks if look.data == now.data and look.at < now.at]
+    return sorted(earlier, key=lambda look: look.at)
+
+
+def _looks(attributes: Mapping[str, Any]) -> list[Look]:
+    return [Look(**value) for key, value in attributes.items() if key.startswith(LOOK_KEY)]
 
 
 def look(study: optuna.Study, trial: int | None = None) -> Look:
@@ -94,6 +108,7 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
         finally:
             executor.close()
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    found = Look(number, at, told["n"], told["metrics"])
+    data = judged.user_attrs[DATA_KEY]
+    found = Look(number, at, told["n"], told["metrics"], data, study.study_name)
     study.set_user_attr(f"{LOOK_KEY}{uuid4().hex[:8]}", asdict(found))
     return found

@@ -171,7 +171,7 @@ class Trainer:
         _, predicted = judge.losses_and_predictions(network, head, x, y).T
         figures = import_module(objective.figures)
         drawn = figures.draw(Path(request["folder"]), x, y, predicted)
-        return {"figures": [str(each) for each in drawn], "plots": figures.plots(y, predicted)}
+        return {"figures": [str(each) for each in drawn], "plots": figures.plots(x, y, predicted)}
 
     def checkpoint(self, request: Message) -> Message:
         """Write where trials are to files."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -34,8 +36,21 @@ def test_errors_are_averaged_by_hour_and_five_minutes() -> None:
 
 
 def test_plots_hold_every_picture() -> None:
-    shown = figures.plots(Y, READ)
-    assert set(shown) == {"clock-errors", "clock-heat-map"}
-    assert json.loads(shown["clock-errors"])["layout"]["yaxis"]["title"]["text"].endswith(
-        "(minutes)"
-    )
+    x = np.arange(4 * 400, dtype=np.uint8).reshape(4, 20, 20, 1)
+    shown = {name: json.loads(text) for name, text in figures.plots(x, Y, READ).items()}
+    assert list(shown) == ["clock-worst", "clock-errors", "clock-heat-map"]
+    assert shown["clock-errors"]["layout"]["yaxis"]["title"]["text"].endswith("(minutes)")
+    # A cell of the heat map is from its first minute to the next one's.
+    (heat,) = shown["clock-heat-map"]["data"]
+    assert (heat["x"][:2], heat["x"][-1], heat["y"]) == ([0, 5], 60, list(range(13)))
+    words = [note["text"] for note in shown["clock-worst"]["layout"]["annotations"]]
+    assert words[:2] == ["5:00, read as 11:00<br>360 minutes", "12:00, read as 12:10<br>10 minutes"]
+    for each, i in zip(shown["clock-worst"]["data"], (3, 0, 2, 1), strict=True):
+        picture = Image.open(io.BytesIO(base64.b64decode(each["source"].partition(",")[2])))
+        np.testing.assert_array_equal(np.asarray(picture.convert("L")), x[i, ..., 0])
+
+
+def test_float_pictures_are_shown_as_the_same_bytes() -> None:
+    x = np.arange(4 * 60, dtype=np.uint8).reshape(4, 10, 6, 1)
+    scaled = (x / 255).astype(np.float32)
+    assert figures.plots(scaled, Y, READ) == figures.plots(x, Y, READ)

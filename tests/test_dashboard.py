@@ -149,6 +149,7 @@ def test_the_dashboard_shows_what_a_network_reads_badly(
         page.get_by_text("worst.png").first.wait_for()
         page.get_by_text("errors.png").first.wait_for()
         page.goto(f"{url}/dashboard/studies/1")
+        page.get_by_text("Worst readings of the best trial (validation)").first.wait_for()
         page.get_by_text("Error of the best trial over the dial (validation)").first.wait_for()
         page.get_by_text("Mean error of the best trial by hour and minute").first.wait_for()
 

@@ -12,7 +12,7 @@ from commands import hpo, start_worker, states
 from optuna.artifacts import get_all_artifact_meta
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from PIL import Image
-from small_studies import table
+from small_studies import RANDOM, table
 
 from objectives import DataOptions, datasets
 from objectives.clock import RENDERER_VERSION
@@ -23,6 +23,7 @@ from studies.executor import TrialError
 from studies.final_test import look, looks_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+SEARCH = RANDOM | {"n_trials": 1}
 CLOCKS: dict[str, Any] = {
     "objective": "clock",
     "dataset": "clock",
@@ -59,12 +60,30 @@ def test_the_test_part_is_looked_at_once_and_it_is_said_when_not(
     assert said.returncode == 0, said.stderr
     assert "look 2 at the test part" in said.stdout
     assert found.at in said.stdout
+    assert f"of trial {found.trial} of s." in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
     again, _ = load_study("s", sqlite_url)
     assert [each.trial for each in looks_at(again)] == [found.trial, 1]
     assert looks_at(again)[0] == found
     # No trial knows of it.
     assert not any("test" in key for trial in again.trials for key in trial.user_attrs)
+
+
+def test_a_look_of_another_study_at_the_same_pictures_counts(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Whoever compares two studies by the test part chooses by it too."""
+    trained(sqlite_url, tmp_path, fixed={"epochs": 1}, search=SEARCH)
+    for name, data in (("other", {"seed": 1}), ("half", {"train_size": 200})):
+        lines = {"name": name, "data": data, "fixed": {"epochs": 1}, "search": SEARCH}
+        create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path / "artifacts")
+        assert start_worker(name, url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+    first = hpo("test", "s", url=sqlite_url, folder=tmp_path)
+    assert "look" not in first.stdout
+    for number, name in ((2, "other"), (3, "half")):
+        said = hpo("test", name, url=sqlite_url, folder=tmp_path)
+        assert f"look {number} at the test part" in said.stdout
+        assert "of trial 0 of s." in said.stdout
 
 
 def test_a_network_that_is_not_kept_cannot_be_looked_at(sqlite_url: str, tmp_path: Path) -> None:
@@ -106,7 +125,7 @@ def test_a_search_among_heads_and_the_look_at_its_best(
         files = [meta.filename for meta in get_all_artifact_meta(trial, storage=study._storage)]
         assert sorted(files) == ["errors.png", f"trial-{trial.number}.keras", "worst.png"]
     shown = get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))
-    assert set(shown) == {"clock-errors", "clock-heat-map"}
+    assert set(shown) == {"clock-worst", "clock-errors", "clock-heat-map"}
     assert len(json.loads(shown["clock-errors"])["data"][0]["y"]["bdata"]) > 20
     found = look(study)
     assert found.n == 20

@@ -1,10 +1,14 @@
 """What a network reads well and badly: pictures of a trial, and plots for its study's page."""
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
+from PIL import Image
+from plotly.subplots import make_subplots
 
 from objectives.clock.measure import common_sense_error, time_of
 from objectives.head import Array
@@ -33,17 +37,29 @@ def draw(folder: Path, x: Array, y: Array, predicted: Array) -> list[Path]:
     return [folder / name for name in files]
 
 
-def plots(y: Array, predicted: Array) -> dict[str, str]:
-    """Plot the error over the dial, for a browser.
+def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
+    """Plot the same for a browser.
 
     Args:
-        y: Times in minutes of the dial, (n,).
+        x: Pictures, (n, h, w, 1).
+        y: Their times in minutes of the dial, (n,).
         predicted: What was read, likewise.
 
     Returns:
         Name -> Plotly's JSON.
     """
-    error = common_sense_error(y.astype(int), predicted.astype(int))
+    predicted = predicted.astype(int)
+    error = common_sense_error(y.astype(int), predicted)
+    worst = _worst_of(y, predicted, error)
+    pictures = make_subplots(
+        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
+    )
+    for place, (i, _) in enumerate(worst):
+        row, column = divmod(place, WORST // 2)
+        pictures.add_trace(go.Image(source=_address(_pixels(x[i]))), row + 1, column + 1)
+    pictures.update_xaxes(visible=False)
+    pictures.update_yaxes(visible=False)
+    pictures.update_layout(title="Worst readings of the best trial (validation)")
     scatter = go.Figure(go.Scattergl(x=y / 60, y=error, mode="markers", marker={"size": 4}))
     scatter.update_layout(
         title="Error of the best trial over the dial (validation)",
@@ -51,14 +67,19 @@ def plots(y: Array, predicted: Array) -> dict[str, str]:
         yaxis_title="common-sense error (minutes)",
     )
     heat = go.Figure(
-        go.Heatmap(z=heat_map(y, error), x=np.arange(0, 60, BIN), colorscale="Viridis")
+        # With the edges of the cells, not their middles.
+        go.Heatmap(
+            z=heat_map(y, error), x=[*range(0, 61, BIN)], y=[*range(13)], colorscale="Viridis"
+        )
     )
     heat.update_layout(
         title="Mean error of the best trial by hour and minute (validation)",
         xaxis_title="minute",
         yaxis_title="hour",
+        yaxis_autorange="reversed",
     )
-    return {"clock-errors": str(scatter.to_json()), "clock-heat-map": str(heat.to_json())}
+    shown = {"clock-worst": pictures, "clock-errors": scatter, "clock-heat-map": heat}
+    return {name: str(figure.to_json()) for name, figure in shown.items()}
 
 
 def heat_map(y: Array, error: Array) -> Array:
@@ -74,13 +95,32 @@ def heat_map(y: Array, error: Array) -> Array:
 def _worst(x: Array, y: Array, predicted: Array, error: Array) -> Figure:
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     figure.suptitle("The worst readings of the validation pictures")
-    for place, i in enumerate(np.argsort(-error, kind="stable")[:WORST]):
+    for place, (i, words) in enumerate(_worst_of(y, predicted, error)):
         axes = figure.add_subplot(2, WORST // 2, place + 1)
-        axes.imshow(x[i, ..., 0], cmap="gray")
-        words = f"{time_of(y[i])}, read as {time_of(predicted[i])}\n{error[i]} minutes"
+        axes.imshow(_pixels(x[i]), cmap="gray")
         axes.set_title(words, fontsize=9)
         axes.set_axis_off()
     return figure
+
+
+def _worst_of(y: Array, predicted: Array, error: Array) -> list[tuple[int, str]]:
+    """Return which readings are the worst, the very worst first, each with its words."""
+    return [
+        (int(i), f"{time_of(y[i])}, read as {time_of(predicted[i])}\n{error[i]} minutes")
+        for i in np.argsort(-error, kind="stable")[:WORST]
+    ]
+
+
+def _pixels(picture: Array) -> Image.Image:
+    scaled = picture if picture.dtype == np.uint8 else (picture * 255).round().astype(np.uint8)
+    return Image.fromarray(scaled[..., 0])
+
+
+def _address(picture: Image.Image) -> str:
+    """Return the whole picture as an address, as a browser takes it."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _errors(y: Array, error: Array) -> Figure:

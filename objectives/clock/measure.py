@@ -23,20 +23,19 @@ def common_sense_error(one: Any, other: Any) -> Any:
     """Return the shorter way round the dial between two times: of 11:55 and 0:05 it is 10.
 
     Args:
-        one: Minutes of the dial, from 0 to 719; an array or a tensor.
+        one: Minutes of the dial, from 0 to 719; a number or an array.
         other: Likewise.
 
     Returns:
         Minutes, from 0 to 360, of the same shape.
     """
     forward = (one - other) % 720
-    backward = (other - one) % 720
-    return forward + (backward - forward) * (backward < forward)
+    return np.minimum(forward, 720 - forward)
 
 
 def time_of(minute: int) -> str:
-    """Return a minute of the dial as a clock says it."""
-    return f"{minute // 60}:{minute % 60:02d}"
+    """Return a minute of the dial as people say it: the first one is 12:00."""
+    return f"{minute // 60 or 12}:{minute % 60:02d}"
 
 
 def summarize(y: Array, predicted: Array) -> dict[str, float]:
