@@ -4,20 +4,20 @@ The training part and the test part are read apart, so that a search never touch
 """
 
 import contextlib
-import fcntl
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from objectives.head import Array
+from objectives.locks import one_at_a_time
 from objectives.naming import unknown_name
 
-Array = np.ndarray[Any, Any]
 Part = Literal["train", "test"]
 
 
@@ -108,9 +108,10 @@ def _digits(part: Part) -> tuple[Array, Array]:
 def _download(name: str, part: Part) -> tuple[Array, Array]:
     # The name is one of the table above, never just what a study says.
     dataset = importlib.import_module(f"keras.datasets.{name}")
+    file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / name
     try:
         # Standard output belongs to whoever started this process; the progress bar is for people.
-        with _one_at_a_time(name), contextlib.redirect_stdout(sys.stderr):
+        with one_at_a_time(file), contextlib.redirect_stdout(sys.stderr):
             train, test = dataset.load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails.
         raise FileNotFoundError(
@@ -120,13 +121,3 @@ def _download(name: str, part: Part) -> tuple[Array, Array]:
         ) from error
     x, y = train if part == "train" else test
     return x, y
-
-
-@contextlib.contextmanager
-def _one_at_a_time(name: str) -> Iterator[None]:
-    """Keep two workers from downloading the same file into each other's."""
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

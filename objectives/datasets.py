@@ -11,10 +11,10 @@ import numpy as np
 import pydantic
 
 from objectives import archives
-from objectives.archives import Array
 from objectives.clock import RENDERER_VERSION, pictures
 from objectives.clock.pictures import Part
 from objectives.clock.rendering import Rendering
+from objectives.head import Array
 
 CLOCK = "clock"
 RENDERED = ("size", "n_images", "rotation")  # options of clocks that are rendered

@@ -5,12 +5,11 @@ the first trial of each initializer.
 """
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from objectives.head import Array
 
 # Cutting a normal distribution off at two deviations narrows it by this factor.
 _TRUNCATED_DEVIATION = 0.87962566103423978

@@ -8,13 +8,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from objectives.lanes import (
-    Array,
-    DeviceArrays,
-    LaneState,
-    evaluation_batches,
-    loss_and_prediction,
-)
+from objectives.head import Array
+from objectives.lanes import DeviceArrays, LaneState, evaluation_batches, loss_and_prediction
 
 if TYPE_CHECKING:
     from objectives.program import Program

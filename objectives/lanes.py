@@ -7,14 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from objectives.head import Head
+from objectives.head import Array, Head
 
 EVALUATION_BATCH = 512
 """Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
 EVALUATION_PIXELS = 2**21
 """Pixels evaluated at once in all lanes: 32 filters of them take 256 MiB."""
 
-Array = np.ndarray[Any, Any]
 LaneState = list[Array]
 """All variables of a program as one lane has them, in its order, then the weights kept for it."""
 

@@ -18,8 +18,9 @@ from objectives import judge, optimizers, twin
 from objectives.checkpoint import Checkpoint
 from objectives.course import Course, Stopped
 from objectives.datasets import Dataset
+from objectives.head import Array
 from objectives.hyperparameters import Hyperparameters
-from objectives.lanes import Array, Lanes, LaneState
+from objectives.lanes import Lanes, LaneState
 from objectives.objective import Objective
 from objectives.program import Program, ProgramCache
 from objectives.schedule import epoch_order, epoch_steps, learning_rate_factor

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from objectives.archives import Array
 from objectives.clock.measure import time_of
 from objectives.datasets import Dataset, labels
+from objectives.head import Array
 
 CELL, WORDS = 150, 18  # pixels: the least side of a picture, and the height of its label
 

@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from objectives import first_weights
+from objectives.head import Array
 
-Array = np.ndarray[Any, Any]
 Activation = Callable[[Any], Any]
 
 

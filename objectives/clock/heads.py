@@ -141,7 +141,8 @@ class Classes:
         if self.width is None:
             own = self._classes[:, None] == np.arange(self.units)
             return np.where(own, 0.0, LEAST_SCORE)
-        return np.maximum(ops.convert_to_numpy(self._log_labels()), LEAST_SCORE)
+        log_labels: Array = ops.convert_to_numpy(self._log_labels())
+        return np.maximum(log_labels, LEAST_SCORE)
 
     @property
     def _minutes(self) -> int:

@@ -3,22 +3,21 @@
 A folder holds `images.npy`, (n, h, w), and `labels.npy`, (n, 2): hour 0 to 11 and minute 0 to 59.
 """
 
-import contextlib
-import fcntl
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from objectives.clock.rendering import Rendering
+from objectives.head import Array
+from objectives.locks import one_at_a_time
 
-Array = np.ndarray[Any, Any]
 Part = Literal["train", "validation", "test"]
 Progress = Callable[[int, int], None]
 """Takes how many more pictures are rendered, and how many there will be in all."""
@@ -38,8 +37,7 @@ def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
     """
     folder = rendering.folder
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(folder):
+        with one_at_a_time(folder):
             if not folder.is_dir():
                 unfinished = folder.parent / f"{folder.name}.unfinished"
                 shutil.rmtree(unfinished, ignore_errors=True)  # of who was killed
@@ -177,11 +175,3 @@ def _render(rendering: Rendering, folder: Path, progress: Progress | None) -> No
             f"Expected to render {rendering.n_images} clocks into {folder}. "
             f"Received: exit code {process.returncode}, for the reason above."
         )
-
-
-@contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep two workers from rendering the same set."""
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -5,16 +5,15 @@ They stand in for a set that cannot be downloaded freely: 18,000 grey pictures, 
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from objectives.clock import RENDERER_VERSION
 from objectives.clock.dial import draw_dial, draw_style
+from objectives.head import Array
 
 FINER = 3  # each pixel is the mean of so many by so many
-Array = np.ndarray[Any, Any]
 
 
 def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.0) -> Array:
