@@ -62,7 +62,7 @@ class Hyperparameters(pydantic.BaseModel):
         0.01, "Fraction of the first learning rate that the last epoch reaches.", gt=0, le=1
     )
     momentum: float | None = tunable(
-        None, "Momentum of sgd and rmsprop.", presence=True, ge=0, lt=1
+        None, "Momentum of sgd and rmsprop.", presence=True, shared=True, ge=0, lt=1
     )
     nesterov: bool = structural(False, "Nesterov momentum (sgd).")
     rho: float | None = tunable(None, "Decay of the mean square (rmsprop, adadelta).", ge=0, lt=1)
@@ -190,8 +190,8 @@ class Hyperparameters(pydantic.BaseModel):
 
         A dropout layer, a penalty or a momentum costs time even at zero, so whether it is there
         is structural although its amount is not. Compiling costs more: where trials of a study
-        differ in their activation, or in whether there is a penalty or a dropout, one program
-        serves them all.
+        differ in their activation, or in whether there is a penalty, a dropout or a momentum, one
+        program serves them all.
 
         Args:
             levels: Hyperparameter name -> the values that trials of the study can have, defaults

@@ -26,10 +26,11 @@ _OPTIMIZERS = {
 
 
 class Momentum(keras.Variable):  # type: ignore[misc]
-    """A momentum that is above zero, whatever its number.
+    """A momentum that takes part in the update, whatever its number.
 
     SGD and RMSprop ask `momentum != 0` and `momentum > 0` while they are traced, where a variable
-    has no number yet. Whether there is momentum is part of the structure, so the answer is known.
+    has no number yet. A program that has the variable serves a momentum; of a trial without, its
+    number is zero, which comes to the same.
     """
 
     def __ne__(self, other: object) -> bool:

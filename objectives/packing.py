@@ -263,7 +263,9 @@ class Pack:
         # One of another version's network is of no use.
         if checkpoint and [v.shape for v in checkpoint.state] == [v.shape for v in state]:
             trial.course.resume(checkpoint.course)
-            return trial, checkpoint.state
+            # The other backend's seeds are integers of another kind.
+            pairs = zip(checkpoint.state, state, strict=True)
+            return trial, [value.astype(own.dtype) for value, own in pairs]
         return trial, state
 
     def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
@@ -277,7 +279,7 @@ class Pack:
         full = full.model_copy(update={"initializer": "zeros"})  # every trial brings its weights
         return Program(
             _build_empty(self._objective, full, self._data),
-            optimizers.create(hyperparameters),
+            optimizers.create(full),
             _batch_size(hyperparameters, len(self._data.x_train)),
             hyperparameters.activations(self._levels),
             lambda numbers: self._objective.head(hyperparameters, numbers),

@@ -154,12 +154,17 @@ VARIED: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
     ({"dropout": [0, 0.5]}, {"dropout": 0.1}, {}),
     ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.0}, {"conv_dropout": 0.3}),
     ({"conv_dropout": [None, 0.0]}, {"conv_dropout": 0.0, "dropout": 0.1}, {"dropout": 0.1}),
+    (
+        {"momentum": [0.0, 0.9]},
+        {"optimizer": "sgd", "momentum": 0.5},
+        {"optimizer": "sgd", "momentum": 0.0},
+    ),
 ]
 VARIED_IN_VAIN: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
     ({"activation": ["tanh", "elu"]}, {"activation": "tanh"}, {}),
     ({"dropout": [0.1, 0.5]}, {"dropout": 0.1}, {}),
     ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.3}, {}),
-    ({"momentum": [0.0, 0.9]}, {"optimizer": "sgd", "momentum": 0.9},
+    ({"momentum": [0.3, 0.9]}, {"optimizer": "sgd", "momentum": 0.9},
      {"optimizer": "sgd", "momentum": 0.0}),
     ({"filters": [[32], [64]]}, {"filters": [32]}, {"filters": [64]}),
 ]  # fmt: skip
