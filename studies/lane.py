@@ -83,7 +83,7 @@ class Lane:
         self._reported = max(steps, default=0)
 
     def report(self, told: Message, metric: str, *, prunes: bool) -> bool:
-        """Report an epoch to Optuna; return whether training goes on.
+        """Report an epoch to Optuna; return whether the pruner leaves the trial alone.
 
         Args:
             told: What the executor tells of the epoch.
@@ -99,7 +99,9 @@ class Lane:
                 if value is not None:
                     self.trial.report(value, epoch)
             self._reported = max(self._reported, told["epoch"])
-            return not (prunes and self.trial.should_prune())
+            # One that has come to its end is whole: of it the pruner only takes note for others.
+            is_bad = prunes and self.trial.should_prune()
+            return told["ended"] or not is_bad
         except UpdateFinishedTrialError:
             return False  # ended by somebody else: found again when the batch is written
 

@@ -99,7 +99,8 @@ def work_here(
 
     def is_open() -> bool:
         return not crew.stopping() and (
-            is_claimable(storage, study._study_id) or is_running(storage, study._study_id)
+            # In this order a trial that is queued again meanwhile is not overlooked.
+            is_running(storage, study._study_id) or is_claimable(storage, study._study_id)
         )
 
     with stop_signals(crew.request_stop), crew:

@@ -103,6 +103,9 @@ class PackRun:
     def _prepare(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
         """Let the sampler choose, and have the trials wait for their places."""
         evaluation, definition = self._evaluation, self._evaluation.definition
+        if claimed:  # from now on they are alive, however long a sampler thinks
+            known = {lane.id: lane.claimed.number for lane in self.lanes}
+            self._beat(known | {trial._trial_id: trial.number for trial in claimed})
         # A design's points are chosen; only a sampler looks at what others have.
         with evaluation.batch(others=not definition.search.design) as lost:
             prepared = prepare_trials(

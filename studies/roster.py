@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import optuna
 
-from storage import TrialStorage, is_running
+from storage import TrialStorage, is_claimable, is_running
 from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
 from studies.definition import StudyDefinition
 from studies.evaluation import Evaluation
@@ -99,13 +99,17 @@ class Roster:
             return False
         return study_id == evaluation.study._study_id
 
-    def has_running(self) -> bool:
-        """Tell whether other workers have trials that come back if they are lost."""
-        return any(
-            is_running(self._storage, evaluation.study._study_id)
-            for name, evaluation in self._evaluations.items()
-            if name not in self._unusable
-        )
+    def has_more(self) -> bool:
+        """Tell whether other workers have trials that come back if they are lost, or just did."""
+        usable = {k: v for k, v in self._evaluations.items() if k not in self._unusable}
+        return any(self._is_open(evaluation.study._study_id) for evaluation in usable.values())
+
+    def _is_open(self, study_id: int) -> bool:
+        try:
+            # In this order a trial that is queued again meanwhile is not overlooked.
+            return is_running(self._storage, study_id) or is_claimable(self._storage, study_id)
+        except KeyError:
+            return False  # the study was deleted
 
     def _check_allowed(self, definition: StudyDefinition) -> None:
         """Refuse code that a row of the database names, unless the worker was told to trust it."""

@@ -207,7 +207,8 @@ class _Loop:
             left = count_claimable(self._storage, study_id)
             seen = workers_seen(self._storage)
             workers = sum(worker.silent_for < self._options.grace for worker in seen)
-            n = n if left is None else min(n, -(-left // max(1, workers)))
+            # Of none left one is asked for: a claim takes out what waits after the timeout.
+            n = n if left is None else min(n, max(1, -(-left // max(1, workers))))
         if n < 1:
             return []
         together = evaluation.definition.structural_factors
@@ -310,7 +311,7 @@ class _Loop:
 
     def _rest(self) -> bool:
         """Wait a moment; return False when there is nothing to wait for."""
-        if not self._options.wait and not patiently(self._roster.has_running, self._stopping):
+        if not self._options.wait and not patiently(self._roster.has_more, self._stopping):
             return False
         if time.monotonic() - self._last_work > IDLE_BEFORE_CLOSING:
             self.close()

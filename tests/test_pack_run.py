@@ -16,9 +16,10 @@ from commands import start_worker, states, wait_until
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
 
-from storage import create_storage, overview, workers_seen
-from studies import create_study, delete_study
+from storage import claim, create_storage, overview, workers_seen
+from studies import create_study, delete_study, load_study, pack_run
 from studies.definition import parse_definition
+from studies.evaluation import Evaluation
 
 
 def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
@@ -113,6 +114,71 @@ def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
     assert [trial.number for trial in study.trials] == list(range(30))
     pruned = study.get_trials(states=(TrialState.PRUNED,))
     assert all(len(t.intermediate_values) == t.user_attrs["epochs"] < 6 for t in pruned)
+
+
+@pytest.mark.parametrize(("judged_from", "state", "epochs"), [(2, "PRUNED", 2), (3, "COMPLETE", 3)])
+def test_a_trial_that_has_come_to_its_end_is_not_pruned(
+    sqlite_url: str, tmp_path: Path, judged_from: int, state: str, epochs: int
+) -> None:
+    """The last epoch of 27 is a rung of Hyperband's; who has got there is trained in full."""
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={
+            "sampler": "random",
+            "n_trials": 2,
+            "pruner": {"name": "threshold", "lower": 2.0, "n_warmup_steps": judged_from},
+        },
+        fixed={"epochs": 3},
+    )
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {state: 2}
+    assert [trial.user_attrs["epochs"] for trial in study.trials] == [epochs, epochs]
+
+
+def test_the_timeout_takes_out_what_waits_for_a_worker_of_many_lanes(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid", "timeout": 1.0},
+        fixed={"hidden_units": [16], "epochs": 600},
+        space={"learning_rate": rates(12)},
+    )
+    assert start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    found = states(study)
+    assert found["COMPLETE"] >= 4
+    assert found == {"COMPLETE": found["COMPLETE"], "FAIL": 12 - found["COMPLETE"]}
+
+
+def test_trials_are_kept_alive_while_the_sampler_thinks(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make(sqlite_url, tmp_path)
+    storage = create_storage(sqlite_url)
+    opened, definition = load_study("s", storage)
+    evaluation = Evaluation(
+        storage, opened, definition, storage_url=sqlite_url, worker="w", stopping=lambda: False
+    )
+    alive: dict[int, int] = {}
+    thinking = pack_run.prepare_trials
+
+    def think(*arguments: Any, **options: Any) -> Any:
+        assert sorted(alive.values()) == [0, 1]
+        return thinking(*arguments, **options)
+
+    monkeypatch.setattr(pack_run, "prepare_trials", think)
+    run = pack_run.PackRun(
+        evaluation,
+        executor=None,  # type: ignore[arg-type] - nothing is trained
+        renew=lambda: pytest.fail("no child has failed"),
+        claim=lambda n, like: [],
+        beat=alive.update,
+        save_every=30,
+    )
+    run.begin(claim(storage, study._study_id, 2))
+    assert len(run.lanes) == 2
 
 
 def test_a_sampler_fills_no_more_lanes_than_there_are_points(
