@@ -7,6 +7,7 @@ that reads one export reads the next.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from pathlib import Path
@@ -155,12 +156,25 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
         case "csv":
             path.write_text(to_csv(frame), encoding="utf-8")
         case "json":
-            text = _in_seconds(frame).to_json(orient="records", date_format="iso", indent=1)
+            rows = _in_seconds(frame).to_dict("records")
+            # By Python, since pandas cuts numbers off after some decimals.
+            text = json.dumps([_plain(row) for row in rows], indent=1, allow_nan=False)
             path.write_text(text, encoding="utf-8")
         case "md":
             path.write_text(_as_text(frame).to_markdown(index=False) + "\n", encoding="utf-8")
         case "parquet":
             _typed(frame).to_parquet(path, index=False)
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as JSON has it: times in ISO 8601, and null for what is no number."""
+    if isinstance(cell, Mapping):
+        return {key: _plain(value) for key, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_plain(value) for value in cell]
+    if cell is pd.NaT or (isinstance(cell, float) and not math.isfinite(cell)):
+        return None
+    return cell.isoformat() if isinstance(cell, pd.Timestamp) else cell
 
 
 def _in_seconds(frame: pd.DataFrame) -> pd.DataFrame:

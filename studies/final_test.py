@@ -90,7 +90,8 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
         file = Path(folder) / "network.keras"
         number = save_model(study, file, trial)
         judged = study.trials[number]
-        settings = definition.factors.resolve(judged.params)
+        # Of a setting that was queued, such as a momentum, the optimizer drawn may have no use.
+        settings = definition.factors.resolve(definition.factors.at(judged.params))
         settings.pop(SEED, None)
         kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
         executor = Executor(kind, should_abort=lambda: False)

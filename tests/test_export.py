@@ -173,6 +173,15 @@ def test_json_is_a_list_of_rows(study: optuna.Study, tmp_path: Path) -> None:
     assert [row["value"] for row in rows] == [0.5, 0.9, None, 0.9, None, 0.7]
 
 
+def test_json_has_every_digit(study: optuna.Study, tmp_path: Path) -> None:
+    small = 1.23456789012345e-12
+    add(study, small, rates=[small, None], at={"nothing": float("nan")})
+    export_trials(study, tmp_path / "t.json")
+    row = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))[-1]
+    assert (row["value"], row["user_attrs_rates"]) == (small, [small, None])
+    assert row["user_attrs_at"] == {"nothing": None}
+
+
 def test_markdown_is_a_table(study: optuna.Study, tmp_path: Path) -> None:
     export_trials(study, tmp_path / "t.MD", top=2)
     head, rule, *rows = (tmp_path / "t.MD").read_text(encoding="utf-8").splitlines()
