@@ -41,23 +41,27 @@ OF_ONE_ATTEMPT = ("completed_rung_", "artifacts:")
 LOST_KEY = "lost_attempts"  # system attribute: how many attempts ended with their worker
 
 
-def requeue(storage: TrialStorage, trial: FrozenTrial, reason: str) -> int | None:
+def requeue(
+    storage: TrialStorage, trial: FrozenTrial, reason: str, *, lost: bool = False
+) -> int | None:
     """End a RUNNING trial as FAIL and queue it again as a new trial.
 
     Args:
         storage: The storage.
         trial: The trial, as it was claimed.
         reason: Why it ended, kept as its `fail_reason`.
+        lost: Whether something befell it that may befall each retry, so that these are counted.
 
     Returns:
-        The number of the new trial; None where the trial had ended elsewhere.
+        The number of the new trial; None where the trial had ended elsewhere, or was lost more than
+        `MAX_RETRIES` times and ends without a retry.
 
     Raises:
         KeyError: The trial is gone, with its study.
     """
     with storage.transaction() as connection:
         study_id = _study_of(connection, trial._trial_id)
-        return _requeue(connection, study_id, trial._trial_id, reason, lost=False)
+        return _requeue(connection, study_id, trial._trial_id, reason, lost=lost)
 
 
 def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[int]:

@@ -27,7 +27,7 @@ from studies.executor import (
     Message,
     TrialError,
 )
-from studies.patience import patiently
+from studies.patience import AWAY, patiently
 
 DATA_KEY = "data_sha256"  # user attribute of the study, and of its trials
 logger = logging.getLogger(__name__)
@@ -197,6 +197,9 @@ class Evaluation:
                 return self.requeue(claimed)
             ending = failure(claimed, error)
         except TrialError as error:
+            # The function talks to the database by itself, and does not wait for it.
+            if error.kind in {each.__name__ for each in AWAY}:
+                return self._requeue_lost(claimed, str(error))
             ending = failure(claimed, error)
         else:
             seconds = {"train_seconds": round(time.perf_counter() - started, 3)}
@@ -280,6 +283,13 @@ class Evaluation:
         reason = "its worker was told to stop"
         retry = patiently(lambda: requeue(self.storage, claimed, reason), lambda: False)
         return Outcome.LOST if retry is None else Outcome.REQUEUED
+
+    def _requeue_lost(self, claimed: FrozenTrial, reason: str) -> Outcome:
+        """Queue a trial again that the database has failed, though not for ever."""
+        if not patiently(lambda: self.is_running(claimed._trial_id), self.stopping):
+            return Outcome.LOST
+        retry = patiently(lambda: requeue(self.storage, claimed, reason, lost=True), self.stopping)
+        return Outcome.FAILED if retry is None else Outcome.REQUEUED
 
     def _provenance(self, executor: Executor) -> dict[str, Any]:
         """Return where and with what the trials ran."""

@@ -65,6 +65,7 @@ class PackRun:
         self._waiting: list[Lane] = []
         self._training: dict[int, Lane] = {}
         self._ended: list[Ended] = []
+        self._open: dict[int, FrozenTrial] = {}  # all that have no end yet, wherever they are
         self._limit: int | None = None  # after a failure of several at once
         self._refills = True
         self._saved_at = time.monotonic()
@@ -95,17 +96,17 @@ class PackRun:
         if save:
             with contextlib.suppress(ExecutorDiedError, ExecutorStoppedError):
                 self._save()
-        for lane in self.lanes:
-            self._end(lane.claimed, self._evaluation.requeue(lane.claimed))
+        for claimed in list(self._open.values()):
+            self._end(claimed, self._evaluation.requeue(claimed))
         self._training, self._waiting = {}, []
         return self._take_ended()
 
     def _prepare(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
         """Let the sampler choose, and have the trials wait for their places."""
         evaluation, definition = self._evaluation, self._evaluation.definition
+        self._open |= {trial._trial_id: trial for trial in claimed}
         if claimed:  # from now on they are alive, however long a sampler thinks
-            known = {lane.id: lane.claimed.number for lane in self.lanes}
-            self._beat(known | {trial._trial_id: trial.number for trial in claimed})
+            self._beat({trial_id: trial.number for trial_id, trial in self._open.items()})
         # A design's points are chosen; only a sampler looks at what others have.
         with evaluation.batch(others=not definition.search.design) as lost:
             prepared = prepare_trials(
@@ -123,7 +124,9 @@ class PackRun:
         self._waiting += [one for one in ready if isinstance(one, Lane)]
         self._tell([one for one in ready if isinstance(one, Ending)])
         left = {one.claimed.number for one in ready}
-        self._ended += [(t, Outcome.LOST) for t in claimed if t.number not in left]
+        for trial in claimed:
+            if trial.number not in left:
+                self._end(trial, Outcome.LOST)
 
     def _fill(self) -> None:
         """Give free places to trials that wait; claim more of those that train, if none does."""
@@ -198,6 +201,11 @@ class PackRun:
             else:
                 endings.append(ending)
         self._tell(endings)
+        if self.lanes and not self._executor.is_alive:
+            # It died as it saved a network: no fault of those that it was training.
+            lanes, self._training = list(self._training.values()), {}
+            self._put_back(lanes)
+            self._executor = self._renew()
 
     def _keep(self, ending: Ending) -> bool:
         """Keep the network of a good trial; return whether the trial is still this worker's."""
@@ -228,15 +236,19 @@ class PackRun:
             self._tell([failure(lane.claimed, error, lane.known())])
             self._limit = None
         else:
-            for lane in lanes:
-                lane.start_anew(self._evaluation.study)
-            self._waiting = [*lanes, *self._waiting]
+            self._put_back(lanes)
             self._limit = max(1, len(lanes) // 2)
             if is_out_of_memory(error):
                 self._evaluation.max_lanes = self._limit
             logger.warning("%d trials at once failed, trying fewer: %s", len(lanes), error)
         if isinstance(error, ExecutorDiedError) and self._waiting and not stopping:
             self._executor = self._renew()
+
+    def _put_back(self, lanes: list[Lane]) -> None:
+        """Have trials wait that trained in a child which is no more."""
+        for lane in lanes:
+            lane.start_anew(self._evaluation.study)
+        self._waiting = [*lanes, *self._waiting]
 
     def _tell(self, endings: list[Ending]) -> None:
         if endings:
@@ -247,6 +259,7 @@ class PackRun:
                     remove_checkpoint(self._evaluation.checkpoint(ending.claimed))
 
     def _end(self, claimed: FrozenTrial, outcome: Outcome) -> None:
+        self._open.pop(claimed._trial_id, None)
         self._ended.append((claimed, outcome))
 
     def _take_ended(self) -> list[Ended]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 FIRST_PAUSE = 0.5  # seconds; doubled at each attempt
 LONGEST_PAUSE = 30.0  # seconds
 PATIENCE = 600.0  # seconds in all: a restart of a server, not its end
+AWAY = (OperationalError, InterfaceError, StorageInternalError)  # what is raised of one
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def patiently(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
     while True:
         try:
             return action()
-        except (OperationalError, InterfaceError, StorageInternalError) as error:
+        except AWAY as error:
             if stopping() or time.monotonic() > until or not _is_passing(error):
                 raise
             logger.warning("the database does not answer, trying again in %g s", pause)

@@ -130,7 +130,7 @@ class _Loop:
             ),
         )
         self._executor: Executor | None = None
-        self._prepared: str | None = None
+        self._prepared: Evaluation | None = None
         self._stop_requests = 0
         launcher = os.environ.get(LAUNCHER_VARIABLE)
         self._launcher = int(launcher) if launcher else None
@@ -229,9 +229,9 @@ class _Loop:
             self.close()
         if self._executor is None:
             self._executor = Executor(kind, self._must_abort)
-        if self._prepared != evaluation.study.study_name:
+        if self._prepared is not evaluation:  # which is another where a study is made again
             evaluation.prepare(self._executor)
-            self._prepared = evaluation.study.study_name
+            self._prepared = evaluation
 
     def _must_abort(self) -> bool:
         """Tell whether to give up waiting for the child; a function has no epochs to wait for."""

@@ -152,16 +152,75 @@ def test_the_timeout_takes_out_what_waits_for_a_worker_of_many_lanes(
     assert found == {"COMPLETE": found["COMPLETE"], "FAIL": 12 - found["COMPLETE"]}
 
 
+DIES_AS_IT_SAVES = """
+import os
+from pathlib import Path
+from studies.trainer import Trainer
+
+saved = Trainer.save
+
+def save(self, request):
+    note = Path(__file__).with_name("died")
+    if not note.exists():
+        note.touch()
+        os._exit(1)
+    return saved(self, request)
+
+Trainer.save = save
+"""
+
+
+def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DIES_AS_IT_SAVES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    study = make(sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]})
+    assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (tmp_path / "died").exists()
+    assert states(study) == {"COMPLETE": 2}
+
+
+def packing(url: str, folder: Path, **more: Any) -> tuple[optuna.Study, pack_run.PackRun]:
+    """Make a study, and a run of its trials that trains nothing."""
+    study = make(url, folder)
+    storage = create_storage(url)
+    opened, definition = load_study("s", storage)
+    evaluation = Evaluation(
+        storage, opened, definition, storage_url=url, worker="w", stopping=lambda: False
+    )
+    options: dict[str, Any] = {"beat": lambda trials: None, "save_every": 30, **more}
+    run = pack_run.PackRun(
+        evaluation,
+        executor=None,  # type: ignore[arg-type]
+        renew=lambda: pytest.fail("no child has failed"),
+        claim=lambda n, like: [],
+        **options,
+    )
+    return study, run
+
+
+def test_trials_are_queued_again_wherever_an_error_finds_them(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, run = packing(sqlite_url, tmp_path)
+    claimed = claim(create_storage(sqlite_url), study._study_id, 2)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the sampler has failed")
+
+    monkeypatch.setattr(pack_run, "prepare_trials", fail)
+    with pytest.raises(RuntimeError, match="the sampler"):
+        run.begin(claimed)
+    run.abandon(save=False)
+    assert states(study) == {"FAIL": 2, "WAITING": 2}
+
+
 def test_trials_are_kept_alive_while_the_sampler_thinks(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = make(sqlite_url, tmp_path)
-    storage = create_storage(sqlite_url)
-    opened, definition = load_study("s", storage)
-    evaluation = Evaluation(
-        storage, opened, definition, storage_url=sqlite_url, worker="w", stopping=lambda: False
-    )
     alive: dict[int, int] = {}
+    study, run = packing(sqlite_url, tmp_path, beat=alive.update)
     thinking = pack_run.prepare_trials
 
     def think(*arguments: Any, **options: Any) -> Any:
@@ -169,15 +228,7 @@ def test_trials_are_kept_alive_while_the_sampler_thinks(
         return thinking(*arguments, **options)
 
     monkeypatch.setattr(pack_run, "prepare_trials", think)
-    run = pack_run.PackRun(
-        evaluation,
-        executor=None,  # type: ignore[arg-type] - nothing is trained
-        renew=lambda: pytest.fail("no child has failed"),
-        claim=lambda n, like: [],
-        beat=alive.update,
-        save_every=30,
-    )
-    run.begin(claim(storage, study._study_id, 2))
+    run.begin(claim(create_storage(sqlite_url), study._study_id, 2))
     assert len(run.lanes) == 2
 
 
@@ -254,7 +305,7 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(HUNGRY)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     study = alike(sqlite_url, tmp_path, n=11, epochs=3)
     assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 11}

@@ -259,6 +259,36 @@ def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path)
     assert study.trials[-1].user_attrs["fail_reason"] == "the study's timeout was over"
 
 
+def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "database_away_once", 3)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 3, "FAIL": 3}  # a retry each
+    delete_study("s", study._storage)
+    study = make(sqlite_url, tmp_path, "database_away", 1)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"FAIL": 4}
+    assert "no answer" in study.trials[-1].user_attrs["fail_reason"]
+
+
+def test_a_study_that_is_made_again_has_its_data_loaded_again(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    lines = {"fixed": {"epochs": 1}, "search": {"sampler": "random", "n_trials": 1}}
+    hashes = []
+    for size in (1000, 500):
+        if hashes:
+            delete_study("s", create_storage(sqlite_url))
+        definition = parse_definition(table(**lines, data={"train_size": size}))
+        study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+        if not hashes:
+            launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
+        wait_until(lambda study=study: states(study) == {"COMPLETE": 1}, "it is trained")
+        hashes.append(study.trials[0].user_attrs.get("data_sha256"))
+    assert hashes[0] == hashes[1] is not None
+
+
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
     code = (
         "import sys, studies.worker, studies.launch, studies.progress, studies.tables; "

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import optuna
+import sqlalchemy.exc
 
 COMPLETE = optuna.trial.TrialState.COMPLETE
 
@@ -44,6 +45,18 @@ def crash_on_3(trial: optuna.Trial) -> float:
     if trial.number == 3:
         os.kill(os.getpid(), signal.SIGSEGV)
     return float(trial.params["x"])
+
+
+def database_away_once(trial: optuna.Trial) -> float:
+    """Meet a database that does not answer, but not in the retry."""
+    if "retry_of" not in trial.user_attrs:
+        raise sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("no answer"))
+    return 1.0
+
+
+def database_away(trial: optuna.Trial) -> float:
+    """Meet a database that never answers."""
+    raise sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("no answer"))
 
 
 def broken(trial: optuna.Trial) -> float:
