@@ -47,7 +47,9 @@ class StudyDefinition(BaseModel):
         space: The factors, as in TOML; `factors` has them read.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, ignored_types=(cached_property,)
+    )
 
     name: str = Field(min_length=1, max_length=200)
     objective: str

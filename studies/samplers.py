@@ -211,6 +211,7 @@ def build_sampler(
         independent = optuna.samplers.RandomSampler(seed=own)
         options |= {"number": number, "space": space, "independent_sampler": independent}
     elif name == "tpe":
+        _check_least("n_ei_candidates", options, 1)
         options |= {"space": space, "past": Past() if past is None else past}
         options["fixed"] = fixed or {}
     elif name in ("cmaes", "gp"):
@@ -236,8 +237,12 @@ def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:
     """
     name, options = _read("a pruner", spec, _PRUNERS)
     options = _PRUNER_DEFAULTS.get(name, {}) | options
-    if name == "hyperband" and max_resource is not None:
-        options.setdefault("max_resource", max_resource)
+    if name == "hyperband":
+        if max_resource is not None:
+            options.setdefault("max_resource", max_resource)
+        # Optuna makes its brackets when a trial reports, and only then finds these wrong.
+        _check_least("min_resource", options, 1)
+        _check_least("reduction_factor", options, 2)
     if name == "patient":
         wrapped = options.pop("wrapped")
         # To Optuna patience with no pruner ends trials by itself, and with "none" never.
@@ -245,6 +250,11 @@ def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:
         options["wrapped_pruner"] = None if alone else build_pruner(wrapped, max_resource)
     pruner: BasePruner = _make(name, _PRUNERS[name], options)
     return pruner
+
+
+def _check_least(option: str, options: Mapping[str, Any], least: int) -> None:
+    if options.get(option, least) < least:
+        raise ValueError(f"Expected {option} >= {least}. Received: {option}={options[option]}.")
 
 
 def check_sampler(spec: NamedOptions) -> None:
@@ -262,7 +272,7 @@ def check_pruner(spec: NamedOptions) -> None:
     Raises:
         ValueError: It cannot.
     """
-    build_pruner(spec, max_resource=None)
+    build_pruner(spec, max_resource=1)  # a study knows its epochs
 
 
 def _read(what: str, spec: NamedOptions, kinds: Mapping[str, _Kind]) -> tuple[str, dict[str, Any]]:

@@ -32,7 +32,7 @@ def keyed(key: str, check: Callable[[], T]) -> T:
 class SearchOptions(BaseModel):
     """The table `[search]`: how points are chosen, and how many."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     design: Literal["grid", "one-factor-at-a-time", "random"] | None = None
     sampler: NamedOptions | None = None

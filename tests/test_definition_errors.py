@@ -58,6 +58,25 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "search.sampler",
         "Expected int for n_startup_trials of tpe. Received: 'many'",
     ),
+    "candidates": (
+        searching(sampler={"name": "tpe", "n_ei_candidates": 0}),
+        "search.sampler",
+        "Expected n_ei_candidates >= 1",
+    ),
+    "bracket's factor": (
+        searching(pruner={"name": "hyperband", "reduction_factor": 1}),
+        "search.pruner",
+        "Expected reduction_factor >= 2",
+    ),
+    "bracket's resource": (
+        searching(pruner={"name": "hyperband", "min_resource": 0}),
+        "search.pruner",
+        "Expected min_resource >= 1",
+    ),
+    "true for a number": (searching(n_trials=True), "search.n_trials", "True"),
+    "text for a number": (searching(n_trials="3"), "search.n_trials", "'3'"),
+    "endless timeout": (searching(timeout=float("inf")), "search.timeout", "inf"),
+    "fraction of networks": (table(keep=1.0), "keep", "1.0"),
     "pruner": (searching(pruner="hyperbnd"), "search.pruner", "Did you mean hyperband?"),
     "pruner option": (
         searching(pruner={"name": "hyperband", "min_resourc": 1}),

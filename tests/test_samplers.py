@@ -378,6 +378,7 @@ def test_hyperband_knows_the_epochs_of_the_study(spec: Any, sqlite_storage: Tria
 
 
 def test_hyperbands_own_max_resource_is_kept_and_unknown_epochs_are_left_to_it() -> None:
+    check_pruner({"name": "hyperband", "bootstrap_count": 2})  # whose epochs are known later
     given = build_pruner({"name": "hyperband", "max_resource": 9}, 27)
     assert given._max_resource == 9  # type: ignore[attr-defined]
     assert build_pruner("hyperband", None)._max_resource == "auto"  # type: ignore[attr-defined]
