@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import optuna
 
@@ -12,11 +14,20 @@ from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
 from studies.definition import StudyDefinition
 from studies.evaluation import Evaluation
 
+LEFT_OUT = 300.0  # seconds: what was wrong, such as a download, may be right by then
 logger = logging.getLogger(__name__)
 
 
 class WorkerError(RuntimeError):
     """The worker cannot do its work: the message says why, and the remedy."""
+
+
+@dataclass(frozen=True)
+class _Dropped:
+    """A study that cannot be worked on: when it was made, if known, and until when it is left."""
+
+    created_at: str | None
+    until: float
 
 
 class Roster:
@@ -42,15 +53,17 @@ class Roster:
         self._allow_modules = allow_modules
         self._open_evaluation = open_evaluation
         self._evaluations: dict[str, Evaluation] = {}
-        self._unusable: set[str] = set()
+        self._made: dict[str, str | None] = {}  # when each study was, as it was last looked at
+        self._dropped: dict[str, _Dropped] = {}
 
     def names(self) -> list[str]:
         """Return the studies to look at, in order."""
         if self._named:
-            return [name for name in self._named if name not in self._unusable]
+            return [name for name in self._named if not self._is_dropped(name)]
         summaries = self._storage.get_all_studies()
-        names = [s.study_name for s in summaries if DEFINITION_KEY in s.user_attrs]
-        return [name for name in names if name not in self._unusable]
+        ours = [s for s in summaries if DEFINITION_KEY in s.user_attrs]
+        found = {s.study_name: s.user_attrs.get(CREATED_KEY) for s in ours}
+        return [name for name, made in found.items() if not self._is_dropped(name, made)]
 
     def open(self, name: str) -> Evaluation:
         """Return what is known of a study, as it is in the storage now.
@@ -62,6 +75,7 @@ class Roster:
         """
         study_id = self._storage.get_study_id_from_name(name)
         created_at = self._storage.get_study_user_attrs(study_id).get(CREATED_KEY)
+        self._made[name] = created_at
         known = self._evaluations.get(name)
         if known is None or known.created_at != created_at:
             self._storage.forget(study_id)  # another study may have had this id
@@ -71,15 +85,22 @@ class Roster:
         return self._evaluations[name]
 
     def drop(self, name: str, reason: str) -> None:
-        """Work on a study no more.
+        """Leave a study out, for some minutes or until it is made anew.
 
         Raises:
             WorkerError: None of those named is left.
         """
-        self._unusable.add(name)
-        if self._named and self._unusable >= set(self._named):
+        self._evaluations.pop(name, None)
+        self._dropped[name] = _Dropped(self._made.get(name), time.monotonic() + LEFT_OUT)
+        if self._named and all(map(self._is_dropped, self._named)):
             raise WorkerError(f"study {name!r}: {reason}")
         logger.warning("study %r is left out: %s", name, reason)
+
+    def _is_dropped(self, name: str, created_at: str | None = None) -> bool:
+        dropped = self._dropped.get(name)
+        if dropped is None or time.monotonic() > dropped.until:
+            return False
+        return None in (created_at, dropped.created_at) or created_at == dropped.created_at
 
     def forget(self, name: str, *, is_expected: bool) -> None:
         """Take note that a study was deleted; one of the same name may be made again.
@@ -101,8 +122,8 @@ class Roster:
 
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""
-        usable = {k: v for k, v in self._evaluations.items() if k not in self._unusable}
-        return any(self._is_open(evaluation.study._study_id) for evaluation in usable.values())
+        known = self._evaluations.values()
+        return any(self._is_open(evaluation.study._study_id) for evaluation in known)
 
     def _is_open(self, study_id: int) -> bool:
         try:

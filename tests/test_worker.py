@@ -15,6 +15,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy
@@ -31,7 +32,7 @@ from commands import (
     wait_until,
 )
 from optuna.trial import TrialState
-from small_studies import table
+from small_studies import RANDOM, table
 
 from storage import TrialStorage, Worker, claim, create_storage, requeue, workers_seen
 from studies import create_study, delete_study
@@ -287,6 +288,25 @@ def test_a_study_that_is_made_again_has_its_data_loaded_again(
         wait_until(lambda study=study: states(study) == {"COMPLETE": 1}, "it is trained")
         hashes.append(study.trials[0].user_attrs.get("data_sha256"))
     assert hashes[0] == hashes[1] is not None
+
+
+def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    file = tmp_path / "mine.npz"
+    y = np.arange(100) % 2
+    np.savez(file, x_train=np.zeros((100, 4, 4), np.uint8), y_train=y)
+    lines = {"dataset": str(file), "fixed": {"epochs": 1}, "search": RANDOM | {"n_trials": 1}}
+    definition = parse_definition(table(**lines))
+    study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    aside = file.rename(tmp_path / "aside.npz")
+    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    log = tmp_path / "worker.log"
+    wait_until(lambda: "study 's' is left out" in log.read_text(), "it is left out")
+    aside.rename(file)
+    delete_study("s", study._storage)
+    again = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    wait_until(lambda: states(again) == {"COMPLETE": 1}, "it is trained")
 
 
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
