@@ -173,7 +173,7 @@ def _number(key: str, line: Mapping[str, Any], end: str) -> int | float:
 
 
 def _parse_when(key: str, when: Any) -> dict[str, list[Any]]:
-    if not isinstance(when, dict) or not all(isinstance(v, list) for v in when.values()):
+    if not isinstance(when, dict) or not all(isinstance(v, list) and v for v in when.values()):
         raise DefinitionError(
             key, f"Expected when = {{ name = [values] }}. Received: when={when!r}."
         )

@@ -197,6 +197,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "when = { name = [values] }",
     ),
     "circle": (spaced(optimizer=SGD, activation=RELU), "space.optimizer.when", "no circle"),
+    "condition without a value": (
+        spaced(optimizer=["sgd"], momentum={"low": 0.1, "high": 0.9, "when": {"optimizer": []}}),
+        "space.momentum",
+        "Expected when = { name = [values] }",
+    ),
     "momentum of adam": (
         spaced(optimizer=["adam", "sgd"], momentum={"low": 0.1, "high": 0.9}),
         "space (optimizer=adam",
