@@ -1,4 +1,4 @@
-"""What reading both hands together is worth: the kept networks of a study of clocks, read both ways.
+"""What reading both hands together is worth: a study's kept networks, read both ways.
 
     hpo run clock-heads --set keep=42
     python tests/benchmarks/decoding.py clock-heads --storage sqlite:///hpo.db
