@@ -128,6 +128,7 @@ def test_a_pruner_ends_trials_that_lag(sqlite_url: str, tmp_path: Path) -> None:
     pruner = {"name": "threshold", "lower": 0.5, "n_warmup_steps": 2}
     table = digits("s", search={"design": "grid", "pruner": pruner})
     table["space"] = {"initializer": ["zeros", "glorot_uniform"], "learning_rate": [0.02]}
+    table["fixed"]["epochs"] = 3  # at its last epoch a trial is pruned no more
     study, _ = searched(sqlite_url, tmp_path, table)
     assert [t.state.name for t in study.trials] == ["PRUNED", "COMPLETE"]
     assert study.trials[0].value == study.trials[0].intermediate_values[2]
