@@ -58,6 +58,12 @@ def all_train(url: str, n: int) -> None:
     wait_until(is_so, "all train")
 
 
+def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Python run some code first in all that is started from now on."""
+    (folder / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
 def child_of(worker: Popen[bytes]) -> int:
     """Return the process id of the executor child of a worker."""
     (pid,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
@@ -173,8 +179,7 @@ Trainer.save = save
 def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(DIES_AS_IT_SAVES)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    in_the_child(DIES_AS_IT_SAVES, tmp_path, monkeypatch)
     study = make(sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]})
     assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert (tmp_path / "died").exists()
@@ -304,8 +309,7 @@ Trainer._pack_for = hungry
 def test_what_does_not_fit_into_memory_is_trained_in_halves(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HUNGRY)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    in_the_child(HUNGRY, tmp_path, monkeypatch)
     study = alike(sqlite_url, tmp_path, n=11, epochs=3)
     assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 11}

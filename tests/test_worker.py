@@ -15,7 +15,6 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-import numpy as np
 import optuna
 import pytest
 import sqlalchemy
@@ -32,7 +31,7 @@ from commands import (
     wait_until,
 )
 from optuna.trial import TrialState
-from small_studies import RANDOM, table
+from small_studies import table
 
 from storage import TrialStorage, Worker, claim, create_storage, requeue, workers_seen
 from studies import create_study, delete_study
@@ -273,42 +272,6 @@ def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
     assert "no answer" in study.trials[-1].user_attrs["fail_reason"]
 
 
-def test_a_study_that_is_made_again_has_its_data_loaded_again(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
-) -> None:
-    lines = {"fixed": {"epochs": 1}, "search": {"sampler": "random", "n_trials": 1}}
-    hashes = []
-    for size in (1000, 500):
-        if hashes:
-            delete_study("s", create_storage(sqlite_url))
-        definition = parse_definition(table(**lines, data={"train_size": size}))
-        study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
-        if not hashes:
-            launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
-        wait_until(lambda study=study: states(study) == {"COMPLETE": 1}, "it is trained")
-        hashes.append(study.trials[0].user_attrs.get("data_sha256"))
-    assert hashes[0] == hashes[1] is not None
-
-
-def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
-) -> None:
-    file = tmp_path / "mine.npz"
-    y = np.arange(100) % 2
-    np.savez(file, x_train=np.zeros((100, 4, 4), np.uint8), y_train=y)
-    lines = {"dataset": str(file), "fixed": {"epochs": 1}, "search": RANDOM | {"n_trials": 1}}
-    definition = parse_definition(table(**lines))
-    study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
-    aside = file.rename(tmp_path / "aside.npz")
-    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
-    log = tmp_path / "worker.log"
-    wait_until(lambda: "study 's' is left out" in log.read_text(), "it is left out")
-    aside.rename(file)
-    delete_study("s", study._storage)
-    again = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
-    wait_until(lambda: states(again) == {"COMPLETE": 1}, "it is trained")
-
-
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
     code = (
         "import sys, studies.worker, studies.launch, studies.progress, studies.tables; "
@@ -366,20 +329,6 @@ def test_being_told_to_stop_uses_up_no_retries(sqlite_url: str, tmp_path: Path) 
     for number in range(6):
         (trial,) = claim(storage, study._study_id)
         assert requeue(storage, trial, "its worker was told to stop") == number + 1
-
-
-def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
-) -> None:
-    make(sqlite_url, tmp_path, "quick", 3)
-    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
-    wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
-    storage = create_storage(sqlite_url)
-    wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
-    delete_study("s", storage)
-    study = make(sqlite_url, tmp_path, "ended_trials", 4)
-    wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
-    assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
 
 
 def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_path: Path) -> None:
