@@ -2,7 +2,8 @@
 
 What comes back is an Optuna storage (it passes Optuna's own `StorageTestCase`) on Optuna's own
 tables, so that `optuna-dashboard URL` and `optuna trials` read it with nothing extra. Added are
-one index on `trials` and one table, `hpo_workers` (storage/registry.py).
+one index on `trials` and one table, `hpo_workers` (storage/registry.py); a SQLite file that is made
+here gives no id of a study or of a trial twice (storage/trial_rows.py).
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ class TrialStorage(BatchingStorage):
             return super().get_all_trials(study_id, deepcopy, states)
 
     def forget(self, study_id: int) -> None:
-        """Drop what the cache holds of a study: SQLite gives the ids of deleted rows out again."""
+        """Drop what the cache holds of a study.
+
+        Optuna's own SQLite files give the ids of deleted studies out again.
+        """
         with self._lock:
             study = self._studies.pop(study_id, _StudyInfo())
             for number in study.trials:

@@ -29,6 +29,11 @@ VALUES = models.TrialValueModel.__table__
 INTERMEDIATE_VALUES = models.TrialIntermediateValueModel.__table__
 HEARTBEATS = models.TrialHeartbeatModel.__table__
 
+# SQLite would else give the ids of what is deleted out again, and a worker that still has a trial
+# of a deleted study would write to another's. It holds for files that are made from here on.
+for _table in (STUDIES, TRIALS):
+    _table.dialect_options["sqlite"]["autoincrement"] = True
+
 RETRY_KEY = "failed_trial"  # Optuna's mark of a retry: the number of the first attempt
 
 

@@ -272,6 +272,17 @@ def test_a_database_that_optuna_made_gets_what_is_missing(storage_url: str) -> N
     assert [study.study_name for study in storage.get_all_studies()] == ["s"]
 
 
+def test_no_id_of_a_deleted_study_is_given_out_again(storage: TrialStorage) -> None:
+    ids = []
+    for _ in range(2):
+        study_id = new_study(storage, adaptive(3))
+        ids.append((study_id, *(trial._trial_id for trial in claim(storage, study_id, 2))))
+        storage.delete_study(study_id)
+    first, second = ids
+    assert not set(first[1:]) & set(second[1:])
+    assert first[0] != second[0]
+
+
 DURATION = """
 import sys
 from storage import claim, create_storage

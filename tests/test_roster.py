@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from subprocess import Popen
 
 import numpy as np
+import pytest
 from commands import executions, start_worker, states, wait_until
 from small_studies import RANDOM, table
 from test_worker import make
@@ -15,18 +18,26 @@ from studies import create_study, delete_study
 from studies.definition import parse_definition
 
 
+@pytest.fixture
+def reused_ids_url(sqlite_url: str) -> str:
+    """Name a file that Optuna has made, in which SQLite gives the ids of deleted rows out again."""
+    command = [sys.executable, "-c", "import sys, optuna; optuna.storages.RDBStorage(sys.argv[1])"]
+    subprocess.run([*command, sqlite_url], check=True, timeout=120)
+    return sqlite_url
+
+
 def test_a_study_that_is_made_again_has_its_data_loaded_again(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    reused_ids_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     lines = {"fixed": {"epochs": 1}, "search": {"sampler": "random", "n_trials": 1}}
     hashes = []
     for size in (1000, 500):
         if hashes:
-            delete_study("s", create_storage(sqlite_url))
+            delete_study("s", create_storage(reused_ids_url))
         definition = parse_definition(table(**lines, data={"train_size": size}))
-        study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+        study = create_study(definition, reused_ids_url, artifacts=tmp_path / "artifacts")
         if not hashes:
-            launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
+            launched.append(start_worker("s", "--wait", url=reused_ids_url, folder=tmp_path))
         wait_until(lambda study=study: states(study) == {"COMPLETE": 1}, "it is trained")
         hashes.append(study.trials[0].user_attrs.get("data_sha256"))
     assert hashes[0] == hashes[1] is not None
@@ -54,14 +65,14 @@ def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
 
 
 def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    reused_ids_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    make(sqlite_url, tmp_path, "quick", 3)
-    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    make(reused_ids_url, tmp_path, "quick", 3)
+    launched.append(start_worker("--wait", url=reused_ids_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
-    storage = create_storage(sqlite_url)
+    storage = create_storage(reused_ids_url)
     wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
     delete_study("s", storage)
-    study = make(sqlite_url, tmp_path, "ended_trials", 4)
+    study = make(reused_ids_url, tmp_path, "ended_trials", 4)
     wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
