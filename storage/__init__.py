@@ -12,7 +12,7 @@ from storage.artifacts import (
 )
 from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
-from storage.overview import Overview, overview
+from storage.overview import Overview, overview, study_attributes
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.retries import requeue, requeue_stale
 from storage.trial_queue import (
@@ -55,5 +55,6 @@ __all__ = [
     "record_worker",
     "requeue",
     "requeue_stale",
+    "study_attributes",
     "workers_seen",
 ]

@@ -113,6 +113,7 @@ class TrialStorage(BatchingStorage):
             for number in study.trials:
                 trial_id = self._study_id_and_number_to_trial_id.pop((study_id, number))
                 self._trial_id_to_study_id_and_number.pop(trial_id, None)
+                self.outdate(trial_id)
 
     def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
         """Read claimed trials into the cache, without which Optuna refuses to write to them.

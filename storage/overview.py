@@ -1,9 +1,11 @@
-"""How a study stands, in a few statements that never load its trials."""
+"""How studies stand, in a few statements that never load their trials."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from optuna.trial import TrialState
 from sqlalchemy import func, select
@@ -11,6 +13,8 @@ from sqlalchemy import func, select
 from storage.connect import STARTED, TrialStorage
 from storage.trial_rows import (
     INTERMEDIATE_VALUES,
+    STUDIES,
+    STUDY_USER_ATTRS,
     TRIALS,
     count_lineages,
     count_trials,
@@ -72,6 +76,28 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
             per_minute=_rate(list(connection.execute(recent).scalars())),
             epochs={number: step or 0 for number, step in connection.execute(running)},
         )
+
+
+def study_attributes(storage: TrialStorage, key: str, *, having: str) -> dict[str, Any]:
+    """Return the user attribute `key` of each study that has the attribute `having` too.
+
+    Args:
+        storage: The storage.
+        key: The attribute to read.
+        having: Another one, whose value is not read, for it may be large.
+
+    Returns:
+        Name of the study -> value, in the order in which the studies were made.
+    """
+    others = select(STUDY_USER_ATTRS.c.study_id).where(STUDY_USER_ATTRS.c.key == having)
+    statement = (
+        select(STUDIES.c.study_name, STUDY_USER_ATTRS.c.value_json)
+        .join(STUDY_USER_ATTRS, STUDY_USER_ATTRS.c.study_id == STUDIES.c.study_id)
+        .where(STUDY_USER_ATTRS.c.key == key, STUDIES.c.study_id.in_(others))
+        .order_by(STUDIES.c.study_id)
+    )
+    with storage.reading() as connection:
+        return {name: json.loads(text) for name, text in connection.execute(statement)}
 
 
 def _rate(ended_at: list[datetime]) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import optuna
 
-from storage import TrialStorage, is_claimable, is_running
+from storage import TrialStorage, is_claimable, is_running, study_attributes
 from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
 from studies.definition import StudyDefinition
 from studies.evaluation import Evaluation
@@ -53,32 +53,29 @@ class Roster:
         self._allow_modules = allow_modules
         self._open_evaluation = open_evaluation
         self._evaluations: dict[str, Evaluation] = {}
-        self._made: dict[str, str | None] = {}  # when each study was, as it was last looked at
+        self._made: dict[str, str] = {}  # when each study was, as they were last looked at
         self._dropped: dict[str, _Dropped] = {}
 
     def names(self) -> list[str]:
-        """Return the studies to look at, in order."""
-        if self._named:
-            return [name for name in self._named if not self._is_dropped(name)]
-        summaries = self._storage.get_all_studies()
-        ours = [s for s in summaries if DEFINITION_KEY in s.user_attrs]
-        found = {s.study_name: s.user_attrs.get(CREATED_KEY) for s in ours}
-        return [name for name, made in found.items() if not self._is_dropped(name, made)]
+        """Return the studies to look at, in order, as they are in the storage now."""
+        self._made = study_attributes(self._storage, CREATED_KEY, having=DEFINITION_KEY)
+        for name in self._evaluations.keys() - self._made.keys():
+            self._forget(name)  # a worker may see thousands come and go
+        names = self._named or list(self._made)
+        return [name for name in names if not self._is_dropped(name, self._made.get(name))]
 
     def open(self, name: str) -> Evaluation:
-        """Return what is known of a study, as it is in the storage now.
+        """Return what is known of a study that `names` has returned.
 
         Raises:
             KeyError: There is no such study.
             ValueError: Its definition does not hold on this machine.
             WorkerError: Its objective is a function that this worker may not execute.
         """
-        study_id = self._storage.get_study_id_from_name(name)
-        created_at = self._storage.get_study_user_attrs(study_id).get(CREATED_KEY)
-        self._made[name] = created_at
         known = self._evaluations.get(name)
-        if known is None or known.created_at != created_at:
-            self._storage.forget(study_id)  # another study may have had this id
+        if known is None or known.created_at != self._made.get(name):
+            # Another study may have had this id.
+            self._storage.forget(self._storage.get_study_id_from_name(name))
             study, definition = load_study(name, self._storage)
             self._check_allowed(definition)
             self._evaluations[name] = self._open_evaluation(study, definition)
@@ -108,9 +105,14 @@ class Roster:
         Raises:
             WorkerError: It is the only one named, and that was not expected.
         """
-        self._evaluations.pop(name, None)
+        self._forget(name)
         if self._named == [name] and not is_expected:
             raise WorkerError(f"study {name!r} was deleted")
+
+    def _forget(self, name: str) -> None:
+        evaluation = self._evaluations.pop(name, None)
+        if evaluation is not None:
+            self._storage.forget(evaluation.study._study_id)
 
     def is_there(self, evaluation: Evaluation) -> bool:
         """Tell whether a study has not been deleted."""

@@ -13,6 +13,7 @@ from storage import (
     enqueue,
     overview,
     requeue,
+    study_attributes,
 )
 
 
@@ -86,3 +87,15 @@ def test_a_running_trial_is_told_with_its_last_epoch(
     storage.set_trial_state_values(ended._trial_id, TrialState.PRUNED)
     reader = create_storage(storage_url, writes=False)
     assert overview(reader, study_id).epochs == {early.number: 0, late.number: 3}
+
+
+def test_an_attribute_is_read_of_the_studies_that_have_another(storage: TrialStorage) -> None:
+    for name, attributes in (
+        ("without", {"made": 1}),
+        ("whole", {"made": 2, "definition": {}}),
+        ("other", {"definition": {}}),
+    ):
+        study_id = new_study(storage, name=name)
+        for key, value in attributes.items():
+            storage.set_study_user_attr(study_id, key, value)
+    assert study_attributes(storage, "made", having="definition") == {"whole": 2}

@@ -10,12 +10,15 @@ from subprocess import Popen
 import numpy as np
 import pytest
 from commands import executions, start_worker, states, wait_until
+from queues import traffic
 from small_studies import RANDOM, table
 from test_worker import make
 
-from storage import create_storage, workers_seen
+from storage import TrialStorage, create_storage, workers_seen
 from studies import create_study, delete_study
 from studies.definition import parse_definition
+from studies.evaluation import Evaluation
+from studies.roster import Roster
 
 
 @pytest.fixture
@@ -76,3 +79,31 @@ def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
     study = make(reused_ids_url, tmp_path, "ended_trials", 4)
     wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
+
+
+def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        lines = {"name": name, "search": RANDOM | {"n_trials": 1}}
+        create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path)
+    roster = Roster(
+        sqlite_storage,
+        [],
+        [],
+        open_evaluation=lambda study, definition: Evaluation(
+            sqlite_storage,
+            study,
+            definition,
+            storage_url=sqlite_url,
+            worker="w",
+            stopping=lambda: False,
+        ),
+    )
+    opened = {name: roster.open(name) for name in roster.names()}
+    with traffic(sqlite_storage) as sent:
+        assert {name: roster.open(name) for name in roster.names()} == opened
+    assert len([each for each in sent.statements if "SELECT" in each]) == 1
+    delete_study("a", create_storage(sqlite_url))
+    assert roster.names() == ["b"]
+    assert list(roster._evaluations) == ["b"]
