@@ -6,6 +6,7 @@ import json
 import math
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
@@ -29,7 +30,7 @@ class Channel:
             self._out.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")
             self._out.flush()
         except BrokenPipeError:
-            os._exit(0)
+            _end()
 
     def receive(self) -> Message:
         """Wait for the worker's next message."""
@@ -38,7 +39,14 @@ class Channel:
     def _read(self) -> None:
         for line in sys.stdin:
             self._inbox.put(json.loads(line))
-        os._exit(0)
+        _end()
+
+
+def _end() -> None:
+    """End this process now, and what a user's function has started in its group."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 def describe_error(error: Exception) -> Message:

@@ -67,6 +67,8 @@ def is_out_of_memory(error: Exception) -> bool:
 class Executor:
     """A running child. It ends when it is closed, and when this process ends in any way.
 
+    What it has started ends with it.
+
     Args:
         kind: What to start.
         should_abort: Asked while waiting; True makes the wait raise `ExecutorStoppedError`.
@@ -93,6 +95,7 @@ class Executor:
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env={**_defaults(), **os.environ},
+            process_group=0,  # with all that a user's function starts: they end together
         )
         self._events: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -219,8 +222,9 @@ class Executor:
         return self._ask({"call": "function", **request})
 
     def close(self) -> None:
-        """End the child."""
-        self._process.kill()
+        """End the child, and what it has started."""
+        with contextlib.suppress(ProcessLookupError):  # nothing of it is left
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read

@@ -80,10 +80,7 @@ class FunctionCaller:
 
 def main() -> None:
     """Serve requests until standard input closes."""
-    # Ctrl-C in a terminal reaches the whole group; the worker decides what it means for a trial.
-    # Schedulers send SIGTERM to the whole group too. The child ends with its pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _leave_signals_to_the_worker()
     channel = Channel()
     start = channel.receive()
     handlers: dict[str, Handler] = {}
@@ -105,6 +102,31 @@ def main() -> None:
             channel.send("error", **describe_error(error))
         else:
             channel.send("done", **answer)
+
+
+def _leave_signals_to_the_worker() -> None:
+    """Do nothing at SIGINT and SIGTERM, which schedulers send to every process of a job.
+
+    The worker decides what they mean for a trial, and the child ends with its pipe. What a user's
+    function starts is told as ever: a handler that does nothing is not handed on to programs, as
+    "ignore" would be, and is taken back in forks.
+    """
+    handlers = {
+        number: signal.signal(number, lambda _number, _frame: None)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def take_back() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
+
+    # What a fork is sent before it has its own handlers waits for them.
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, handlers),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers),
+        after_in_child=take_back,
+    )
 
 
 def _trainer(start: Message) -> Trainer:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import is_alive, wait_until
 
 from studies.executor import (
     Executor,
@@ -42,9 +41,9 @@ def never() -> bool:
     return False
 
 
-def end_what_is_left() -> None:
-    """End the process that the child has left; it must be there."""
-    os.kill(int(Path("left").read_text()), signal.SIGKILL)
+def is_left() -> bool:
+    """Tell whether the process that the child has left goes on."""
+    return is_alive(int(Path("left").read_text()))
 
 
 def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
@@ -65,8 +64,9 @@ def test_a_child_has_died_though_something_that_it_started_goes_on(
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="ended by SIGSEGV"):
         executor.call_function({})
+    assert is_left()
     executor.close()
-    end_what_is_left()
+    wait_until(lambda: not is_left(), "it ends when the executor is closed")
 
 
 def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], None]) -> None:
@@ -86,7 +86,7 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
         executor.call_function({})
     executor.close()
     assert not executor.is_alive
-    end_what_is_left()
+    wait_until(lambda: not is_left(), "it ends with the child")
 
 
 def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:

@@ -97,6 +97,21 @@ def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
         assert retry.params == trial.params
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_function_has_started_hears_signals_and_ends_with_the_worker(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], number: signal.Signals
+) -> None:
+    make(sqlite_url, tmp_path, "starts_others", 1)
+    launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    left = tmp_path / "left"
+    wait_until(left.exists, "it has started others, and ended some of them")
+    wait_until(lambda: len(left.read_text().split()) == 2, "their ids are written")
+    others = [int(pid) for pid in left.read_text().split()]
+    assert all(map(is_alive, others))
+    os.kill(launched[0].pid, number)
+    wait_until(lambda: not any(map(is_alive, others)), "they end with the worker")
+
+
 def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
@@ -304,7 +319,7 @@ def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
     assert study.trials[0].user_attrs["fail_reason"] == "the value is not a finite number"
 
 
-def test_a_signal_to_the_whole_group_queues_the_trial_again(
+def test_a_signal_to_every_process_queues_the_trial_again(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     definition = table(
@@ -314,10 +329,13 @@ def test_a_signal_to_the_whole_group_queues_the_trial_again(
     )
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     command = [*COMMAND, "worker", "s"]
-    worker = Popen(command, env=environment(sqlite_url, tmp_path), start_new_session=True)
+    worker = Popen(command, env=environment(sqlite_url, tmp_path))
     launched.append(worker)
     wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
-    os.killpg(worker.pid, signal.SIGTERM)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    assert len(children) == 1
+    for pid in (*map(int, children), worker.pid):
+        os.kill(pid, signal.SIGTERM)
     assert worker.wait(timeout=60) == 0
     assert states(study) == {"FAIL": 1, "WAITING": 1}
     assert study.trials[0].user_attrs["fail_reason"] == "its worker was told to stop"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -37,6 +39,26 @@ def endless(trial: optuna.Trial) -> float:
     _note(trial)
     if "retry_of" not in trial.user_attrs:
         time.sleep(600)
+    return 1.0
+
+
+def starts_others(trial: optuna.Trial) -> float:
+    """Start a program and a fork, end two of them by SIGTERM, and leave one of each behind."""
+    _note(trial)
+    forks = multiprocessing.get_context("fork")
+    for wait in (True, False):
+        program = subprocess.Popen(["sleep", "600"])
+        fork = forks.Process(target=time.sleep, args=(600,))
+        fork.start()
+        assert fork.pid is not None
+        if wait:
+            program.terminate()
+            fork.terminate()
+            assert program.wait(timeout=20) == -signal.SIGTERM
+            fork.join(timeout=20)
+            assert fork.exitcode == -signal.SIGTERM
+    Path(os.environ["EXECUTIONS"]).with_name("left").write_text(f"{program.pid} {fork.pid}")
+    time.sleep(600)
     return 1.0
 
 
