@@ -6,6 +6,7 @@ This package knows Optuna and SQLAlchemy, and neither Keras nor objectives.
 from storage.artifacts import (
     artifact_store,
     delete_artifacts,
+    drop_artifacts,
     is_among_best,
     keep_artifacts,
     read_artifact,
@@ -41,6 +42,7 @@ __all__ = [
     "count_claimable",
     "create_storage",
     "delete_artifacts",
+    "drop_artifacts",
     "enqueue",
     "first_attempt",
     "forget_worker",

@@ -6,9 +6,12 @@ a study of thousands of trials would fill a disk.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy
 from optuna.artifacts import (
@@ -21,11 +24,35 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
+from storage.batch import ENDED
 from storage.connect import TrialStorage
 from storage.trial_rows import SYSTEM_ATTRS, TRIALS, VALUES, in_state
 
 PREFIX = "artifacts:"  # of the system attributes that name a trial's files
-SPARE = 4  # files past the limit that two workers may leave when they finish at one moment
+
+
+class WholeFileStore(FileSystemArtifactStore):
+    """Optuna's store in a folder, in which a file is whole or not there.
+
+    Optuna notes an artifact before its file is written, of which a full disk or the end of the
+    process may leave half.
+    """
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Write a file.
+
+        Raises:
+            OSError: It cannot be written; nothing of it is left.
+        """
+        file = self._get_filepath(artifact_id)
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        try:
+            with unfinished.open("wb") as f:
+                shutil.copyfileobj(content_body, f)
+            os.replace(unfinished, file)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
@@ -36,7 +63,7 @@ def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
     """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    return FileSystemArtifactStore(path)
+    return WholeFileStore(path)
 
 
 def is_among_best(storage: TrialStorage, study_id: int, value: float, keep: int) -> bool:
@@ -49,35 +76,63 @@ def is_among_best(storage: TrialStorage, study_id: int, value: float, keep: int)
 def keep_artifacts(
     storage: TrialStorage,
     store: FileSystemArtifactStore,
-    study_id: int,
     trial: FrozenTrial,
     files: Sequence[Path],
-    keep: int,
 ) -> None:
-    """Store the files of a trial that is about to end among the best; drop who is pushed out.
+    """Store the files of a trial that is about to end among the best.
 
-    Two workers that finish at the same moment may leave a trial's files too many, which a later
-    call removes. What is stored already is not stored twice.
+    What is stored already is not stored twice.
+
+    Args:
+        storage: The storage.
+        store: The artifact store of the study.
+        trial: The trial, still RUNNING.
+        files: What to keep of it.
+
+    Raises:
+        OSError: A file cannot be copied into the store; then none is kept.
+        UpdateFinishedTrialError: The trial has ended elsewhere.
+    """
+    there = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
+    try:
+        for file in files:
+            if file.name not in there:
+                upload_artifact(
+                    artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
+                )
+    except OSError:
+        delete_artifacts(storage, store, trial)
+        raise
+
+
+def drop_artifacts(
+    storage: TrialStorage, store: FileSystemArtifactStore, study_id: int, keep: int
+) -> None:
+    """Remove the files of all trials that have ended and are not among the best `keep`.
+
+    Of two workers that have just ended a trial, whoever is later removes what both have pushed out.
 
     Args:
         storage: The storage.
         store: The artifact store of the study.
         study_id: The study, of one direction.
-        trial: The trial, still RUNNING.
-        files: What to keep of it.
         keep: The number of trials whose files are held.
-
-    Raises:
-        OSError: A file cannot be copied into the store.
-        UpdateFinishedTrialError: The trial has ended elsewhere.
     """
-    there = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
-    for file in files:
-        if file.name not in there:
-            upload_artifact(
-                artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
-            )
-    for trial_id, _ in _best_trials(storage, study_id, keep + SPARE)[keep - 1 :]:
+    best = [trial_id for trial_id, _ in _best_trials(storage, study_id, keep)]
+    statement = (
+        select(TRIALS.c.trial_id)
+        .join(SYSTEM_ATTRS, SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id)
+        .where(
+            TRIALS.c.study_id == study_id,
+            TRIALS.c.state.in_(ENDED),
+            TRIALS.c.trial_id.not_in(best),
+            SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True),
+        )
+        .distinct()
+    )
+    with storage.reading() as connection:
+        pushed_out = list(connection.execute(statement).scalars())
+    for trial_id in pushed_out:
         delete_artifacts(storage, store, storage.get_trial(trial_id))
 
 

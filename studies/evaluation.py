@@ -16,7 +16,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives import datasets
-from storage import TrialStorage, artifact_store, is_among_best, keep_artifacts, requeue
+from storage import (
+    TrialStorage,
+    artifact_store,
+    drop_artifacts,
+    is_among_best,
+    keep_artifacts,
+    requeue,
+)
 from studies.checkpoints import checkpoint_file
 from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
 from studies.definition import StudyDefinition
@@ -105,6 +112,7 @@ class Evaluation:
         self._worker = worker
         self.max_lanes: int | None = None
         self._data_sha256: str | None = None
+        self._has_kept = False  # a network, since others were last removed
 
     def prepare(self, executor: Executor) -> None:
         """Load the data set in the child, before a trial is claimed.
@@ -220,6 +228,9 @@ class Evaluation:
                     self.study.tell(ending.claimed.number, ending.value, state=state)
                 else:
                     lost.add(trial_id)
+        if self._has_kept:
+            self._drop_networks()
+            self._has_kept = False
         return [
             Outcome.LOST if ending.claimed._trial_id in lost else ending.outcome
             for ending in endings
@@ -232,10 +243,16 @@ class Evaluation:
         except KeyError:
             return False
 
-    def keep(self, claimed: FrozenTrial, executor: Executor, value: float) -> None:
-        """Keep the network of a trial that is about to end, if it is among the best."""
-        keep, study_id = self.definition.keep, self.study._study_id
-        if not patiently(lambda: is_among_best(self.storage, study_id, value, keep), self.stopping):
+    def keep(self, claimed: FrozenTrial, executor: Executor, value: float, better: int) -> None:
+        """Keep the network of a trial that is about to end, if it is among the best.
+
+        Args:
+            claimed: The trial.
+            executor: The child, which has just taken it out.
+            value: Its value.
+            better: How many that are better are about to end with it.
+        """
+        if not self._is_among_best(value, self.definition.keep - better):
             return
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
@@ -244,13 +261,26 @@ class Evaluation:
                 store = artifact_store(self._artifacts)
                 files = [file, *self._drawn(claimed, executor, value, folder)]
                 patiently(
-                    lambda: keep_artifacts(self.storage, store, study_id, claimed, files, keep),
-                    self.stopping,
+                    lambda: keep_artifacts(self.storage, store, claimed, files), self.stopping
                 )
+                self._has_kept = True
         except (OSError, TrialError, ExecutorDiedError) as error:
             # A full disk, here or in the child, or a folder that this machine does not have, must
             # not cost the result.
             logger.warning("the network of trial %d is not kept: %s", claimed.number, error)
+
+    def _drop_networks(self) -> None:
+        """Remove the networks that others have pushed out from among the best."""
+        keep, study_id = self.definition.keep, self.study._study_id
+        try:
+            store = artifact_store(self._artifacts)
+            patiently(lambda: drop_artifacts(self.storage, store, study_id, keep), self.stopping)
+        except OSError as error:
+            logger.warning("networks that are not among the best are still kept: %s", error)
+
+    def _is_among_best(self, value: float, keep: int) -> bool:
+        study_id = self.study._study_id
+        return patiently(lambda: is_among_best(self.storage, study_id, value, keep), self.stopping)
 
     def _drawn(
         self, claimed: FrozenTrial, executor: Executor, value: float, folder: str
@@ -266,8 +296,7 @@ class Evaluation:
         return [Path(file) for file in told["figures"]]
 
     def _show(self, plots: Mapping[str, str], value: float) -> None:
-        study_id = self.study._study_id
-        if not patiently(lambda: is_among_best(self.storage, study_id, value, 1), self.stopping):
+        if not self._is_among_best(value, 1):
             return
         import plotly.io
         from optuna_dashboard import save_plotly_graph_object

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -192,29 +192,35 @@ class PackRun:
         definition = self._evaluation.definition
         # An adaptive search turns to another structure only when a pack is over.
         self._refills = bool(definition.search.design) or not definition.structural_factors
-        endings = []
-        for result in results:
-            lane = self._training.pop(result["id"])
-            ending = ending_of(lane.claimed, result, lane.notes)
-            if lane.id in lost or not self._keep(ending):
+        ended = [(self._training.pop(result["id"]), result) for result in results]
+        endings = [
+            ending_of(lane.claimed, result, lane.notes)
+            for lane, result in ended
+            if lane.id not in lost
+        ]
+        gone = {*lost, *self._keep(endings)}
+        for lane, _ in ended:
+            if lane.id in gone:
                 self._end(lane.claimed, Outcome.LOST)
-            else:
-                endings.append(ending)
-        self._tell(endings)
+        self._tell([ending for ending in endings if ending.claimed._trial_id not in gone])
         if self.lanes and not self._executor.is_alive:
             # It died as it saved a network: no fault of those that it was training.
             lanes, self._training = list(self._training.values()), {}
             self._put_back(lanes)
             self._executor = self._renew()
 
-    def _keep(self, ending: Ending) -> bool:
-        """Keep the network of a good trial; return whether the trial is still this worker's."""
-        if ending.value is not None:
+    def _keep(self, endings: Sequence[Ending]) -> set[int]:
+        """Keep the networks of the best; return the ids of trials that have ended elsewhere."""
+        valued = [(ending.value, ending.claimed) for ending in endings if ending.value is not None]
+        maximize = self._evaluation.definition.direction == "maximize"
+        valued.sort(key=lambda each: each[0], reverse=maximize)
+        gone = set()
+        for better, (value, claimed) in enumerate(valued):
             try:
-                self._evaluation.keep(ending.claimed, self._executor, ending.value)
+                self._evaluation.keep(claimed, self._executor, value, better)
             except UpdateFinishedTrialError:
-                return False
-        return True
+                gone.add(claimed._trial_id)
+        return gone
 
     def _save(self) -> None:
         """Write the checkpoint of each trial that trains."""

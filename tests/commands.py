@@ -90,6 +90,12 @@ def is_alive(pid: int) -> bool:
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def child_of(worker: subprocess.Popen[bytes]) -> int:
+    """Return the process id of the executor child of a worker."""
+    (pid,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return int(pid)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process that a test has left running."""
     if process.poll() is None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from optuna.artifacts import get_all_artifact_meta
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from queues import adaptive
@@ -15,6 +19,7 @@ from storage import (
     claim,
     create_storage,
     delete_artifacts,
+    drop_artifacts,
     enqueue,
     is_among_best,
     keep_artifacts,
@@ -39,8 +44,9 @@ def finish(
     if is_among_best(storage, study_id, value, keep):
         file = folder / "network.keras"
         file.write_bytes(f"{trial.number}".encode())
-        keep_artifacts(storage, artifact_store(folder / "store"), study_id, trial, [file], keep)
+        keep_artifacts(storage, artifact_store(folder / "store"), trial, [file])
     storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+    drop_artifacts(storage, artifact_store(folder / "store"), study_id, keep)
     return trial
 
 
@@ -130,5 +136,43 @@ def test_what_is_kept_already_is_not_kept_twice(
     store, file = artifact_store(tmp_path / "store"), tmp_path / "network.keras"
     file.write_bytes(b"0")
     for _ in range(2):  # as after a failure of the database in between
-        keep_artifacts(sqlite_storage, store, study_id, trial, [file], 5)
+        keep_artifacts(sqlite_storage, store, trial, [file])
     assert kept(tmp_path) == [0]
+
+
+def test_what_many_workers_have_kept_at_once_is_removed_down_to_the_best(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    study_id = new_study(storage, MINIMIZE)
+    store, trials = artifact_store(tmp_path / "store"), claim(storage, study_id, 14)
+    for trial in trials:
+        file = tmp_path / "network.keras"
+        file.write_bytes(f"{trial.number}".encode())
+        keep_artifacts(storage, store, trial, [file])
+    *ended, lost, running = trials
+    for trial in ended:
+        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [trial.number % 7])
+    storage.set_trial_state_values(lost._trial_id, TrialState.FAIL)
+    drop_artifacts(storage, store, study_id, keep=3)
+    assert kept(tmp_path) == [0, 1, 7, running.number]
+
+
+def test_a_full_disk_leaves_no_half_of_a_file_and_no_word_of_it(
+    sqlite_storage: TrialStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trial,) = claim(sqlite_storage, new_study(sqlite_storage, MINIMIZE))
+    store, file = artifact_store(tmp_path / "store"), tmp_path / "network.keras"
+    file.write_bytes(b"12")
+
+    def copy_half(source: BinaryIO, target: BinaryIO) -> None:
+        target.write(source.read(1))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", copy_half)
+        with pytest.raises(OSError, match="No space left"):
+            keep_artifacts(sqlite_storage, store, trial, [file])
+    assert list((tmp_path / "store").iterdir()) == []
+    assert get_all_artifact_meta(trial, storage=sqlite_storage) == []
+    keep_artifacts(sqlite_storage, store, trial, [file])
+    assert read_artifact(sqlite_storage, store, trial, ".keras") == b"12"

@@ -239,7 +239,7 @@ def test_deleting_a_study_removes_its_networks_and_no_other_ones(
         for trial, state in zip(
             claim(storage, study._study_id, 2), ("COMPLETE", "FAIL"), strict=True
         ):
-            keep_artifacts(storage, store, study._study_id, trial, [file], keep=5)
+            keep_artifacts(storage, store, trial, [file])
             values = [0.5] if state == "COMPLETE" else None
             storage.set_trial_state_values(trial._trial_id, TrialState[state], values)
     assert len(list((tmp_path / "artifacts").iterdir())) == 4

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from commands import start_worker, states, wait_until
+from commands import child_of, start_worker, states, wait_until
+from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
 
@@ -62,12 +63,6 @@ def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Have Python run some code first in all that is started from now on."""
     (folder / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-
-
-def child_of(worker: Popen[bytes]) -> int:
-    """Return the process id of the executor child of a worker."""
-    (pid,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    return int(pid)
 
 
 def test_trials_come_to_the_same_side_by_side_and_one_by_one(
@@ -120,6 +115,25 @@ def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
     assert [trial.number for trial in study.trials] == list(range(30))
     pruned = study.get_trials(states=(TrialState.PRUNED,))
     assert all(len(t.intermediate_values) == t.user_attrs["epochs"] < 6 for t in pruned)
+
+
+def test_of_trials_that_end_together_the_best_networks_are_kept(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        keep=2,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": 2},
+        space={"learning_rate": rates(8)},
+    )
+    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    kept = {t.number for t in ended(study) if get_all_artifact_meta(t, storage=study._storage)}
+    values = sorted((trial.values[0] for trial in ended(study)), reverse=True)
+    assert sorted((study.trials[n].values[0] for n in kept), reverse=True) == values[:2]
+    files = [file for file in (tmp_path / "artifacts").iterdir() if file.is_file()]
+    assert len(files) == 2
 
 
 @pytest.mark.parametrize(("judged_from", "state", "epochs"), [(2, "PRUNED", 2), (3, "COMPLETE", 3)])
