@@ -86,6 +86,7 @@ class Evaluation:
         storage_url: For a user's own function, which opens the storage itself.
         worker: The name of the worker, recorded with the trial.
         stopping: Whether the worker was told to stop.
+        aborting: Whether it was told to stop at once.
 
     Attributes:
         created_at: When the study was made, which tells it from another of its name.
@@ -101,11 +102,13 @@ class Evaluation:
         storage_url: str,
         worker: str,
         stopping: Callable[[], bool],
+        aborting: Callable[[], bool],
     ) -> None:
         self.study = study
         self.definition = definition
         self.storage = storage
         self.stopping = stopping
+        self._aborting = aborting
         self._artifacts = Path(study.user_attrs[ARTIFACTS_KEY])
         self.created_at: str = study.user_attrs[CREATED_KEY]
         self._storage_url = storage_url
@@ -310,7 +313,7 @@ class Evaluation:
     def requeue(self, claimed: FrozenTrial) -> Outcome:
         """Queue a trial again, since this worker was told to stop."""
         reason = "its worker was told to stop"
-        retry = patiently(lambda: requeue(self.storage, claimed, reason), lambda: False)
+        retry = patiently(lambda: requeue(self.storage, claimed, reason), self._aborting)
         return Outcome.LOST if retry is None else Outcome.REQUEUED
 
     def _requeue_lost(self, claimed: FrozenTrial, reason: str) -> Outcome:

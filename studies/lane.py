@@ -92,15 +92,17 @@ class Lane:
         """
         for name, value in told["metrics"].items():
             self.history.setdefault(name, []).append(value)
+        is_bad = False
         try:
-            # More than one where the trial goes on from a checkpoint.
+            # More than one where the trial goes on from a checkpoint. The pruner takes note of
+            # each, to compare others with; its verdict on those is that of the first attempt.
             for epoch in range(self._reported + 1, told["epoch"] + 1):
                 value = self.history[metric][epoch - 1]
                 if value is not None:
                     self.trial.report(value, epoch)
+                is_bad = prunes and self.trial.should_prune()
             self._reported = max(self._reported, told["epoch"])
             # One that has come to its end is whole: of it the pruner only takes note for others.
-            is_bad = prunes and self.trial.should_prune()
             return told["ended"] or not is_bad
         except UpdateFinishedTrialError:
             return False  # ended by somebody else: found again when the batch is written

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 FIRST_PAUSE = 0.5  # seconds; doubled at each attempt
 LONGEST_PAUSE = 30.0  # seconds
+POLL = 0.2  # seconds between two looks at whether the worker was told to stop
 PATIENCE = 600.0  # seconds in all: a restart of a server, not its end
 AWAY = (OperationalError, InterfaceError, StorageInternalError)  # what is raised of one
 T = TypeVar("T")
@@ -40,8 +41,15 @@ def patiently(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
             if stopping() or time.monotonic() > until or not _is_passing(error):
                 raise
             logger.warning("the database does not answer, trying again in %g s", pause)
-        time.sleep(pause)
+        _sleep(pause, stopping)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _sleep(seconds: float, stopping: Callable[[], bool]) -> None:
+    """Sleep until it is time or `stopping`: a signal does not cut Python's own sleep short."""
+    until = time.monotonic() + seconds
+    while not stopping() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, POLL))
 
 
 def _is_passing(error: Exception) -> bool:

@@ -127,6 +127,7 @@ class _Loop:
                 storage_url=storage_url,
                 worker=worker,
                 stopping=self._stopping,
+                aborting=lambda: self._stop_requests > 1,
             ),
         )
         self._executor: Executor | None = None
@@ -283,8 +284,9 @@ class _Loop:
 
     def _beat(self, evaluation: Evaluation, trials: Mapping[int, int]) -> None:
         """Show what the worker does, and keep these trials alive."""
-        assert self._executor is not None
-        name, device = evaluation.study.study_name, self._executor.device
+        # None where the worker was told to stop while a child was made anew.
+        device = "" if self._executor is None else self._executor.device
+        name = evaluation.study.study_name
         patiently(lambda: self._pulse.begin(name, trials, device), self._stopping)
 
     def _renewed(self, evaluation: Evaluation) -> Executor:

@@ -168,7 +168,7 @@ def test_a_plot_on_the_studys_page_is_never_read_half_written(
     mine, other = create_storage(sqlite_url), create_storage(sqlite_url, writes=False)
     opened, definition = load_study(study.study_name, mine)
     evaluation = Evaluation(
-        mine, opened, definition, storage_url=sqlite_url, worker="w", stopping=lambda: False
+        mine, opened, definition, storage_url=sqlite_url, worker="w", stopping=bool, aborting=bool
     )
     seen = []
 

@@ -206,7 +206,7 @@ def packing(url: str, folder: Path, **more: Any) -> tuple[optuna.Study, pack_run
     storage = create_storage(url)
     opened, definition = load_study("s", storage)
     evaluation = Evaluation(
-        storage, opened, definition, storage_url=url, worker="w", stopping=lambda: False
+        storage, opened, definition, storage_url=url, worker="w", stopping=bool, aborting=bool
     )
     options: dict[str, Any] = {"beat": lambda trials: None, "save_every": 30, **more}
     run = pack_run.PackRun(

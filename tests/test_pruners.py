@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -12,6 +13,7 @@ from test_samplers import PLANE, define
 from storage import TrialStorage, claim
 from studies.create import create_study
 from studies.definition import parse_definition
+from studies.lane import Lane
 from studies.samplers import build_pruner, check_pruner
 from studies.trials import prepare_trial
 
@@ -95,3 +97,15 @@ def test_names_alone_make_pruners_that_optuna_wants_settings_for() -> None:
     assert build_pruner("percentile", None)._percentile == 25.0  # type: ignore[attr-defined]
     patient = build_pruner("patient", None)
     assert isinstance(patient._wrapped_pruner, optuna.pruners.MedianPruner)  # type: ignore[attr-defined]
+
+
+def test_after_a_resume_each_rung_has_the_value_of_its_own_epoch() -> None:
+    pruner = build_pruner({"name": "successive_halving", "min_resource": 2}, None)
+    study = optuna.create_study(pruner=pruner)
+    values: list[float | None] = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]
+    trial = study.ask()
+    lane = Lane(study.trials[0], trial, {}, 0, {}, None, Path("checkpoint.npz"))
+    lane.begin({"loss": values})
+    assert lane.report({"epoch": 9, "metrics": {"loss": 1.0}, "ended": False}, "loss", prunes=True)
+    (found,) = study.trials
+    assert found.system_attrs == {"completed_rung_0": 8.0, "completed_rung_1": 2.0}

@@ -97,7 +97,8 @@ def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
             definition,
             storage_url=sqlite_url,
             worker="w",
-            stopping=lambda: False,
+            stopping=bool,
+            aborting=bool,
         ),
     )
     opened = {name: roster.open(name) for name in roster.names()}

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -38,6 +40,7 @@ from storage import TrialStorage, Worker, claim, create_storage, requeue, worker
 from studies import create_study, delete_study
 from studies.definition import parse_definition
 from studies.pulse import Pulse
+from studies.worker import WorkerOptions, _Loop
 
 
 def make(
@@ -167,6 +170,23 @@ def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
 
 
+@contextmanager
+def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
+    """Take a database away for a while."""
+    name = sqlalchemy.make_url(url).database
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    engine.dispose()
+
+
 def test_a_worker_waits_for_a_database_that_is_away(
     postgres_server: sqlalchemy.URL,
     postgres_url: str,
@@ -183,20 +203,33 @@ def test_a_worker_waits_for_a_database_that_is_away(
     )
     launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
     wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
-    name = sqlalchemy.make_url(postgres_url).database
-    engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
-        connection.exec_driver_sql(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
+    with away(postgres_server, postgres_url):
         log = tmp_path / "worker.log"
         wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
-        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-    engine.dispose()
     assert launched[0].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 2}
     assert len(epochs(study)) == 300
+
+
+def test_a_second_signal_ends_a_worker_that_waits_for_its_database(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+) -> None:
+    study = make(postgres_url, tmp_path, "endless", 1)
+    launched.append(start_worker("s", *QUICK, url=postgres_url, folder=tmp_path))
+    wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
+    log = tmp_path / "worker.log"
+    with away(postgres_server, postgres_url):
+        launched[0].terminate()
+        wait_until(lambda: log.read_text().count("trying again in") > 2, "it waits to give it back")
+        assert launched[0].poll() is None
+        launched[0].terminate()
+        assert launched[0].wait(timeout=60) == 1
+    launched.append(start_worker("s", *QUICK, url=postgres_url, folder=tmp_path))
+    assert launched[1].wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 1, "FAIL": 1}
 
 
 def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
@@ -411,3 +444,18 @@ def test_signals_on_a_stopping_workers_way_out_do_not_make_it_look_crashed(
         time.sleep(0.001)
     assert launched[0].returncode == 0
     assert "RUNNING" not in states(study)
+
+
+def test_a_worker_without_a_child_still_says_which_trials_it_has(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    storage = create_storage(sqlite_url)
+    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
+    options = WorkerOptions(allow_modules=("user_objectives",))
+    loop = _Loop(storage, sqlite_url, "w", ["s"], options, pulse)
+    (name,) = loop._roster.names()
+    # As where it is told to stop while a child is made in the place of one that has failed.
+    loop._beat(loop._roster.open(name), {study._study_id: 7})
+    (seen,) = workers_seen(storage)
+    assert (seen.study_name, seen.trial_numbers, seen.device) == ("s", (7,), "")
