@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy
 
+from storage.trial_rows import database_time
+
 if TYPE_CHECKING:
     from storage.connect import TrialStorage
 
@@ -85,8 +87,7 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
         )
         if updated.rowcount == 0:
             connection.execute(WORKERS.insert().values({**row, "worker": worker.name}))
-            now = connection.execute(sqlalchemy.select(sqlalchemy.func.current_timestamp()))
-            before = now.scalar_one().replace(tzinfo=None) - FORGOTTEN
+            before = database_time(connection) - FORGOTTEN
             connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < before))
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy
@@ -33,6 +34,7 @@ from storage.trial_rows import (
     Point,
     attr_rows,
     count_lineages,
+    database_time,
     fail_trials,
     in_state,
     insert_trials,
@@ -42,7 +44,8 @@ from storage.trial_rows import (
     utc_now,
 )
 
-BUDGET_KEY = "budget"  # user attribute of the study
+BUDGET_KEY = "budget"  # user attributes of the study
+BEGUN_KEY = "begun_at"  # by the database's clock, in UTC; of a study with a timeout
 WINDOW = 64  # waiting trials, at the least, that a claim looks through for those that agree
 DIGITS = 12  # in which two floats that are one level agree
 
@@ -95,7 +98,7 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
     with storage.transaction() as connection:
         lock_study(connection, study_id)
         new = points[count_lineages(connection, study_id) :]
-        _write_budget(connection, study_id, budget)
+        _set_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)
 
@@ -138,6 +141,8 @@ def claim(
         if _is_over(connection, study_id, budget):
             _cancel_waiting(connection, study_id, "the study's timeout was over")
             return []
+        if budget.timeout is not None:
+            _record_begin(connection, study_id)
         ids = _take_waiting(connection, study_id, n, together, like)
         if budget.adaptive and len(ids) < n:
             ids += _create(connection, study_id, n - len(ids), budget)
@@ -217,22 +222,29 @@ def record_attributes(storage: TrialStorage, trial_id: int, attributes: Mapping[
     storage.outdate(trial_id)
 
 
-def _write_budget(connection: Connection, study_id: int, budget: Budget) -> None:
-    row = (STUDY_USER_ATTRS.c.study_id == study_id) & (STUDY_USER_ATTRS.c.key == BUDGET_KEY)
-    connection.execute(STUDY_USER_ATTRS.delete().where(row))
-    value = {"study_id": study_id, "key": BUDGET_KEY, "value_json": json.dumps(asdict(budget))}
-    connection.execute(STUDY_USER_ATTRS.insert().values(value))
-
-
 def _budget(connection: Connection, study_id: int) -> Budget:
-    value = connection.execute(
-        select(STUDY_USER_ATTRS.c.value_json).where(
-            STUDY_USER_ATTRS.c.study_id == study_id, STUDY_USER_ATTRS.c.key == BUDGET_KEY
-        )
-    ).scalar()
+    value = _attribute(connection, study_id, BUDGET_KEY)
     if value is None:
         raise KeyError(f"There is no study of this service with id {study_id}.")
-    return Budget(**json.loads(value))
+    return Budget(**value)
+
+
+def _attribute(connection: Connection, study_id: int, key: str) -> Any:
+    """Return a user attribute of a study, None where it has none of this name."""
+    value = connection.execute(
+        select(STUDY_USER_ATTRS.c.value_json).where(
+            STUDY_USER_ATTRS.c.study_id == study_id, STUDY_USER_ATTRS.c.key == key
+        )
+    ).scalar()
+    return None if value is None else json.loads(value)
+
+
+def _set_attribute(connection: Connection, study_id: int, key: str, value: Any) -> None:
+    """Write a user attribute of a study, which must be locked."""
+    row = (STUDY_USER_ATTRS.c.study_id == study_id) & (STUDY_USER_ATTRS.c.key == key)
+    connection.execute(STUDY_USER_ATTRS.delete().where(row))
+    new = {"study_id": study_id, "key": key, "value_json": json.dumps(value)}
+    connection.execute(STUDY_USER_ATTRS.insert().values(new))
 
 
 def _any(connection: Connection, statement: sqlalchemy.Select[tuple[int]]) -> bool:
@@ -242,10 +254,21 @@ def _any(connection: Connection, statement: sqlalchemy.Select[tuple[int]]) -> bo
 def _is_over(connection: Connection, study_id: int, budget: Budget) -> bool:
     if budget.timeout is None:
         return False
-    started = connection.execute(
-        select(func.min(TRIALS.c.datetime_start)).where(TRIALS.c.study_id == study_id)
-    ).scalar()
-    return started is not None and (utc_now() - started).total_seconds() > budget.timeout
+    begun = _attribute(connection, study_id, BEGUN_KEY)
+    if begun is None:
+        return False
+    # Not by the times of trials, which are those of the machines that took them.
+    spent = database_time(connection) - datetime.fromisoformat(begun)
+    return spent.total_seconds() > budget.timeout
+
+
+def _record_begin(connection: Connection, study_id: int) -> None:
+    """Note the first claim of a study that has a timeout."""
+    if _attribute(connection, study_id, BEGUN_KEY) is None:
+        lock_study(connection, study_id)  # of two first claims, one notes it
+        if _attribute(connection, study_id, BEGUN_KEY) is None:
+            now = database_time(connection).isoformat()
+            _set_attribute(connection, study_id, BEGUN_KEY, now)
 
 
 def _left(connection: Connection, study_id: int, budget: Budget, n: int) -> int:

@@ -159,6 +159,14 @@ def fail_trials(connection: Connection, condition: sqlalchemy.ColumnElement[bool
     return list(connection.execute(ended.values(values)).scalars())
 
 
+def database_time(connection: Connection) -> datetime:
+    """Return the time by the database's clock, which all machines share: UTC, naive."""
+    if connection.dialect.name == "sqlite":
+        return utc_now()  # it has this machine's, and tells whole seconds
+    now: datetime = connection.execute(select(func.current_timestamp())).scalar_one()
+    return now.replace(tzinfo=None)
+
+
 def utc_now() -> datetime:
-    """Return the time as Optuna stores it: UTC, naive."""
+    """Return the time as Optuna stores it, by this machine's clock: UTC, naive."""
     return datetime.now(UTC).replace(tzinfo=None)

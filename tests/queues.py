@@ -15,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue
+from storage.trial_queue import BEGUN_KEY
 from storage.trial_rows import (
     INTERMEDIATE_VALUES,
     PARAMS,
@@ -38,7 +39,7 @@ TABLES = (
 )
 DESIGN = Budget(n_trials=None, timeout=None, adaptive=False)
 WHOLE_TRIALS = r"(?s)SELECT trials\.trial_id, trials\.number.*WHERE trials\.trial_id IN"
-HOUR_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
+LONG_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
 
 
 def points(n: int) -> list[Point]:
@@ -73,7 +74,12 @@ def write(storage: TrialStorage, sql: str) -> None:
 
 def silence(storage: TrialStorage) -> None:
     """Make all workers look dead."""
-    write(storage, f"UPDATE trial_heartbeats SET heartbeat = '{HOUR_AGO}'")
+    write(storage, f"UPDATE trial_heartbeats SET heartbeat = '{LONG_AGO}'")
+
+
+def run_out(storage: TrialStorage, study_id: int) -> None:
+    """Make the first claim of a study look long ago."""
+    storage.set_study_user_attr(study_id, BEGUN_KEY, LONG_AGO)
 
 
 def states(storage: TrialStorage, study_id: int) -> list[str]:

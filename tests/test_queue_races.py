@@ -14,15 +14,14 @@ from optuna.trial import TrialState
 from processes import PROCESSES, at_once, meet
 from queues import (
     DESIGN,
-    HOUR_AGO,
     adaptive,
     end,
     new_study,
     plain_view,
     points,
+    run_out,
     silence,
     states,
-    write,
 )
 
 from storage import (
@@ -179,6 +178,6 @@ def test_workers_that_find_the_timeout_over_end_what_waits_once(
 ) -> None:
     study_id = new_study(storage, Budget(None, 3600, adaptive=False), n=50)
     claim(storage, study_id)
-    write(storage, f"UPDATE trials SET datetime_start = '{HOUR_AGO}' WHERE number = 0")
+    run_out(storage, study_id)
     assert at_once(workers, opened, pull, storage_url, study_id, 1) == [[]] * PROCESSES
     assert states(storage, study_id) == ["RUNNING"] + ["FAIL"] * 49

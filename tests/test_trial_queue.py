@@ -12,12 +12,13 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 from queues import (
     DESIGN,
-    HOUR_AGO,
+    LONG_AGO,
     adaptive,
     end,
     new_study,
     plain_view,
     points,
+    run_out,
     silence,
     states,
     traffic,
@@ -281,7 +282,7 @@ def test_after_the_timeout_what_waits_ends_with_the_reason(storage: TrialStorage
     study_id = new_study(storage, adaptive(9, timeout=3600), n=3)
     (trial,) = claim(storage, study_id)
     assert is_claimable(storage, study_id)
-    write(storage, f"UPDATE trials SET datetime_start = '{HOUR_AGO}' WHERE number = 0")
+    run_out(storage, study_id)
     assert claim(storage, study_id, 5) == []
     assert not is_claimable(storage, study_id)
     running, *waited = storage.get_all_trials(study_id)
@@ -296,6 +297,13 @@ def test_the_timeout_counts_from_the_first_claim(storage: TrialStorage) -> None:
     study_id = new_study(storage, Budget(None, timeout=1e-6, adaptive=False), n=3)
     assert [t.number for t in claim(storage, study_id)] == [0]
     assert claim(storage, study_id) == []
+
+
+def test_the_timeout_does_not_depend_on_the_clocks_of_machines(storage: TrialStorage) -> None:
+    study_id = new_study(storage, Budget(None, timeout=3600, adaptive=False), n=3)
+    claim(storage, study_id)
+    write(storage, f"UPDATE trials SET datetime_start = '{LONG_AGO}' WHERE number = 0")
+    assert len(claim(storage, study_id)) == 1
 
 
 def test_what_the_timeout_takes_out_ends_with_the_reason_and_keeps_its_number(
