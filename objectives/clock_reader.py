@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from objectives.clock.heads import ClockHead
 
 HEAD_NUMBERS = ("minute_weight", "label_width")
+TWO_HEADS = {"head": ("two_heads",)}  # what some hyperparameters need
+SOFT_LABELS = {"head": ("soft_circular", "hour_class_minute_circle")}
+HANDS = {"head": ("hour_hand", "both_hands", "hour_class_minute_circle")}
 
 
 class ClockHyperparameters(Hyperparameters):
@@ -32,42 +35,72 @@ class ClockHyperparameters(Hyperparameters):
         "von_mises",
         "hour_class_minute_circle",
     ] = structural("both_hands", "What the network says of the time; see objectives.clock.heads.")
-    regression_loss: Literal["mse", "mae"] = structural("mse", "Loss of outputs that are a number.")
+    regression_loss: Literal["mse", "mae"] = structural(
+        "mse", "Loss of outputs that are a number.", needs={"head": ("regression", "two_heads")}
+    )
     n_classes: int = structural(
         720,
         "Classes of the dial (classification, soft_circular, which has 60 of the minute too); a "
         "divisor of 720.",
+        needs={"head": ("classification", "soft_circular")},
         ge=2,
         le=720,
     )
     hour_output: Literal["class", "regression"] = structural(
-        "class", "How two_heads says the hour."
+        "class", "How two_heads says the hour.", needs=TWO_HEADS
     )
     minute_output: Literal["class", "regression"] = structural(
-        "class", "How two_heads says the minute."
+        "class", "How two_heads says the minute.", needs=TWO_HEADS
     )
     minute_classes: int = structural(
-        60, "Classes of the minute (two_heads); divides 60.", ge=2, le=60
+        60,
+        "Classes of the minute (two_heads); divides 60.",
+        needs=TWO_HEADS | {"minute_output": ("class",)},
+        ge=2,
+        le=60,
     )
     hand_activation: Literal["tanh", "unit_norm"] = structural(
-        "tanh", "Activation of sine and cosine: each by itself, or both to the length 1."
+        "tanh",
+        "Activation of sine and cosine: each by itself, or both to the length 1.",
+        needs=HANDS,
     )
     separate_outputs: bool = structural(
-        False, "Give a hand's sine and cosine the dense layers of head_units each for itself."
+        False,
+        "Give a hand's sine and cosine the dense layers of head_units each for itself.",
+        needs={"head_units": None, "head": (*HANDS["head"], "von_mises")},
     )
     decoding: Literal["independent", "joint"] = structural(
         "joint",
         "Hour and minute each by its own outputs, or the time that agrees with both. The same "
         "where the hour is a hard class or a number (two_heads), or where there is one output.",
+        needs={"head": ("both_hands", "soft_circular", "von_mises", "hour_class_minute_circle")},
     )
     label_shape: Literal["gaussian", "von_mises"] = structural(
-        "gaussian", "Shape of soft labels (soft_circular, hour_class_minute_circle)."
+        "gaussian",
+        "Shape of soft labels (soft_circular, hour_class_minute_circle).",
+        needs=SOFT_LABELS,
     )
     label_width: float = tunable(
-        1.0, "Deviation of soft labels, in classes (as label_shape).", ge=0.05, le=100
+        1.0,
+        "Deviation of soft labels, in classes (as label_shape).",
+        needs=SOFT_LABELS,
+        ge=0.05,
+        le=100,
     )
     minute_weight: float = tunable(
-        1.0, "Weight of the minute's loss where the hour has another.", ge=0, le=1000
+        1.0,
+        "Weight of the minute's loss where the hour has another.",
+        needs={
+            "head": (
+                "two_heads",
+                "both_hands",
+                "soft_circular",
+                "von_mises",
+                "hour_class_minute_circle",
+            )
+        },
+        ge=0,
+        le=1000,
     )
     first_filters: int = structural(
         32, "Filters of the first pattern; each further one has twice as many.", ge=1, le=512
@@ -102,10 +135,14 @@ class ClockHyperparameters(Hyperparameters):
         0.0, "Dropout rate after each dense layer.", presence=True, shared=True, ge=0, lt=1
     )
     dense_normalization: bool = structural(
-        False, "Normalize each batch after the first dense layer, if not everywhere."
+        False,
+        "Normalize each batch after the first dense layer, if not everywhere.",
+        needs={"hidden_units": None, "batch_normalization": (False,)},
     )
     output_penalty: bool = structural(
-        False, "Put the penalty on the kernels of the output layers too."
+        False,
+        "Put the penalty on the kernels of the output layers too.",
+        needs={"regularizer": None},
     )
 
     @model_validator(mode="after")

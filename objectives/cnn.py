@@ -26,7 +26,13 @@ class CnnHyperparameters(Hyperparameters):
         "same", "Whether a convolution keeps the picture's size or trims its edges."
     )
     pooling: Literal["max", "average", "none"] = structural("max", "Pooling after each block.")
-    pool_size: int = structural(2, "Height and width of a pooling window.", ge=2, le=8)
+    pool_size: int = structural(
+        2,
+        "Height and width of a pooling window.",
+        needs={"pooling": ("max", "average")},
+        ge=2,
+        le=8,
+    )
     conv_dropout: float | None = tunable(
         None,
         "Dropout rate after each block; None: the same as dropout.",

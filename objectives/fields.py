@@ -1,7 +1,7 @@
 """What a hyperparameter's declaration says: its kind, and its rule in words."""
 
 import difflib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
@@ -11,6 +11,10 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 Kind = Literal["structural", "tunable", "schedule"]
+Needs = Mapping[str, tuple[Any, ...] | None]
+"""Another hyperparameter -> the values of it with which one has an effect; None for any that are
+something: not None, zero, false, "none" or an empty list."""
+ALWAYS: Needs = {}
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class HyperparameterInfo:
         levels: The values of a choice, else None.
         kind: "structural", "tunable" or "schedule".
         help: One sentence.
+        needs: What it has an effect with; with all others, where that is empty.
     """
 
     name: str
@@ -36,18 +41,27 @@ class HyperparameterInfo:
     levels: tuple[str, ...] | None
     kind: Kind
     help: str
+    needs: Needs
 
 
-def structural(default: Any, description: str, *, shared: bool = False, **bounds: float) -> Any:
+def structural(
+    default: Any,
+    description: str,
+    *,
+    shared: bool = False,
+    needs: Needs = ALWAYS,
+    **bounds: float,
+) -> Any:
     """Declare a field whose value changes the compiled program.
 
     Args:
         default: The default value.
         description: One sentence.
         shared: Whether one program can hold all values that a study gives it.
+        needs: What it has an effect with.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
-    return _declare("structural", default, description, bounds, shared=shared)
+    return _declare("structural", default, description, bounds, shared=shared, needs=needs)
 
 
 def tunable(
@@ -56,6 +70,7 @@ def tunable(
     *,
     presence: bool = False,
     shared: bool = False,
+    needs: Needs = ALWAYS,
     **bounds: float,
 ) -> Any:
     """Declare a field that is a number inside the compiled program.
@@ -66,14 +81,17 @@ def tunable(
         presence: Whether zero (or "none") means that a part of the program is left out.
         shared: Whether, in a study where only some trials have that part, one program can serve
             those with it and those without.
+        needs: What it has an effect with.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
-    return _declare("tunable", default, description, bounds, presence=presence, shared=shared)
+    return _declare(
+        "tunable", default, description, bounds, presence=presence, shared=shared, needs=needs
+    )
 
 
-def schedule(default: Any, description: str, **bounds: float) -> Any:
+def schedule(default: Any, description: str, *, needs: Needs = ALWAYS, **bounds: float) -> Any:
     """Declare a field that only the training loop reads."""
-    return _declare("schedule", default, description, bounds)
+    return _declare("schedule", default, description, bounds, needs=needs)
 
 
 def _declare(
@@ -84,8 +102,9 @@ def _declare(
     *,
     presence: bool = False,
     shared: bool = False,
+    needs: Needs = ALWAYS,
 ) -> Any:
-    extra: dict[str, Any] = {"kind": kind, "presence": presence, "shared": shared}
+    extra: dict[str, Any] = {"kind": kind, "presence": presence, "shared": shared, "needs": needs}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -102,6 +121,7 @@ def describe(name: str, field: FieldInfo) -> HyperparameterInfo:
         levels=levels,
         kind=_extra(field)["kind"],
         help=field.description or "",
+        needs=_extra(field)["needs"],
     )
 
 

@@ -59,12 +59,16 @@ class Hyperparameters(pydantic.BaseModel):
         "constant", "How the learning rate goes to its final value, epoch by epoch."
     )
     learning_rate_final: float = schedule(
-        0.01, "Fraction of the first learning rate that the last epoch reaches.", gt=0, le=1
+        0.01,
+        "Fraction of the first learning rate that the last epoch reaches.",
+        needs={"learning_rate_schedule": ("linear", "cosine", "exponential")},
+        gt=0,
+        le=1,
     )
     momentum: float | None = tunable(
         None, "Momentum of sgd and rmsprop.", presence=True, shared=True, ge=0, lt=1
     )
-    nesterov: bool = structural(False, "Nesterov momentum (sgd).")
+    nesterov: bool = structural(False, "Nesterov momentum (sgd).", needs={"momentum": None})
     rho: float | None = tunable(None, "Decay of the mean square (rmsprop, adadelta).", ge=0, lt=1)
     centered: bool = structural(False, "Divide by the variance of the gradient (rmsprop).")
     beta_1: float | None = tunable(
@@ -92,7 +96,11 @@ class Hyperparameters(pydantic.BaseModel):
         None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
     )
     early_stopping_min_delta: float = schedule(
-        0.0, "The least change that counts as an improvement.", ge=0, le=100
+        0.0,
+        "The least change that counts as an improvement.",
+        needs={"early_stopping_patience": None},
+        ge=0,
+        le=100,
     )
     restore_best_weights: bool = schedule(
         True, "Keep the best epoch's weights instead of the last one's."
@@ -103,6 +111,7 @@ class Hyperparameters(pydantic.BaseModel):
     initializer_spread: float = tunable(
         0.05,
         "Deviation of random_normal; random_uniform draws from -spread to spread.",
+        needs={"initializer": ("random_normal", "random_uniform")},
         gt=0,
         le=10,
     )
@@ -110,7 +119,11 @@ class Hyperparameters(pydantic.BaseModel):
         "none", "Penalty on the kernels of the hidden layers.", presence=True, shared=True
     )
     regularizer_strength: float = tunable(
-        0.01, "Factor of the penalty; l1_l2 uses it for both parts.", ge=0, le=100
+        0.01,
+        "Factor of the penalty; l1_l2 uses it for both parts.",
+        needs={"regularizer": None},
+        ge=0,
+        le=100,
     )
     activation: Literal[
         "tanh",

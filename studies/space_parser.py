@@ -46,7 +46,9 @@ def parse_space(
     _check_set_once(factors, fixed)
     factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
     defaults = {name: info.default for name, info in infos.items()}
-    return Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
+    space = Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
+    _check_used(space, infos)
+    return space
 
 
 def _parse_factor(
@@ -209,6 +211,23 @@ def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) 
         return kind.check(name, value)
     except ValueError as error:
         raise DefinitionError(key, str(error)) from None
+
+
+def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
+    """Check that what is searched can have an effect: else the search would be a lottery."""
+    for factor in space.factors.values():
+        names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
+        for name in sorted(names & infos.keys()):
+            for other, wanted in infos[name].needs.items():
+                values = space.possible_values(other)
+                if any(bool(v) and v != "none" if wanted is None else v in wanted for v in values):
+                    continue
+                rule = "something" if wanted is None else " or ".join(map(str, wanted))
+                raise DefinitionError(
+                    f"space.{factor.name}",
+                    f"Expected {name} to have an effect, which it has where {other} is {rule}. "
+                    f"Received: {other}={', '.join(map(str, values))}. Change that, or fix {name}.",
+                )
 
 
 def _check_keys(key: str, line: Mapping[str, Any], known: set[str]) -> None:

@@ -41,6 +41,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "same level": (spaced(activation=["relu", "relu"]), "space.activation", "that differ"),
     "same label": (spaced(hidden_units=[[8, 9], "8-9"]), "space.hidden_units", "that differ"),
     "scalar for a factor": (spaced(dropout=0.3), "space.dropout", "a list of levels, a range"),
+    "no effect": (
+        spaced(regularizer_strength=[0.1, 0.2]),
+        "space.regularizer_strength",
+        "where regularizer is something. Received: regularizer=none. Change that, or fix",
+    ),
+    "no effect of a value": (
+        spaced(
+            learning_rate_final={"low": 0.1, "high": 0.9},
+            learning_rate_schedule={"levels": ["constant"]},
+        ),
+        "space.learning_rate_final",
+        "where learning_rate_schedule is linear or cosine or exponential",
+    ),
     "dataset": (table(dataset="mnst"), "dataset", "Did you mean mnist?"),
     "no dataset": (table(dataset=None), "dataset", "one of cifar10, clock, digits"),
     "objective": (table(objective="mpl"), "objective", "Did you mean mlp?"),

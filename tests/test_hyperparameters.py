@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from objectives.clock_reader import ClockHyperparameters
 from objectives.cnn import CnnHyperparameters
 from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
 from objectives.mlp import MlpHyperparameters
@@ -12,7 +13,7 @@ from objectives.mlp import MlpHyperparameters
 
 def info(name: str) -> tuple[Any, ...]:
     (found,) = (each for each in CnnHyperparameters.describe() if each.name == name)
-    return astuple(found)[1:-1]
+    return astuple(found)[1:-2]
 
 
 def test_description_of_each_type() -> None:
@@ -26,7 +27,20 @@ def test_description_of_each_type() -> None:
     assert info("steps") == ("int", 1, 100_000_000, None, None, "schedule")
 
 
-@pytest.mark.parametrize("hyperparameters", [MlpHyperparameters, CnnHyperparameters])
+ALL = [MlpHyperparameters, CnnHyperparameters, ClockHyperparameters]
+
+
+@pytest.mark.parametrize("hyperparameters", ALL)
+def test_what_a_hyperparameter_needs_are_values_that_others_can_have(
+    hyperparameters: type[Hyperparameters],
+) -> None:
+    for field in hyperparameters.describe():
+        for other, wanted in field.needs.items():
+            for value in wanted or (hyperparameters.model_fields[other].default,):
+                hyperparameters.check(other, value)
+
+
+@pytest.mark.parametrize("hyperparameters", ALL)
 def test_every_field_has_help_a_kind_and_a_valid_default(
     hyperparameters: type[Hyperparameters],
 ) -> None:

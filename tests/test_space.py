@@ -158,7 +158,7 @@ def test_true_is_not_one() -> None:
     assert not same([1, 0], [1, False])
     assert same([1, 2], (1, 2))
     assert not same([1, 2], [1, 2, 3])
-    factor = space(nesterov=[True, False]).factors["nesterov"]
+    factor = space(nesterov=[True, False], momentum=[0.9]).factors["nesterov"]
     with pytest.raises(DefinitionError, match="Expected a level"):
         factor.choice_of(1, "key")
 
