@@ -254,17 +254,42 @@ def _pictures(name: str, x: Array, y: Array) -> tuple[Array, Array]:
 def _split(x: Array, y: Array, options: DataOptions) -> Any:
     from sklearn.model_selection import train_test_split
 
-    fraction, seed = options.validation_fraction, options.seed
-    parts = train_test_split(x, y, test_size=fraction, stratify=y, random_state=seed)
+    fraction, seed, size = options.validation_fraction, options.seed, options.train_size
+    n_validation, n_classes = ceil(len(x) * fraction), len(np.unique(y))
+    n_train = len(x) - n_validation
+    _check_classes(y, n_train, n_validation, fraction)
+    parts = train_test_split(x, y, test_size=n_validation, stratify=y, random_state=seed)
     x_train, x_validation, y_train, y_validation = parts
-    size = options.train_size
-    if size is not None:
-        _check_size(size, len(x_train))
-    if size is not None and size < len(x_train):
-        x_train, _, y_train, _ = train_test_split(
-            x_train, y_train, train_size=size, stratify=y_train, random_state=seed
+    if size is None:
+        return x_train, x_validation, y_train, y_validation
+    _check_size(size, n_train)
+    if size < n_classes:
+        raise ValueError(
+            f"Expected train_size to be at least the {n_classes} classes. "
+            f"Received: train_size={size}."
         )
+    if n_train - size < n_classes:  # fewer than there are classes are left out: any will do
+        chosen = np.sort(np.random.default_rng(seed).permutation(n_train)[:size])
+        return x_train[chosen], x_validation, y_train[chosen], y_validation
+    x_train, _, y_train, _ = train_test_split(
+        x_train, y_train, train_size=size, stratify=y_train, random_state=seed
+    )
     return x_train, x_validation, y_train, y_validation
+
+
+def _check_classes(y: Array, n_train: int, n_validation: int, fraction: float) -> None:
+    classes, counts = np.unique(y, return_counts=True)
+    if counts.min() < 2:
+        raise ValueError(
+            "Expected at least two pictures of each class, to train and to validate. "
+            f"Received: one of class {classes[counts.argmin()]}."
+        )
+    if min(n_train, n_validation) < len(classes):
+        raise ValueError(
+            f"Expected a picture of each of {len(classes)} classes to train and to validate. "
+            f"Received: validation_fraction={fraction:g}, which makes {n_train} and "
+            f"{n_validation} pictures of {len(y)}."
+        )
 
 
 def _check_size(train_size: int, most: int) -> None:

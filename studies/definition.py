@@ -19,7 +19,7 @@ import objectives
 from objectives import DataOptions, Objective, datasets
 from objectives.naming import unknown_name
 from studies.search_options import SearchOptions, keyed
-from studies.space import DefinitionError, Factor, Space
+from studies.space import DefinitionError, Factor, Space, same
 from studies.space_parser import SEED, parse_space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
@@ -139,6 +139,7 @@ class StudyDefinition(BaseModel):
             self._check_network()
         for number, setting in enumerate(self.search.enqueue):
             self._check_setting(f"search.enqueue[{number}]", setting)
+            self._check_conditions(f"search.enqueue[{number}]", setting)
         self._check_setting("search.default", self.search.default)
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
@@ -224,6 +225,27 @@ class StudyDefinition(BaseModel):
                 key,
                 f"Expected every factor of the design. Received: no {', '.join(sorted(missing))}.",
             )
+
+    def _check_conditions(self, key: str, setting: Mapping[str, Any]) -> None:
+        """Check that what a queued setting gives is there whatever is chosen of the rest."""
+        factors = self.factors.factors
+        known = {**self.factors.defaults, **self.fixed}
+        for factor in factors.values():
+            sets = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
+            if factor.name not in setting and len(factor.choices()) > 1:
+                known = {k: v for k, v in known.items() if k not in sets}
+                continue
+            for name, values in factor.when.items() if factor.name in setting else ():
+                if name not in known or not any(same(known[name], value) for value in values):
+                    given = known.get(name, "nothing")
+                    raise DefinitionError(
+                        f"{key}.{factor.name}",
+                        f"Expected {name}={' or '.join(map(str, values))} beside it, without which "
+                        f"there is no {factor.name}. Received: {name}={given}.",
+                    )
+            level = setting.get(factor.name, factor.choices()[0])
+            choice = factor.choice_of(level, key)
+            known |= {factor.name: choice, **factor.hyperparameters(choice)}
 
 
 def catalog() -> dict[str, Path]:

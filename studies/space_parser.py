@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -150,17 +150,19 @@ def _range(
     whole = info.type == "int" if info else all(isinstance(v, int) for v in (low, high, step or 1))
     if whole and step is not None and not isinstance(step, int):
         raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
+    n_programs = high - low + 1 if whole else inf
     if (
-        whole
-        and info
+        info
         and info.kind == "structural"
         and step is None
-        and high - low >= MAX_WITHOUT_STEP
+        and low < high
+        and n_programs > MAX_WITHOUT_STEP
     ):
+        these_are = f"and these are {n_programs:g}" if whole else "and these are without number"
         raise DefinitionError(
             key,
-            f"Expected a step: every value of {name} is a program to compile, and these are "
-            f"{high - low + 1:g}. Received: low={low}, high={high}.",
+            f"Expected a step: every value of {name} is a program to compile, {these_are}. "
+            f"Received: low={low}, high={high}.",
         )
     if whole:
         return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)

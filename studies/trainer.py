@@ -185,7 +185,7 @@ class Trainer:
 
         Raises:
             ValueError: The data are not those that it was trained on: what was trained on may be
-                in the test part now.
+                in the test part now; or the test part has classes that the training part has not.
         """
         import keras
 
@@ -193,15 +193,20 @@ class Trainer:
         from objectives import DataOptions, datasets, judge
 
         objective = objectives.get(request["objective"])
-        sha256 = self._load(request).sha256
-        if sha256 != request["sha256"]:
+        data = self._load(request)
+        if data.sha256 != request["sha256"]:
             raise ValueError(
                 f"Expected the data of {request['dataset']} that the trial was trained on, of "
-                f"SHA-256 {request['sha256']}. Received: others, of SHA-256 {sha256}."
+                f"SHA-256 {request['sha256']}. Received: others, of SHA-256 {data.sha256}."
             )
         hyperparameters = objective.hyperparameters(**request["hyperparameters"])
         head = objective.head_of(hyperparameters)
         x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))
+        if y.max() >= data.n_classes:
+            raise ValueError(
+                f"Expected test labels from 0 to {data.n_classes - 1}, as the training part has. "
+                f"Received: label={y.max()}."
+            )
         network = keras.models.load_model(request["file"], compile=False)
         scores = judge.losses_and_predictions(network, head, x, y)
         return {"metrics": finite(judge.metrics(head, scores, y)), "n": len(x)}

@@ -96,6 +96,35 @@ def test_train_size_leaves_the_validation_part_alone(tmp_path: Path) -> None:
         datasets.load(file, DataOptions(**options, train_size=49))
 
 
+@pytest.mark.parametrize("size", [3, 4, 46, 47, 48])
+def test_a_train_size_may_be_any_from_the_number_of_classes_on(tmp_path: Path, size: int) -> None:
+    file = save(tmp_path / "tiny.npz", tiny())
+    options = DataOptions(validation_fraction=0.2, train_size=size)
+    assert len(datasets.load(file, options).x_train) == size
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "said"),
+    [
+        ({"train_size": 2}, [20, 20, 20], r"at least the 3 classes\. Received: train_size=2\."),
+        (
+            {"validation_fraction": 0.02},
+            [20, 20, 20],
+            r"each of 3 classes .*Received: validation_fraction=0\.02, which makes 58 and 2 ",
+        ),
+        ({}, [20, 1, 20], r"two pictures of each class.*Received: one of class 1\."),
+    ],
+)
+def test_classes_that_cannot_be_divided_are_an_error(
+    tmp_path: Path, options: dict[str, Any], labels: list[int], said: str
+) -> None:
+    y = np.repeat(np.arange(3), labels)
+    file = tmp_path / "tiny.npz"
+    np.savez(file, x_train=np.zeros((len(y), 4, 4), np.uint8), y_train=y)
+    with pytest.raises(ValueError, match=said):
+        datasets.load(str(file), DataOptions(**options))
+
+
 def test_fingerprint_tells_data_apart(tmp_path: Path) -> None:
     arrays = tiny()
     first = datasets.load(save(tmp_path / "one.npz", arrays), DataOptions()).sha256

@@ -41,6 +41,33 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "same level": (spaced(activation=["relu", "relu"]), "space.activation", "that differ"),
     "same label": (spaced(hidden_units=[[8, 9], "8-9"]), "space.hidden_units", "that differ"),
     "scalar for a factor": (spaced(dropout=0.3), "space.dropout", "a list of levels, a range"),
+    "queued without its condition": (
+        table(
+            search=RANDOM | {"enqueue": [{"momentum": 0.9}]},
+            space={
+                "optimizer": ["sgd", "adam"],
+                "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
+            },
+        ),
+        "search.enqueue[0].momentum",
+        "optimizer=sgd beside it, without which there is no momentum. Received: optimizer=nothing",
+    ),
+    "queued against its condition": (
+        table(
+            search=RANDOM | {"enqueue": [{"momentum": 0.9, "optimizer": "adam"}]},
+            space={
+                "optimizer": ["sgd", "adam"],
+                "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
+            },
+        ),
+        "search.enqueue[0].momentum",
+        "Received: optimizer=adam",
+    ),
+    "a program for each float": (
+        table(objective="clock", dataset="clock", space={"gamma": {"low": 0.5, "high": 3.0}}),
+        "space.gamma",
+        "a step: every value of gamma is a program to compile, and these are without number",
+    ),
     "no effect": (
         spaced(regularizer_strength=[0.1, 0.2]),
         "space.regularizer_strength",

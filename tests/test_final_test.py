@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from commands import hpo, start_worker, states
@@ -91,6 +92,16 @@ def test_a_network_that_is_not_kept_cannot_be_looked_at(sqlite_url: str, tmp_pat
     dropped = next(t.number for t in study.trials if t.number != study.best_trial.number)
     with pytest.raises(FileNotFoundError, match="Expected a trial whose network is kept"):
         look(study, dropped)
+    assert looks_at(study) == []
+
+
+def test_a_test_part_with_other_classes_is_an_error(sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((100, 4, 4), np.uint8), np.arange(100) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x[:10], y_test=np.arange(10) % 3)
+    study = trained(sqlite_url, tmp_path, dataset=str(file), fixed={"epochs": 1}, search=SEARCH)
+    with pytest.raises(TrialError, match=r"test labels from 0 to 1.*Received: label=2\."):
+        look(study)
     assert looks_at(study) == []
 
 
