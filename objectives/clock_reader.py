@@ -40,8 +40,7 @@ class ClockHyperparameters(Hyperparameters):
     )
     n_classes: int = structural(
         720,
-        "Classes of the dial (classification, soft_circular, which has 60 of the minute too); a "
-        "divisor of 720.",
+        "Classes of the dial, a divisor of 720; soft_circular has 60 of the minute too.",
         needs={"head": ("classification", "soft_circular")},
         ge=2,
         le=720,
@@ -54,7 +53,7 @@ class ClockHyperparameters(Hyperparameters):
     )
     minute_classes: int = structural(
         60,
-        "Classes of the minute (two_heads); divides 60.",
+        "Classes of the minute, a divisor of 60.",
         needs=TWO_HEADS | {"minute_output": ("class",)},
         ge=2,
         le=60,
@@ -71,18 +70,17 @@ class ClockHyperparameters(Hyperparameters):
     )
     decoding: Literal["independent", "joint"] = structural(
         "joint",
-        "Hour and minute each by its own outputs, or the time that agrees with both. The same "
-        "where the hour is a hard class or a number (two_heads), or where there is one output.",
+        "Hour and minute each by its own outputs, or the time that agrees with both.",
         needs={"head": ("both_hands", "soft_circular", "von_mises", "hour_class_minute_circle")},
     )
     label_shape: Literal["gaussian", "von_mises"] = structural(
         "gaussian",
-        "Shape of soft labels (soft_circular, hour_class_minute_circle).",
+        "Shape of soft labels.",
         needs=SOFT_LABELS,
     )
     label_width: float = tunable(
         1.0,
-        "Deviation of soft labels, in classes (as label_shape).",
+        "Deviation of soft labels, in classes.",
         needs=SOFT_LABELS,
         ge=0.05,
         le=100,

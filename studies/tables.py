@@ -110,12 +110,15 @@ def hyperparameter_table(name: str) -> Table:
     Raises:
         ValueError: There is no such objective.
     """
-    table = _table(f"Hyperparameters of {name}", "name", "values", "default", "meaning")
-    for column in table.columns[1:3]:
-        column.min_width = len("glorot_uniform")  # the longest level, whole
+    table = _table(f"Hyperparameters of {name}", "name", "values, default, meaning")
     for info in objectives.get(name).hyperparameters.describe():
-        default = "" if info.default is None else _cell(info.default)
-        table.add_row(info.name, _values(info), default, f"{info.help} ({info.kind})")
+        default = "" if info.default is None else f"; default {_cell(info.default) or 'none'}"
+        needs = [
+            f"Needs {other}" + ("." if wanted is None else f" {' or '.join(map(str, wanted))}.")
+            for other, wanted in info.needs.items()
+        ]
+        meaning = " ".join([info.help, *needs, f"({info.kind})"])
+        table.add_row(info.name, f"[bold]{_values(info)}[/bold]{default}\n{meaning}")
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import typer
 from commands import COMMAND, environment, hpo, wait_until
 from small_studies import table
 
+import objectives
 from storage import claim, create_storage
 from studies import create_study, load_study
 from studies.cli import app
@@ -182,11 +184,13 @@ def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:
 
 
 def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:
-    done = hpo("objectives", "cnn", url="", folder=tmp_path)
-    assert done.returncode == 0
-    for word in ("filters", "learning_rate", "structural", "tunable", "glorot_uniform"):
-        assert word in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    for name in objectives.names():
+        done = hpo("objectives", name, url="", folder=tmp_path)
+        assert done.returncode == 0
+        words = set(re.findall(r"\w+", done.stdout))
+        for info in objectives.get(name).hyperparameters.describe():
+            assert {info.name, info.kind, *(info.levels or ()), *info.needs} <= words
+        assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_the_default_storage_is_a_file_in_the_current_folder(tmp_path: Path) -> None:
