@@ -195,7 +195,7 @@ def _cell(value: Any) -> str:
 
 def _values(info: HyperparameterInfo) -> str:
     if info.levels is not None:
-        return " ".join(str(level) for level in info.levels)
+        return ", ".join(str(level) for level in info.levels)
     if info.low is None and info.high is None:
         return info.type
     return f"{info.type} {'' if info.low is None else f'{info.low:g}'}..{info.high:g}"
