@@ -85,7 +85,9 @@ class Hyperparameters(pydantic.BaseModel):
     batch_size: int = structural(
         128, "Pictures a gradient step; at most the training part.", ge=1, le=8192
     )
-    epochs: int = schedule(10, "Passes over the training part.", ge=1, le=10_000)
+    epochs: int = schedule(
+        10, "Passes over the training part.", needs={"steps": (None,)}, ge=1, le=10_000
+    )
     steps: int | None = schedule(
         None,
         "Gradient steps in all, instead of epochs; the last epoch may be shorter.",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.create import create_study, delete_study, load_study
-    from studies.definition import StudyDefinition, load_definition
+    from studies.definition import StudyDefinition
+    from studies.definition_files import load_definition
     from studies.export import best_trials, export_trials, load_model
     from studies.launch import run
 
@@ -18,7 +19,7 @@ _HOME = {
     "create_study": "studies.create",
     "delete_study": "studies.create",
     "export_trials": "studies.export",
-    "load_definition": "studies.definition",
+    "load_definition": "studies.definition_files",
     "load_model": "studies.export",
     "load_study": "studies.create",
     "run": "studies.launch",

@@ -27,15 +27,8 @@ from storage import (
 )
 from studies import designs
 from studies.checkpoints import remove_checkpoints
-from studies.definition import (
-    StudyDefinition,
-    catalog,
-    difference,
-    load_definition,
-    parse_definition,
-    read_table,
-    with_overrides,
-)
+from studies.definition import StudyDefinition, difference, parse_definition
+from studies.definition_files import catalog, load_definition, read_table, with_overrides
 from studies.search_options import SearchOptions
 
 DEFINITION_KEY = "definition"  # user attributes of the study

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
-from importlib import resources
 from math import prod
-from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
@@ -18,12 +15,12 @@ from pydantic_core import ErrorDetails
 import objectives
 from objectives import DataOptions, Objective, datasets
 from objectives.naming import unknown_name
+from studies import known_settings
 from studies.search_options import SearchOptions, keyed
-from studies.space import DefinitionError, Factor, Space, same
+from studies.space import DefinitionError, Factor, Space
 from studies.space_parser import SEED, parse_space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
-SECTIONS = ("data", "search", "fixed", "space")  # tables of which [quick] replaces single lines
 EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -139,7 +136,8 @@ class StudyDefinition(BaseModel):
             self._check_network()
         for number, setting in enumerate(self.search.enqueue):
             self._check_setting(f"search.enqueue[{number}]", setting)
-            self._check_conditions(f"search.enqueue[{number}]", setting)
+            if not self.search.design:  # which leaves out what is inactive
+                known_settings.check_conditions(self.factors, f"search.enqueue[{number}]", setting)
         self._check_setting("search.default", self.search.default)
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
@@ -219,89 +217,8 @@ class StudyDefinition(BaseModel):
                 known = self.factors.factors
                 raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
             self.factors.factors[name].choice_of(value, f"{key}.{name}")
-        missing = set(self.factors.factors) - set(setting)
-        if self.search.design and setting and missing:
-            raise DefinitionError(
-                key,
-                f"Expected every factor of the design. Received: no {', '.join(sorted(missing))}.",
-            )
-
-    def _check_conditions(self, key: str, setting: Mapping[str, Any]) -> None:
-        """Check that what a queued setting gives is there whatever is chosen of the rest."""
-        factors = self.factors.factors
-        known = {**self.factors.defaults, **self.fixed}
-        for factor in factors.values():
-            sets = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
-            if factor.name not in setting and len(factor.choices()) > 1:
-                known = {k: v for k, v in known.items() if k not in sets}
-                continue
-            for name, values in factor.when.items() if factor.name in setting else ():
-                if name not in known or not any(same(known[name], value) for value in values):
-                    given = known.get(name, "nothing")
-                    raise DefinitionError(
-                        f"{key}.{factor.name}",
-                        f"Expected {name}={' or '.join(map(str, values))} beside it, without which "
-                        f"there is no {factor.name}. Received: {name}={given}.",
-                    )
-            level = setting.get(factor.name, factor.choices()[0])
-            choice = factor.choice_of(level, key)
-            known |= {factor.name: choice, **factor.hyperparameters(choice)}
-
-
-def catalog() -> dict[str, Path]:
-    """Return the studies that ship with the service: name -> TOML file."""
-    folder = Path(str(resources.files("studies.catalog")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_definition(
-    source: str | Path, overrides: Mapping[str, Any] | None = None, *, quick: bool = False
-) -> StudyDefinition:
-    """Read a study's definition.
-
-    Args:
-        source: The name of a study of the catalogue, or the path of a TOML file.
-        overrides: Keys to replace: `name`, `search.seed`, or a hyperparameter, which is then fixed.
-        quick: Whether to take its small form; see `read_table`.
-
-    Raises:
-        FileNotFoundError: There is no such study and no such file.
-        DefinitionError: A line breaks a rule.
-    """
-    return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
-
-
-def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
-    """Read a definition as it stands in its file, not yet validated.
-
-    Args:
-        source: The name of a study of the catalogue, or the path of a TOML file.
-        quick: Whether to take its small form, whose name ends in -quick: the lines of the file's
-            table `[quick]` then replace others, as overrides do.
-
-    Raises:
-        FileNotFoundError: There is no such study and no such file.
-        DefinitionError: The file is not TOML, or has no small form.
-    """
-    shipped = catalog()
-    path = shipped.get(str(source), Path(source))
-    if not path.is_file():
-        remedy = "Or name a .toml file that exists."
-        raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(str(path), f"Expected TOML. Received: {error}.") from None
-    small = table.pop("quick", None)
-    if not quick:
-        return table
-    if not isinstance(small, dict):
-        raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
-    lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
-    for key, value in small.items():
-        is_section = key in SECTIONS and isinstance(value, dict)
-        lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
-    return with_overrides(table, lines)
+        if self.search.design and setting:
+            known_settings.check_whole(self.factors, key, setting)
 
 
 def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
@@ -311,7 +228,9 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
     given = dict(table)
-    if ":" not in str(given.get("objective")):
+    if ":" in str(given.get("objective")):
+        given.setdefault("metric", "value")  # which a function's own is
+    else:
         known = given.get("objective") in objectives.names()
         metrics = objectives.get(given["objective"]).metrics if known else {}
         given.setdefault("metric", next(iter(metrics), "val_accuracy"))
@@ -334,36 +253,6 @@ def data_options(lines: Mapping[str, Any]) -> DataOptions:
     except pydantic.ValidationError as error:
         (first, *_) = error.errors()
         raise _readable({**first, "loc": ("data", *first["loc"])}) from None
-
-
-def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a definition's table with keys replaced.
-
-    A key with dots names a line (`search.seed`); one without is a line at the top, or else a
-    hyperparameter, which is fixed and so no longer searched.
-    """
-    new = dict(table)
-    for key, value in overrides.items():
-        *sections, last = key.split(".")
-        if sections:
-            _section(new, key, sections)[last] = value
-        elif key in StudyDefinition.model_fields:
-            new[key] = value
-        else:
-            _section(new, "space", ["space"]).pop(key, None)
-            _section(new, "fixed", ["fixed"])[key] = value
-    return new
-
-
-def _section(table: dict[str, Any], key: str, names: list[str]) -> dict[str, Any]:
-    """Return the table that a dotted key names, copied on the way, made where it is missing."""
-    for name in names:
-        inner = table.get(name, {})
-        if not isinstance(inner, dict):
-            raise DefinitionError(key, f"Expected {name} to be a table. Received: {inner!r}.")
-        table[name] = inner = dict(inner)
-        table = inner
-    return table
 
 
 def difference(old: StudyDefinition, new: StudyDefinition) -> list[str]:

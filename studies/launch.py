@@ -19,7 +19,8 @@ from objectives import archives, datasets
 from objectives.clock.pictures import Progress
 from storage import TrialStorage, is_claimable, is_running
 from studies.create import ARTIFACTS_KEY, create_study
-from studies.definition import StudyDefinition, load_definition
+from studies.definition import StudyDefinition
+from studies.definition_files import load_definition
 from studies.executor import Executor, ExecutorKind, TrialError
 from studies.patience import patiently
 from studies.signals import stop_signals

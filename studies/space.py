@@ -27,6 +27,7 @@ from optuna.distributions import (
 from objectives.naming import unknown_name
 
 Scalar = bool | int | float | str
+FEW = 200  # levels of a range that are all tried before a study is written
 DIGITS = 12  # of a range with steps: 0.05 * 3 is the level 0.15, as a person writes it
 
 
@@ -78,6 +79,14 @@ class Factor:
         if self.meaning:
             return list(self.meaning)
         return [getattr(self.distribution, end) for end in ("low", "high")]
+
+    def examples(self) -> list[Scalar]:
+        """Return the levels where they are not many, both ends of a range elsewhere."""
+        is_stepped = isinstance(self.distribution, IntDistribution | FloatDistribution) and (
+            self.distribution.step is not None and not self.distribution.log
+        )
+        levels = self.levels() if is_stepped else []
+        return levels if 0 < len(levels) <= FEW else self.choices()
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Scalar:
         """Let Optuna choose, unless the trial has this parameter already."""
@@ -211,15 +220,22 @@ class Space:
                 yield point
 
     def examples(self, n: int) -> Iterator[dict[str, Scalar]]:
-        """Yield points that together show the levels: to check that a network can be built."""
+        """Yield points that together show the levels: to check that a network can be built.
+
+        Args:
+            n: Up to so many all combinations come; else so many at random, then each level once.
+        """
         rng = random.Random(0)
-        ends = {name: factor.choices() for name, factor in self.factors.items()}
-        if prod(len(levels) for levels in ends.values()) <= n:
-            for levels in product(*ends.values()):
-                yield self.at(dict(zip(ends, levels, strict=True)))
-        else:
-            for _ in range(n):
-                yield self.pick(lambda factor: rng.choice(ends[factor.name]))
+        shown = {name: factor.examples() for name, factor in self.factors.items()}
+        if prod(len(levels) for levels in shown.values()) <= n:
+            for levels in product(*shown.values()):
+                yield self.at(dict(zip(shown, levels, strict=True)))
+            return
+        points: list[dict[str, Scalar]] = [{}] * n
+        points += [{name: level} for name, levels in shown.items() for level in levels]
+        for given in points:
+            drawn = {name: rng.choice(levels) for name, levels in shown.items()}
+            yield self.at({**drawn, **given})
 
 
 def same(a: Any, b: Any) -> bool:

@@ -19,9 +19,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from objectives import HyperparameterInfo, Hyperparameters
 from objectives.naming import unknown_name
-from studies.space import DefinitionError, Factor, Scalar, Space
+from studies.space import DefinitionError, Factor, Scalar, Space, same
 
 SEED = "seed"  # may be varied like a hyperparameter, and is one of no network
+# What other libraries call the ends of a range, or its levels: no labels.
+MISTAKEN = frozenset(
+    ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
+     "log", "choices", "values", "sampling", "type")
+)  # fmt: skip
 MAX_WITHOUT_STEP = 8  # values of a structural range without a step: each is a program to compile
 
 
@@ -47,6 +52,7 @@ def parse_space(
     factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
     defaults = {name: info.default for name, info in infos.items()}
     space = Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
+    _check_reachable(space)
     _check_used(space, infos)
     return space
 
@@ -68,12 +74,18 @@ def _parse_factor(
             key, f"Expected a list of levels, a range or a table of levels. Received: {line!r}."
         )
     when = line.get("when", {})
-    if "low" in line or "high" in line:
+    if any(end in line and not isinstance(line[end], list | dict) for end in ("low", "high")):
         return _range(key, name, line, infos.get(name), kind, _parse_when(key, when))
     if "levels" in line:
         _check_keys(key, line, {"levels", "when"})
         inner = _parse_factor(name, line["levels"], infos, kind)
         return Factor(name, inner.distribution, inner.meaning, _parse_when(key, when))
+    if line.keys() <= MISTAKEN:
+        raise DefinitionError(
+            key,
+            "Expected low and high for a range, or levels. "
+            f"Received: {', '.join(f'{k}={v}' for k, v in line.items())}.",
+        )
     if all(isinstance(level, dict) for level in line.values()):
         return _setting(key, name, line, infos, kind)
     return _choices(key, name, line, kind)
@@ -83,8 +95,8 @@ def _label(key: str, value: Any) -> Scalar:
     """Return how Optuna stores a level: itself, or its parts joined by dashes."""
     if isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, list) and value and all(isinstance(v, int | float | str) for v in value):
-        return "-".join(str(part) for part in value)
+    if isinstance(value, list) and all(isinstance(v, int | float | str) for v in value):
+        return "-".join(str(part) for part in value) or "none"
     raise DefinitionError(
         key, f"Expected levels that are scalars or lists of them. Received: {value!r}."
     )
@@ -158,11 +170,11 @@ def _range(
         and low < high
         and n_programs > MAX_WITHOUT_STEP
     ):
-        these_are = f"and these are {n_programs:g}" if whole else "and these are without number"
+        these_are = f"{n_programs:g}" if whole else "without number"
         raise DefinitionError(
             key,
-            f"Expected a step: every value of {name} is a program to compile, {these_are}. "
-            f"Received: low={low}, high={high}.",
+            f"Expected {'a list of levels' if log else 'a step'}: every value of {name} is a "
+            f"program to compile, and these are {these_are}. Received: low={low}, high={high}.",
         )
     if whole:
         return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)
@@ -215,13 +227,30 @@ def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) 
         raise DefinitionError(key, str(error)) from None
 
 
+def _check_reachable(space: Space) -> None:
+    """Check that every condition can be met: else its factor would be inactive for ever."""
+    for factor in space.factors.values():
+        for name, wanted in factor.when.items():
+            if name in space.factors and space.factors[name].meaning:
+                continue  # checked level by level
+            values = space.possible_values(name)
+            is_range = len(space.values_of(name)) > 0 and name in space.factors
+            if not is_range and not any(same(a, b) for a in values for b in wanted):
+                raise DefinitionError(
+                    f"space.{factor.name}.when.{name}",
+                    f"Expected a value that trials have. Received: {', '.join(map(str, wanted))}, "
+                    f"where {name} is {' or '.join(map(str, values))}.",
+                )
+
+
 def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
     """Check that what is searched can have an effect: else the search would be a lottery."""
     for factor in space.factors.values():
         names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
         for name in sorted(names & infos.keys()):
             for other, wanted in infos[name].needs.items():
-                values = space.possible_values(other)
+                # Where a factor is conditional, it has an effect only under its own conditions.
+                values = factor.when.get(other) or space.possible_values(other)
                 if any(bool(v) and v != "none" if wanted is None else v in wanted for v in values):
                     continue
                 rule = "something" if wanted is None else " or ".join(map(str, wanted))
@@ -246,7 +275,8 @@ def _check_set_once(factors: Mapping[str, Factor], fixed: Mapping[str, Any]) -> 
             if name in setters:
                 raise DefinitionError(
                     f"space.{factor.name}",
-                    f"Expected {name} to be set once. Received: it again after {setters[name]}.",
+                    f"Expected {name} to be set once. Received: it again after {setters[name]}. "
+                    "Take one of the two out.",
                 )
             setters[name] = f"space.{factor.name}"
 

@@ -17,7 +17,8 @@ from objectives import HyperparameterInfo
 from storage import TrialStorage, overview
 from studies import designs
 from studies.create import DEFINITION_KEY, open_study
-from studies.definition import StudyDefinition, catalog, parse_definition, read_table
+from studies.definition import StudyDefinition, parse_definition
+from studies.definition_files import catalog, read_table
 from studies.progress import best_or_none, status_block
 from studies.ranking import best_rows
 from studies.space_parser import SEED

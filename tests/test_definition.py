@@ -11,14 +11,9 @@ from small_studies import RANDOM, searching, table
 
 from storage import TrialStorage
 from studies.create import create_study, definition_of
-from studies.definition import (
-    StudyDefinition,
-    catalog,
-    difference,
-    load_definition,
-    parse_definition,
-    with_overrides,
-)
+from studies.definition import StudyDefinition, difference, parse_definition
+from studies.definition_files import catalog, load_definition, with_overrides
+from studies.designs import queue_of
 from studies.space import DefinitionError
 
 GRID = """
@@ -279,3 +274,76 @@ def test_as_many_points_of_one_structure_as_a_sampler_can_tell_apart() -> None:
     assert most(hidden_units=widths, dropout={"low": 0.0, "high": 0.5, "step": 0.25}) == 3
     assert most(hidden_units=widths, dropout={"low": 0.0, "high": 0.5}) is None
     assert most({"design": "grid"}, hidden_units=widths) is None
+
+
+def test_what_is_fixed_is_taken_out_of_all_that_a_definition_says_of_it() -> None:
+    lines = table(
+        search=RANDOM | {"enqueue": [{"optimizer": "sgd", "momentum": 0.9}, {"dropout": 0.1}]},
+        space={
+            "optimizer": ["sgd", "adam"],
+            "momentum": {"levels": [0.0, 0.9], "when": {"optimizer": ["sgd"]}},
+            "dropout": [0.1, 0.2],
+        },
+    )
+    adam = parse_definition(with_overrides(lines, {"optimizer": "adam"}))
+    assert (adam.fixed, list(adam.factors.factors)) == ({"optimizer": "adam"}, ["dropout"])
+    assert adam.search.enqueue == [{}, {"dropout": 0.1}]
+    sgd = parse_definition(with_overrides(lines, {"optimizer": "sgd"}))
+    assert list(sgd.factors.factors) == ["momentum", "dropout"]
+    assert sgd.search.enqueue == [{"momentum": 0.9}, {"dropout": 0.1}]
+    for name in ("clock-final", "fashion-cnn"):  # with queued settings, and with a default
+        assert load_definition(name, {"dropout": 0.1}).fixed["dropout"] == 0.1
+
+
+def test_one_level_of_a_factor_of_several_hyperparameters_can_be_left() -> None:
+    left = load_definition("clock-heads", {"head_setting": "von-mises"})
+    assert left.factors.factors["head_setting"].choices() == ["von-mises"]
+    with pytest.raises(DefinitionError, match=r"^space.head_setting: .*Did you mean von-mises\?"):
+        load_definition("clock-heads", {"head_setting": "von-mise"})
+
+
+def test_a_line_of_a_table_asks_for_its_table() -> None:
+    with pytest.raises(DefinitionError, match=r"Received: n_trials\. Write search\.n_trials\."):
+        load_definition("digits-mlp", {"n_trials": 5})
+
+
+def test_a_point_of_a_design_may_be_queued_without_what_is_inactive_there() -> None:
+    lines = {
+        "space": {
+            "optimizer": ["sgd", "adam"],
+            "momentum": {"levels": [0.0, 0.9], "when": {"optimizer": ["sgd"]}},
+        }
+    }
+    for setting in ({"optimizer": "adam"}, {"optimizer": "adam", "momentum": 0.9}):
+        search = {"design": "grid", "enqueue": [setting]}
+        definition = parse_definition(table(search=search, **lines))
+        assert [point.params for point in queue_of(definition)] == [
+            {"optimizer": "adam"},
+            {"optimizer": "sgd", "momentum": 0.0},
+            {"optimizer": "sgd", "momentum": 0.9},
+        ]
+    search = {"design": "grid", "enqueue": [{"optimizer": "sgd"}]}
+    with pytest.raises(DefinitionError, match=r"factor of the design\. Received: no momentum"):
+        parse_definition(table(search=search, **lines))
+
+
+def test_a_condition_that_always_holds_needs_nothing_beside_it() -> None:
+    strength = {"low": 1e-4, "high": 1e-2, "when": {"regularizer": ["l1", "l2"]}}
+    lines = table(
+        search=RANDOM | {"enqueue": [{"regularizer_strength": 1e-3}]},
+        space={"regularizer": ["l1", "l2"], "regularizer_strength": strength},
+    )
+    assert parse_definition(lines).search.enqueue == [{"regularizer_strength": 1e-3}]
+
+
+def test_levels_may_be_labelled_as_people_speak_and_lists_may_be_empty() -> None:
+    units = {"low": [32], "medium": [64], "high": []}
+    factor = parse_definition(table(objective="cnn", space={"hidden_units": units})).factors
+    assert factor.resolve({"hidden_units": "high"}) == {"hidden_units": ()}
+    lines = table(objective="cnn", space={"hidden_units": [[], [128]]})
+    assert parse_definition(lines).factors.factors["hidden_units"].choices() == ["none", "128"]
+
+
+def test_the_metric_of_a_function_is_its_value() -> None:
+    lines = {"name": "s", "objective": "mine:f", "direction": "minimize", "search": RANDOM}
+    assert parse_definition({**lines, "space": {"x": {"low": 0.0, "high": 1.0}}}).metric == "value"

@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 from small_studies import RANDOM, searching, spaced, table
 
-from studies.definition import (
-    StudyDefinition,
-    load_definition,
-    parse_definition,
-)
+from studies.definition import StudyDefinition, parse_definition
+from studies.definition_files import load_definition
 from studies.space import DefinitionError
 
 
@@ -50,7 +47,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
             },
         ),
         "search.enqueue[0].momentum",
-        "optimizer=sgd beside it, without which there is no momentum. Received: optimizer=nothing",
+        "optimizer=sgd beside it, without which there is no momentum. "
+        "Received: optimizer=sgd or adam",
     ),
     "queued against its condition": (
         table(
@@ -62,6 +60,50 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         ),
         "search.enqueue[0].momentum",
         "Received: optimizer=adam",
+    ),
+    "queued against a condition on a range": (
+        table(
+            search=RANDOM | {"enqueue": [{"dropout": 0.1}]},
+            space={
+                "epochs": {"low": 1, "high": 9},
+                "dropout": {"levels": [0.1, 0.2], "when": {"epochs": [1, 2]}},
+            },
+        ),
+        "search.enqueue[0].dropout",
+        "epochs=1 or 2 beside it",
+    ),
+    "a level between the ends": (
+        table(
+            objective="clock",
+            dataset="clock",
+            fixed={"head": "classification"},
+            space={"n_classes": {"low": 10, "high": 80, "step": 10}},
+        ),
+        "space (n_classes=50)",
+        "a number that divides 720",
+    ),
+    "the ends of a range in others' words": (
+        spaced(learning_rate={"min": 1e-5, "max": 1e-1}),
+        "space.learning_rate",
+        "low and high for a range, or levels. Received: min=1e-05, max=0.1",
+    ),
+    "a structural range by its logarithm": (
+        spaced(batch_size={"low": 16, "high": 128, "log": True}),
+        "space.batch_size",
+        "a list of levels: every value of batch_size is a program to compile",
+    ),
+    "no effect under its own condition": (
+        spaced(
+            regularizer=["none", "l2"],
+            regularizer_strength={"levels": [0.1, 0.2], "when": {"regularizer": ["none"]}},
+        ),
+        "space.regularizer_strength",
+        "where regularizer is something. Received: regularizer=none",
+    ),
+    "epochs where steps count": (
+        table(fixed={"steps": 10}, space={"epochs": [2, 3]}),
+        "space.epochs",
+        "where steps is None. Received: steps=10",
     ),
     "a program for each float": (
         table(objective="clock", dataset="clock", space={"gamma": {"low": 0.5, "high": 3.0}}),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from studies import designs
-from studies.definition import catalog, load_definition, parse_definition
+from studies.definition import parse_definition
+from studies.definition_files import catalog, load_definition
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

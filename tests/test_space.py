@@ -87,8 +87,6 @@ def test_steps_of_floats_print_as_a_person_writes_them() -> None:
         ({}, {"how": {"a": {"optimizer": "sgd"}, "b": {"optimizer": "adam"}}}, {"how": "a"}, True),
         ({}, {"how": {"a": {"optimizer": "sgd"}, "b": {"optimizer": "adam"}}}, {"how": "b"}, False),
         ({"optimizer": "sgd"}, {}, {}, True),
-        ({"optimizer": "rmsprop"}, {}, {}, False),
-        ({}, {}, {}, False),  # the default is adam
     ],
 )
 def test_a_factor_is_active_where_its_when_holds(
@@ -97,6 +95,12 @@ def test_a_factor_is_active_where_its_when_holds(
     made = space(fixed, momentum=MOMENTUM, **condition)
     point = made.at({**given, "momentum": 0.3})
     assert point == ({**given, "momentum": 0.3} if active else given)
+
+
+@pytest.mark.parametrize("fixed", [{"optimizer": "rmsprop"}, {}])  # the default is adam
+def test_a_condition_that_nothing_can_meet_is_an_error(fixed: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError, match=r"momentum.when.optimizer: .*Received: sgd, where"):
+        space(fixed, momentum=MOMENTUM)
 
 
 def test_a_default_can_meet_a_condition() -> None:
@@ -179,4 +183,6 @@ def test_examples_show_both_ends_of_every_range_and_every_level() -> None:
     points = list(made.examples(50))
     assert len(points) == 8
     assert {point["learning_rate"] for point in points} == {0.001, 0.1}
-    assert len(list(made.examples(5))) == 5  # too many to try all: a sample
+    some = list(made.examples(5))  # too many to try all: a sample, then each level
+    assert len(some) == 5 + 2 + 2 + 2
+    assert {point["learning_rate"] for point in some} == {0.001, 0.1}

@@ -90,7 +90,7 @@ def plain(data: str) -> list[float]:
 def as_hpo(data: str) -> list[float]:
     """Return the seconds of each part, as the executor child does it with one lane."""
     from studies import designs
-    from studies.definition import load_definition
+    from studies.definition_files import load_definition
 
     overrides = {"dataset": data, "search.n_trials": N_TRIALS, "epochs": EPOCHS}
     definition = load_definition("fashion-mlp-grid", overrides)
