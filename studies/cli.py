@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +24,7 @@ from studies.cli_options import (
     Name,
     Quick,
     Set,
+    SetData,
     Storage,
     Study,
     Trials,
@@ -30,6 +32,9 @@ from studies.cli_options import (
 )
 from studies.cli_output import console, fail, open_storage, say, show
 from studies.cli_results import results
+
+if TYPE_CHECKING:
+    from storage import TrialStorage
 
 app = typer.Typer(
     name="hpo",
@@ -97,11 +102,11 @@ def run(
     from studies.create import definition_of, find_or_create_study
     from studies.launch import fetch_data, work_here
 
-    opened = open_storage(storage)
+    given = overrides(set_, name, n_trials)
     found = find_or_create_study(
         study,
-        opened,
-        overrides=overrides(set_, name, n_trials),
+        _open_for(study, storage, given, quick),
+        overrides=given,
         artifacts=artifacts,
         quick=quick,
     )
@@ -142,10 +147,11 @@ def create(
     """
     from studies.create import find_or_create_study
 
+    given = overrides(set_, name, n_trials)
     found = find_or_create_study(
         study,
-        open_storage(storage),
-        overrides=overrides(set_, name, n_trials),
+        _open_for(study, storage, given, quick),
+        overrides=given,
         artifacts=artifacts,
         quick=quick,
     )
@@ -164,11 +170,10 @@ def delete(
     """
     from studies.create import delete_study, find_study
 
-    opened = open_storage(storage)
-    name = find_study(study, opened)
+    name = find_study(study, open_storage(storage, writes=False))
     if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
         fail("Nothing was deleted.")
-    delete_study(name, opened)
+    delete_study(name, open_storage(storage))
     say(f"Study {name} is deleted.")
 
 
@@ -195,8 +200,11 @@ def worker(
     from studies.worker import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    opened = open_storage(storage)
-    names = [find_study(study, opened) for study in studies or []]
+    names = []
+    if studies:
+        opened = open_storage(storage, writes=False)
+        names = [find_study(study, opened) for study in studies]
+        opened.engine.dispose()  # a connection for nothing, as long as the worker works
     taken = work(
         storage,
         names,
@@ -216,12 +224,14 @@ def status(
     Example: hpo status fashion-mlp-grid --watch
     """
     from studies import tables
+    from studies.create import find_study
 
     opened = open_storage(storage, writes=False)
+    name = None if study is None else find_study(study, opened)
     if watch:
-        tables.watch_status(opened, study, console())
+        tables.watch_status(opened, name, console())
     else:
-        show(tables.status_view(opened, study))
+        show(tables.status_view(opened, name))
 
 
 @app.command()
@@ -229,7 +239,7 @@ def data(
     name: Annotated[str, typer.Argument(help="A data set, or a path.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png file.")],
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
-    set_: Set = None,
+    set_: SetData = None,
 ) -> None:
     """Draw pictures that a search may see, each with its label, on one sheet.
 
@@ -278,6 +288,18 @@ def objectives(
     from studies import tables
 
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+
+
+def _open_for(study: str, storage: str, given: Mapping[str, Any], quick: bool) -> TrialStorage:
+    """Open the storage to make a study in; a mistake in its definition makes no file."""
+    try:
+        open_storage(storage, writes=False).engine.dispose()
+    except FileNotFoundError:
+        from studies.definition import parse_definition
+        from studies.definition_files import read_table, with_overrides
+
+        parse_definition(with_overrides(read_table(study, quick=quick), given))
+    return open_storage(storage)
 
 
 app.add_typer(results)

@@ -28,6 +28,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE: fix a hyperparameter, or a key such as search.seed."),
 ]
+SetData = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE: a line of the table [data], such as size=150."),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="The study's small form, for a first look.")]
 Artifacts = Annotated[
     Path | None,

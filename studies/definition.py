@@ -295,7 +295,7 @@ def _readable(error: ErrorDetails) -> DefinitionError:
     if error["type"] == "literal_error":
         known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
-    rule = error["msg"].removeprefix("Input should be ")
+    rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
 
 

@@ -60,8 +60,8 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
         raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(str(path), f"Expected TOML. Received: {error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(str(path), f"Expected TOML in UTF-8. Received: {error}.") from None
     small = table.pop("quick", None)
     if not quick:
         return table

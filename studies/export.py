@@ -105,7 +105,13 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     if trial is None and not best:
         raise ValueError("Expected a study with a complete trial. Received: none is complete.")
     number = best[0].number if trial is None else trial
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    try:
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    except KeyError:
+        raise KeyError(
+            f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
+            f"See them: hpo export {study.study_name}"
+        ) from None
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
     path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))
     return number
@@ -140,9 +146,15 @@ def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
         "datetime_complete": _utc(trial.datetime_complete for trial in trials),
         "duration": pd.Series([trial.duration for trial in trials], dtype="timedelta64[us]"),
     }
-    columns |= {f"params_{n}": [trial.params.get(n) for trial in trials] for n in params}
-    columns |= {f"user_attrs_{n}": [trial.user_attrs.get(n) for trial in trials] for n in attrs}
+    columns |= {f"params_{n}": _column([t.params.get(n) for t in trials]) for n in params}
+    columns |= {f"user_attrs_{n}": _column([t.user_attrs.get(n) for t in trials]) for n in attrs}
     return pd.DataFrame(columns)
+
+
+def _column(cells: list[Any]) -> Any:
+    """Return a column in which whole numbers stay so where some are missing."""
+    kinds = {type(cell) for cell in cells} - {type(None)}
+    return pd.array(cells, dtype="Int64") if kinds == {int} and None in cells else cells
 
 
 def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
@@ -161,7 +173,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
             text = json.dumps([_plain(row) for row in rows], indent=1, allow_nan=False)
             path.write_text(text, encoding="utf-8")
         case "md":
-            path.write_text(_as_text(frame).to_markdown(index=False) + "\n", encoding="utf-8")
+            path.write_text(_markdown(frame), encoding="utf-8")
         case "parquet":
             _typed(frame).to_parquet(path, index=False)
 
@@ -172,7 +184,7 @@ def _plain(cell: Any) -> Any:
         return {key: _plain(value) for key, value in cell.items()}
     if isinstance(cell, list | tuple):
         return [_plain(value) for value in cell]
-    if cell is pd.NaT or (isinstance(cell, float) and not math.isfinite(cell)):
+    if cell is pd.NaT or cell is pd.NA or (isinstance(cell, float) and not math.isfinite(cell)):
         return None
     return cell.isoformat() if isinstance(cell, pd.Timestamp) else cell
 
@@ -187,8 +199,22 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     new = _in_seconds(frame)
     for name in new.columns:
         if new[name].dtype == object:
-            new[name] = new[name].map(lambda cell: json.dumps(cell) if _is_nested(cell) else cell)
+            new[name] = new[name].map(
+                lambda cell: json.dumps(_plain(cell)) if _is_nested(cell) else cell
+            )
     return new
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """Return a table in which each trial is one row, whatever its texts, with all digits."""
+
+    def cell(value: Any) -> str:
+        plain = _plain(value)
+        text = "" if plain is None else str(plain)
+        return text.replace("|", "\\|").replace("\n", "<br>")
+
+    cells = _as_text(frame).astype(object).map(cell)
+    return str(cells.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
 def _is_nested(cell: Any) -> bool:

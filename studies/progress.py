@@ -89,7 +89,14 @@ def best_value(study: optuna.Study, trial: FrozenTrial) -> str:
     """Return the value of a trial in words: the metric, the number, the trial."""
     metric = study.metric_names[0] if study.metric_names else "value"
     more = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
-    return f"{metric} {trial.value:.4f} ({more}) in trial {trial.number}"
+    return f"{metric} {number(trial.value)} ({more}) in trial {trial.number}"
+
+
+def number(value: float | None) -> str:
+    """Return a value with four decimals, or with five digits where these would tell nothing."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.5g}"
 
 
 def duration(seconds: float) -> str:

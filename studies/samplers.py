@@ -278,6 +278,8 @@ def check_pruner(spec: NamedOptions) -> None:
 def _read(what: str, spec: NamedOptions, kinds: Mapping[str, _Kind]) -> tuple[str, dict[str, Any]]:
     options = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = str(options.pop("name", ""))
+    if not name:
+        raise ValueError(f"Expected {what} with a name. Received: {options}.")
     if name not in kinds:
         raise unknown_name(what, name, kinds)
     for option, value in options.items():
@@ -288,6 +290,8 @@ def _read(what: str, spec: NamedOptions, kinds: Mapping[str, _Kind]) -> tuple[st
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             words = getattr(kind, "__name__", str(kind))
             raise ValueError(f"Expected {words} for {option} of {name}. Received: {value!r}.")
+        if kind is int and isinstance(value, int) and value < 0:
+            raise ValueError(f"Expected {option} >= 0 for {name}. Received: {option}={value}.")
     return name, options
 
 

@@ -19,7 +19,7 @@ from studies import designs
 from studies.create import DEFINITION_KEY, open_study
 from studies.definition import StudyDefinition, parse_definition
 from studies.definition_files import catalog, read_table
-from studies.progress import best_or_none, status_block
+from studies.progress import best_or_none, number, status_block
 from studies.ranking import best_rows
 from studies.space_parser import SEED
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REDRAW = 1.0  # seconds
 WIDEST = 5  # parameters that have columns of their own
+WIDEST_NAME = 30  # characters of a study's name in one line of 80
 
 
 def catalog_table() -> Table:
@@ -50,10 +51,8 @@ def storage_table(storage: TrialStorage) -> RenderableType:
         counts = overview(storage, study._study_id).counts
         words = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items() if n)
         best = best_or_none(study)
-        value = "" if best is None else f"{best.value:.4f}"
-        table.add_row(
-            summary.study_name, stored["objective"], stored["dataset"] or "", words, value
-        )
+        value = "" if best is None else number(best.value)
+        _add(table, summary.study_name, stored["objective"], stored["dataset"] or "", words, value)
     if not table.rows:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
     return table
@@ -67,7 +66,7 @@ def look_table(study: optuna.Study, look: Look) -> Table:
     for name, value in look.metrics.items():
         seen = history.get(f"val_{name}", [])
         chosen = seen[kept - 1] if 0 < kept <= len(seen) else None
-        table.add_row(name, *("" if v is None else f"{v:.4f}" for v in (value, chosen)))
+        _add(table, name, *("" if v is None else number(v) for v in (value, chosen)))
     return table
 
 
@@ -91,7 +90,7 @@ def best_table(study: optuna.Study, top: int) -> Table:
     shown = names if len(names) <= WIDEST else ["parameters"]
     table = _table(title, "trial", metric, *shown, *extra, "epochs", "time")
     for trial in trials:
-        table.add_row(*_best_cells(trial, shown, extra))
+        _add(table, *_best_cells(trial, shown, extra))
     return table
 
 
@@ -119,7 +118,8 @@ def hyperparameter_table(name: str) -> Table:
             for other, wanted in info.needs.items()
         ]
         meaning = " ".join([info.help, *needs, f"({info.kind})"])
-        table.add_row(info.name, f"[bold]{_values(info)}[/bold]{default}\n{meaning}")
+        text = Text.assemble((_values(info), "bold"), f"{default}\n{meaning}")
+        table.add_row(info.name, text)
     return table
 
 
@@ -131,6 +131,10 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
     """
     if name is not None:
         study = open_study(name, storage)
+        if DEFINITION_KEY not in study.user_attrs:
+            raise KeyError(
+                f"Expected a study that this service has made. Received: {name}, another program's."
+            )
         return Group(status_block(study), *_failures(study))
     names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
     if not names:
@@ -152,13 +156,21 @@ def watch_status(storage: TrialStorage, name: str | None, console: Console) -> N
 
 
 def _table(title: str | None, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
+    # As text: a name may hold what a markup of rich is.
+    heading = None if title is None else Text(title, style="table.title")
+    table = Table(title=heading, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
     first, *others = columns
-    table.add_column(first, no_wrap=True)
+    table.add_column(Text(first), no_wrap=True)
     for column in others:
         # A long name, such as early_stopping_patience, goes in lines above its narrow values.
-        table.add_column(column.replace("_", "\n"), overflow="fold", vertical="top")
+        table.add_column(Text(column.replace("_", "\n")), overflow="fold", vertical="top")
     return table
+
+
+def _add(table: Table, first: str, *cells: str) -> None:
+    # Others go into several lines by themselves; the first column is as wide as its widest cell.
+    lines = [first[i : i + WIDEST_NAME] for i in range(0, len(first), WIDEST_NAME)]
+    table.add_row(*map(Text, ["\n".join(lines), *cells]))
 
 
 def _search(definition: StudyDefinition) -> str:
@@ -173,7 +185,7 @@ def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[
     seconds = trial.user_attrs.get("train_seconds")
     return [
         str(trial.number),
-        f"{trial.value:.4f}",
+        number(trial.value),
         *(_parameter(trial, name) for name in names),
         *(str(trial.user_attrs.get(name, "")) for name in (*extra, "epochs")),
         "" if seconds is None else f"{seconds:.1f} s",

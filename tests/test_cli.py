@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 import typer
@@ -22,6 +23,7 @@ from storage import claim, create_storage
 from studies import create_study, load_study
 from studies.cli import app
 from studies.definition import parse_definition
+from studies.progress import number
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 README = Path(__file__).parents[1] / "README.md"
@@ -180,6 +182,52 @@ def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:
     gone = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="y\n")
     assert gone.returncode == 0
     assert hpo("status", "s", url=study_url, folder=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("command", ["run", "create", "delete", "worker"])
+def test_a_mistake_makes_no_file(tmp_path: Path, command: str) -> None:
+    (tmp_path / "broken.toml").write_bytes(b"\xff")
+    for source in ("nosuch", "broken.toml"):
+        done = hpo(command, source, url=f"sqlite:///{tmp_path}/new.db", folder=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_study_is_found_by_the_file_that_it_was_made_from(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    text = 'name = "mine"\nobjective = "mlp"\ndataset = "digits"\n'
+    (tmp_path / "file.toml").write_text(f"{text}[search]\nn_trials = 1\n")
+    assert hpo("create", "file.toml", url=url, folder=tmp_path).returncode == 0
+    assert "mine" in hpo("status", "file.toml", url=url, folder=tmp_path).stdout
+    missing = hpo("model", "mine", "--trial", "77", "-o", "a.keras", url=url, folder=tmp_path)
+    assert "Expected the number of a trial of mine. Received: trial=77." in missing.stderr
+
+
+def test_names_are_shown_as_they_are_however_long(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    names = ("mlp[/a]", "mlp[a]", "long-" * 39 + "name")
+    for name in names:
+        lines = table(name=name, fixed={"epochs": 1}, space={"activation": ["relu"]})
+        create_study(parse_definition(lines), url, artifacts=tmp_path / "artifacts")
+    listed = hpo("list", url=url, folder=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert max(map(len, listed.stdout.splitlines())) <= 80
+    first = "".join(line.split(" ")[0] for line in listed.stdout.splitlines())
+    for name in names:
+        assert name in first
+    study, _ = load_study("mlp[a]", url)
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    best = hpo("best", "mlp[a]", url=url, folder=tmp_path)
+    assert "mlp[a]: the best of" in best.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.97916667, "0.9792"), (0.0, "0.0000"), (1.5e-06, "1.5e-06"), (1000000123.456, "1e+09")],
+)
+def test_a_number_says_something_whatever_its_size(value: float, shown: str) -> None:
+    assert number(value) == shown
 
 
 def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:

@@ -135,10 +135,14 @@ def test_the_dashboard_shows_what_a_network_reads_badly(
         "fixed": {"epochs": 1, "first_filters": 2, "patterns": 1, "hidden_units": [8]},
         "space": {"head": ["both_hands"]},
     }
-    create_study(parse_definition(clocks), sqlite_url, artifacts=tmp_path / "artifacts")
-    assert start_worker("clocks", url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+    create_study(
+        parse_definition(table(name="elsewhere")), sqlite_url, artifacts=tmp_path / "other"
+    )
     with dashboard(sqlite_url, tmp_path) as url, opened_page() as page:
-        page.goto(f"{url}/dashboard/studies/1/trials?numbers=0")
+        # Made while the dashboard is open, with a folder of its own.
+        create_study(parse_definition(clocks), sqlite_url, artifacts=tmp_path / "artifacts")
+        assert start_worker("clocks", url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+        page.goto(f"{url}/dashboard/studies/2/trials?numbers=0")
         pictures = page.locator("img[src*='artifacts']")
         pictures.nth(1).wait_for()
         page.wait_for_function(
@@ -148,7 +152,7 @@ def test_the_dashboard_shows_what_a_network_reads_badly(
         assert pictures.count() == 2
         page.get_by_text("worst.png").first.wait_for()
         page.get_by_text("errors.png").first.wait_for()
-        page.goto(f"{url}/dashboard/studies/1")
+        page.goto(f"{url}/dashboard/studies/2")
         page.get_by_text("Worst readings of the best trial (validation)").first.wait_for()
         page.get_by_text("Error of the best trial over the dial (validation)").first.wait_for()
         page.get_by_text("Mean error of the best trial by hour and minute").first.wait_for()

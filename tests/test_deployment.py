@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,7 +25,14 @@ def test_docker_compose_accepts_the_file_and_keeps_its_promises(tmp_path: Path) 
     database = done.stdout.partition("  database:")[2].partition("\n  worker:")[0]
     assert "healthcheck" in database
     assert "5432:5432" not in done.stdout
-    assert "capabilities" in done.stdout
+    others, _, gpu_worker = done.stdout.partition("\n  worker:")
+    assert "capabilities" in gpu_worker
+    assert "capabilities" not in others  # commands and the workers of a CPU need no GPU
+    assert "[cuda]" in gpu_worker
+    of_cpu = {**os.environ, "HPO_EXTRAS": ""}
+    plain = subprocess.run(command, cwd=tmp_path, env=of_cpu, capture_output=True, text=True)
+    assert plain.returncode == 0
+    assert "cuda" not in plain.stdout
     assert "container_name" not in done.stdout  # a fixed name would forbid --scale
 
 

@@ -15,7 +15,12 @@ import optuna
 import pandas as pd
 import pytest
 import sqlalchemy
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import TrialState, create_trial
 
 from storage import Budget, Point, TrialStorage, enqueue
@@ -276,3 +281,51 @@ def test_no_row_of_20000_is_lost(many: optuna.Study, tmp_path: Path) -> None:
     assert frame.params_x.nunique() == 20_000
     assert len(read((tmp_path / "t.csv").read_text(encoding="utf-8"))) == 20_000
     assert list(best_trials(many, 3).number) == [12345, 12344, 12346]
+
+
+def test_whole_numbers_stay_whole_where_some_are_missing(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    for number, params in enumerate(({"n": 64}, {})):
+        trial = study.ask({name: IntDistribution(64, 64) for name in params})
+        if number == 1:
+            trial.set_user_attr("epochs", 2)
+        study.tell(trial, 1.0)
+    frame = export_trials(study, tmp_path / "trials.csv")
+    assert frame.params_n.dtype == frame.user_attrs_epochs.dtype == "Int64"
+    cells = pd.read_csv(tmp_path / "trials.csv", dtype=str, keep_default_na=False)
+    assert cells.params_n.to_list() == ["64", ""]
+    assert cells.user_attrs_epochs.to_list() == ["", "2"]
+    export_trials(study, tmp_path / "trials.json")
+    rows = json.loads((tmp_path / "trials.json").read_text())
+    assert [row["user_attrs_epochs"] for row in rows] == [None, 2]
+    assert isinstance(rows[0]["params_n"], int)
+
+
+def test_a_row_of_markdown_is_one_line_with_all_digits(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    value, reason = 1234567.8912345, "ValueError: a|b\nc"
+    study.ask().set_user_attr("fail_reason", reason)
+    study.tell(0, value)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    export_trials(study, tmp_path / "trials.md")
+    lines = (tmp_path / "trials.md").read_text().splitlines()
+    assert len(lines) == 4
+    assert str(value) in lines[2]
+    assert r"ValueError: a\|b<br>c" in lines[2]
+    assert not any(word in lines[3] for word in ("nan", "NaT", "None"))
+
+
+def test_a_history_that_is_no_number_somewhere_is_still_json(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    trial = study.ask()
+    trial.set_user_attr("history", {"loss": [0.1, float("nan")]})
+    study.tell(trial, 1.0)
+    export_trials(study, tmp_path / "trials.csv")
+    cell = pd.read_csv(tmp_path / "trials.csv").user_attrs_history[0]
+    assert json.loads(cell, parse_constant=pytest.fail) == {"loss": [0.1, None]}
