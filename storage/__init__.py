@@ -7,8 +7,9 @@ from storage.artifacts import (
     artifact_store,
     delete_artifacts,
     drop_artifacts,
-    is_among_best,
+    in_order,
     keep_artifacts,
+    kept_artifacts,
     read_artifact,
 )
 from storage.batch import Batch
@@ -47,10 +48,11 @@ __all__ = [
     "first_attempt",
     "forget_worker",
     "get_budget",
-    "is_among_best",
+    "in_order",
     "is_claimable",
     "is_running",
     "keep_artifacts",
+    "kept_artifacts",
     "overview",
     "read_artifact",
     "record_attributes",

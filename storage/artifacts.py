@@ -6,36 +6,36 @@ a study of thousands of trials would fill a disk.
 
 from __future__ import annotations
 
+import json
+import mimetypes
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
-import sqlalchemy
-from optuna.artifacts import (
-    FileSystemArtifactStore,
-    get_all_artifact_meta,
-    upload_artifact,
-)
+from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore, get_all_artifact_meta
 from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
 from storage.batch import ENDED
 from storage.connect import TrialStorage
-from storage.trial_rows import SYSTEM_ATTRS, TRIALS, VALUES, in_state
+from storage.trial_rows import SYSTEM_ATTRS, TRIALS, VALUES
 
-PREFIX = "artifacts:"  # of the system attributes that name a trial's files
+PREFIX = "artifacts:"  # of the system attributes that name a trial's files, as Optuna writes them
+DEFAULT_MIME_TYPE = "application/octet-stream"
+_Holder = tuple[TrialState, float | None, int]
 
 
 class WholeFileStore(FileSystemArtifactStore):
     """Optuna's store in a folder, in which a file is whole or not there.
 
-    Optuna notes an artifact before its file is written, of which a full disk or the end of the
-    process may leave half.
+    A full disk, or the end of the process, may leave half of one in Optuna's own.
     """
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
@@ -66,42 +66,58 @@ def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
     return WholeFileStore(path)
 
 
-def is_among_best(storage: TrialStorage, study_id: int, value: float, keep: int) -> bool:
-    """Tell whether fewer than `keep` completed trials of a study are as good as `value`."""
-    maximize = _is_maximized(storage, study_id)
-    best = _best_trials(storage, study_id, keep)
-    return sum(v >= value if maximize else v <= value for _, v in best) < keep
+def kept_artifacts(storage: TrialStorage, study_id: int) -> list[tuple[float, int]]:
+    """Return value and id of the completed trials whose files are held, the best first.
+
+    Of equals the earlier one is better, as it is where trials are ranked.
+    """
+    return in_order(storage, study_id, _complete(_holders(storage, study_id)))
+
+
+def in_order(
+    storage: TrialStorage, study_id: int, trials: Iterable[tuple[float, int]]
+) -> list[tuple[float, int]]:
+    """Return values and ids of trials with the best of a study first, of equals the earlier."""
+    (direction,) = storage.get_study_directions(study_id)
+    sign = -1 if direction == StudyDirection.MAXIMIZE else 1
+    return sorted(trials, key=lambda each: (sign * each[0], each[1]))
 
 
 def keep_artifacts(
     storage: TrialStorage,
     store: FileSystemArtifactStore,
     trial: FrozenTrial,
-    files: Sequence[Path],
+    files: Mapping[str, Path],
 ) -> None:
     """Store the files of a trial that is about to end among the best.
 
-    What is stored already is not stored twice.
+    It may be called again after it raised, whether or not the database had taken it: what is noted
+    of a trial is there.
 
     Args:
         storage: The storage.
         store: The artifact store of the study.
         trial: The trial, still RUNNING.
-        files: What to keep of it.
+        files: What to keep of it; the keys are ids that no other artifact has.
 
     Raises:
         OSError: A file cannot be copied into the store; then none is kept.
-        UpdateFinishedTrialError: The trial has ended elsewhere.
+        UpdateFinishedTrialError: The trial has ended elsewhere; nothing is kept.
     """
-    there = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
     try:
-        for file in files:
-            if file.name not in there:
-                upload_artifact(
-                    artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage
-                )
-    except OSError:
-        delete_artifacts(storage, store, trial)
+        # Not as Optuna does, who notes a file before it is written.
+        for artifact_id, file in files.items():
+            with file.open("rb") as content:
+                store.write(artifact_id, content)
+        for artifact_id, file in files.items():
+            kind, encoding = mimetypes.guess_type(file.name)
+            meta = ArtifactMeta(artifact_id, file.name, kind or DEFAULT_MIME_TYPE, encoding)
+            note = json.dumps(asdict(meta))
+            storage.set_trial_system_attr(trial._trial_id, f"{PREFIX}{artifact_id}", note)
+    except (OSError, UpdateFinishedTrialError):
+        for artifact_id in files:
+            with suppress(ArtifactNotFound):
+                store.remove(artifact_id)
         raise
 
 
@@ -118,22 +134,12 @@ def drop_artifacts(
         study_id: The study, of one direction.
         keep: The number of trials whose files are held.
     """
-    best = [trial_id for trial_id, _ in _best_trials(storage, study_id, keep)]
-    statement = (
-        select(TRIALS.c.trial_id)
-        .join(SYSTEM_ATTRS, SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id)
-        .where(
-            TRIALS.c.study_id == study_id,
-            TRIALS.c.state.in_(ENDED),
-            TRIALS.c.trial_id.not_in(best),
-            SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True),
-        )
-        .distinct()
-    )
-    with storage.reading() as connection:
-        pushed_out = list(connection.execute(statement).scalars())
-    for trial_id in pushed_out:
-        delete_artifacts(storage, store, storage.get_trial(trial_id))
+    # One statement sees one moment: a trial that ends between two would look pushed out.
+    holders = _holders(storage, study_id)
+    best = {i for _, i in in_order(storage, study_id, _complete(holders))[:keep]}
+    for _, _, trial_id in holders:
+        if trial_id not in best:
+            delete_artifacts(storage, store, storage.get_trial(trial_id))
 
 
 def read_artifact(
@@ -162,33 +168,42 @@ def read_artifact(
 def delete_artifacts(
     storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial
 ) -> None:
-    """Remove the files of a trial, and that it has them; those already gone are no error."""
+    """Remove the files of a trial that are here, and that it has them.
+
+    What is on another machine, in a folder of the same name, stays noted until that one removes it.
+    """
     for meta in get_all_artifact_meta(trial, storage=storage):
         with suppress(ArtifactNotFound):
             store.remove(meta.artifact_id)
-    # Else the dashboard would show broken pictures. Optuna's API changes no trial that has ended.
-    own = SYSTEM_ATTRS.c.trial_id == trial._trial_id
-    with storage.transaction() as connection:
-        connection.execute(
-            SYSTEM_ATTRS.delete().where(own, SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True))
-        )
+            # Else the dashboard would show a broken picture. Optuna's API changes no ended trial.
+            noted = SYSTEM_ATTRS.c.key == f"{PREFIX}{meta.artifact_id}"
+            with storage.transaction() as connection:
+                connection.execute(
+                    SYSTEM_ATTRS.delete().where(SYSTEM_ATTRS.c.trial_id == trial._trial_id, noted)
+                )
     storage.outdate(trial._trial_id)
 
 
-def _is_maximized(storage: TrialStorage, study_id: int) -> bool:
-    (direction,) = storage.get_study_directions(study_id)
-    return direction == StudyDirection.MAXIMIZE
+def _complete(holders: Iterable[_Holder]) -> list[tuple[float, int]]:
+    return [
+        (value, trial_id)
+        for state, value, trial_id in holders
+        if state is TrialState.COMPLETE and value is not None
+    ]
 
 
-def _best_trials(storage: TrialStorage, study_id: int, n: int) -> list[tuple[int, float]]:
-    """Return id and value of the `n` best completed trials, the best first."""
-    order = VALUES.c.value.desc() if _is_maximized(storage, study_id) else VALUES.c.value
+def _holders(storage: TrialStorage, study_id: int) -> list[_Holder]:
+    """Return state, value if it is finite, and id of the trials that have ended and have files."""
     statement = (
-        select(TRIALS.c.trial_id, VALUES.c.value)
-        .join(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id)
-        .where(in_state(study_id, TrialState.COMPLETE), VALUES.c.value.is_not(sqlalchemy.null()))
-        .order_by(order, TRIALS.c.trial_id)
-        .limit(n)
+        select(TRIALS.c.state, VALUES.c.value, TRIALS.c.trial_id)
+        .join(SYSTEM_ATTRS, SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id)
+        .outerjoin(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id)
+        .where(
+            TRIALS.c.study_id == study_id,
+            TRIALS.c.state.in_(ENDED),
+            SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True),
+        )
+        .distinct()
     )
     with storage.reading() as connection:
-        return [(trial_id, value) for trial_id, value in connection.execute(statement)]
+        return [(state, value, i) for state, value, i in connection.execute(statement)]

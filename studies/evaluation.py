@@ -11,8 +11,10 @@ from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives import datasets
@@ -20,8 +22,9 @@ from storage import (
     TrialStorage,
     artifact_store,
     drop_artifacts,
-    is_among_best,
+    in_order,
     keep_artifacts,
+    kept_artifacts,
     requeue,
 )
 from studies.checkpoints import checkpoint_file
@@ -246,23 +249,40 @@ class Evaluation:
         except KeyError:
             return False
 
-    def keep(self, claimed: FrozenTrial, executor: Executor, value: float, better: int) -> None:
-        """Keep the network of a trial that is about to end, if it is among the best.
+    def keep_best(self, endings: Sequence[Ending], executor: Executor) -> set[int]:
+        """Keep the networks of those trials that are about to end among the best.
 
         Args:
-            claimed: The trial.
-            executor: The child, which has just taken it out.
-            value: Its value.
-            better: How many that are better are about to end with it.
+            endings: Trials that the child has just taken out.
+            executor: The child.
+
+        Returns:
+            The ids of trials that have ended elsewhere meanwhile.
         """
-        if not self._is_among_best(value, self.definition.keep - better):
-            return
+        valued = {e.claimed._trial_id: (e.value, e) for e in endings if e.value is not None}
+        if not valued or not self.definition.keep:
+            return set()
+        study_id, gone = self.study._study_id, set()
+        kept = patiently(lambda: kept_artifacts(self.storage, study_id), self.stopping)
+        new = [(value, trial_id) for trial_id, (value, _) in valued.items()]
+        ranked = in_order(self.storage, study_id, [*kept, *new])[: self.definition.keep]
+        for rank, (_, trial_id) in enumerate(ranked):
+            if trial_id in valued:
+                try:
+                    self._keep(valued[trial_id][1].claimed, executor, is_best=rank == 0)
+                except UpdateFinishedTrialError:
+                    gone.add(trial_id)
+        return gone
+
+    def _keep(self, claimed: FrozenTrial, executor: Executor, *, is_best: bool) -> None:
+        """Keep the network of a trial, and its figures."""
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
                 executor.save(claimed._trial_id, file)
                 store = artifact_store(self._artifacts)
-                files = [file, *self._drawn(claimed, executor, value, folder)]
+                drawn = self._drawn(claimed, executor, folder, is_best=is_best)
+                files = {str(uuid4()): each for each in (file, *drawn)}
                 patiently(
                     lambda: keep_artifacts(self.storage, store, claimed, files), self.stopping
                 )
@@ -281,12 +301,8 @@ class Evaluation:
         except OSError as error:
             logger.warning("networks that are not among the best are still kept: %s", error)
 
-    def _is_among_best(self, value: float, keep: int) -> bool:
-        study_id = self.study._study_id
-        return patiently(lambda: is_among_best(self.storage, study_id, value, keep), self.stopping)
-
     def _drawn(
-        self, claimed: FrozenTrial, executor: Executor, value: float, folder: str
+        self, claimed: FrozenTrial, executor: Executor, folder: str, *, is_best: bool
     ) -> list[Path]:
         """Draw figures of a trial, and show those of the best one on the study's page."""
         try:
@@ -294,13 +310,11 @@ class Evaluation:
         except TrialError as error:
             logger.warning("no figures of trial %d: %s", claimed.number, error)
             return []
-        if told["plots"]:
-            self._show(told["plots"], value)
+        if told["plots"] and is_best:
+            self._show(told["plots"])
         return [Path(file) for file in told["figures"]]
 
-    def _show(self, plots: Mapping[str, str], value: float) -> None:
-        if not self._is_among_best(value, 1):
-            return
+    def _show(self, plots: Mapping[str, str]) -> None:
         import plotly.io
         from optuna_dashboard import save_plotly_graph_object
 

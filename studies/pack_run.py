@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from studies.checkpoints import remove_checkpoint
@@ -198,7 +197,7 @@ class PackRun:
             for lane, result in ended
             if lane.id not in lost
         ]
-        gone = {*lost, *self._keep(endings)}
+        gone = {*lost, *self._evaluation.keep_best(endings, self._executor)}
         for lane, _ in ended:
             if lane.id in gone:
                 self._end(lane.claimed, Outcome.LOST)
@@ -208,19 +207,6 @@ class PackRun:
             lanes, self._training = list(self._training.values()), {}
             self._put_back(lanes)
             self._executor = self._renew()
-
-    def _keep(self, endings: Sequence[Ending]) -> set[int]:
-        """Keep the networks of the best; return the ids of trials that have ended elsewhere."""
-        valued = [(ending.value, ending.claimed) for ending in endings if ending.value is not None]
-        maximize = self._evaluation.definition.direction == "maximize"
-        valued.sort(key=lambda each: each[0], reverse=maximize)
-        gone = set()
-        for better, (value, claimed) in enumerate(valued):
-            try:
-                self._evaluation.keep(claimed, self._executor, value, better)
-            except UpdateFinishedTrialError:
-                gone.add(claimed._trial_id)
-        return gone
 
     def _save(self) -> None:
         """Write the checkpoint of each trial that trains."""

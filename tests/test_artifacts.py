@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from uuid import uuid4
 
 import pytest
+import sqlalchemy
 from optuna.artifacts import get_all_artifact_meta
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from queues import adaptive
+from sqlalchemy.exc import OperationalError
 
 from storage import (
     TrialStorage,
@@ -21,8 +25,9 @@ from storage import (
     delete_artifacts,
     drop_artifacts,
     enqueue,
-    is_among_best,
+    in_order,
     keep_artifacts,
+    kept_artifacts,
     read_artifact,
 )
 
@@ -36,15 +41,29 @@ def new_study(storage: TrialStorage, direction: StudyDirection) -> int:
     return study_id
 
 
+def keep_file(
+    storage: TrialStorage, folder: Path, trial: FrozenTrial, store: str = "store"
+) -> None:
+    """Keep the network of a trial, whose content is the trial's number."""
+    file = folder / "network.keras"
+    file.write_bytes(f"{trial.number}".encode())
+    keep_artifacts(storage, artifact_store(folder / store), trial, {str(uuid4()): file})
+
+
 def finish(
-    storage: TrialStorage, folder: Path, study_id: int, value: float, keep: int
+    storage: TrialStorage,
+    folder: Path,
+    study_id: int,
+    value: float,
+    keep: int,
+    trial: FrozenTrial | None = None,
 ) -> FrozenTrial:
     """End a trial as a worker does: its network is kept where it is among the best."""
-    (trial,) = claim(storage, study_id)
-    if is_among_best(storage, study_id, value, keep):
-        file = folder / "network.keras"
-        file.write_bytes(f"{trial.number}".encode())
-        keep_artifacts(storage, artifact_store(folder / "store"), trial, [file])
+    if trial is None:
+        (trial,) = claim(storage, study_id)
+    ranked = [*kept_artifacts(storage, study_id), (value, trial._trial_id)]
+    if (value, trial._trial_id) in in_order(storage, study_id, ranked)[:keep]:
+        keep_file(storage, folder, trial)
     storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
     drop_artifacts(storage, artifact_store(folder / "store"), study_id, keep)
     return trial
@@ -73,17 +92,16 @@ def test_only_the_networks_of_the_best_trials_are_kept(
     assert kept(tmp_path) == list(expected)
 
 
-def test_a_trial_is_among_the_best_when_it_is_better_than_the_worst_kept(
+def test_of_equals_the_earlier_trial_is_kept_whichever_ends_first(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
-    for direction, better, worse in ((MAXIMIZE, 0.35, 0.25), (MINIMIZE, 0.25, 0.35)):
-        study_id = new_study(sqlite_storage, direction)
-        assert is_among_best(sqlite_storage, study_id, worse, keep=1)
-        finish(sqlite_storage, tmp_path, study_id, 0.3, keep=1)
-        assert is_among_best(sqlite_storage, study_id, better, keep=1)
-        assert not is_among_best(sqlite_storage, study_id, 0.3, keep=1)  # a tie: the first stays
-        assert not is_among_best(sqlite_storage, study_id, worse, keep=1)
-        assert is_among_best(sqlite_storage, study_id, worse, keep=2)
+    """As in every ranking: else the network of the best trial would be missing."""
+    study_id = new_study(sqlite_storage, MAXIMIZE)
+    early, late, better = claim(sqlite_storage, study_id, 3)
+    for trial, value in ((late, 0.9), (early, 0.9), (better, 0.95)):
+        finish(sqlite_storage, tmp_path, study_id, value, keep=2, trial=trial)
+    assert kept(tmp_path) == [early.number, better.number]
+    assert sqlite_storage.get_best_trial(study_id).number == better.number
 
 
 def test_the_worst_is_pushed_out_and_its_network_is_no_longer_found(
@@ -128,16 +146,83 @@ def test_the_folder_of_a_store_is_made_with_its_parents(tmp_path: Path) -> None:
         artifact_store(tmp_path / "file")
 
 
-def test_what_is_kept_already_is_not_kept_twice(
+class Broken(TrialStorage):
+    """A storage whose connection breaks once in COMMIT, after the database has taken it."""
+
+    breaks = True
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Write, and fail the first time."""
+        super().set_trial_system_attr(trial_id, key, value)
+        if self.breaks:
+            self.breaks = False
+            raise OperationalError("COMMIT", {}, Exception("the connection broke"))
+
+
+def test_a_network_that_was_noted_is_there_though_the_connection_broke(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    storage = create_storage(sqlite_url)
+    storage.__class__ = Broken
+    (trial,) = claim(storage, new_study(storage, MAXIMIZE))
+    store, file = artifact_store(tmp_path / "store"), tmp_path / "network.keras"
+    file.write_bytes(b"0")
+    files = {str(uuid4()): file}
+    with pytest.raises(OperationalError):
+        keep_artifacts(storage, store, trial, files)
+    assert read_artifact(storage, store, trial, ".keras") == b"0"
+    keep_artifacts(storage, store, trial, files)
+    assert kept(tmp_path) == [0]
+    assert len(get_all_artifact_meta(trial, storage=storage)) == 1
+
+
+def test_a_trial_that_has_ended_elsewhere_keeps_no_file(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    (trial,) = claim(sqlite_storage, new_study(sqlite_storage, MAXIMIZE))
+    sqlite_storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    with pytest.raises(UpdateFinishedTrialError):
+        keep_file(sqlite_storage, tmp_path, trial)
+    assert kept(tmp_path) == []
+
+
+def test_a_trial_that_ends_while_others_are_dropped_keeps_its_network(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    study_id = new_study(storage, MAXIMIZE)
+    first, best = claim(storage, study_id, 2)
+    keep_file(storage, tmp_path, first)
+    storage.set_trial_state_values(first._trial_id, TrialState.COMPLETE, [0.5])
+    keep_file(storage, tmp_path, best)
+
+    ended = []
+
+    def end_best(*_: object) -> None:
+        """Between the statements of whoever drops, as another worker may."""
+        if not ended:
+            ended.append(True)
+            other = create_storage(str(storage.engine.url.render_as_string(hide_password=False)))
+            other.set_trial_state_values(best._trial_id, TrialState.COMPLETE, [0.9])
+
+    sqlalchemy.event.listen(storage.engine, "commit", end_best)
+    drop_artifacts(storage, artifact_store(tmp_path / "store"), study_id, keep=1)
+    assert ended
+    assert best.number in kept(tmp_path)
+
+
+def test_files_on_another_machine_are_left_to_it(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
     study_id = new_study(sqlite_storage, MAXIMIZE)
-    (trial,) = claim(sqlite_storage, study_id)
-    store, file = artifact_store(tmp_path / "store"), tmp_path / "network.keras"
-    file.write_bytes(b"0")
-    for _ in range(2):  # as after a failure of the database in between
-        keep_artifacts(sqlite_storage, store, trial, [file])
-    assert kept(tmp_path) == [0]
+    theirs, mine = claim(sqlite_storage, study_id, 2)
+    for trial, store, value in ((theirs, "theirs", 0.1), (mine, "store", 0.2)):
+        keep_file(sqlite_storage, tmp_path, trial, store)
+        sqlite_storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+    drop_artifacts(sqlite_storage, artifact_store(tmp_path / "store"), study_id, keep=1)
+    assert kept(tmp_path) == [mine.number]
+    assert len(list((tmp_path / "theirs").iterdir())) == 1
+    drop_artifacts(sqlite_storage, artifact_store(tmp_path / "theirs"), study_id, keep=1)
+    assert list((tmp_path / "theirs").iterdir()) == []
 
 
 def test_what_many_workers_have_kept_at_once_is_removed_down_to_the_best(
@@ -146,9 +231,7 @@ def test_what_many_workers_have_kept_at_once_is_removed_down_to_the_best(
     study_id = new_study(storage, MINIMIZE)
     store, trials = artifact_store(tmp_path / "store"), claim(storage, study_id, 14)
     for trial in trials:
-        file = tmp_path / "network.keras"
-        file.write_bytes(f"{trial.number}".encode())
-        keep_artifacts(storage, store, trial, [file])
+        keep_file(storage, tmp_path, trial)
     *ended, lost, running = trials
     for trial in ended:
         storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [trial.number % 7])
@@ -171,8 +254,8 @@ def test_a_full_disk_leaves_no_half_of_a_file_and_no_word_of_it(
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copyfileobj", copy_half)
         with pytest.raises(OSError, match="No space left"):
-            keep_artifacts(sqlite_storage, store, trial, [file])
+            keep_artifacts(sqlite_storage, store, trial, {str(uuid4()): file})
     assert list((tmp_path / "store").iterdir()) == []
     assert get_all_artifact_meta(trial, storage=sqlite_storage) == []
-    keep_artifacts(sqlite_storage, store, trial, [file])
+    keep_artifacts(sqlite_storage, store, trial, {str(uuid4()): file})
     assert read_artifact(sqlite_storage, store, trial, ".keras") == b"12"

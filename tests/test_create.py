@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import optuna
 import pytest
@@ -239,7 +240,7 @@ def test_deleting_a_study_removes_its_networks_and_no_other_ones(
         for trial, state in zip(
             claim(storage, study._study_id, 2), ("COMPLETE", "FAIL"), strict=True
         ):
-            keep_artifacts(storage, store, trial, [file])
+            keep_artifacts(storage, store, trial, {str(uuid4()): file})
             values = [0.5] if state == "COMPLETE" else None
             storage.set_trial_state_values(trial._trial_id, TrialState[state], values)
     assert len(list((tmp_path / "artifacts").iterdir())) == 4

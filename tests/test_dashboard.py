@@ -183,7 +183,7 @@ def test_a_plot_on_the_studys_page_is_never_read_half_written(
     sqlalchemy.event.listen(mine.engine, "commit", read)
     for n in (1, 300, 20):  # first in one attribute, then in many, then in fewer
         figure = go.Figure([go.Scatter(y=[1, 2, 3])] * n)
-        evaluation._show({"errors": figure.to_json()}, 0.5)
+        evaluation._show({"errors": figure.to_json()})
     read()
     assert set(seen) == {1, 300, 20}
     assert seen == sorted(seen, key=[1, 300, 20].index)
