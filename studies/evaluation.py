@@ -22,6 +22,7 @@ from storage import (
     TrialStorage,
     artifact_store,
     drop_artifacts,
+    get_budget,
     in_order,
     keep_artifacts,
     kept_artifacts,
@@ -40,6 +41,7 @@ from studies.executor import (
 from studies.patience import AWAY, patiently
 
 DATA_KEY = "data_sha256"  # user attribute of the study, and of its trials
+TOLD_TO_STOP = "its worker was told to stop"
 logger = logging.getLogger(__name__)
 
 
@@ -324,11 +326,30 @@ class Evaluation:
                 figure = plotly.io.from_json(text)
                 save_plotly_graph_object(self.study, figure, graph_object_id=name)
 
-    def requeue(self, claimed: FrozenTrial) -> Outcome:
-        """Queue a trial again, since this worker was told to stop."""
-        reason = "its worker was told to stop"
-        retry = patiently(lambda: requeue(self.storage, claimed, reason), self._aborting)
+    def requeue(
+        self,
+        claimed: FrozenTrial,
+        reason: str = "its worker was told to stop",
+        *,
+        lost: bool = False,
+    ) -> Outcome:
+        """Queue a trial again.
+
+        Args:
+            claimed: The trial.
+            reason: Why.
+            lost: Whether that may befall each retry, so that there are no more than a few.
+        """
+        retry = patiently(lambda: requeue(self.storage, claimed, reason, lost=lost), self._aborting)
         return Outcome.LOST if retry is None else Outcome.REQUEUED
+
+    def is_there(self) -> bool:
+        """Tell whether the study has not been deleted."""
+        try:
+            patiently(lambda: get_budget(self.storage, self.study._study_id), self.stopping)
+        except KeyError:
+            return False
+        return True
 
     def _requeue_lost(self, claimed: FrozenTrial, reason: str) -> Outcome:
         """Queue a trial again that the database has failed, though not for ever."""

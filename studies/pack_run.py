@@ -14,6 +14,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from studies.channel import describe_error
 from studies.checkpoints import remove_checkpoint
 from studies.evaluation import Ending, Evaluation, Outcome, ending_of, failure
 from studies.executor import (
@@ -25,6 +26,7 @@ from studies.executor import (
     is_out_of_memory,
 )
 from studies.lane import Lane, open_lane
+from studies.patience import AWAY
 from studies.trials import Prepared, prepare_trials
 
 REPORT_INTERVAL = 0.25  # seconds of epochs that one transaction writes
@@ -90,22 +92,50 @@ class PackRun:
             self._recover(error)
         return self._take_ended()
 
-    def abandon(self, *, save: bool) -> list[Ended]:
-        """Queue every trial again; `save` its checkpoint where there is the time."""
+    def abandon(self, *, save: bool, error: BaseException | None = None) -> list[Ended]:
+        """Queue every trial again.
+
+        Args:
+            save: Whether there is the time for their checkpoints.
+            error: What ends the worker, unless it was told to stop: any of the trials may have
+                caused it, and would end the next worker too.
+        """
         if save:
             with contextlib.suppress(ExecutorDiedError, ExecutorStoppedError):
                 self._save()
         for claimed in list(self._open.values()):
-            self._end(claimed, self._evaluation.requeue(claimed))
+            self._end(claimed, self._requeue(claimed, error))
         self._training, self._waiting = {}, []
         return self._take_ended()
 
+    def _requeue(self, claimed: FrozenTrial, error: BaseException | None) -> Outcome:
+        if error is None or isinstance(error, (*AWAY, KeyboardInterrupt, SystemExit)):
+            return self._evaluation.requeue(claimed)
+        reason = f"its worker ended by {type(error).__name__}: {error}"
+        return self._evaluation.requeue(claimed, reason, lost=True)
+
     def _prepare(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
         """Let the sampler choose, and have the trials wait for their places."""
-        evaluation, definition = self._evaluation, self._evaluation.definition
         self._open |= {trial._trial_id: trial for trial in claimed}
         if claimed:  # from now on they are alive, however long a sampler thinks
             self._beat({trial_id: trial.number for trial_id, trial in self._open.items()})
+        try:
+            self._choose(claimed, like)
+        except AWAY:
+            raise
+        except Exception as error:
+            # As where a sampler has met numbers that it cannot compute with.
+            if not self._evaluation.is_there():
+                raise
+            if len(claimed) > 1:
+                for trial in claimed:
+                    self._prepare([trial], like)
+            for trial in claimed if len(claimed) == 1 else ():
+                told = describe_error(error)
+                self._tell([failure(trial, TrialError(**told))])
+
+    def _choose(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
+        evaluation, definition = self._evaluation, self._evaluation.definition
         # A design's points are chosen; only a sampler looks at what others have.
         with evaluation.batch(others=not definition.search.design) as lost:
             prepared = prepare_trials(

@@ -114,14 +114,6 @@ class Roster:
         if evaluation is not None:
             self._storage.forget(evaluation.study._study_id)
 
-    def is_there(self, evaluation: Evaluation) -> bool:
-        """Tell whether a study has not been deleted."""
-        try:
-            study_id = self._storage.get_study_id_from_name(evaluation.study.study_name)
-        except KeyError:
-            return False
-        return study_id == evaluation.study._study_id
-
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""
         known = self._evaluations.values()

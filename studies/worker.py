@@ -272,13 +272,11 @@ class _Loop:
                 self._account(evaluation, run.step())
         except ExecutorStoppedError:
             pass
-        except KeyError:
-            if self._roster.is_there(evaluation):
-                raise
-            return self.close()  # with the trials of a study that was deleted
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyError) and not evaluation.is_there():
+                return self.close()  # with the trials of a study that was deleted
             with contextlib.suppress(Exception):
-                run.abandon(save=False)
+                run.abandon(save=False, error=error)
             raise
         self._account(evaluation, run.abandon(save=self._stop_requests < 2))
 

@@ -219,20 +219,31 @@ def packing(url: str, folder: Path, **more: Any) -> tuple[optuna.Study, pack_run
     return study, run
 
 
-def test_trials_are_queued_again_wherever_an_error_finds_them(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_trials_are_queued_again_wherever_an_error_finds_them_but_not_for_ever(
+    sqlite_url: str, tmp_path: Path
 ) -> None:
     study, run = packing(sqlite_url, tmp_path)
-    claimed = claim(create_storage(sqlite_url), study._study_id, 2)
+    storage = create_storage(sqlite_url)
+    for attempt in range(4):
+        run.begin(claim(storage, study._study_id, 2))
+        with pytest.raises(AttributeError) as caught:  # there is no executor
+            run.step()
+        run.abandon(save=False, error=caught.value)
+        retried = {"WAITING": 2} if attempt < 3 else {}
+        assert states(study) == {"FAIL": 2 * (attempt + 1)} | retried
+    reason = study.trials[0].user_attrs["fail_reason"]
+    assert reason.startswith("its worker ended by AttributeError: ")
 
-    def fail(*_: Any, **__: Any) -> None:
-        raise RuntimeError("the sampler has failed")
 
-    monkeypatch.setattr(pack_run, "prepare_trials", fail)
-    with pytest.raises(RuntimeError, match="the sampler"):
-        run.begin(claimed)
-    run.abandon(save=False)
-    assert states(study) == {"FAIL": 2, "WAITING": 2}
+def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
+    study.enqueue_trial({"activation": "reluu"})  # as Optuna lets anybody do
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 2, "FAIL": 1}
+    assert "ValueError" in study.trials[0].user_attrs["fail_reason"]
+    assert "retried_as" not in study.trials[0].user_attrs
 
 
 def test_trials_are_kept_alive_while_the_sampler_thinks(
