@@ -36,7 +36,13 @@ class ClockHyperparameters(Hyperparameters):
         "hour_class_minute_circle",
     ] = structural("both_hands", "What the network says of the time; see objectives.clock.heads.")
     regression_loss: Literal["mse", "mae"] = structural(
-        "mse", "Loss of outputs that are a number.", needs={"head": ("regression", "two_heads")}
+        "mse",
+        "Loss of outputs that are a number.",
+        needs=(
+            {"head": ("regression",)},
+            TWO_HEADS | {"hour_output": ("regression",)},
+            TWO_HEADS | {"minute_output": ("regression",)},
+        ),
     )
     n_classes: int = structural(
         720,
@@ -114,7 +120,7 @@ class ClockHyperparameters(Hyperparameters):
     coordinates: bool = structural(False, "Give each pixel its place, as two more channels.")
     augmentation: Literal["none", "light", "rotation"] = structural(
         "none",
-        "While training, move the picture a little and change its brightness and contrast; "
+        "While training, move the picture a little, change its brightness and raise its contrast; "
         "with rotation, turn it any way round too.",
     )
     conv_dropout: float = tunable(
@@ -130,18 +136,38 @@ class ClockHyperparameters(Hyperparameters):
         (), "Units of the dense layers that each part of the head has.", min_length=0, max_length=4
     )
     dropout: float = tunable(
-        0.0, "Dropout rate after each dense layer.", presence=True, shared=True, ge=0, lt=1
+        0.0,
+        "Dropout rate after each dense layer.",
+        presence=True,
+        shared=True,
+        needs=({"hidden_units": None}, {"head_units": None}),
+        ge=0,
+        lt=1,
     )
     dense_normalization: bool = structural(
         False,
         "Normalize each batch after the first dense layer, if not everywhere.",
         needs={"hidden_units": None, "batch_normalization": (False,)},
     )
+    normalization_momentum: float = structural(
+        0.99,
+        Hyperparameters.model_fields["normalization_momentum"].description or "",
+        needs=({"batch_normalization": (True,)}, {"dense_normalization": (True,)}),
+        gt=0,
+        lt=1,
+    )
     output_penalty: bool = structural(
         False,
         "Put the penalty on the kernels of the output layers too.",
-        needs={"regularizer": None},
+        needs={"regularizer": None, "regularizer_strength": None},
     )
+
+    def for_reading(self) -> ClockHyperparameters:
+        """Return this setting without what has an effect on training only.
+
+        Keras's layers that augment do so in a network that is called as a function, too.
+        """
+        return super().for_reading().model_copy(update={"augmentation": "none"})
 
     @model_validator(mode="after")
     def _check_strides(self) -> ClockHyperparameters:
@@ -278,7 +304,7 @@ def _dense(
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
         if is_normalized and is_first and i == 0:
-            x = keras.layers.BatchNormalization()(x)
+            x = layers.normalize(x, hyperparameters)
         x = layers.dropout(x, hyperparameters.dropout)
     return x
 
@@ -311,4 +337,5 @@ def _augmented(x: Any, *, turns: bool) -> Any:
         x = keras.layers.RandomRotation(0.5, fill_mode="reflect")(x)
     x = keras.layers.RandomTranslation(0.05, 0.05, fill_mode="nearest")(x)
     x = keras.layers.RandomBrightness(0.15, value_range=(0, 1))(x)
-    return keras.layers.RandomContrast(0.3, value_range=(0, 1))(x)
+    # Up only: of one number Keras takes the lower bound to be zero.
+    return keras.layers.RandomContrast((0.0, 0.3), value_range=(0, 1))(x)

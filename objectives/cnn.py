@@ -18,7 +18,11 @@ class CnnHyperparameters(Hyperparameters):
         (32, 64), "Filters of each convolution.", min_length=1, max_length=24
     )
     convs_per_block: int = structural(
-        2, "Convolutions before each pooling; the last block may have fewer.", ge=1, le=24
+        2,
+        "Convolutions before each pooling; the last block may have fewer.",
+        needs=({"pooling": ("max", "average")}, {"conv_dropout": None}, {"dropout": None}),
+        ge=1,
+        le=24,
     )
     kernel_size: int = structural(3, "Height and width of a convolution's kernel.", ge=1, le=11)
     strides: int = structural(1, "Step of a convolution, in pixels.", ge=1, le=3)
@@ -45,7 +49,13 @@ class CnnHyperparameters(Hyperparameters):
         (128,), "Units of each hidden dense layer.", min_length=0, max_length=10
     )
     dropout: float = tunable(
-        0.0, "Dropout rate after each hidden dense layer.", presence=True, shared=True, ge=0, lt=1
+        0.0,
+        "Dropout rate after each hidden dense layer.",
+        presence=True,
+        shared=True,
+        needs=({"hidden_units": None}, {"conv_dropout": (None,)}),
+        ge=0,
+        lt=1,
     )
 
     def blocks(self) -> list[tuple[int, ...]]:

@@ -11,10 +11,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 Kind = Literal["structural", "tunable", "schedule"]
-Needs = Mapping[str, tuple[Any, ...] | None]
-"""Another hyperparameter -> the values of it with which one has an effect; None for any that are
+Need = Mapping[str, tuple[Any, ...] | None]
+"""Other hyperparameters -> the values of each with which one has an effect; None for any that are
 something: not None, zero, false, "none" or an empty list."""
-ALWAYS: Needs = {}
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class HyperparameterInfo:
         levels: The values of a choice, else None.
         kind: "structural", "tunable" or "schedule".
         help: One sentence.
-        needs: What it has an effect with; with all others, where that is empty.
+        needs: What it has an effect with: one of these, in full; always, where there are none.
     """
 
     name: str
@@ -41,7 +40,7 @@ class HyperparameterInfo:
     levels: tuple[str, ...] | None
     kind: Kind
     help: str
-    needs: Needs
+    needs: tuple[Need, ...]
 
 
 def structural(
@@ -49,7 +48,7 @@ def structural(
     description: str,
     *,
     shared: bool = False,
-    needs: Needs = ALWAYS,
+    needs: Need | Sequence[Need] = (),
     **bounds: float,
 ) -> Any:
     """Declare a field whose value changes the compiled program.
@@ -58,7 +57,7 @@ def structural(
         default: The default value.
         description: One sentence.
         shared: Whether one program can hold all values that a study gives it.
-        needs: What it has an effect with.
+        needs: What it has an effect with; of several one is enough.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
     return _declare("structural", default, description, bounds, shared=shared, needs=needs)
@@ -70,7 +69,7 @@ def tunable(
     *,
     presence: bool = False,
     shared: bool = False,
-    needs: Needs = ALWAYS,
+    needs: Need | Sequence[Need] = (),
     **bounds: float,
 ) -> Any:
     """Declare a field that is a number inside the compiled program.
@@ -81,7 +80,7 @@ def tunable(
         presence: Whether zero (or "none") means that a part of the program is left out.
         shared: Whether, in a study where only some trials have that part, one program can serve
             those with it and those without.
-        needs: What it has an effect with.
+        needs: What it has an effect with; of several one is enough.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
     return _declare(
@@ -89,7 +88,9 @@ def tunable(
     )
 
 
-def schedule(default: Any, description: str, *, needs: Needs = ALWAYS, **bounds: float) -> Any:
+def schedule(
+    default: Any, description: str, *, needs: Need | Sequence[Need] = (), **bounds: float
+) -> Any:
     """Declare a field that only the training loop reads."""
     return _declare("schedule", default, description, bounds, needs=needs)
 
@@ -102,9 +103,10 @@ def _declare(
     *,
     presence: bool = False,
     shared: bool = False,
-    needs: Needs = ALWAYS,
+    needs: Need | Sequence[Need] = (),
 ) -> Any:
-    extra: dict[str, Any] = {"kind": kind, "presence": presence, "shared": shared, "needs": needs}
+    extra: dict[str, Any] = {"kind": kind, "presence": presence, "shared": shared}
+    extra["needs"] = (needs,) if isinstance(needs, Mapping) else tuple(needs)
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -123,6 +125,19 @@ def describe(name: str, field: FieldInfo) -> HyperparameterInfo:
         help=field.description or "",
         needs=_extra(field)["needs"],
     )
+
+
+def need_in_words(need: Need) -> str:
+    """Return what a hyperparameter needs, as `head is classification and ...`."""
+    return " and ".join(
+        f"{name} is {'something' if wanted is None else ' or '.join(map(str, wanted))}"
+        for name, wanted in need.items()
+    )
+
+
+def meets(value: Any, wanted: tuple[Any, ...] | None) -> bool:
+    """Tell whether a value is one of those that are wanted; see `Need`."""
+    return bool(value) and value != "none" if wanted is None else value in wanted
 
 
 def adapter(field: FieldInfo) -> TypeAdapter[Any]:

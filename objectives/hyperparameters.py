@@ -141,6 +141,14 @@ class Hyperparameters(pydantic.BaseModel):
     batch_normalization: bool = structural(
         False, "Normalize each batch between a hidden layer and its activation."
     )
+    normalization_momentum: float = structural(
+        0.99,
+        "Share of its past that a normalization's mean keeps at each step; a search of few steps "
+        "wants less, such as 0.9, or its networks are judged by what they began with.",
+        needs={"batch_normalization": (True,)},
+        gt=0,
+        lt=1,
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -244,6 +252,10 @@ class Hyperparameters(pydantic.BaseModel):
         names = {"learning_rate"} | OPTIMIZER_SETTINGS[self.optimizer]
         values = {name: getattr(self, name) for name in sorted(names)}
         return {name: value for name, value in values.items() if value is not None}
+
+    def for_reading(self) -> Self:
+        """Return this setting without what has an effect on training only."""
+        return self.model_copy(update={"regularizer": "none"})
 
     def numbers(self, names: Sequence[str]) -> dict[str, float]:
         """Return the values of some hyperparameters that are numbers."""

@@ -25,8 +25,14 @@ def hidden_kernel(hyperparameters: Hyperparameters) -> dict[str, Any]:
 def activate(x: Any, hyperparameters: Hyperparameters) -> Any:
     """Apply the activation, after batch normalization where it is asked for."""
     if hyperparameters.batch_normalization:
-        x = keras.layers.BatchNormalization()(x)
+        x = normalize(x, hyperparameters)
     return keras.layers.Activation(hyperparameters.activation)(x)
+
+
+def normalize(x: Any, hyperparameters: Hyperparameters) -> Any:
+    """Normalize each batch."""
+    momentum = hyperparameters.normalization_momentum
+    return keras.layers.BatchNormalization(momentum=momentum)(x)
 
 
 def dropout(x: Any, rate: float) -> Any:

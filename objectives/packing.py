@@ -308,7 +308,7 @@ class Pack:
             parameter_count=trial.parameter_count,
             stopped=course.stopped,
             weights=kept,
-            _build=lambda: _compiled_without_penalty(objective, hyperparameters, data),
+            _build=lambda: _compiled_for_reading(objective, hyperparameters, data),
         )
 
 
@@ -332,10 +332,10 @@ def _build_empty(
         return thread.submit(build).result()
 
 
-def _compiled_without_penalty(
+def _compiled_for_reading(
     objective: Objective, hyperparameters: Hyperparameters, data: Dataset
 ) -> keras.Model:
-    plain = hyperparameters.model_copy(update={"regularizer": "none"})
+    plain = hyperparameters.for_reading()
     # Weights come from elsewhere, so none are drawn; whoever builds the network anew draws some.
     network = _build(objective, plain.model_copy(update={"initializer": "zeros"}), data)
     drawing = _build_empty(objective, plain, data)

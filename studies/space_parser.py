@@ -18,6 +18,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from objectives import HyperparameterInfo, Hyperparameters
+from objectives.fields import Need, meets, need_in_words
 from objectives.naming import unknown_name
 from studies.space import DefinitionError, Factor, Scalar, Space, same
 
@@ -248,17 +249,25 @@ def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
     for factor in space.factors.values():
         names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
         for name in sorted(names & infos.keys()):
-            for other, wanted in infos[name].needs.items():
-                # Where a factor is conditional, it has an effect only under its own conditions.
-                values = factor.when.get(other) or space.possible_values(other)
-                if any(bool(v) and v != "none" if wanted is None else v in wanted for v in values):
-                    continue
-                rule = "something" if wanted is None else " or ".join(map(str, wanted))
+            needs = infos[name].needs
+            # Where a factor is conditional, it has an effect only under its own conditions.
+            values = {
+                other: factor.when.get(other) or space.possible_values(other)
+                for need in needs
+                for other in need
+            }
+            if needs and not any(_is_met(need, values) for need in needs):
+                rule = "; or where ".join(map(need_in_words, needs))
+                received = [f"{k}={' or '.join(map(str, found))}" for k, found in values.items()]
                 raise DefinitionError(
                     f"space.{factor.name}",
-                    f"Expected {name} to have an effect, which it has where {other} is {rule}. "
-                    f"Received: {other}={', '.join(map(str, values))}. Change that, or fix {name}.",
+                    f"Expected {name} to have an effect, which it has where {rule}. "
+                    f"Received: {', '.join(received)}. Change that, or fix {name}.",
                 )
+
+
+def _is_met(need: Need, values: Mapping[str, list[Any]]) -> bool:
+    return all(any(meets(v, wanted) for v in values[other]) for other, wanted in need.items())
 
 
 def _check_keys(key: str, line: Mapping[str, Any], known: set[str]) -> None:

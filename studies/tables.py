@@ -14,6 +14,7 @@ from rich.text import Text
 
 import objectives
 from objectives import HyperparameterInfo
+from objectives.fields import need_in_words
 from storage import TrialStorage, overview
 from studies import designs
 from studies.create import DEFINITION_KEY, open_study
@@ -113,11 +114,8 @@ def hyperparameter_table(name: str) -> Table:
     table = _table(f"Hyperparameters of {name}", "name", "values, default, meaning")
     for info in objectives.get(name).hyperparameters.describe():
         default = "" if info.default is None else f"; default {_cell(info.default) or 'none'}"
-        needs = [
-            f"Needs {other}" + ("." if wanted is None else f" {' or '.join(map(str, wanted))}.")
-            for other, wanted in info.needs.items()
-        ]
-        meaning = " ".join([info.help, *needs, f"({info.kind})"])
+        needs = "; or where ".join(map(need_in_words, info.needs))
+        meaning = f"{info.help} " + (f"Used where {needs}. " if needs else "") + f"({info.kind})"
         text = Text.assemble((_values(info), "bold"), f"{default}\n{meaning}")
         table.add_row(info.name, text)
     return table

@@ -72,6 +72,31 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "search.enqueue[0].dropout",
         "epochs=1 or 2 beside it",
     ),
+    "no effect of an alternative": (
+        table(
+            objective="clock",
+            dataset="clock",
+            fixed={"head": "two_heads"},
+            space={"regression_loss": ["mse", "mae"]},
+        ),
+        "space.regression_loss",
+        "or where head is two_heads and minute_output is regression. Received: head=two_heads, "
+        "hour_output=class, minute_output=class",
+    ),
+    "no layer to drop units of": (
+        table(
+            objective="cnn",
+            fixed={"hidden_units": [], "conv_dropout": 0.1},
+            space={"dropout": [0.1, 0.2]},
+        ),
+        "space.dropout",
+        "where hidden_units is something; or where conv_dropout is None",
+    ),
+    "the loss of clocks": (
+        table(objective="clock", dataset="clock", metric="val_loss", space={"gamma": [1.0, 2.0]}),
+        "metric",
+        "one of val_common_sense_error",
+    ),
     "a level between the ends": (
         table(
             objective="clock",
