@@ -236,12 +236,8 @@ def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:
         assert done.returncode == 0
         text = " ".join(done.stdout.split())
         for info in objectives.get(name).hyperparameters.describe():
-            for word in (
-                info.name,
-                info.kind,
-                *(info.levels or ()),
-                *(n for need in info.needs for n in need),
-            ):
+            needed = [name for need in info.needs for name in need]
+            for word in (info.name, info.kind, *(info.levels or ()), *needed):
                 assert word in text
         assert max(map(len, done.stdout.splitlines())) <= 80
 

@@ -88,6 +88,13 @@ def test_a_layer_is_normalized_once() -> None:
     assert len(layers_of(normalization, dense_normalization=True, hidden_units=[8, 8])) == 1
 
 
+def test_a_normalization_keeps_as_much_of_its_past_as_it_is_told() -> None:
+    normalization = keras.layers.BatchNormalization
+    for where in ("batch_normalization", "dense_normalization"):
+        setting = {where: True, "normalization_momentum": 0.9}
+        assert {layer.momentum for layer in layers_of(normalization, **setting)} == {0.9}
+
+
 def test_a_vectors_outputs_can_have_layers_of_their_own_and_those_of_classes_belong_together() -> (
     None
 ):
@@ -137,6 +144,8 @@ def test_augmented_pictures_are_moved_or_turned_each_in_its_own_way_and_never_mi
     assert (turned("none", training=True)[0] == 0).all()
     assert (turned("rotation", training=False)[0] == 0).all()
     found, rows = turned("light", training=True)
+    spreads = rows.std(axis=1) / picture.std()
+    assert spreads.max() > 1.1  # contrast is raised
     assert np.isin(found, (350, 0, 10)).all()
     assert len(np.unique(rows, axis=0)) == len(rows)
     found, _ = turned("rotation", training=True)
@@ -192,6 +201,9 @@ def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
     result = run(data, **SMALL | {"convs_per_pattern": 2} | setting, epochs=2, batch_size=24)
     assert result.stopped == "finished"
     network = result.model()
+    # Called as a function, layers that augment would do so.
+    twice = [keras.ops.convert_to_numpy(network(data.x_train)) for _ in range(2)]
+    np.testing.assert_array_equal(*twice)
     network.save(tmp_path / "network.keras")
     with zipfile.ZipFile(tmp_path / "network.keras") as archive:
         config = archive.read("config.json").decode()

@@ -392,7 +392,7 @@ def test_a_line_that_is_missing_is_named() -> None:
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"study\.toml: Expected TOML\. Received: "):
+    with pytest.raises(DefinitionError, match=r"study\.toml: Expected TOML in UTF-8\. Received: "):
         written(tmp_path, "name = ")
 
 
