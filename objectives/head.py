@@ -25,8 +25,11 @@ class Head(Protocol):
 
         Args:
             y: Labels, (n,), integers.
-            outputs: The network's output, (n, units).
+            outputs: The network's output, (n, units), before a softmax if it has one.
         """
+
+    def scores(self, outputs: Any) -> Any:
+        """Return what `loss` and `predict` take, of the output of a stock network."""
 
     def predict(self, outputs: Any) -> Any:
         """Return the label that the network finds likeliest for each picture, (n,)."""

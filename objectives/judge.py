@@ -18,7 +18,7 @@ def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array)
     """
     found = []
     for rows in evaluation_batches(x.shape, 1):
-        outputs = network(x[rows], training=False)
+        outputs = head.scores(network(x[rows], training=False))
         found.append(keras.ops.convert_to_numpy(loss_and_prediction(head, y[rows], outputs)))
     return np.concatenate(found)[: len(x)]
 

@@ -110,7 +110,7 @@ class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
 def create(
     network: keras.Model, activations: Sequence[str], numbers: Sequence[str] = ()
 ) -> keras.Model:
-    """Make the twin of a functional network of stock layers.
+    """Make the twin of a functional network of stock layers, without a softmax at its end.
 
     Args:
         network: A network with all layers and penalties that another one may have.
@@ -131,6 +131,8 @@ def create(
         ):
             return TunableActivation(functions, name=layer.name)
         clone = _with_tunable_penalty(layer)
+        if layer is last and getattr(layer, "activation", None) is keras.activations.softmax:
+            clone.activation = keras.activations.linear  # heads take the scores
         for name in numbers if layer is last else ():
             clone.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
         return clone

@@ -315,6 +315,14 @@ def test_loss_that_is_no_number_ends_a_trial_without_a_value() -> None:
     assert result.parameter_count == 64 * 16 + 16 + 170
 
 
+def test_a_network_that_is_surely_wrong_learns_on_every_backend() -> None:
+    """Of probabilities Keras on JAX cuts off those below 1e-7, and with them the gradient."""
+    wide = {"learning_rate": 0.01, "initializer": "random_normal", "initializer_spread": 2.0}
+    loss = run(MLP.hyperparameters(**SMALL | wide | {"epochs": 12})).history["loss"]
+    assert loss[0] > 20  # more than -log(1e-7), which is 16.1
+    assert loss[-1] < 6
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX trains many: test_packing.py")
 def test_tensorflow_trains_one_trial_at_a_time() -> None:
     pack = Pack(MLP, DIGITS, ProgramCache())
