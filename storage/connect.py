@@ -31,6 +31,15 @@ from storage.trial_rows import TRIALS
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
+# Of a PostgreSQL server that vanishes, the system would tell after two hours: in seconds, but for
+# the last, in milliseconds.
+LIVELINESS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
@@ -236,7 +245,13 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
         # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
         given = parsed.query.get("options", "")
         own = f"{given if isinstance(given, str) else ' '.join(given)} -c timezone=utc"
-        options = {"pool_pre_ping": True, "connect_args": {"options": own.strip()}}
+        options = {
+            "pool_pre_ping": True,
+            "connect_args": {
+                **{key: value for key, value in LIVELINESS.items() if key not in parsed.query},
+                "options": own.strip(),
+            },
+        }
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
             return _open(parsed, options, waiting=waiting, writes=writes)

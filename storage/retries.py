@@ -7,7 +7,8 @@ again as a new trial, each naming the other. Optuna's own attributes `failed_tri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy
@@ -26,7 +27,6 @@ from storage.trial_rows import (
     attr_rows,
     count_trials,
     fail_trials,
-    in_state,
     insert_trials,
     lock_study,
     lock_trial,
@@ -64,32 +64,30 @@ def requeue(
         return _requeue(connection, study_id, trial._trial_id, reason, lost=lost)
 
 
-def requeue_stale(storage: TrialStorage, study_id: int, grace: float) -> list[int]:
+def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: float) -> list[int]:
     """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
 
     One that has lost its worker more than `MAX_RETRIES` times ends without a retry.
 
     Args:
         storage: The storage.
-        study_id: The study to look through.
+        study_ids: The studies to look through; those that are gone have no trials.
         grace: Seconds without a heartbeat after which a worker counts as lost.
 
     Returns:
         The numbers of the trials that were lost.
-
-    Raises:
-        KeyError: The study was deleted.
     """
     with storage.reading() as connection:
-        if not _stale(connection, study_id, grace):
-            return []
-    with storage.transaction() as connection:
-        lock_study(connection, study_id)  # of two workers that look, one finds
-        stale = _stale(connection, study_id, grace)
-        for trial_id in stale:
-            reason = f"its worker was lost: no heartbeat for {grace:g} s"
-            _requeue(connection, study_id, trial_id, reason, lost=True)
-    return list(stale.values())
+        concerned = {study_id for study_id, _, _ in _stale(connection, study_ids, grace)}
+    lost: list[int] = []
+    for study_id in sorted(concerned):
+        with suppress(KeyError), storage.transaction() as connection:  # deleted meanwhile
+            lock_study(connection, study_id)  # of two workers that look, one finds
+            for _, trial_id, number in _stale(connection, [study_id], grace):
+                reason = f"its worker was lost: no heartbeat for {grace:g} s"
+                _requeue(connection, study_id, trial_id, reason, lost=True)
+                lost.append(number)
+    return lost
 
 
 def _study_of(connection: Connection, trial_id: int) -> int:
@@ -103,19 +101,22 @@ def _study_of(connection: Connection, trial_id: int) -> int:
     return int(study_id)
 
 
-def _stale(connection: Connection, study_id: int, grace: float) -> dict[int, int]:
-    """Return the ids and numbers of the RUNNING trials silent for more than `grace` seconds."""
+def _stale(
+    connection: Connection, study_ids: Collection[int], grace: float
+) -> list[tuple[int, int, int]]:
+    """Return study, id and number of the RUNNING trials silent for more than `grace` seconds."""
+    columns = TRIALS.c.study_id, TRIALS.c.trial_id, TRIALS.c.number, HEARTBEATS.c.heartbeat
     beats = connection.execute(
-        select(TRIALS.c.trial_id, TRIALS.c.number, HEARTBEATS.c.heartbeat, func.current_timestamp())
+        select(*columns, func.current_timestamp())
         .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
-        .where(in_state(study_id, TrialState.RUNNING))
+        .where(TRIALS.c.study_id.in_(study_ids), TRIALS.c.state == TrialState.RUNNING)
         .order_by(TRIALS.c.trial_id)  # as whoever locks several of them does
     )
-    return {
-        trial_id: number
-        for trial_id, number, heartbeat, now in beats
+    return [
+        (study_id, trial_id, number)
+        for study_id, trial_id, number, heartbeat, now in beats
         if (now.replace(tzinfo=None) - heartbeat).total_seconds() > grace
-    }
+    ]
 
 
 def _requeue(

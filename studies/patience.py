@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 FIRST_PAUSE = 0.5  # seconds; doubled at each attempt
 LONGEST_PAUSE = 30.0  # seconds
 POLL = 0.2  # seconds between two looks at whether the worker was told to stop
 PATIENCE = 600.0  # seconds in all: a restart of a server, not its end
-AWAY = (OperationalError, InterfaceError, StorageInternalError)  # what is raised of one
+AWAY = (OperationalError, InterfaceError, InternalError, StorageInternalError)  # raised of one
+READ_ONLY = "25006"  # SQLSTATE of a server that another has taken over from
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -54,4 +55,6 @@ def _sleep(seconds: float, stopping: Callable[[], bool]) -> None:
 
 def _is_passing(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, InternalError):
+        return getattr(cause.orig, "sqlstate", None) == READ_ONLY
     return isinstance(cause, OperationalError | InterfaceError)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from storage import (
@@ -43,8 +43,9 @@ class Pulse:
         self._grace = grace
         self._trial_ids: list[int] = []
         self._last_beat = time.time()  # not monotonic: it must count while a laptop sleeps
-        self._lenient_until = 0.0
-        self._watched: set[int] = set()
+        # The others' heartbeats may be old as well, as after an outage that ends now.
+        self._lenient_until = self._last_beat + grace
+        self._watched: frozenset[int] = frozenset()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -63,9 +64,9 @@ class Pulse:
         except Exception as error:  # must not hide why the worker ends
             logger.warning("the worker is still listed: %s", type(error).__name__)
 
-    def watch(self, study_id: int) -> None:
-        """Look after the trials of this study from now on."""
-        self._watched.add(study_id)
+    def watch(self, study_ids: Collection[int]) -> None:
+        """Look after the trials of these studies, and of no others, from now on."""
+        self._watched = frozenset(study_ids)
 
     def begin(self, study_name: str, trials: Mapping[int, int], device: str) -> None:
         """Say what the worker does from now on, and beat for its trials.
@@ -102,18 +103,14 @@ class Pulse:
             beat(self._storage, trial_ids)
         record_worker(self._storage, self._worker)
         now = time.time()
-        if now - self._last_beat > self._grace:
+        # The last beat of others may be an interval before this one's, and their next one after it.
+        long = max(1.5 * self._interval, self._grace - 2 * self._interval)
+        if now - self._last_beat > long:
             # The database, or this machine, was away: the others' heartbeats are old as well, and
             # they get the time to beat again.
             self._lenient_until = now + self._grace
         self._last_beat = now
         if now < self._lenient_until:
             return
-        for study_id in list(self._watched):
-            try:
-                lost = requeue_stale(self._storage, study_id, self._grace)
-            except KeyError:
-                self._watched.discard(study_id)  # the study was deleted
-                continue
-            for number in lost:
-                logger.warning("trial %d has lost its worker", number)
+        for number in requeue_stale(self._storage, list(self._watched), self._grace):
+            logger.warning("trial %d has lost its worker", number)

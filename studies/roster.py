@@ -114,10 +114,13 @@ class Roster:
         if evaluation is not None:
             self._storage.forget(evaluation.study._study_id)
 
+    def study_ids(self) -> list[int]:
+        """Return the ids of the studies that are open."""
+        return [evaluation.study._study_id for evaluation in self._evaluations.values()]
+
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""
-        known = self._evaluations.values()
-        return any(self._is_open(evaluation.study._study_id) for evaluation in known)
+        return any(map(self._is_open, self.study_ids()))
 
     def _is_open(self, study_id: int) -> bool:
         try:

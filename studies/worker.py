@@ -172,7 +172,7 @@ class _Loop:
             try:
                 evaluation = self._roster.open(name)
                 study_id = evaluation.study._study_id
-                self._pulse.watch(study_id)
+                self._pulse.watch(self._roster.study_ids())
                 if not is_claimable(self._storage, study_id):
                     continue
                 self._prepare(evaluation)

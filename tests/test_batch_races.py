@@ -55,7 +55,7 @@ def meddle(rank: int, url: str, study_id: int) -> set[int]:
     running = storage.get_all_trials(study_id, states=[TrialState.RUNNING])
     meet()
     if rank == 0:
-        requeue_stale(storage, study_id, grace=-1)
+        requeue_stale(storage, [study_id], grace=-1)
         return set()
     with storage.batch(study_id, others=False) as batch:
         for trial in running[:: 1 if rank % 2 else -1]:

@@ -272,6 +272,19 @@ def test_a_database_that_optuna_made_gets_what_is_missing(storage_url: str) -> N
     assert [study.study_name for study in storage.get_all_studies()] == ["s"]
 
 
+def test_a_server_that_vanishes_is_noticed_within_a_minute(postgres_url: str) -> None:
+    given = f"{postgres_url}&connect_timeout=3"
+    storage = create_storage(given)
+    with storage.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        found = {option.keyword: option.val for option in driver.pgconn.info if option.val}
+    storage.engine.dispose()
+    assert found[b"tcp_user_timeout"] == b"60000"
+    assert found[b"keepalives_idle"] == b"30"
+    assert found[b"connect_timeout"] == b"3"  # as the URL says
+    assert b"timezone=utc" in found[b"options"]
+
+
 def test_no_id_of_a_deleted_study_is_given_out_again(storage: TrialStorage) -> None:
     ids = []
     for _ in range(2):

@@ -173,9 +173,9 @@ def test_ten_thousand_points_are_queued_in_few_statements(storage: TrialStorage)
 def test_a_claimed_trial_is_found_lost_though_its_worker_never_beat(storage: TrialStorage) -> None:
     study_id = new_study(storage, adaptive(2), n=1)
     claim(storage, study_id, 2)  # one waited, one is created
-    assert requeue_stale(storage, study_id, grace=60) == []
+    assert requeue_stale(storage, [study_id], grace=60) == []
     silence(storage)
-    assert requeue_stale(storage, study_id, grace=60) == [0, 1]
+    assert requeue_stale(storage, [study_id], grace=60) == [0, 1]
     assert states(storage, study_id) == ["FAIL", "FAIL", "WAITING", "WAITING"]
 
 
@@ -184,7 +184,7 @@ def test_a_trial_whose_worker_beats_is_not_lost(storage: TrialStorage) -> None:
     kept, _ = claim(storage, study_id, 2)
     silence(storage)
     beat(storage, [kept._trial_id])
-    assert requeue_stale(storage, study_id, grace=60) == [1]
+    assert requeue_stale(storage, [study_id], grace=60) == [1]
 
 
 def test_a_running_trial_without_heartbeat_is_never_touched(storage: TrialStorage) -> None:
@@ -192,7 +192,7 @@ def test_a_running_trial_without_heartbeat_is_never_touched(storage: TrialStorag
     name = storage.get_study_name_from_id(study_id)
     optuna.load_study(study_name=name, storage=storage).ask()
     assert not is_running(storage, study_id)
-    assert requeue_stale(storage, study_id, grace=-1) == []
+    assert requeue_stale(storage, [study_id], grace=-1) == []
     assert states(storage, study_id) == ["RUNNING"]
 
 
@@ -254,7 +254,7 @@ def test_a_trial_that_loses_its_worker_each_time_ends_some_day(storage: TrialSto
     for _ in range(MAX_RETRIES + 1):
         (trial,) = claim(storage, study_id)
         silence(storage)
-        assert requeue_stale(storage, study_id, grace=60) == [trial.number]
+        assert requeue_stale(storage, [study_id], grace=60) == [trial.number]
     assert claim(storage, study_id) == []
     *_, last = storage.get_all_trials(study_id)
     assert last.state is TrialState.FAIL

@@ -388,8 +388,11 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
     with storage.transaction() as connection:
         connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
     pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
-    pulse.watch(study._study_id)
-    pulse._last_beat -= 1000  # this machine slept, or the database was away
+    pulse.watch([study._study_id, 99])  # the other one is gone
+    pulse._beat()  # new here: it may be that an outage ends now
+    assert states(study) == {"RUNNING": 3}
+    pulse._lenient_until = 0.0
+    pulse._last_beat -= 45  # less than the grace, but others have beaten before
     pulse._beat()
     assert states(study) == {"RUNNING": 3}
     pulse._lenient_until = 0.0  # the time is over, and they are still silent

@@ -89,7 +89,7 @@ def test_sqlite_works_no_more_for_a_claim_when_there_are_thousands_of_trials(
             beat(worker, [trial._trial_id])
             assert is_claimable(worker, study_id)
             assert is_running(worker, study_id)
-            assert requeue_stale(worker, study_id, grace=60) == []
+            assert requeue_stale(worker, [study_id], grace=60) == []
             end(worker, trial)
         counts.append(len(steps))
     assert 0 < counts[1] < 1.1 * counts[0]
