@@ -14,6 +14,7 @@ from storage.artifacts import (
 )
 from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
+from storage.deletion import remove_study
 from storage.overview import Overview, overview, study_attributes
 from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.retries import requeue, requeue_stale
@@ -57,6 +58,7 @@ __all__ = [
     "read_artifact",
     "record_attributes",
     "record_worker",
+    "remove_study",
     "requeue",
     "requeue_stale",
     "study_attributes",

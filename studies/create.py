@@ -21,9 +21,9 @@ from storage import (
     TrialStorage,
     artifact_store,
     create_storage,
-    delete_artifacts,
     enqueue,
     get_budget,
+    remove_study,
 )
 from studies import designs
 from studies.checkpoints import remove_checkpoints
@@ -178,14 +178,12 @@ def delete_study(name: str, storage: TrialStorage) -> None:
         KeyError: There is no such study.
     """
     study = open_study(name, storage)
-    folder = study.user_attrs.get(ARTIFACTS_KEY)
-    if folder is not None and Path(folder).is_dir():
-        store = artifact_store(folder)
-        # Whatever their state: a worker may be lost between keeping a network and its trial's end.
-        for trial in study.get_trials(deepcopy=False):
-            delete_artifacts(storage, store, trial)
-        remove_checkpoints(Path(folder), study.user_attrs[CREATED_KEY])
-    optuna.delete_study(study_name=name, storage=storage)
+    attributes = study.user_attrs
+    folder = Path(attributes.get(ARTIFACTS_KEY, ""))
+    is_here = ARTIFACTS_KEY in attributes and folder.is_dir()
+    remove_study(storage, study._study_id, artifact_store(folder) if is_here else None)
+    if is_here:
+        remove_checkpoints(folder, attributes[CREATED_KEY])
 
 
 def installed_versions() -> dict[str, str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
+from queues import traffic
+from small_studies import RANDOM, table
 
 from storage import (
     TrialStorage,
@@ -326,3 +331,47 @@ def test_the_definition_is_json_in_the_database(create: Callable[..., optuna.Stu
     stored = create(GRID).user_attrs["definition"]
     assert json.loads(json.dumps(stored)) == stored
     assert StudyDefinition.model_validate(stored) == define(GRID)
+
+
+def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
+    storage: TrialStorage, storage_url: str, tmp_path: Path
+) -> None:
+    keep, gone = (
+        create_study(parse_definition(table(name=name)), storage, artifacts=tmp_path)
+        for name in ("keep", "gone")
+    )
+    counts = []
+    for n in (2, 20):
+        study_id = create_study(
+            parse_definition(table(name=f"{n}", search=RANDOM | {"n_trials": 99})),
+            storage,
+            artifacts=tmp_path,
+        )._study_id
+        for trial in claim(storage, study_id, n):
+            storage.set_trial_user_attr(trial._trial_id, "a", 1)
+        with traffic(storage) as sent:
+            delete_study(f"{n}", storage)
+        counts.append(len(sent.statements))
+    assert counts[0] == counts[1] < 40
+    (trial,) = claim(storage, gone._study_id)
+    claim(storage, keep._study_id)
+    other = create_storage(storage_url)
+
+    def add(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """As a worker does meanwhile; on SQLite, which lets nobody in, before."""
+        if "DELETE FROM trial_params" in statement and storage.engine.dialect.name != "sqlite":
+            thread.start()
+
+    thread = Thread(target=_add, args=(other, trial._trial_id))
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", add)
+    delete_study("gone", storage)
+    if thread.ident is not None:
+        thread.join(timeout=60)
+    names = optuna.get_all_study_names(create_storage(storage_url))
+    assert names == ["keep"]
+    assert len(create_storage(storage_url).get_all_trials(keep._study_id)) == 1
+
+
+def _add(storage: TrialStorage, trial_id: int) -> None:
+    with contextlib.suppress(Exception):  # it finds the trial gone
+        storage.set_trial_user_attr(trial_id, "late", 1)
