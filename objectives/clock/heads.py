@@ -201,8 +201,8 @@ class VonMises:
     """A hand's direction with how sure the network is: the likelihood of a von Mises distribution.
 
     Its outputs are a vector: of its direction, with a concentration that grows with its length, at
-    first in proportion and then with the square. With the square alone nothing would pull a short
-    vector anywhere, and every network begins with short ones. The distribution is normalized over
+    first in proportion and then with the square. With the square alone nearly nothing would pull a
+    short vector, and every network begins with short ones. The distribution is normalized over
     the minutes.
 
     Attributes:
