@@ -21,6 +21,10 @@ def written(folder: Path, text: str) -> StudyDefinition:
     return load_definition(file)
 
 
+MOMENTUM_OF_SGD = {
+    "optimizer": ["sgd", "adam"],
+    "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
+}
 SGD_ONLY = {"optimizer": ["sgd"]}
 SGD = {"levels": ["sgd"], "when": {"activation": ["relu"]}}
 RELU = {"levels": ["relu"], "when": {"optimizer": ["sgd"]}}
@@ -41,10 +45,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "queued without its condition": (
         table(
             search=RANDOM | {"enqueue": [{"momentum": 0.9}]},
-            space={
-                "optimizer": ["sgd", "adam"],
-                "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
-            },
+            space=MOMENTUM_OF_SGD,
         ),
         "search.enqueue[0].momentum",
         "optimizer=sgd beside it, without which there is no momentum. "
@@ -53,10 +54,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "queued against its condition": (
         table(
             search=RANDOM | {"enqueue": [{"momentum": 0.9, "optimizer": "adam"}]},
-            space={
-                "optimizer": ["sgd", "adam"],
-                "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
-            },
+            space=MOMENTUM_OF_SGD,
         ),
         "search.enqueue[0].momentum",
         "Received: optimizer=adam",

@@ -37,7 +37,7 @@ def test_what_a_hyperparameter_needs_are_values_that_others_can_have(
     for field in hyperparameters.describe():
         for other, wanted in (item for need in field.needs for item in need.items()):
             for value in wanted or (hyperparameters.model_fields[other].default,):
-                hyperparameters.check(other, value)
+                assert hyperparameters.check(other, value) == value
 
 
 @pytest.mark.parametrize("hyperparameters", ALL)
