@@ -45,7 +45,7 @@ from storage.trial_rows import (
 )
 
 BUDGET_KEY = "budget"  # user attributes of the study
-BEGUN_KEY = "begun_at"  # by the database's clock, in UTC; of a study with a timeout
+BEGUN_KEY = "begun_at"  # by the database's clock, in UTC
 WINDOW = 64  # waiting trials, at the least, that a claim looks through for those that agree
 DIGITS = 12  # in which two floats that are one level agree
 
@@ -141,8 +141,7 @@ def claim(
         if _is_over(connection, study_id, budget):
             _cancel_waiting(connection, study_id, "the study's timeout was over")
             return []
-        if budget.timeout is not None:
-            _record_begin(connection, study_id)
+        _record_begin(connection, study_id)
         ids = _take_waiting(connection, study_id, n, together, like)
         if budget.adaptive and len(ids) < n:
             ids += _create(connection, study_id, n - len(ids), budget)
@@ -263,7 +262,7 @@ def _is_over(connection: Connection, study_id: int, budget: Budget) -> bool:
 
 
 def _record_begin(connection: Connection, study_id: int) -> None:
-    """Note the first claim of a study that has a timeout."""
+    """Note the first claim of a study, from which a timeout counts that may be set later."""
     if _attribute(connection, study_id, BEGUN_KEY) is None:
         lock_study(connection, study_id)  # of two first claims, one notes it
         if _attribute(connection, study_id, BEGUN_KEY) is None:

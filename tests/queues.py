@@ -148,7 +148,6 @@ def rows(storage: TrialStorage) -> dict[str, list[tuple[Any, ...]]]:
                 c for c in table.c if not c.name.startswith("datetime") and c.name != "study_id"
             ]
             columns = [c for c in columns if not c.primary_key or table is TRIALS]
-            found[table.name] = sorted(
-                (tuple(row) for row in connection.execute(sqlalchemy.select(*columns))), key=repr
-            )
+            rows = (tuple(row) for row in connection.execute(sqlalchemy.select(*columns)))
+            found[table.name] = sorted((row for row in rows if BEGUN_KEY not in row), key=repr)
     return found

@@ -104,7 +104,8 @@ def test_a_new_budget_is_obeyed_by_the_next_claim(storage: TrialStorage) -> None
 
 
 def test_claimed_trials_are_read_in_the_statements_of_one(storage: TrialStorage) -> None:
-    study_id = new_study(storage, n=65)
+    study_id = new_study(storage, n=66)
+    claim(storage, study_id)  # the first one notes when the study has begun
     with traffic(storage) as one:
         claim(storage, study_id)
     with traffic(storage) as many:
