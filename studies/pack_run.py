@@ -120,21 +120,28 @@ class PackRun:
         if claimed:  # from now on they are alive, however long a sampler thinks
             self._beat({trial_id: trial.number for trial_id, trial in self._open.items()})
         try:
-            self._choose(claimed, like)
+            ready = self._choose(claimed, like)
         except AWAY:
             raise
         except Exception as error:
             # As where a sampler has met numbers that it cannot compute with.
-            if not self._evaluation.is_there():
+            if not claimed or not self._evaluation.is_there():
                 raise
-            if len(claimed) > 1:
-                for trial in claimed:
-                    self._prepare([trial], like)
-            for trial in claimed if len(claimed) == 1 else ():
-                told = describe_error(error)
-                self._tell([failure(trial, TrialError(**told))])
+            if len(claimed) == 1:
+                self._tell([failure(claimed[0], TrialError(**describe_error(error)))])
+                return
+            for trial in claimed:
+                self._prepare([trial], like)
+            return
+        self._waiting += [one for one in ready if isinstance(one, Lane)]
+        self._tell([one for one in ready if isinstance(one, Ending)])
+        left = {one.claimed.number for one in ready}
+        for trial in claimed:
+            if trial.number not in left:
+                self._end(trial, Outcome.LOST)
 
-    def _choose(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
+    def _choose(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> list[Lane | Ending]:
+        """Return what claimed trials are to train, or how they end; not those that others have."""
         evaluation, definition = self._evaluation, self._evaluation.definition
         # A design's points are chosen; only a sampler looks at what others have.
         with evaluation.batch(others=not definition.search.design) as lost:
@@ -149,13 +156,7 @@ class PackRun:
             ready = [
                 _lane_or_ending(evaluation, by_number[one.trial.number], one) for one in prepared
             ]
-        ready = [one for one in ready if one.claimed._trial_id not in lost]
-        self._waiting += [one for one in ready if isinstance(one, Lane)]
-        self._tell([one for one in ready if isinstance(one, Ending)])
-        left = {one.claimed.number for one in ready}
-        for trial in claimed:
-            if trial.number not in left:
-                self._end(trial, Outcome.LOST)
+        return [one for one in ready if one.claimed._trial_id not in lost]
 
     def _fill(self) -> None:
         """Give free places to trials that wait; claim more of those that train, if none does."""
