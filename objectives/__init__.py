@@ -1,6 +1,6 @@
 """How one trial is evaluated: networks, data sets, training. Importing this loads no Keras."""
 
-from objectives.datasets import DataOptions
+from objectives.data.datasets import DataOptions
 from objectives.fields import HyperparameterInfo
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective, get, names

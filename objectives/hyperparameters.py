@@ -17,8 +17,8 @@ from annotated_types import Ge, Le
 from pydantic import BeforeValidator, model_validator
 
 from objectives import fields
+from objectives.errors import unknown_name
 from objectives.fields import HyperparameterInfo, schedule, structural, tunable
-from objectives.naming import unknown_name
 
 OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
     "sgd": frozenset({"momentum", "nesterov"}),

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from objectives import clock_reader, cnn, mlp
-from objectives.clock.measure import METRICS as CLOCK_METRICS
+from objectives.clock import network as clock_reader
+from objectives.clock.metrics import METRICS as CLOCK_METRICS
+from objectives.errors import unknown_name
 from objectives.head import Direction, Head
 from objectives.hyperparameters import Hyperparameters
-from objectives.naming import unknown_name
+from objectives.networks import cnn, mlp
 
 if TYPE_CHECKING:
     import keras
@@ -27,8 +28,8 @@ class Objective:
         cpu_backend: The Keras backend that trains it fastest on a CPU.
         build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
             dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
-            Only kernels begin at random: `objectives.first_weights` draws them for a trial, from
-            the distribution of each layer's `kernel_initializer`.
+            Only kernels begin at random: `objectives.training.initial_weights` draws them for a
+            trial, from the distribution of each layer's `kernel_initializer`.
         head: Takes the settings and the numbers of `head_numbers`, each a float or a variable;
             returns what the network's output means.
         metrics: What a study can optimize, and in which direction; the first is the default.
@@ -56,7 +57,7 @@ class Objective:
 
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
-    from objectives.classification import Classification
+    from objectives.networks.classification import Classification
 
     return Classification()
 

@@ -16,8 +16,8 @@ from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
 from storage.deletion import remove_study
 from storage.overview import Overview, overview, study_attributes
-from storage.registry import Worker, forget_worker, record_worker, workers_seen
 from storage.retries import requeue, requeue_stale
+from storage.rows import Point, first_attempt
 from storage.trial_queue import (
     Budget,
     beat,
@@ -29,7 +29,7 @@ from storage.trial_queue import (
     is_running,
     record_attributes,
 )
-from storage.trial_rows import Point, first_attempt
+from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
     "Batch",

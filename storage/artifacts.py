@@ -25,7 +25,7 @@ from sqlalchemy import select
 
 from storage.batch import ENDED
 from storage.connect import TrialStorage
-from storage.trial_rows import SYSTEM_ATTRS, TRIALS, VALUES
+from storage.rows import SYSTEM_ATTRS, TRIALS, VALUES
 
 PREFIX = "artifacts:"  # of the system attributes that name a trial's files, as Optuna writes them
 DEFAULT_MIME_TYPE = "application/octet-stream"

@@ -16,12 +16,12 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from storage.batch_rows import Changes, StudyChanges, write_changes
-from storage.trial_reading import local_time
-from storage.trial_rows import utc_now
+from storage.read_trials import local_time
+from storage.rows import utc_now
+from storage.write_batch import Changes, StudyChanges, write_changes
 
 if TYPE_CHECKING:
-    from storage.batching import BatchingStorage
+    from storage.batched_storage import BatchingStorage
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _PARTS = ("params", "distributions", "user_attrs", "system_attrs", "intermediate_values")

@@ -2,8 +2,8 @@
 
 What comes back is an Optuna storage (it passes Optuna's own `StorageTestCase`) on Optuna's own
 tables, so that `optuna-dashboard URL` and `optuna trials` read it with nothing extra. Added are
-one index on `trials` and one table, `hpo_workers` (storage/registry.py); a SQLite file that is made
-here gives no id of a study or of a trial twice (storage/trial_rows.py).
+one index on `trials` and one table, `hpo_workers` (storage/workers.py); a SQLite file that is made
+here gives no id of a study or of a trial twice (storage/rows.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from optuna.storages._cached_storage import _StudyInfo
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, exc
 
-from storage.batching import BatchingStorage
-from storage.registry import create_workers_table
-from storage.trial_reading import read_trials
-from storage.trial_rows import TRIALS
+from storage.batched_storage import BatchingStorage
+from storage.read_trials import read_trials
+from storage.rows import TRIALS
+from storage.workers import create_workers_table
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from storage.artifacts import PREFIX
 from storage.connect import TrialStorage
-from storage.trial_rows import (
+from storage.rows import (
     HEARTBEATS,
     INTERMEDIATE_VALUES,
     PARAMS,

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from sqlalchemy import func, select
 
 from storage.connect import STARTED, TrialStorage
-from storage.trial_rows import (
+from storage.rows import (
     INTERMEDIATE_VALUES,
     STUDIES,
     STUDY_USER_ATTRS,

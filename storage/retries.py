@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.connect import TrialStorage
-from storage.trial_rows import (
+from storage.rows import (
     HEARTBEATS,
     PARAMS,
     RETRY_KEY,

@@ -24,8 +24,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from storage.connect import TrialStorage
-from storage.trial_reading import distribution_of
-from storage.trial_rows import (
+from storage.read_trials import distribution_of
+from storage.rows import (
     HEARTBEATS,
     PARAMS,
     STUDY_USER_ATTRS,

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.create import create_study, delete_study, load_study
-    from studies.definition import StudyDefinition
-    from studies.definition_files import load_definition
-    from studies.export import best_trials, export_trials, load_model
-    from studies.launch import run
+    from studies.definition.files import load_definition
+    from studies.definition.study import StudyDefinition
+    from studies.fleet.local import run
+    from studies.results.export import best_trials, export_trials, load_model
 
 _HOME = {
-    "StudyDefinition": "studies.definition",
-    "best_trials": "studies.export",
+    "StudyDefinition": "studies.definition.study",
+    "best_trials": "studies.results.export",
     "create_study": "studies.create",
     "delete_study": "studies.create",
-    "export_trials": "studies.export",
-    "load_definition": "studies.definition_files",
-    "load_model": "studies.export",
+    "export_trials": "studies.results.export",
+    "load_definition": "studies.definition.files",
+    "load_model": "studies.results.export",
     "load_study": "studies.create",
-    "run": "studies.launch",
+    "run": "studies.fleet.local",
 }
 
 __all__ = [

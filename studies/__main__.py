@@ -1,5 +1,5 @@
 """`python -m studies` is the command `hpo`."""
 
-from studies.cli import main
+from studies.cli.commands import main
 
 main()

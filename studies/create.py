@@ -15,7 +15,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
-from objectives.naming import unknown_name
+from objectives.errors import unknown_name
 from storage import (
     Budget,
     TrialStorage,
@@ -25,11 +25,11 @@ from storage import (
     get_budget,
     remove_study,
 )
-from studies import designs
-from studies.checkpoints import remove_checkpoints
-from studies.definition import StudyDefinition, difference, parse_definition
-from studies.definition_files import catalog, load_definition, read_table, with_overrides
-from studies.search_options import SearchOptions
+from studies.definition.files import catalog, load_definition, read_table, with_overrides
+from studies.definition.search import SearchOptions
+from studies.definition.study import StudyDefinition, difference, parse_definition
+from studies.designs import points as designs
+from studies.worker.checkpoints import remove_checkpoints
 
 DEFINITION_KEY = "definition"  # user attributes of the study
 ARTIFACTS_KEY = "artifacts"

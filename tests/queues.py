@@ -15,8 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue
-from storage.trial_queue import BEGUN_KEY
-from storage.trial_rows import (
+from storage.rows import (
     INTERMEDIATE_VALUES,
     PARAMS,
     STUDY_SYSTEM_ATTRS,
@@ -26,6 +25,7 @@ from storage.trial_rows import (
     USER_ATTRS,
     VALUES,
 )
+from storage.trial_queue import BEGUN_KEY
 
 TABLES = (
     PARAMS,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import objectives
 from objectives.clock.heads import ClockHead, Hand, Output
-from objectives.clock.measure import common_sense_error, summarize
-from objectives.clock_reader import ClockHyperparameters
+from objectives.clock.metrics import common_sense_error, summarize
+from objectives.clock.network import ClockHyperparameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 MINUTES = np.arange(720)

@@ -36,7 +36,7 @@ from studies.create import (
     installed_versions,
     load_study,
 )
-from studies.definition import StudyDefinition, parse_definition
+from studies.definition.study import StudyDefinition, parse_definition
 
 GRID = {"design": "grid"}
 TPE = {"sampler": "tpe", "n_trials": 4}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from small_studies import RANDOM, searching, spaced, table
 
-from studies.definition import StudyDefinition, parse_definition
-from studies.definition_files import load_definition
-from studies.space import DefinitionError
+from studies.definition.files import load_definition
+from studies.definition.study import StudyDefinition, parse_definition
+from studies.space.space import DefinitionError
 
 
 def written(folder: Path, text: str) -> StudyDefinition:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from studies import designs
-from studies.definition import parse_definition
-from studies.definition_files import catalog, load_definition
+from studies.definition.files import catalog, load_definition
+from studies.definition.study import parse_definition
+from studies.designs import points as designs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

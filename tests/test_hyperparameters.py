@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from objectives.clock_reader import ClockHyperparameters
-from objectives.cnn import CnnHyperparameters
+from objectives.clock.network import ClockHyperparameters
 from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
-from objectives.mlp import MlpHyperparameters
+from objectives.networks.cnn import CnnHyperparameters
+from objectives.networks.mlp import MlpHyperparameters
 
 
 def info(name: str) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ def test_public_names_are_sorted_and_there() -> None:
 def test_importing_and_getting_loads_no_framework() -> None:
     program = (
         "import sys, objectives\n"
-        "from objectives import datasets\n"
+        "from objectives.data import datasets\n"
         "for name in objectives.names():\n"
         "    settings = objectives.get(name).hyperparameters()\n"
         "    settings.describe(), settings.structure(), settings.check_input((28, 28, 1))\n"

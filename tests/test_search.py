@@ -14,10 +14,10 @@ import pytest
 from commands import hpo
 from optuna.trial import TrialState
 
-from objectives import datasets
+from objectives.data import datasets
 from storage import create_storage
 from studies import create_study, load_study
-from studies.definition import parse_definition
+from studies.definition.study import parse_definition
 
 
 def digits(name: str, **changes: Any) -> dict[str, Any]:

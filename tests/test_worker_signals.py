@@ -23,11 +23,11 @@ from commands import (
     wait_until,
 )
 from small_studies import table
-from test_worker import away, epochs, make
+from test_worker_loop import away, epochs, make
 
 from storage import claim, create_storage, requeue, workers_seen
 from studies import create_study
-from studies.definition import parse_definition
+from studies.definition.study import parse_definition
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from plotly.subplots import make_subplots
 
-from objectives.clock.measure import common_sense_error, time_of
+from objectives.clock.metrics import common_sense_error, time_of
 from objectives.head import Array
 
 WORST = 8

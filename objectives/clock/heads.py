@@ -18,11 +18,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from objectives.clock import measure
+from objectives.clock import metrics as measure
 from objectives.head import Array
 
 if TYPE_CHECKING:
-    from objectives.clock_reader import ClockHyperparameters
+    from objectives.clock.network import ClockHyperparameters
 
 MINUTES = np.arange(720)
 CONCENTRATION = 10.0  # of an output of length 1 it is twice that: half the chance within 17 minutes
@@ -288,7 +288,7 @@ class ClockHead:
         return []
 
     def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
-        """Return all measures of the readings; see `objectives.clock.measure`."""
+        """Return all measures of the readings; see `objectives.clock.metrics`."""
         return measure.summarize(y, predicted)
 
     def stock_compile(self) -> None:

@@ -75,9 +75,10 @@ def read(
 ) -> list[Readings]:
     """Return the readings of a trial's network in both ways, if there is such a network."""
     import objectives
-    from objectives import datasets, judge
+    from objectives.data import datasets
+    from objectives.training import evaluate as judge
     from studies import load_model
-    from studies.space_parser import SEED
+    from studies.space.parse_space import SEED
 
     setting = definition.factors.resolve(trial.params)
     setting.pop(SEED, None)
@@ -103,7 +104,7 @@ def read(
 
 def judged(head: str, way: str, y: np.ndarray, predicted: np.ndarray) -> Readings:
     """Return what a network's readings come to."""
-    from objectives.clock.measure import common_sense_error
+    from objectives.clock.metrics import common_sense_error
 
     error = common_sense_error(y, predicted)
     hours = np.abs(error - 60 * np.round(error / 60)) <= SLACK

@@ -32,8 +32,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from storage import TrialStorage, claim, create_storage
 from studies import create_study, load_definition
-from studies.definition import StudyDefinition
-from studies.trials import prepare_trials
+from studies.definition.study import StudyDefinition
+from studies.suggest import prepare_trials
 
 DEFINITION = Path(__file__).with_name("quality.toml")
 MARGIN = 0.002

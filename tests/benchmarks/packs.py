@@ -79,8 +79,8 @@ def children(network: str, lanes: int, n: int, pictures: int) -> list[dict[str, 
 def epoch(network: str, lanes: int, pictures: int) -> dict[str, Any]:
     """Train lanes side by side; return the seconds of an epoch and the bytes in use at most."""
     import objectives
-    from objectives.packing import Pack, Task
-    from objectives.program import ProgramCache
+    from objectives.training.pack import Pack, Task
+    from objectives.training.program import ProgramCache
 
     name, setting = NETWORKS[network]
     objective = objectives.get(name)
@@ -108,7 +108,7 @@ def epoch(network: str, lanes: int, pictures: int) -> dict[str, Any]:
 
 def data(n: int) -> Any:
     """Return pictures to train on, a tenth of them to validate."""
-    from objectives.datasets import Dataset
+    from objectives.data.datasets import Dataset
 
     file = Path(os.environ.get("HPO_DATA", ".")) / "fashion_mnist.npz"
     if file.exists():

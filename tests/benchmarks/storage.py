@@ -42,9 +42,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import PROCESSES, at_once, meet, processes
 
 from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue
-from storage.trial_rows import TRIALS, VALUES, insert_trials, lock_study, utc_now
-from studies.definition import StudyDefinition, parse_definition
-from studies.trials import prepare_trials
+from storage.rows import TRIALS, VALUES, insert_trials, lock_study, utc_now
+from studies.definition.study import StudyDefinition, parse_definition
+from studies.suggest import prepare_trials
 
 NAME, EPOCHS = "s", 3
 ATTRIBUTES = {"seed": 0, "epochs": EPOCHS, "worker": "host-1"}

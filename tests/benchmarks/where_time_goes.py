@@ -89,14 +89,14 @@ def plain(data: str) -> list[float]:
 
 def as_hpo(data: str) -> list[float]:
     """Return the seconds of each part, as the executor child does it with one lane."""
-    from studies import designs
-    from studies.definition_files import load_definition
+    from studies.definition.files import load_definition
+    from studies.designs import points as designs
 
     overrides = {"dataset": data, "search.n_trials": N_TRIALS, "epochs": EPOCHS}
     definition = load_definition("fashion-mlp-grid", overrides)
 
     def start() -> Any:
-        from studies.trainer import Trainer
+        from studies.executor.handlers import Trainer
 
         return Trainer("jax", 1)
 

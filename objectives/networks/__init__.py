@@ -1,0 +1,1 @@
+"""The networks of general use, each a file of stock Keras layers."""

@@ -1,0 +1,54 @@
+"""A multilayer perceptron: hidden dense layers, one softmax output a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from objectives.fields import structural, tunable
+from objectives.hyperparameters import Hyperparameters, Widths
+
+if TYPE_CHECKING:
+    import keras
+
+
+class MlpHyperparameters(Hyperparameters):
+    """What a multilayer perceptron can vary."""
+
+    hidden_units: Widths = structural(
+        (128,), "Units of each hidden layer.", min_length=1, max_length=10
+    )
+    dropout: float = tunable(
+        0.0, "Dropout rate after each hidden layer.", presence=True, shared=True, ge=0, lt=1
+    )
+    input_dropout: float = tunable(
+        0.0, "Dropout rate of the pixels.", presence=True, shared=True, ge=0, lt=1
+    )
+
+
+def build(
+    hyperparameters: MlpHyperparameters,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    dtype: str = "uint8",
+) -> keras.Model:
+    """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
+
+    Args:
+        hyperparameters: The layers and their settings.
+        input_shape: Height, width and channels.
+        n_classes: Number of classes.
+        dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
+    """
+    import keras
+
+    from objectives.networks import layers
+
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = keras.layers.Flatten()(layers.scale(inputs))
+    x = layers.dropout(x, hyperparameters.input_dropout)
+    for units in hyperparameters.hidden_units:
+        x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
+        x = layers.activate(x, hyperparameters)
+        x = layers.dropout(x, hyperparameters.dropout)
+    outputs = layers.classify(x, n_classes, hyperparameters)
+    return keras.Model(inputs, outputs, name="mlp")

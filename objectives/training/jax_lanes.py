@@ -1,0 +1,249 @@
+"""Lanes on JAX: Keras's own stateless training step under vmap, an epoch in one compiled loop."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from objectives.head import Array
+from objectives.training.lanes import (
+    DeviceArrays,
+    LaneState,
+    evaluation_batches,
+    loss_and_prediction,
+)
+
+if TYPE_CHECKING:
+    from objectives.training.program import Program
+
+MAX_LANES = 256  # what is tried; where it pays, fewer reach the same
+State = Any
+"""Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
+
+
+class JaxSteps:
+    """What is compiled of a program, once for each number of lanes.
+
+    Args:
+        program: The program.
+    """
+
+    def __init__(self, program: "Program") -> None:
+        self.traces = 0
+        self.program = program
+        self._model = program.model
+        # XLA's convolutions on a CPU are about six times as slow inside a loop as outside it.
+        has_convolution = any(
+            isinstance(layer, keras.layers.Conv2D) for layer in self._model.layers
+        )
+        self.step_by_step = has_convolution and jax.default_backend() == "cpu"
+        # There, convolutions under vmap take three to four times as long a lane.
+        self.max_lanes = 1 if self.step_by_step else MAX_LANES
+        self.train_step = jax.jit(self._train_step, donate_argnums=0)
+        self.train_steps = jax.jit(self._train_steps, donate_argnums=0)
+        self.score = jax.jit(self._score)
+        self.scores = jax.jit(self._scores)
+        self.metrics = jax.jit(self._metrics)
+        self.put = jax.jit(_put, donate_argnums=0)
+        self.pick = jax.jit(_pick)
+        self.take = jax.jit(_take)
+        self.keep = jax.jit(_keep, donate_argnums=0)
+
+    def memory(self) -> tuple[int, int] | None:
+        """Return the device's memory in use; see `objectives.training.lanes.Steps`."""
+        stats = jax.devices()[0].memory_stats() or {}  # none on a CPU
+        peak, limit = stats.get("peak_bytes_in_use"), stats.get("bytes_limit")
+        return None if peak is None or limit is None else (peak, limit)
+
+    def lane(self, data: DeviceArrays) -> "JaxLanes":
+        """Make one lane; see `objectives.training.lanes.Steps`."""
+
+        # NumPy's, until there is a state: `jnp.zeros` is a program to compile for each shape.
+        def empty(variables: list[keras.Variable]) -> list[Array]:
+            return [np.zeros((1, *v.shape), v.dtype) for v in variables]
+
+        state = tuple(map(empty, self.program.groups))
+        kept = empty(self.program.weight_variables)
+        return JaxLanes(self, data, state, kept)
+
+    def _train_step(self, state: State, x: Any, y: Any, rows: Any) -> State:
+        self.traces += 1
+
+        def lane(state: State, rows: Any) -> State:
+            return self._step(state, x[rows], y[rows])
+
+        return _each_lane(lane, state, rows)
+
+    def _train_steps(
+        self, state: State, x: Any, y: Any, order: Any, start: Any, stop: Any
+    ) -> State:
+        self.traces += 1
+        size = self.program.batch_size
+        full, rest = divmod(order.shape[1], size)
+
+        def lane(state: State, order: Any) -> State:
+            def body(i: Any, state: State) -> State:
+                rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
+                return self._step(state, x[rows], y[rows])
+
+            def last(state: State) -> State:
+                rows = order[full * size :]
+                return self._step(state, x[rows], y[rows])
+
+            state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
+            return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
+
+        return _each_lane(lane, state, order)
+
+    def _step(self, state: State, x: Any, y: Any) -> State:
+        _, state = self._model.train_step(state, (x, y))
+        return tuple(list(group) for group in state)
+
+    def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
+        def lane(state: State) -> jax.Array:
+            outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
+            # The head reads variables too.
+            numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
+            with keras.StatelessScope(state_mapping=numbers):
+                return loss_and_prediction(self.program.head, y[rows], outputs)
+
+        return _each_lane(lane, state)
+
+    def _scores(self, state: State, x: Any, y: Any, order: Any) -> jax.Array:
+        return jax.lax.map(lambda rows: self._score(state, x, y, rows), order)
+
+    def _metrics(self, values: list[jax.Array]) -> dict[str, jax.Array]:
+        def lane(values: list[jax.Array]) -> dict[str, jax.Array]:
+            variables = self._model.metrics_variables
+            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+                return dict(self._model.get_metrics_result())
+
+        found: dict[str, jax.Array] = _each_lane(lane, values)
+        return found
+
+
+class JaxLanes:
+    """The states of some lanes, stacked; see `objectives.training.lanes.Lanes`."""
+
+    def __init__(self, steps: JaxSteps, data: DeviceArrays, state: State, kept: list[Any]) -> None:
+        self.size = kept[0].shape[0]
+        self._steps = steps
+        self._data = data
+        self._state = state
+        self._kept = kept
+        program = steps.program
+        places = {id(variable): i for i, variable in enumerate(program.variables)}
+        self._weights = [places[id(variable)] for variable in program.weight_variables]
+        optimizer = program.model.optimizer
+        rate = getattr(optimizer, "_learning_rate")  # noqa: B009 - the variable, not its value
+        self._rate = [v is rate for v in optimizer.variables].index(True)
+
+    def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
+        """Bring lanes to states; see `objectives.training.lanes.Lanes`."""
+        if self.size == 1:
+            tree = jax.tree.structure((self._state, self._kept))
+            leaves = [jnp.array(value[None]) for value in states[0]]
+            self._state, self._kept = jax.tree.unflatten(tree, leaves)
+            return
+        # One by one: each number of lanes that are put at once would be a program of its own.
+        for lane, state in zip(lanes, states, strict=True):
+            stacked = (self._state, self._kept)
+            self._state, self._kept = self._steps.put(stacked, np.int32(lane), state)
+
+    def get(self, lane: int) -> LaneState:
+        """Copy the state of a lane; see `objectives.training.lanes.Lanes`."""
+        return self._copy((self._state, self._kept), lane)
+
+    def begin_epoch(self, rates: Array) -> None:
+        """Set the learning rates; see `objectives.training.lanes.Lanes`."""
+        trainable, non_trainable, optimizer, metrics = self._state
+        optimizer = list(optimizer)
+        optimizer[self._rate] = jax.device_put(rates.astype(optimizer[self._rate].dtype))
+        metrics = [jax.device_put(np.zeros(value.shape, value.dtype)) for value in metrics]
+        self._state = (trainable, non_trainable, optimizer, metrics)
+
+    def train(self, order: Array, start: int, stop: int) -> None:
+        """Take gradient steps; see `objectives.training.lanes.Lanes`."""
+        x, y, *_ = self._data
+        if not self._steps.step_by_step:
+            bounds = np.int32(start), np.int32(stop)
+            self._state = self._steps.train_steps(self._state, x, y, order, *bounds)
+            return
+        size = self._steps.program.batch_size
+        for i in range(start, stop):
+            rows = order[:, i * size : (i + 1) * size]
+            self._state = self._steps.train_step(self._state, x, y, rows)
+
+    def metrics(self) -> dict[str, Array]:
+        """Return the epoch's metrics; see `objectives.training.lanes.Lanes`."""
+        found = self._steps.metrics(self._state[3])
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    def evaluate(self) -> Array:
+        """Evaluate the validation pictures; see `objectives.training.lanes.Lanes`."""
+        *_, x, y = self._data
+        order = evaluation_batches(x.shape, self.size)
+        if self._steps.step_by_step:
+            scores = np.stack([self._steps.score(self._state, x, y, rows) for rows in order])
+        else:
+            scores = np.asarray(self._steps.scores(self._state, x, y, order))
+        steps, size, batch, columns = scores.shape
+        return np.swapaxes(scores, 0, 1).reshape(size, steps * batch, columns)[:, : len(x)]
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Keep the present weights; see `objectives.training.lanes.Lanes`."""
+        chosen = np.zeros(self.size, bool)
+        chosen[list(lanes)] = True
+        leaves = jax.tree.leaves(self._state)
+        self._kept = self._steps.keep(self._kept, [leaves[i] for i in self._weights], chosen)
+
+    def kept(self, lane: int) -> list[Array]:
+        """Copy the weights kept; see `objectives.training.lanes.Lanes`."""
+        return self._copy(self._kept, lane)
+
+    def resized(self, lanes: Sequence[int], size: int) -> "JaxLanes":
+        """Carry some lanes over; see `objectives.training.lanes.Lanes`."""
+        rows = np.resize(np.asarray(lanes, np.int32), size)  # what is left over repeats them
+        state, kept = self._steps.take((self._state, self._kept), rows)
+        return JaxLanes(self._steps, self._data, state, kept)
+
+    def _copy(self, stacked: Any, lane: int) -> list[Array]:
+        if self.size == 1:
+            return [np.array(value)[0] for value in jax.tree.leaves(stacked)]
+        picked = self._steps.pick(stacked, np.int32(lane))
+        return [np.asarray(value) for value in jax.tree.leaves(picked)]
+
+
+def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
+    """Map a function over the lanes; one alone is computed without a dimension for lanes."""
+    if jax.tree.leaves(stacked)[0].shape[0] > 1:
+        return jax.vmap(function)(*stacked)
+    alone = jax.tree.map(lambda value: value[0], stacked)
+    return jax.tree.map(lambda value: value[None], function(*alone))
+
+
+def _put(stacked: Any, lane: Any, values: list[jax.Array]) -> Any:
+    leaves, tree = jax.tree.flatten(stacked)
+    put = [
+        jax.lax.dynamic_update_index_in_dim(leaf, value, lane, 0)
+        for leaf, value in zip(leaves, values, strict=True)
+    ]
+    return jax.tree.unflatten(tree, put)
+
+
+def _take(stacked: Any, rows: jax.Array) -> Any:
+    return jax.tree.map(lambda leaf: leaf[rows], stacked)
+
+
+def _pick(stacked: Any, lane: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[lane], stacked)
+
+
+def _keep(kept: list[jax.Array], new: list[jax.Array], chosen: jax.Array) -> list[jax.Array]:
+    def shaped(value: jax.Array) -> jax.Array:
+        return chosen.reshape(-1, *[1] * (value.ndim - 1))
+
+    return [jnp.where(shaped(n), n, k) for k, n in zip(kept, new, strict=True)]

@@ -1,0 +1,146 @@
+"""Read many trials in six statements, as Optuna's own `FrozenTrial`.
+
+Optuna builds them through an ORM, a trial at a time where a worker takes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, select
+
+from storage.rows import (
+    INTERMEDIATE_VALUES,
+    PARAMS,
+    SYSTEM_ATTRS,
+    TRIALS,
+    USER_ATTRS,
+    VALUES,
+)
+
+LISTED = 1000  # more ids than these are read as a range: databases limit the length of a list
+
+_value = models.TrialValueModel.stored_repr_to_value
+_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
+
+
+def read_trials(connection: Connection, study_id: int, ids: Sequence[int]) -> list[FrozenTrial]:
+    """Read trials that have started, with all that belongs to them.
+
+    Args:
+        connection: A connection in a transaction.
+        study_id: The study that they are of.
+        ids: The ids of the trials; one that is not there is left out.
+
+    Returns:
+        The trials in the order of `ids`.
+    """
+    if not ids:
+        return []
+    wanted = set(ids)
+    # The trials before what belongs to them: a trial that is read as finished is then complete.
+    rows = connection.execute(_of(TRIALS, study_id, wanted)).all()
+    parts = [_read(connection, table, study_id, wanted) for table in _CHILDREN]
+    found = {
+        row.trial_id: _frozen(row, *(part.get(row.trial_id, {}) for part in parts))
+        for row in rows
+        if row.trial_id in wanted
+    }
+    return [found[i] for i in ids if i in found]
+
+
+@lru_cache(maxsize=10_000)
+def distribution_of(text: str) -> BaseDistribution:
+    """Return the distribution that Optuna stored as `text`."""
+    return json_to_distribution(text)
+
+
+def _of(
+    table: sqlalchemy.Table, study_id: int, ids: set[int]
+) -> sqlalchemy.Select[tuple[Any, ...]]:
+    if len(ids) <= LISTED:
+        return select(table).where(table.c.trial_id.in_(ids))
+    lowest, highest = min(ids), max(ids)
+    between = sqlalchemy.and_(
+        TRIALS.c.study_id == study_id,
+        TRIALS.c.trial_id.between(lowest, highest),
+        TRIALS.c.state != TrialState.WAITING,  # 10,000 of them may lie between
+    )
+    if table is TRIALS:
+        return select(TRIALS).where(between)
+    return select(table).join(TRIALS, TRIALS.c.trial_id == table.c.trial_id).where(between)
+
+
+_Part = dict[int, dict[Any, Any]]
+_Item = Callable[[Any], tuple[Any, Any]]
+
+
+def _read(connection: Connection, table: sqlalchemy.Table, study_id: int, ids: set[int]) -> _Part:
+    """Return trial id -> key -> value of one of the tables that belong to trials."""
+    item = _CHILDREN[table]
+    (order,) = table.primary_key.columns
+    part: _Part = defaultdict(dict)
+    for row in connection.execute(_of(table, study_id, ids).order_by(order)):
+        key, value = item(row)
+        part[row.trial_id][key] = value
+    return part
+
+
+def _param(row: Any) -> tuple[str, tuple[Any, BaseDistribution]]:
+    distribution = distribution_of(row.distribution_json)
+    return row.param_name, (distribution.to_external_repr(row.param_value), distribution)
+
+
+def _attribute(row: Any) -> tuple[str, Any]:
+    return row.key, json.loads(row.value_json)
+
+
+_CHILDREN: dict[sqlalchemy.Table, _Item] = {
+    PARAMS: _param,
+    USER_ATTRS: _attribute,
+    SYSTEM_ATTRS: _attribute,
+    VALUES: lambda row: (row.objective, _value(row.value, row.value_type)),
+    INTERMEDIATE_VALUES: lambda row: (
+        row.step,
+        _intermediate(row.intermediate_value, row.intermediate_value_type),
+    ),
+}
+
+
+def _frozen(
+    row: Any,
+    params: dict[str, tuple[Any, BaseDistribution]],
+    user_attrs: dict[str, Any],
+    system_attrs: dict[str, Any],
+    values: dict[int, float],
+    intermediate_values: dict[int, float],
+) -> FrozenTrial:
+    return FrozenTrial(
+        number=row.number,
+        state=row.state,
+        value=None,
+        values=[values[i] for i in sorted(values)] or None,
+        datetime_start=local_time(row.datetime_start),
+        datetime_complete=local_time(row.datetime_complete),
+        params={name: value for name, (value, _) in params.items()},
+        distributions={name: distribution for name, (_, distribution) in params.items()},
+        # Copies: those that have none share the default.
+        user_attrs=dict(user_attrs),
+        system_attrs=dict(system_attrs),
+        intermediate_values=dict(intermediate_values),
+        trial_id=row.trial_id,
+    )
+
+
+def local_time(stored: datetime | None) -> datetime | None:
+    """Return a time as Optuna tells it, local and naive, from one in UTC and naive."""
+    return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

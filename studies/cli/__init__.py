@@ -1,0 +1,1 @@
+"""The command `hpo`: parsing and printing only."""

@@ -1,0 +1,324 @@
+"""The command line: parsing and printing only, one thin function a command.
+
+Whatever is heavy is imported inside the functions, so that `hpo --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studies.cli.options import (
+    STORAGE,
+    AllowModule,
+    Artifacts,
+    Grace,
+    Heartbeat,
+    Lanes,
+    Name,
+    Quick,
+    Set,
+    SetData,
+    Storage,
+    Study,
+    Trials,
+    overrides,
+)
+from studies.cli.output import console, fail, open_storage, say, show
+from studies.cli.result_commands import results
+
+if TYPE_CHECKING:
+    from storage import TrialStorage
+
+app = typer.Typer(
+    name="hpo",
+    help="Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.
+
+    Example: hpo run digits-mlp
+    """
+    _state["debug"] = debug
+
+
+_state = {"debug": False}
+
+
+@app.command("list")
+def list_studies(storage: Storage = STORAGE) -> None:
+    """Show the catalogue, and the studies in the storage.
+
+    Example: hpo list
+    """
+    from studies.cli import tables
+
+    try:
+        opened = open_storage(storage, writes=False)
+    except FileNotFoundError:
+        show(tables.catalog_table())
+        say("There is no storage yet. Begin with: hpo run digits-mlp")
+    else:
+        show(tables.catalog_table(), tables.storage_table(opened))
+
+
+@app.command()
+def run(
+    study: Study,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    quick: Quick = False,
+    artifacts: Artifacts = None,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    lanes: Lanes = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study or go on with it, work on it here, and show the best.
+
+    Example: hpo run digits-mlp -n 30 -j 2
+    """
+    from studies.cli import live as progress
+    from studies.cli import tables
+    from studies.create import definition_of, find_or_create_study
+    from studies.fleet.local import fetch_data, work_here
+
+    given = overrides(set_, name, n_trials)
+    found = find_or_create_study(
+        study,
+        _open_for(study, storage, given, quick),
+        overrides=given,
+        artifacts=artifacts,
+        quick=quick,
+    )
+    with progress.rendering_progress(console()) as rendered:
+        fetch_data(definition_of(found), rendered)
+    passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
+    passed += [f"--allow-module={module}" for module in allow_module or []]
+    passed += [f"--lanes={lanes}"] if lanes else []
+    with progress.live_progress(found, console()) as tick:
+        done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
+    if not done:
+        fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
+    if progress.best_or_none(found) is None:
+        fail(f"No trial is complete. See why: hpo status {found.study_name}")
+    from studies.results import export  # not before: pandas would keep the workers waiting
+
+    csv = Path(f"{found.study_name}.csv".replace("/", "-"))
+    export.export_trials(found, csv, top=sys.maxsize)
+    show(tables.best_table(found, 10))
+    say(f"All completed trials, the best first: {csv.resolve()}")
+    elsewhere = storage not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    say(f"Browse them: hpo dashboard{' --storage URL' if elsewhere else ''}")
+
+
+@app.command()
+def create(
+    study: Study,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    quick: Quick = False,
+    artifacts: Artifacts = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study, for workers to pull its trials; a larger -n adds the difference.
+
+    Example: hpo create fashion-mlp-grid --name quick --set epochs=3
+    """
+    from studies.create import find_or_create_study
+
+    given = overrides(set_, name, n_trials)
+    found = find_or_create_study(
+        study,
+        _open_for(study, storage, given, quick),
+        overrides=given,
+        artifacts=artifacts,
+        quick=quick,
+    )
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
+
+
+@app.command()
+def delete(
+    study: Study,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Delete a study, its trials and the networks kept of it.
+
+    Example: hpo delete quick
+    """
+    from studies.create import delete_study, find_study
+
+    name = find_study(study, open_storage(storage, writes=False))
+    if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
+        fail("Nothing was deleted.")
+    delete_study(name, open_storage(storage))
+    say(f"Study {name} is deleted.")
+
+
+@app.command()
+def worker(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option("--max-trials", min=1, help="End after so many.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Keep waiting for work.")] = False,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    lanes: Lanes = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Pull trials and execute them until nothing waits.
+
+    Example: hpo worker fashion-mlp-grid --wait
+    """
+    from studies.create import find_study
+    from studies.worker.loop import WorkerOptions, work
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    names = []
+    if studies:
+        opened = open_storage(storage, writes=False)
+        names = [find_study(study, opened) for study in studies]
+        opened.engine.dispose()  # a connection for nothing, as long as the worker works
+    taken = work(
+        storage,
+        names,
+        WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ()), lanes),
+    )
+    say(f"{taken} trials taken.")
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(help="A study; all by default.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Show trials by state, rate, time left, and what each worker is doing.
+
+    Example: hpo status fashion-mlp-grid --watch
+    """
+    from studies.cli import tables
+    from studies.create import find_study
+
+    opened = open_storage(storage, writes=False)
+    name = None if study is None else find_study(study, opened)
+    if watch:
+        tables.watch_status(opened, name, console())
+    else:
+        show(tables.status_view(opened, name))
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(help="A data set, or a path.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png file.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
+    set_: SetData = None,
+) -> None:
+    """Draw pictures that a search may see, each with its label, on one sheet.
+
+    Example: hpo data clock -o sheet.png --set size=150
+    """
+    from objectives.data import datasets
+    from objectives.data.contact_sheet import contact_sheet
+    from studies.cli.live import rendering_progress
+    from studies.definition.study import data_options
+
+    if output.suffix != ".png":
+        raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
+    lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
+    options = data_options(lines)
+    datasets.check(name, options)
+    with rendering_progress(console()) as progress:
+        datasets.prepare(name, options, progress)
+    loaded = datasets.load(name, options)
+    contact_sheet(loaded, n, options.seed).save(output)
+    say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    storage: Storage = STORAGE,
+) -> None:
+    """Browse the studies in optuna-dashboard.
+
+    Example: hpo dashboard --port 8080
+    """
+    from studies.dashboard.app import serve
+
+    serve(storage, host, port)
+
+
+@app.command()
+def objectives(
+    name: Annotated[str | None, typer.Argument(help="An objective; all by default.")] = None,
+) -> None:
+    """Show what can be tuned: each hyperparameter, its type, bounds, default and levels.
+
+    Example: hpo objectives mlp
+    """
+    from studies.cli import tables
+
+    show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+
+
+def _open_for(study: str, storage: str, given: Mapping[str, Any], quick: bool) -> TrialStorage:
+    """Open the storage to make a study in; a mistake in its definition makes no file."""
+    try:
+        open_storage(storage, writes=False).engine.dispose()
+    except FileNotFoundError:
+        from studies.definition.files import read_table, with_overrides
+        from studies.definition.study import parse_definition
+
+        parse_definition(with_overrides(read_table(study, quick=quick), given))
+    return open_storage(storage)
+
+
+app.add_typer(results)
+
+
+def main() -> None:
+    """Run the command line; an error is one or two lines on standard error, and exit code 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if _state["debug"]:
+            raise
+        words = error.args[0] if isinstance(error, KeyError) and error.args else error
+        cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link
+        lines = str(cause or words).splitlines() or [type(error).__name__]
+        sys.stderr.write(f"error: {lines[0] if cause else ' '.join(lines)}\n")
+        if not isinstance(error, ValueError | LookupError | OSError | RuntimeError):
+            sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")
+        sys.exit(1)

@@ -1,0 +1,102 @@
+"""The commands that read a study's results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.options import STORAGE, Storage, Study, Top
+from studies.cli.output import fail, find, open_storage, say, show
+
+results = typer.Typer()
+
+
+@results.command()
+def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
+    """Show the best trials.
+
+    Example: hpo best fashion-mlp-grid --top 3
+    """
+    from studies.cli import tables
+    from studies.cli.live import best_or_none
+
+    found = find(study, storage)
+    if best_or_none(found) is None:
+        fail(f"No trial is complete yet. See how it stands: hpo status {found.study_name}")
+    show(tables.best_table(found, top))
+
+
+@results.command()
+def export(
+    study: Study,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Only the best, the best first.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write the trials as CSV to the screen, or to a file.
+
+    Example: hpo export fashion-mlp-grid --top 20 -o best.csv
+    """
+    from studies.results import export as exporting
+
+    if output is not None:
+        exporting.check_format(output)
+    frame = exporting.export_trials(find(study, storage), output, top=top)
+    if output is None:
+        sys.stdout.write(exporting.to_csv(frame))
+    else:
+        say(f"{len(frame)} trials written to {output}")
+
+
+@results.command()
+def model(
+    study: Study,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .keras file.")],
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write the trained network of the best trial, or of one trial, to a file.
+
+    Example: hpo model fashion-mlp-grid -o best.keras
+    """
+    from studies.results.export import save_model
+
+    number = save_model(find(study, storage), output, trial)
+    say(f"The network of trial {number} is written to {output}")
+
+
+@results.command("test")
+def judge(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Judge the best trial's network on the test part, which no search has seen. Once.
+
+    Example: hpo test fashion-mlp-grid
+    """
+    from studies.cli import tables
+    from studies.create import find_study, open_study
+    from studies.results.holdout import look, looks_before
+
+    opened = open_storage(storage)
+    found = open_study(find_study(study, opened), opened)
+    now = look(found, trial)
+    say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
+    show(tables.look_table(found, now))
+    before = looks_before(now, found)
+    if before:
+        say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at},")
+        say(f"of trial {before[0].trial} of {before[0].study}.")
+        say("Whoever chooses by it has no test part left.")

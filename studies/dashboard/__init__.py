@@ -1,0 +1,1 @@
+"""Optuna's dashboard on a storage of ours."""

@@ -1,0 +1,1 @@
+"""What a study is, as its TOML file says it: no database, no Keras."""

@@ -1,0 +1,147 @@
+"""Definitions in files: the catalogue, their small forms, and lines that `--set` replaces."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from objectives import DataOptions
+from objectives.errors import unknown_name
+from studies.definition.search import SearchOptions
+from studies.definition.study import StudyDefinition, parse_definition
+from studies.space.parse_space import SEED
+from studies.space.space import DefinitionError, same
+
+SECTIONS = ("data", "search", "fixed", "space")  # tables of which [quick] replaces single lines
+
+
+def catalog() -> dict[str, Path]:
+    """Return the studies that ship with the service: name -> TOML file."""
+    folder = Path(str(resources.files("studies.catalog")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_definition(
+    source: str | Path, overrides: Mapping[str, Any] | None = None, *, quick: bool = False
+) -> StudyDefinition:
+    """Read a study's definition.
+
+    Args:
+        source: The name of a study of the catalogue, or the path of a TOML file.
+        overrides: Keys to replace: `name`, `search.seed`, or a hyperparameter, which is then fixed.
+        quick: Whether to take its small form; see `read_table`.
+
+    Raises:
+        FileNotFoundError: There is no such study and no such file.
+        DefinitionError: A line breaks a rule.
+    """
+    return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
+
+
+def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
+    """Read a definition as it stands in its file, not yet validated.
+
+    Args:
+        source: The name of a study of the catalogue, or the path of a TOML file.
+        quick: Whether to take its small form, whose name ends in -quick: the lines of the file's
+            table `[quick]` then replace others, as overrides do.
+
+    Raises:
+        FileNotFoundError: There is no such study and no such file.
+        DefinitionError: The file is not TOML, or has no small form.
+    """
+    shipped = catalog()
+    path = shipped.get(str(source), Path(source))
+    if not path.is_file():
+        remedy = "Or name a .toml file that exists."
+        raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(str(path), f"Expected TOML in UTF-8. Received: {error}.") from None
+    small = table.pop("quick", None)
+    if not quick:
+        return table
+    if not isinstance(small, dict):
+        raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
+    lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
+    for key, value in small.items():
+        is_section = key in SECTIONS and isinstance(value, dict)
+        lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
+    return with_overrides(table, lines)
+
+
+def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition's table with keys replaced.
+
+    A key with dots names a line (`search.seed`); one without is a line at the top, or else a
+    hyperparameter, which is fixed and so no longer searched, or a factor of several, of which one
+    level is left.
+
+    Raises:
+        DefinitionError: A key names a line of [search] or [data] without its table.
+    """
+    new = dict(table)
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        if sections:
+            _section(new, key, sections)[last] = value
+        elif key in StudyDefinition.model_fields:
+            new[key] = value
+        else:
+            _fix(new, key, value)
+    return new
+
+
+def _fix(table: dict[str, Any], name: str, value: Any) -> None:
+    """Fix a hyperparameter, and take out what the rest of the table says of it."""
+    space = _section(table, "space", ["space"])
+    line = space.pop(name, None)
+    if isinstance(line, dict) and line and all(isinstance(each, dict) for each in line.values()):
+        if not isinstance(value, str) or value not in line:
+            raise DefinitionError(f"space.{name}", str(unknown_name("a level", str(value), line)))
+        space[name] = {value: line[value]}
+        return
+    for section, options in (("search", SearchOptions), ("data", DataOptions)):
+        if line is None and name in options.model_fields and name != SEED:
+            raise DefinitionError(
+                name, f"Expected the table too. Received: {name}. Write {section}.{name}."
+            )
+    _section(table, "fixed", ["fixed"])[name] = value
+    fixed = {name} | {factor for factor, each in space.items() if _is_out(each, name, value)}
+    for factor in fixed & space.keys():
+        del space[factor]
+    search = _section(table, "search", ["search"])
+    for key in ("default", "enqueue"):
+        if key in search:
+            search[key] = _without(search[key], fixed)
+
+
+def _is_out(line: Any, name: str, value: Any) -> bool:
+    """Tell whether a factor is never active where a hyperparameter has a value."""
+    when = line.get("when") if isinstance(line, dict) else None
+    wanted = when.get(name) if isinstance(when, dict) else None
+    return isinstance(wanted, list) and not any(same(value, each) for each in wanted)
+
+
+def _without(settings: Any, names: Collection[str]) -> Any:
+    """Return settings of factors, one or several, without some of the factors."""
+    if isinstance(settings, list):
+        return [_without(each, names) for each in settings]
+    if not isinstance(settings, dict):
+        return settings  # a mistake, which is told of where the table is read
+    return {name: level for name, level in settings.items() if name not in names}
+
+
+def _section(table: dict[str, Any], key: str, names: list[str]) -> dict[str, Any]:
+    """Return the table that a dotted key names, copied on the way, made where it is missing."""
+    for name in names:
+        inner = table.get(name, {})
+        if not isinstance(inner, dict):
+            raise DefinitionError(key, f"Expected {name} to be a table. Received: {inner!r}.")
+        table[name] = inner = dict(inner)
+        table = inner
+    return table

@@ -1,0 +1,307 @@
+"""A study's definition: one TOML file, validated in full, and stored with the study as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from math import prod
+from typing import Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import ErrorDetails
+
+import objectives
+from objectives import DataOptions, Objective
+from objectives.data import datasets
+from objectives.errors import unknown_name
+from studies.definition import enqueued as known_settings
+from studies.definition.search import SearchOptions, keyed
+from studies.space.parse_space import SEED, parse_space
+from studies.space.space import DefinitionError, Factor, Space
+
+BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
+EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class StudyDefinition(BaseModel):
+    """What a study is. Making one validates all of it.
+
+    Attributes:
+        name: The study's name in the storage.
+        objective: A registered objective, or `package.module:function` of the user.
+        dataset: A known data set, the path of an `.npz` or of a folder of clocks; None for a
+            function.
+        metric: What a trial's value is, one of the objective's metrics; free for a function.
+        direction: `maximize` or `minimize`.
+        backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
+            trains the objective faster.
+        keep: How many trials' trained networks are kept.
+        data: Options of the data set.
+        search: How points are chosen.
+        fixed: Hyperparameters that no trial changes.
+        space: The factors, as in TOML; `factors` has them read.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, ignored_types=(cached_property,)
+    )
+
+    name: str = Field(min_length=1, max_length=200)
+    objective: str
+    dataset: str | None = None
+    metric: str = "val_accuracy"
+    direction: Literal["maximize", "minimize"]
+    backend: Literal["auto", "jax", "tensorflow"] = "auto"
+    keep: int = Field(10, ge=0)
+    data: DataOptions = DataOptions()
+    search: SearchOptions
+    fixed: dict[str, Any] = {}
+    space: dict[str, Any] = {}
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the objective is a user's own function."""
+        return ":" in self.objective
+
+    @property
+    def network(self) -> Objective:
+        """The registered objective."""
+        return objectives.get(self.objective)
+
+    @cached_property
+    def factors(self) -> Space:
+        """The search space, read."""
+        kind = None if self.is_function else self.network.hyperparameters
+        return parse_space(self.space, self.fixed, kind)
+
+    @property
+    def max_epochs(self) -> int | None:
+        """The most epochs that a trial can have, None where that is not known beforehand."""
+        if self.is_function or "steps" in self.fixed or self.factors.values_of("steps"):
+            return None
+        return int(max(self.factors.possible_values("epochs")))
+
+    @cached_property
+    def levels(self) -> dict[str, list[Any]]:
+        """The values that trials can have, of each hyperparameter that the study varies."""
+        names = self.network.hyperparameters.model_fields
+        return {n: self.factors.possible_values(n) for n in names if self.factors.values_of(n)}
+
+    @cached_property
+    def structural_factors(self) -> frozenset[str]:
+        """The factors whose levels need compiled programs of their own; a function has none."""
+        if self.is_function:
+            return frozenset()
+        return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
+
+    @cached_property
+    def most_alike(self) -> int | None:
+        """The most points of one structure that a sampler can tell apart; None for no limit."""
+        free = [f for f in self.factors.factors.values() if f.name not in self.structural_factors]
+        try:
+            return None if self.search.design else prod(len(f.levels()) for f in free)
+        except DefinitionError:  # one of them has any number of values
+            return None
+
+    def _is_structural(self, factor: Factor) -> bool:
+        needs_programs = self.network.hyperparameters.needs_programs
+        unset = {**self.factors.defaults, **self.fixed}
+        choices = [factor.hyperparameters(choice) for choice in factor.choices()]
+        names = {name for sets in choices for name in sets if name in self.levels}
+        return any(
+            needs_programs(name, [sets.get(name, unset.get(name)) for sets in choices], self.levels)
+            for name in names
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this study that study: all but the name and the budget, as JSON."""
+        value = self.model_dump(mode="json", exclude={"name"})
+        for key in BUDGET_KEYS:
+            del value["search"][key]
+        return value
+
+    def with_budget(self, n_trials: int) -> StudyDefinition:
+        """Return this definition with another number of trials."""
+        search = self.search.model_copy(update={"n_trials": n_trials})
+        return self.model_copy(update={"search": search})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StudyDefinition:
+        if self.is_function:
+            self._check_function()
+        else:
+            self._check_network()
+        for number, setting in enumerate(self.search.enqueue):
+            self._check_setting(f"search.enqueue[{number}]", setting)
+            if not self.search.design:  # which leaves out what is inactive
+                known_settings.check_conditions(self.factors, f"search.enqueue[{number}]", setting)
+        self._check_setting("search.default", self.search.default)
+        if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
+            raise DefinitionError(
+                "search.replicates",
+                "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
+            )
+        if self.search.design and not self.space:
+            raise DefinitionError("space", "Expected factors for a design. Received: none.")
+        if self.search.design in ("grid", "one-factor-at-a-time"):
+            _ = self.factors.grid_size  # a range without a step is an error here
+        return self
+
+    def _check_function(self) -> None:
+        if not FUNCTION.fullmatch(self.objective):
+            raise DefinitionError(
+                "objective",
+                f"Expected package.module:function. Received: {self.objective!r}.",
+            )
+        given = {
+            "dataset": self.dataset is not None,
+            "data": self.data != DataOptions(),
+            "fixed": bool(self.fixed),
+        }
+        for key, is_given in given.items():
+            if is_given:
+                raise DefinitionError(
+                    key, "Expected none for a function, which loads its own. Received: some."
+                )
+        _ = self.factors
+
+    def _check_network(self) -> None:
+        network = keyed("objective", lambda: self.network)
+        if self.dataset is None:
+            raise DefinitionError(
+                "dataset",
+                f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
+            )
+        dataset = self.dataset
+        keyed("dataset", lambda: datasets.check(dataset, self.data))
+        if datasets.labels(dataset) != network.labels:
+            raise DefinitionError(
+                "dataset",
+                f"Expected labels that are each a {network.labels}, for {self.objective}. "
+                f"Received: {dataset!r}, whose labels are each a {datasets.labels(dataset)}.",
+            )
+        metrics = network.metrics
+        if self.metric not in metrics:
+            raise DefinitionError("metric", str(unknown_name("a metric", self.metric, metrics)))
+        if self.direction != metrics[self.metric]:
+            raise DefinitionError(
+                "direction",
+                f"Expected {metrics[self.metric]!r} for {self.metric}. "
+                f"Received: direction={self.direction!r}.",
+            )
+        most = datasets.training_size(dataset, self.data)
+        if most is not None and (self.data.train_size or 0) > most:
+            raise DefinitionError(
+                "data.train_size",
+                f"Expected at most the {most} pictures that the validation part leaves. "
+                f"Received: train_size={self.data.train_size}.",
+            )
+        shape = datasets.input_shape(dataset, self.data)
+        for point in self.factors.examples(EXAMPLES):
+            settings = self.factors.resolve(point)
+            settings.pop(SEED, None)
+            try:
+                built = network.hyperparameters(**settings)
+                if shape is not None:
+                    built.check_input(shape)
+            except ValueError as error:
+                at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
+                raise DefinitionError(f"space ({at})", _plain(error)) from None
+
+    def _check_setting(self, key: str, setting: Mapping[str, Any]) -> None:
+        for name, value in setting.items():
+            if name not in self.factors.factors:
+                known = self.factors.factors
+                raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
+            self.factors.factors[name].choice_of(value, f"{key}.{name}")
+        if self.search.design and setting:
+            known_settings.check_whole(self.factors, key, setting)
+
+
+def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
+    """Validate a definition given as a table.
+
+    Raises:
+        DefinitionError: A line breaks a rule; the message begins with its key.
+    """
+    given = dict(table)
+    if ":" in str(given.get("objective")):
+        given.setdefault("metric", "value")  # which a function's own is
+    else:
+        known = given.get("objective") in objectives.names()
+        metrics = objectives.get(given["objective"]).metrics if known else {}
+        given.setdefault("metric", next(iter(metrics), "val_accuracy"))
+        # A metric that nobody knows is an error of its own line, not of a missing direction.
+        given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
+    try:
+        return StudyDefinition.model_validate(given)
+    except pydantic.ValidationError as error:
+        raise _readable(error.errors()[0]) from None
+
+
+def data_options(lines: Mapping[str, Any]) -> DataOptions:
+    """Validate the lines of a table `[data]`.
+
+    Raises:
+        DefinitionError: A line breaks a rule.
+    """
+    try:
+        return DataOptions(**lines)
+    except pydantic.ValidationError as error:
+        (first, *_) = error.errors()
+        raise _readable({**first, "loc": ("data", *first["loc"])}) from None
+
+
+def difference(old: StudyDefinition, new: StudyDefinition) -> list[str]:
+    """Return the lines in which two definitions differ, as `key: old -> new`."""
+    before, after = _flat(old.identity), _flat(new.identity)
+    keys = sorted(before.keys() | after.keys())
+    missing = "(none)"
+    return [
+        f"{key}: {before.get(key, missing)} -> {after.get(key, missing)}"
+        for key in keys
+        if before.get(key, missing) != after.get(key, missing)
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }
+
+
+def _readable(error: ErrorDetails) -> DefinitionError:
+    """Turn one of pydantic's errors into the words of this project."""
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, DefinitionError):
+        return cause
+    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
+    if error["type"] == "extra_forbidden":
+        sections: dict[str, type[BaseModel]] = {"data": DataOptions, "search": SearchOptions}
+        section = sections.get(str(error["loc"][0]), StudyDefinition)
+        name = str(error["loc"][-1])
+        return DefinitionError(key, str(unknown_name("a key", name, section.model_fields)))
+    if error["type"] == "missing":
+        return DefinitionError(key, "Expected this line. Received: a definition without it.")
+    if isinstance(cause, ValueError):
+        return DefinitionError(key or "study", str(cause))
+    if error["type"] == "literal_error":
+        known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
+    rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
+    return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
+
+
+def _plain(error: ValueError) -> str:
+    """Return the words of an error, without the frame that pydantic puts round them."""
+    if isinstance(error, pydantic.ValidationError):
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return str(error)

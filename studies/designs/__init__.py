@@ -1,0 +1,1 @@
+"""Designed experiments: a search space -> the list of its points. Pure functions."""

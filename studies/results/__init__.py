@@ -1,0 +1,1 @@
+"""What came of a study: data frames, files and networks; never a terminal."""

@@ -1,0 +1,314 @@
+"""Read the `[space]` of a study: each line checked against the objective's hyperparameters.
+
+activation = ["relu", "tanh"]                                    levels
+filters = { small = [32, 64], large = [64, 128] }                levels with labels of their own
+learning_rate = { low = 1e-5, high = 1e-1, log = true }          a range
+momentum = { low = 0.0, high = 0.99, when = { optimizer = ["sgd"] } }
+nesterov = { levels = [true, false], when = { optimizer = ["sgd"] } }
+setting = { a = { optimizer = "adam", learning_rate = 1e-3 }, b = { optimizer = "sgd" } }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf, isfinite
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from objectives import HyperparameterInfo, Hyperparameters
+from objectives.errors import unknown_name
+from objectives.fields import Need, meets, need_in_words
+from studies.space.space import DefinitionError, Factor, Scalar, Space, same
+
+SEED = "seed"  # may be varied like a hyperparameter, and is one of no network
+# What other libraries call the ends of a range, or its levels: no labels.
+MISTAKEN = frozenset(
+    ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
+     "log", "choices", "values", "sampling", "type")
+)  # fmt: skip
+MAX_WITHOUT_STEP = 8  # values of a structural range without a step: each is a program to compile
+
+
+def parse_space(
+    lines: Mapping[str, Any], fixed: Mapping[str, Any], kind: type[Hyperparameters] | None
+) -> Space:
+    """Read `[space]`.
+
+    Args:
+        lines: The table, as TOML gives it.
+        fixed: The table `[fixed]`.
+        kind: The hyperparameters of the objective; None for a user's own function, which may take
+            any parameters.
+
+    Raises:
+        DefinitionError: A line breaks a rule; the message names it.
+    """
+    infos = {} if kind is None else {info.name: info for info in kind.describe()}
+    for name, value in fixed.items():
+        _check(f"fixed.{name}", name, value, kind)
+    factors = {name: _parse_factor(name, line, infos, kind) for name, line in lines.items()}
+    _check_set_once(factors, fixed)
+    factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
+    defaults = {name: info.default for name, info in infos.items()}
+    space = Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
+    _check_reachable(space)
+    _check_used(space, infos)
+    return space
+
+
+def _parse_factor(
+    name: str,
+    line: Any,
+    infos: Mapping[str, HyperparameterInfo],
+    kind: type[Hyperparameters] | None,
+) -> Factor:
+    key = f"space.{name}"
+    if isinstance(line, list):
+        levels = {_label(key, value): value for value in line}
+        if len(levels) != len(line):
+            raise DefinitionError(key, f"Expected levels that differ. Received: {line!r}.")
+        return _choices(key, name, levels, kind)
+    if not isinstance(line, dict) or not line:
+        raise DefinitionError(
+            key, f"Expected a list of levels, a range or a table of levels. Received: {line!r}."
+        )
+    when = line.get("when", {})
+    if any(end in line and not isinstance(line[end], list | dict) for end in ("low", "high")):
+        return _range(key, name, line, infos.get(name), kind, _parse_when(key, when))
+    if "levels" in line:
+        _check_keys(key, line, {"levels", "when"})
+        inner = _parse_factor(name, line["levels"], infos, kind)
+        return Factor(name, inner.distribution, inner.meaning, _parse_when(key, when))
+    if line.keys() <= MISTAKEN:
+        raise DefinitionError(
+            key,
+            "Expected low and high for a range, or levels. "
+            f"Received: {', '.join(f'{k}={v}' for k, v in line.items())}.",
+        )
+    if all(isinstance(level, dict) for level in line.values()):
+        return _setting(key, name, line, infos, kind)
+    return _choices(key, name, line, kind)
+
+
+def _label(key: str, value: Any) -> Scalar:
+    """Return how Optuna stores a level: itself, or its parts joined by dashes."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list) and all(isinstance(v, int | float | str) for v in value):
+        return "-".join(str(part) for part in value) or "none"
+    raise DefinitionError(
+        key, f"Expected levels that are scalars or lists of them. Received: {value!r}."
+    )
+
+
+def _choices(
+    key: str, name: str, levels: Mapping[Scalar, Any], kind: type[Hyperparameters] | None
+) -> Factor:
+    if not levels:
+        raise DefinitionError(key, "Expected at least one level. Received: none.")
+    meaning = {label: {name: _check(key, name, v, kind)} for label, v in levels.items()}
+    return Factor(name, CategoricalDistribution(list(levels)), meaning)
+
+
+def _setting(
+    key: str,
+    name: str,
+    levels: Mapping[str, Mapping[str, Any]],
+    infos: Mapping[str, HyperparameterInfo],
+    kind: type[Hyperparameters] | None,
+) -> Factor:
+    if name in infos:
+        raise DefinitionError(
+            key,
+            "Expected a name of its own for a factor that sets several hyperparameters. "
+            f"Received: the hyperparameter {name!r}.",
+        )
+    meaning: dict[Scalar, dict[str, Any]] = {
+        label: {n: _check(f"{key}.{label}", n, v, kind) for n, v in sets.items()}
+        for label, sets in levels.items()
+    }
+    return Factor(name, CategoricalDistribution(list(levels)), meaning)
+
+
+def _range(
+    key: str,
+    name: str,
+    line: Mapping[str, Any],
+    info: HyperparameterInfo | None,
+    kind: type[Hyperparameters] | None,
+    when: Mapping[str, list[Any]],
+) -> Factor:
+    _check_keys(key, line, {"low", "high", "step", "log", "when"})
+    low, high = (_number(key, line, end) for end in ("low", "high"))
+    step = _number(key, line, "step") if "step" in line else None
+    log = line.get("log", False)
+    if not isinstance(log, bool):
+        raise DefinitionError(key, f"Expected true or false for 'log'. Received: log={log!r}.")
+    for end in (low, high):
+        _check(key, name, end, kind)
+    if info is not None and info.type not in ("int", "float"):
+        raise DefinitionError(key, f"Expected a list of levels for {name}. Received: a range.")
+    if low > high or (log and (low <= 0 or step is not None)):
+        raise DefinitionError(
+            key,
+            "Expected low <= high, and with log = true a low above 0 and no step. "
+            f"Received: low={low}, high={high}, step={step}, log={log}.",
+        )
+    if step is not None and (step <= 0 or abs((high - low) / step % 1 - 0.5) < 0.5 - 1e-9):
+        raise DefinitionError(
+            key, f"Expected a step that divides high - low. Received: step={step}."
+        )
+    whole = info.type == "int" if info else all(isinstance(v, int) for v in (low, high, step or 1))
+    if whole and step is not None and not isinstance(step, int):
+        raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
+    n_programs = high - low + 1 if whole else inf
+    if (
+        info
+        and info.kind == "structural"
+        and step is None
+        and low < high
+        and n_programs > MAX_WITHOUT_STEP
+    ):
+        these_are = f"{n_programs:g}" if whole else "without number"
+        raise DefinitionError(
+            key,
+            f"Expected {'a list of levels' if log else 'a step'}: every value of {name} is a "
+            f"program to compile, and these are {these_are}. Received: low={low}, high={high}.",
+        )
+    if whole:
+        return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)
+    return Factor(name, FloatDistribution(low, high, log, step), {}, when)
+
+
+def _number(key: str, line: Mapping[str, Any], end: str) -> int | float:
+    value = line.get(end)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise DefinitionError(key, f"Expected a number for {end!r}. Received: {end}={value!r}.")
+    return value
+
+
+def _parse_when(key: str, when: Any) -> dict[str, list[Any]]:
+    if not isinstance(when, dict) or not all(isinstance(v, list) and v for v in when.values()):
+        raise DefinitionError(
+            key, f"Expected when = {{ name = [values] }}. Received: when={when!r}."
+        )
+    return when
+
+
+def _check_when(
+    factor: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
+) -> Factor:
+    """Return the factor with the values of its `when` as the hyperparameters have them.
+
+    A misspelt value would leave it inactive for ever.
+    """
+    when = {}
+    for name, values in factor.when.items():
+        key = f"space.{factor.name}.when.{name}"
+        if name in factors:
+            choices = [factors[name].choice_of(value, key) for value in values]
+            when[name] = [factors[name].hyperparameters(c).get(name, c) for c in choices]
+        else:
+            when[name] = [_check(key, name, value, kind) for value in values]
+    return replace(factor, when=when)
+
+
+def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:
+    if name == SEED:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise DefinitionError(key, f"Expected a seed of 0 or more. Received: seed={value!r}.")
+        return value
+    if kind is None:
+        return value
+    try:
+        return kind.check(name, value)
+    except ValueError as error:
+        raise DefinitionError(key, str(error)) from None
+
+
+def _check_reachable(space: Space) -> None:
+    """Check that every condition can be met: else its factor would be inactive for ever."""
+    for factor in space.factors.values():
+        for name, wanted in factor.when.items():
+            if name in space.factors and space.factors[name].meaning:
+                continue  # checked level by level
+            values = space.possible_values(name)
+            is_range = len(space.values_of(name)) > 0 and name in space.factors
+            if not is_range and not any(same(a, b) for a in values for b in wanted):
+                raise DefinitionError(
+                    f"space.{factor.name}.when.{name}",
+                    f"Expected a value that trials have. Received: {', '.join(map(str, wanted))}, "
+                    f"where {name} is {' or '.join(map(str, values))}.",
+                )
+
+
+def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
+    """Check that what is searched can have an effect: else the search would be a lottery."""
+    for factor in space.factors.values():
+        names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
+        for name in sorted(names & infos.keys()):
+            needs = infos[name].needs
+            # Where a factor is conditional, it has an effect only under its own conditions.
+            values = {
+                other: factor.when.get(other) or space.possible_values(other)
+                for need in needs
+                for other in need
+            }
+            if needs and not any(_is_met(need, values) for need in needs):
+                rule = "; or where ".join(map(need_in_words, needs))
+                received = [f"{k}={' or '.join(map(str, found))}" for k, found in values.items()]
+                raise DefinitionError(
+                    f"space.{factor.name}",
+                    f"Expected {name} to have an effect, which it has where {rule}. "
+                    f"Received: {', '.join(received)}. Change that, or fix {name}.",
+                )
+
+
+def _is_met(need: Need, values: Mapping[str, list[Any]]) -> bool:
+    return all(any(meets(v, wanted) for v in values[other]) for other, wanted in need.items())
+
+
+def _check_keys(key: str, line: Mapping[str, Any], known: set[str]) -> None:
+    for name in line:
+        if name not in known:
+            raise DefinitionError(f"{key}.{name}", str(unknown_name("a key", name, known)))
+
+
+def _check_set_once(factors: Mapping[str, Factor], fixed: Mapping[str, Any]) -> None:
+    setters = {name: f"fixed.{name}" for name in fixed}
+    for factor in factors.values():
+        sets = {n for level in factor.meaning.values() for n in level} or {factor.name}
+        for name in sorted(sets):
+            if name in setters:
+                raise DefinitionError(
+                    f"space.{factor.name}",
+                    f"Expected {name} to be set once. Received: it again after {setters[name]}. "
+                    "Take one of the two out.",
+                )
+            setters[name] = f"space.{factor.name}"
+
+
+def _in_order(factors: Mapping[str, Factor], given: set[str]) -> dict[str, Factor]:
+    """Sort the factors so that each comes after those that its `when` asks for."""
+    ordered: dict[str, Factor] = {}
+    set_later = {n for f in factors.values() for level in f.meaning.values() for n in level}
+    waiting = dict(factors)
+    while waiting:
+        known = (given - set_later - set(waiting)) | _set_by(ordered)
+        ready = [f for f in waiting.values() if set(f.when) <= known]
+        if not ready:
+            factor = next(iter(waiting.values()))
+            raise DefinitionError(
+                f"space.{factor.name}.when",
+                "Expected names of other factors or of hyperparameters, in no circle. "
+                f"Received: {', '.join(sorted(factor.when))}.",
+            )
+        for factor in ready:
+            ordered[factor.name] = waiting.pop(factor.name)
+    return ordered
+
+
+def _set_by(factors: Mapping[str, Factor]) -> set[str]:
+    return {n for f in factors.values() for level in f.meaning.values() for n in level} | {*factors}

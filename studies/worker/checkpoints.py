@@ -1,0 +1,45 @@
+"""Where the checkpoints of trials lie until they have ended: files beside the kept networks.
+
+A retry goes on from the checkpoint of the attempt before it, on any machine that sees the folder;
+one that sees none begins anew. objectives/training/checkpoint.py says what is in the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+from optuna.trial import FrozenTrial
+
+from storage import first_attempt
+
+FOLDER = "checkpoints"  # inside the folder of the study's artifacts
+
+
+def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Path:
+    """Return the file of a trial and of all its retries; another ending in .json lies beside it.
+
+    Args:
+        artifacts: The folder of the study's artifacts, which other studies may share.
+        created_at: When the study was made: its name, and on SQLite its id, may be given again.
+        trial: The trial.
+    """
+    return artifacts / FOLDER / f"{_prefix(created_at)}-{first_attempt(trial)}.npz"
+
+
+def remove_checkpoint(file: Path) -> None:
+    """Remove what a checkpoint consists of; what is not there is no error."""
+    for part in (file, file.with_suffix(".json")):
+        with contextlib.suppress(OSError):  # as where this machine does not have the folder
+            part.unlink()
+
+
+def remove_checkpoints(artifacts: Path, created_at: str) -> None:
+    """Remove all checkpoints of a study."""
+    for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
+        file.unlink(missing_ok=True)
+
+
+def _prefix(created_at: str) -> str:
+    return hashlib.sha256(created_at.encode()).hexdigest()[:16]

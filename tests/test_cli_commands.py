@@ -1,0 +1,300 @@
+"""The command line as a user meets it: help, errors, exit codes, and 80 columns."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+import typer
+from commands import COMMAND, environment, hpo, wait_until
+from small_studies import table
+
+import objectives
+from storage import claim, create_storage
+from studies import create_study, load_study
+from studies.cli.commands import app
+from studies.cli.live import number
+from studies.definition.study import parse_definition
+
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def study_url(sqlite_url: str, tmp_path: Path) -> str:
+    """Make a study `s` of four trials, three complete and one failed."""
+    definition = table(
+        search={"design": "grid"},
+        space={"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
+    )
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
+    storage = create_storage(sqlite_url)
+    for trial in claim(storage, study._study_id, 4):
+        if trial.number == 3:
+            storage.set_trial_user_attr(trial._trial_id, "fail_reason", "the loss was nan")
+            study.tell(3, state=study.trials[3].state.FAIL)
+        else:
+            study.tell(trial.number, 0.5 + trial.number / 10)
+    return sqlite_url
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
+    done = hpo(command, "--help", url="", folder=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: hpo {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_readme(command: str) -> None:
+    assert f"hpo {command}" in README.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "digits-mpl"], "Did you mean digits-mlp?"),
+        (["status", "nope"], "Expected a study in the storage, one of s. Received: nope."),
+        (["best", "digits-mlp"], "Make it first: hpo create digits-mlp"),
+        (["export", "s", "-o", "out.xls"], "ends in csv, parquet, json, md"),
+        (["model", "s", "-o", "best.h5"], "ends in .keras"),
+        (["model", "s", "--trial", "77", "-o", "b.keras"], "77"),
+        (["objectives", "mpl"], "Did you mean mlp?"),
+        (["create", "s", "--set", "epochs=0"], "fixed.epochs: Expected an int >= 1"),
+        (["create", "s", "--set", "epochs=3"], "Choose another name with --name."),
+        (["create", "s", "--name", "t", "--set", "optimizer=adm"], "Did you mean 'adam'?"),
+        (
+            ["create", "s", "--name", "t", "--set", "name.x=1"],
+            "name.x: Expected name to be a table",
+        ),
+        (
+            ["create", "s", "--name", "t", "--set", "data.train_size=9999"],
+            "data.train_size: Expected",
+        ),
+        (["list", "--storage", "mysql://u:secret@h/d"], "Received: scheme='mysql'"),
+        (["list", "--storage", "sqlite:///nowhere/x.db"], "Expected an existing folder."),
+        (["list", "--storage", "postgresql://u:secret@127.0.0.1:1/d"], "u:***@127.0.0.1:1/d"),
+    ],
+)
+def test_an_error_is_one_or_two_lines_with_the_remedy(
+    study_url: str, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    done = hpo(*arguments, url=study_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert "secret" not in done.stderr
+
+
+def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
+    import numpy as np
+
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    table = {"name": "s", "objective": "mlp", "dataset": str(file)}
+    table |= {"search": {"design": "grid"}, "space": {"optimizer": ["adam"]}}
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    claim(create_storage(sqlite_url), study._study_id)
+    study.tell(0, 0.5)
+    file.unlink()
+    for command in (["best", "s"], ["status"], ["status", "s"], ["export", "s"], ["list"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_complete_is_an_error_of_best_and_model(sqlite_url: str, tmp_path: Path) -> None:
+    hpo("create", "digits-mlp", url=sqlite_url, folder=tmp_path)
+    for command in (["best", "digits-mlp"], ["model", "digits-mlp", "-o", "b.keras"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 1
+        assert "complete" in done.stderr
+
+
+def test_debug_shows_the_traceback(study_url: str, tmp_path: Path) -> None:
+    done = hpo("--debug", "status", "nope", url=study_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_wrong_option_is_a_usage_error(study_url: str, tmp_path: Path) -> None:
+    done = hpo("create", "s", "--set", "epochs", url=study_url, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Expected KEY=VALUE" in done.stderr
+
+
+def test_list_shows_the_catalogue_and_the_storage(study_url: str, tmp_path: Path) -> None:
+    done = hpo("list", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert "fashion-mlp-grid" in done.stdout
+    assert "3 complete, 1 fail" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:
+    done = hpo("best", "s", "--top", "2", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if "0." in line]
+    assert rows == [["2", "0.7000"], ["1", "0.6000"]]
+
+
+def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
+    done = hpo("status", "s", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert "3 complete, 1 fail" in done.stdout
+    assert "trial 3 failed: the loss was nan" in done.stdout
+
+
+def test_export_writes_csv_to_the_screen_and_files_by_their_ending(
+    study_url: str, tmp_path: Path
+) -> None:
+    screen = hpo("export", "s", url=study_url, folder=tmp_path)
+    assert screen.stdout.startswith("number,value,state,datetime_start,")
+    assert len(screen.stdout.splitlines()) == 5
+    done = hpo("export", "s", "--top", "3", "-o", "b.parquet", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert list(pd.read_parquet(tmp_path / "b.parquet")["number"]) == [2, 1, 0]
+
+
+def test_creating_twice_and_a_larger_budget(sqlite_url: str, tmp_path: Path) -> None:
+    for arguments in (["-n", "5"], ["-n", "5"], ["-n", "8"]):
+        done = hpo("create", "fashion-mlp-grid", *arguments, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert len(load_study("fashion-mlp-grid", sqlite_url)[0].trials) == 8
+
+
+def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:
+    kept = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="n\n")
+    assert kept.returncode == 1
+    assert "Nothing was deleted." in kept.stderr
+    gone = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="y\n")
+    assert gone.returncode == 0
+    assert hpo("status", "s", url=study_url, folder=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("command", ["run", "create", "delete", "worker"])
+def test_a_mistake_makes_no_file(tmp_path: Path, command: str) -> None:
+    (tmp_path / "broken.toml").write_bytes(b"\xff")
+    for source in ("nosuch", "broken.toml"):
+        done = hpo(command, source, url=f"sqlite:///{tmp_path}/new.db", folder=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_study_is_found_by_the_file_that_it_was_made_from(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    text = 'name = "mine"\nobjective = "mlp"\ndataset = "digits"\n'
+    (tmp_path / "file.toml").write_text(f"{text}[search]\nn_trials = 1\n")
+    assert hpo("create", "file.toml", url=url, folder=tmp_path).returncode == 0
+    assert "mine" in hpo("status", "file.toml", url=url, folder=tmp_path).stdout
+    missing = hpo("model", "mine", "--trial", "77", "-o", "a.keras", url=url, folder=tmp_path)
+    assert "Expected the number of a trial of mine. Received: trial=77." in missing.stderr
+
+
+def test_names_are_shown_as_they_are_however_long(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    names = ("mlp[/a]", "mlp[a]", "long-" * 39 + "name")
+    for name in names:
+        lines = table(name=name, fixed={"epochs": 1}, space={"activation": ["relu"]})
+        create_study(parse_definition(lines), url, artifacts=tmp_path / "artifacts")
+    listed = hpo("list", url=url, folder=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert max(map(len, listed.stdout.splitlines())) <= 80
+    first = "".join(line.split(" ")[0] for line in listed.stdout.splitlines())
+    for name in names:
+        assert name in first
+    study, _ = load_study("mlp[a]", url)
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    best = hpo("best", "mlp[a]", url=url, folder=tmp_path)
+    assert "mlp[a]: the best of" in best.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.97916667, "0.9792"), (0.0, "0.0000"), (1.5e-06, "1.5e-06"), (1000000123.456, "1e+09")],
+)
+def test_a_number_says_something_whatever_its_size(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:
+    for name in objectives.names():
+        done = hpo("objectives", name, url="", folder=tmp_path)
+        assert done.returncode == 0
+        text = " ".join(done.stdout.split())
+        for info in objectives.get(name).hyperparameters.describe():
+            needed = [name for need in info.needs for name in need]
+            for word in (info.name, info.kind, *(info.levels or ()), *needed):
+                assert word in text
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_default_storage_is_a_file_in_the_current_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "studies", "create", "digits-mlp"]
+    subprocess.run(command, cwd=tmp_path, check=True, env={"PATH": "/usr/bin:/bin"})
+    assert (tmp_path / "hpo.db").exists()
+
+
+def test_optunas_own_command_reads_the_storage(study_url: str, tmp_path: Path) -> None:
+    optuna = Path(sys.executable).with_name("optuna")
+    command = [str(optuna), "trials", "--storage", study_url, "--study-name", "s", "-f", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '"hidden_units": "32-16"' in done.stdout
+
+
+def test_reading_commands_make_no_storage(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    listed = hpo("list", url=url, folder=tmp_path)
+    assert listed.returncode == 0
+    assert "digits-mlp" in listed.stdout
+    assert "There is no storage yet." in listed.stdout
+    for command in (["best", "s"], ["status"], ["export", "s"], ["dashboard"]):
+        done = hpo(*command, url=url, folder=tmp_path)
+        assert done.returncode == 1
+        assert "Expected a storage that is there." in done.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "status", "s", "--watch"],
+        env=environment(study_url, tmp_path) | {"TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        # Shells start what runs in the background, as these tests may, with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    os.close(terminal)
+    shown = b""
+
+    def shows(words: bytes) -> bool:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # its end closes the terminal
+            if select.select([controller], [], [], 0)[0]:
+                shown += os.read(controller, 65536)
+        return words in shown
+
+    wait_until(lambda: shows(b"3 complete, 1 fail"), "the study is shown")
+    load_study("s", study_url)[0].enqueue_trial({})
+    wait_until(lambda: shows(b"1 waiting"), "the change is shown")
+    process.send_signal(signal.SIGINT)
+    # Read on: it cannot end while the terminal does not take its last words.
+    wait_until(lambda: shows(b"") and process.poll() is not None, "it ends")
+    assert process.returncode == 130
+    assert process.communicate()[1] == b""
+    os.close(controller)

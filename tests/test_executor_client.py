@@ -1,0 +1,110 @@
+"""The handle on the executor child, when the child does not do what it should."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import is_alive, wait_until
+
+from studies.executor.client import (
+    Executor,
+    ExecutorDiedError,
+    ExecutorKind,
+    ExecutorStoppedError,
+    TrialError,
+)
+
+FUNCTIONS = ExecutorKind(None)
+LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
+ANSWER = '{"event": "ready", "backend": null, "device": "", "wanted": 1}'
+READY = f"read start; echo '{ANSWER}'; read request"
+
+
+@pytest.fixture
+def child_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Put a shell script in the child's place: a real process, that ends as it is told."""
+    monkeypatch.chdir(tmp_path)
+
+    def put(script: str) -> None:
+        file = tmp_path / "child"
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(file))
+
+    return put
+
+
+def never() -> bool:
+    return False
+
+
+def is_left() -> bool:
+    """Tell whether the process that the child has left goes on."""
+    return is_alive(int(Path("left").read_text()))
+
+
+def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
+    child_is: Callable[[str], None],
+) -> None:
+    child_is(READY + """; printf '{"event": "done", "va'; kill -KILL $$""")
+    executor = Executor(FUNCTIONS, never)
+    with pytest.raises(ExecutorDiedError, match="ended by SIGKILL, perhaps for want of memory"):
+        executor.call_function({})
+    assert not executor.is_alive
+    executor.close()
+
+
+def test_a_child_has_died_though_something_that_it_started_goes_on(
+    child_is: Callable[[str], None],
+) -> None:
+    child_is(READY + f"; {LEAVE} kill -SEGV $$")
+    executor = Executor(FUNCTIONS, never)
+    with pytest.raises(ExecutorDiedError, match="ended by SIGSEGV"):
+        executor.call_function({})
+    assert is_left()
+    executor.close()
+    wait_until(lambda: not is_left(), "it ends when the executor is closed")
+
+
+def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], None]) -> None:
+    child_is(READY + "; echo hello; exec sleep 600")
+    executor = Executor(FUNCTIONS, never)
+    with pytest.raises(ExecutorDiedError, match="SIGKILL"):
+        executor.call_function({})
+    executor.close()
+
+
+def test_a_child_is_closed_though_something_that_it_started_goes_on(
+    child_is: Callable[[str], None],
+) -> None:
+    child_is(READY + f"; {LEAVE} exec sleep 60")
+    executor = Executor(FUNCTIONS, lambda: Path("left").exists())
+    with pytest.raises(ExecutorStoppedError):
+        executor.call_function({})
+    executor.close()
+    assert not executor.is_alive
+    wait_until(lambda: not is_left(), "it ends with the child")
+
+
+def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:
+    child_is("exec 0<&-; sleep 0.2; exit 3")  # it never reads what it is told
+    with pytest.raises(ExecutorDiedError, match="exit code 3"):
+        Executor(FUNCTIONS, never)
+
+
+def test_a_wait_for_the_child_ends_when_told(child_is: Callable[[str], None]) -> None:
+    child_is(READY + "; exec sleep 600")
+    told = []
+    executor = Executor(FUNCTIONS, lambda: bool(told))
+    told.append(True)
+    with pytest.raises(ExecutorStoppedError):
+        executor.call_function({})
+    executor.close()
+
+
+def test_a_backend_that_is_not_there_is_the_error_of_the_child() -> None:
+    with pytest.raises(TrialError, match="no_such_backend"):
+        Executor(ExecutorKind("no_such_backend"), never)

@@ -1,0 +1,182 @@
+"""`hpo run`: workers on this machine, replaced when one is killed, stopped by one Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import COMMAND, HERE, environment, executions, executors, is_alive, wait_until
+
+import studies
+from storage import create_storage, workers_seen
+from studies.fleet import local as launch
+
+STUDY = """
+name = "s"
+objective = "user_objectives:{function}"
+metric = "value"
+direction = "minimize"
+[search]
+sampler = "random"
+n_trials = {n}
+[space]
+x = {{ low = 0.0, high = 1.0 }}
+"""
+ALLOWED = ("--allow-module=user_objectives", "--heartbeat=0.5", "--grace=2.5")
+
+
+def start_run(url: str, folder: Path, function: str, n: int) -> subprocess.Popen[str]:
+    """Start `hpo run` with two workers on a function of user_objectives.py."""
+    file = folder / "s.toml"
+    file.write_text(STUDY.format(function=function, n=n))
+    return subprocess.Popen(
+        [*COMMAND, "run", str(file), "-j", "2", *ALLOWED],
+        env={**environment(url, folder), "PYTHONPATH": str(HERE)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture
+def user_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let executors find user_objectives.py from wherever they were started."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("EXECUTIONS", str(tmp_path / "executions"))
+
+
+def test_run_ends_with_the_best_the_csv_and_the_way_to_the_dashboard(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "quick", 12)
+    words, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, words
+    assert "s: the best of 12 trials" in words
+    csv = re.search(r"the best first: (.+\.csv)", words)
+    assert csv is not None
+    assert len(Path(csv[1]).read_text().splitlines()) == 13
+    assert "hpo dashboard" in words
+
+
+def test_a_killed_worker_is_replaced_and_the_study_is_finished(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "slow", 16)
+    wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
+    storage = create_storage(sqlite_url)
+    for worker in workers_seen(storage):
+        os.kill(worker.pid, signal.SIGKILL)
+    words, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, words
+    states = [t.state.name for t in studies.load_study("s", sqlite_url)[0].trials]
+    assert states.count("COMPLETE") == 16
+
+
+def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "slow", 20)
+    wait_until(lambda: len(executions(tmp_path)) >= 3, "the workers execute")
+    process.send_signal(signal.SIGINT)
+    words, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "nothing is lost. Go on with: hpo run s" in words
+    study = studies.load_study("s", sqlite_url)[0]
+    assert not [t for t in study.trials if t.state.name == "RUNNING"]
+    assert workers_seen(create_storage(sqlite_url)) == []
+    assert not any(map(is_alive, set(executors(tmp_path))))
+    again = start_run(sqlite_url, tmp_path, "slow", 20)
+    words, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, words
+    assert [t.state.name for t in study.get_trials()].count("COMPLETE") == 20
+
+
+def test_a_signal_while_the_workers_are_being_started_stops_them_all(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "slow", 500)
+    logs = tmp_path / "artifacts" / "logs"
+    wait_until(lambda: logs.is_dir() and any(logs.iterdir()), "the first worker is started")
+    process.send_signal(signal.SIGINT)
+    words, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "nothing is lost. Go on with: hpo run s" in words
+    assert workers_seen(create_storage(sqlite_url)) == []
+    assert "RUNNING" not in {t.state.name for t in studies.load_study("s", sqlite_url)[0].trials}
+
+
+def test_no_worker_is_started_after_a_signal(tmp_path: Path) -> None:
+    crew = launch._Crew("s", "sqlite:///nowhere.db", tmp_path, ())
+    crew.request_stop(signal.SIGINT)
+    crew.start(2)
+    assert crew.members == []
+
+
+def test_a_data_set_that_is_nowhere_ends_the_run_before_a_trial(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    env = environment(sqlite_url, tmp_path) | {
+        "HPO_DATA": "",
+        "KERAS_HOME": str(tmp_path / "keras"),
+        "https_proxy": "http://127.0.0.1:1",  # no network
+    }
+    command = [*COMMAND, "run", "mnist-mlp-dropout"]
+    done = subprocess.run(
+        command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "Put mnist.npz" in done.stderr
+    study = studies.load_study("mnist-mlp-dropout", sqlite_url)[0]
+    assert {t.state.name for t in study.trials} == {"WAITING"}
+
+
+def test_workers_end_when_the_launcher_is_killed(sqlite_url: str, tmp_path: Path) -> None:
+    process = start_run(sqlite_url, tmp_path, "slow", 500)
+    wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
+    workers = [worker.pid for worker in workers_seen(create_storage(sqlite_url))]
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(map(is_alive, workers)), "the workers end", 20)
+    states = {t.state.name for t in studies.load_study("s", sqlite_url)[0].trials}
+    assert "RUNNING" not in states
+
+
+def test_a_worker_that_cannot_work_ends_the_run_with_its_word(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = start_run(sqlite_url, tmp_path, "broken", 50)
+    words, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "error: 5 trials failed in a row" in words
+    assert "Traceback" not in words
+
+
+@pytest.mark.usefixtures("user_modules")
+def test_run_from_python_returns_the_study_of_optuna(sqlite_url: str, tmp_path: Path) -> None:
+    table = {
+        "name": "digits",
+        "objective": "mlp",
+        "dataset": "digits",
+        "search": {"sampler": "random", "n_trials": 2},
+        "fixed": {"epochs": 1, "hidden_units": [8]},
+        "space": {"learning_rate": {"low": 0.001, "high": 0.01}},
+    }
+    from studies.definition.study import parse_definition
+
+    study = studies.run(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 2
+    assert list(studies.best_trials(study)["value"]) == sorted(
+        (t.value for t in study.trials), reverse=True
+    )
+
+
+def test_the_gpus_are_those_that_the_environment_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert launch.gpus() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert launch.gpus() == []

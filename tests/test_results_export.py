@@ -1,0 +1,331 @@
+"""Tables of results: stable columns, every format, safe cells, no row lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+import pytest
+import sqlalchemy
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState, create_trial
+
+from storage import Budget, Point, TrialStorage, enqueue
+from studies import best_trials, export_trials
+from studies.results.export import check_format, to_csv
+
+SPACE: dict[str, BaseDistribution] = {
+    "kind": CategoricalDistribution(["a", "b"]),
+    "x": FloatDistribution(-90.0, 90.0),
+}
+PLAIN = ["number", "value", "state", "datetime_start", "datetime_complete", "duration"]
+FULL = [*PLAIN, "params_kind", "params_x", "user_attrs_epochs", "user_attrs_history"]
+
+
+def add(study: optuna.Study, value: float | None, state: str = "COMPLETE", **attrs: Any) -> None:
+    """Add a trial; its start is 12 o'clock UTC, its duration 90 seconds."""
+    number = len(study.trials)
+    trial = create_trial(
+        state=TrialState[state],
+        value=value,
+        params={"kind": "ab"[number % 2], "x": -1.5 - number},
+        distributions=SPACE,
+        user_attrs=attrs,
+    )
+    trial.datetime_start = datetime(2030, 1, 1, 12, tzinfo=UTC).astimezone().replace(tzinfo=None)
+    if trial.state.is_finished():
+        trial.datetime_complete = trial.datetime_start + timedelta(seconds=90)
+    study.add_trial(trial)
+
+
+@pytest.fixture
+def study(sqlite_storage: TrialStorage) -> optuna.Study:
+    """Make a study with every kind of trial."""
+    made = optuna.create_study(storage=sqlite_storage, study_name="s", direction="maximize")
+    add(made, 0.5, history=[{"loss": 1.0}, {"loss": 0.5}], epochs=2)
+    add(made, 0.9, history=[], epochs=3)
+    add(made, None, "FAIL")
+    add(made, 0.9, epochs=4)
+    add(made, None, "RUNNING")
+    add(made, 0.7)
+    return made
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_columns_are_optunas_in_a_stable_order(study: optuna.Study) -> None:
+    frame = export_trials(study)
+    assert list(frame.columns) == FULL
+    theirs = study.trials_dataframe()
+    assert set(frame.columns) == set(theirs.columns)
+    assert list(frame.number) == list(theirs.number)
+    assert list(frame.state) == list(theirs.state)
+    pd.testing.assert_series_equal(frame.params_x, theirs.params_x)
+    pd.testing.assert_series_equal(frame.duration, theirs.duration, check_dtype=False)
+
+
+def test_two_studies_of_one_space_have_the_same_columns(
+    study: optuna.Study, sqlite_storage: TrialStorage
+) -> None:
+    other = optuna.create_study(storage=sqlite_storage, study_name="t", direction="maximize")
+    for space in (dict(reversed(SPACE.items())), SPACE):
+        attrs = {"history": [1], "epochs": 2}
+        params = {"x": 0.5, "kind": "b"}
+        other.add_trial(
+            create_trial(value=1.0, params=params, distributions=space, user_attrs=attrs)
+        )
+    assert list(export_trials(other).columns) == list(export_trials(study).columns) == FULL
+    assert list(best_trials(other).columns) == list(best_trials(study).columns) == FULL
+
+
+def test_the_best_come_first_and_of_equals_the_earlier(study: optuna.Study) -> None:
+    assert list(best_trials(study).number) == [1, 3, 5, 0]
+    assert list(best_trials(study, 2).number) == [1, 3]
+    assert list(export_trials(study, top=3).number) == [1, 3, 5]
+
+
+def test_the_best_of_a_minimized_study_are_the_smallest(sqlite_storage: TrialStorage) -> None:
+    study = optuna.create_study(storage=sqlite_storage, direction="minimize")
+    for value in (0.5, -2.0, float("inf"), 0.0):
+        add(study, value)
+    assert list(best_trials(study).number) == [1, 3, 0, 2]
+
+
+def test_all_that_started_are_exported_in_order_of_number(study: optuna.Study) -> None:
+    study.enqueue_trial({"x": 1.0})
+    frame = export_trials(study)
+    assert list(frame.number) == [0, 1, 2, 3, 4, 5]
+    assert list(frame.state[2:5]) == ["FAIL", "COMPLETE", "RUNNING"]
+    assert frame.value.isna().tolist() == [False, False, True, False, True, False]
+    assert frame.datetime_complete.isna().tolist() == [False] * 4 + [True, False]
+    assert frame.duration.isna().tolist() == [False] * 4 + [True, False]
+
+
+@pytest.fixture(params=["UTC", "Asia/Kolkata"])
+def timezone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process be on a machine elsewhere."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("timezone")
+def test_times_are_utc_on_every_machine(study: optuna.Study) -> None:
+    frame = export_trials(study)
+    noon = pd.Timestamp(datetime(2030, 1, 1, 12, tzinfo=UTC))
+    assert set(frame.datetime_start) == {noon}
+    assert frame.datetime_complete[0] == noon + pd.Timedelta(seconds=90)
+    assert "2030-01-01 12:00:00+00:00" in to_csv(frame)
+    assert isinstance(study._storage, TrialStorage)
+    with study._storage.reading() as connection:
+        stored = connection.exec_driver_sql("SELECT min(datetime_start) FROM trials").scalar()
+    assert str(stored).startswith("2030-01-01 12:00:00")
+
+
+def test_csv_has_every_row_and_nested_attributes_as_json(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    export_trials(study, tmp_path / "t.csv")
+    rows = read((tmp_path / "t.csv").read_text(encoding="utf-8"))
+    assert list(rows[0]) == FULL
+    assert [row["number"] for row in rows] == list("012345")
+    assert json.loads(rows[0]["user_attrs_history"]) == [{"loss": 1.0}, {"loss": 0.5}]
+    assert rows[0]["duration"] == "90.0"
+    assert rows[4]["value"] == rows[4]["datetime_complete"] == ""
+
+
+def test_parquet_keeps_the_types(study: optuna.Study, tmp_path: Path) -> None:
+    frame = export_trials(study, tmp_path / "t.parquet")
+    back = pd.read_parquet(tmp_path / "t.parquet")
+    assert list(back.columns) == FULL
+    for name in ("number", "value", "state", "datetime_start", "params_kind", "params_x"):
+        pd.testing.assert_series_equal(back[name], frame[name], check_dtype=False)
+    assert json.loads(back.user_attrs_history[0]) == [{"loss": 1.0}, {"loss": 0.5}]
+
+
+def test_parquet_takes_a_column_of_several_types(study: optuna.Study, tmp_path: Path) -> None:
+    for value in (1, "text", True, [1, 2], None):
+        add(study, 0.1, mixed=value)
+    export_trials(study, tmp_path / "t.parquet")
+    back = pd.read_parquet(tmp_path / "t.parquet")
+    assert list(back.user_attrs_mixed[-5:-1]) == ["1", "text", "True", "[1, 2]"]
+    assert pd.isna(back.user_attrs_mixed.iloc[-1])
+
+
+def test_json_is_a_list_of_rows(study: optuna.Study, tmp_path: Path) -> None:
+    export_trials(study, tmp_path / "t.json")
+    rows = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert list(rows[0]) == FULL
+    assert rows[0]["user_attrs_history"] == [{"loss": 1.0}, {"loss": 0.5}]
+    assert rows[0]["datetime_start"].startswith("2030-01-01T12:00:00")
+    assert [row["value"] for row in rows] == [0.5, 0.9, None, 0.9, None, 0.7]
+
+
+def test_json_has_every_digit(study: optuna.Study, tmp_path: Path) -> None:
+    small = 1.23456789012345e-12
+    add(study, small, rates=[small, None], at={"nothing": float("nan")})
+    export_trials(study, tmp_path / "t.json")
+    row = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))[-1]
+    assert (row["value"], row["user_attrs_rates"]) == (small, [small, None])
+    assert row["user_attrs_at"] == {"nothing": None}
+
+
+def test_markdown_is_a_table(study: optuna.Study, tmp_path: Path) -> None:
+    export_trials(study, tmp_path / "t.MD", top=2)
+    head, rule, *rows = (tmp_path / "t.MD").read_text(encoding="utf-8").splitlines()
+    assert [cell.strip() for cell in head.strip("|").split("|")][:3] == PLAIN[:3]
+    assert set(rule) <= set("|:-")
+    assert len(rows) == 2
+
+
+def test_an_unknown_ending_is_an_error_before_anything_is_written(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"ends in csv, parquet, json, md\. Received: .*t\.xls"):
+        export_trials(study, tmp_path / "t.xls")
+    with pytest.raises(ValueError, match="Expected a file name that ends in"):
+        check_format("csv")
+    assert not (tmp_path / "t.xls").exists()
+
+
+FORMULAS = ["=cmd", "+1", "-x", "@SUM(A1)", "\tx", "\rx"]
+
+
+def test_no_cell_and_no_column_of_csv_is_a_formula(study: optuna.Study) -> None:
+    for formula in FORMULAS:
+        add(study, 0.1, note=formula)
+    text = to_csv(export_trials(study))
+    notes = [row["user_attrs_note"] for row in read(text)]
+    assert notes[-6:] == ["'=cmd", "'+1", "'-x", "'@SUM(A1)", "'\tx", "'\nx"]
+    bad = pd.DataFrame({"=name": [1], "duration": pd.to_timedelta([1.0], unit="s"), "ok": ["=x"]})
+    assert read(to_csv(bad)) == [{"'=name": "1", "duration": "1.0", "ok": "'=x"}]
+
+
+def test_a_carriage_return_in_a_message_begins_no_row(study: optuna.Study) -> None:
+    add(study, 0.1, note="a\r=cmd\r\nb")
+    text = to_csv(export_trials(study))
+    assert "\r" not in text
+    assert read(text)[-1]["user_attrs_note"] == "a\n=cmd\nb"
+
+
+def test_numbers_stay_numbers_in_csv(study: optuna.Study) -> None:
+    add(study, -0.25, delta=-3)
+    row = read(to_csv(export_trials(study)))[-1]
+    assert (row["value"], row["params_x"]) == ("-0.25", "-7.5")
+    assert float(row["user_attrs_delta"]) == -3
+
+
+def test_a_study_without_trials_is_a_table_without_rows(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    for ending in ("csv", "parquet", "json", "md"):
+        frame = export_trials(study, tmp_path / f"t.{ending}")
+        assert list(frame.columns) == PLAIN
+        assert len(frame) == 0
+        assert (tmp_path / f"t.{ending}").stat().st_size > 0
+    assert len(best_trials(study)) == 0
+    assert frame.datetime_start.dtype == "datetime64[us, UTC]"
+
+
+def test_trials_that_are_running_only_have_no_value(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    for _ in range(2):
+        study.ask()
+    for ending in ("csv", "parquet", "json", "md"):
+        frame = export_trials(study, tmp_path / f"t.{ending}")
+        assert frame.value.isna().all()
+    assert len(pd.read_parquet(tmp_path / "t.parquet")) == 2
+    assert len(best_trials(study)) == 0
+
+
+@pytest.fixture
+def many(sqlite_storage: TrialStorage) -> optuna.Study:
+    """Make a study of 20,000 completed trials, of which number 12,345 is the best."""
+    study = optuna.create_study(storage=sqlite_storage, direction="maximize")
+    points = [Point({"x": i / 20_000}, {"x": SPACE["x"]}) for i in range(20_000)]
+    enqueue(sqlite_storage, study._study_id, points, Budget(None, None, adaptive=False))
+    with sqlite_storage.transaction() as connection:
+        for statement in (
+            "UPDATE trials SET state = 'COMPLETE', datetime_start = '2030-01-01 00:00:00.000000',"
+            " datetime_complete = '2030-01-01 00:01:00.000000'",
+            "INSERT INTO trial_values (trial_id, objective, value, value_type)"
+            " SELECT trial_id, 0, -abs(number - 12345), 'FINITE' FROM trials",
+        ):
+            connection.execute(sqlalchemy.text(statement))
+    return study
+
+
+def test_no_row_of_20000_is_lost(many: optuna.Study, tmp_path: Path) -> None:
+    frame = export_trials(many, tmp_path / "t.csv")
+    assert list(frame.number) == list(range(20_000))
+    assert frame.params_x.nunique() == 20_000
+    assert len(read((tmp_path / "t.csv").read_text(encoding="utf-8"))) == 20_000
+    assert list(best_trials(many, 3).number) == [12345, 12344, 12346]
+
+
+def test_whole_numbers_stay_whole_where_some_are_missing(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    for number, params in enumerate(({"n": 64}, {})):
+        trial = study.ask({name: IntDistribution(64, 64) for name in params})
+        if number == 1:
+            trial.set_user_attr("epochs", 2)
+        study.tell(trial, 1.0)
+    frame = export_trials(study, tmp_path / "trials.csv")
+    assert frame.params_n.dtype == frame.user_attrs_epochs.dtype == "Int64"
+    cells = pd.read_csv(tmp_path / "trials.csv", dtype=str, keep_default_na=False)
+    assert cells.params_n.to_list() == ["64", ""]
+    assert cells.user_attrs_epochs.to_list() == ["", "2"]
+    export_trials(study, tmp_path / "trials.json")
+    rows = json.loads((tmp_path / "trials.json").read_text())
+    assert [row["user_attrs_epochs"] for row in rows] == [None, 2]
+    assert isinstance(rows[0]["params_n"], int)
+
+
+def test_a_row_of_markdown_is_one_line_with_all_digits(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    value, reason = 1234567.8912345, "ValueError: a|b\nc"
+    study.ask().set_user_attr("fail_reason", reason)
+    study.tell(0, value)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    export_trials(study, tmp_path / "trials.md")
+    lines = (tmp_path / "trials.md").read_text().splitlines()
+    assert len(lines) == 4
+    assert str(value) in lines[2]
+    assert r"ValueError: a\|b<br>c" in lines[2]
+    assert not any(word in lines[3] for word in ("nan", "NaT", "None"))
+
+
+def test_a_history_that_is_no_number_somewhere_is_still_json(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    trial = study.ask()
+    trial.set_user_attr("history", {"loss": [0.1, float("nan")]})
+    study.tell(trial, 1.0)
+    export_trials(study, tmp_path / "trials.csv")
+    cell = pd.read_csv(tmp_path / "trials.csv").user_attrs_history[0]
+    assert json.loads(cell, parse_constant=pytest.fail) == {"loss": [0.1, None]}

@@ -1,0 +1,111 @@
+"""Pruners by name, and what they know of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from test_samplers_build import PLANE, define
+
+from storage import TrialStorage, claim
+from studies.create import create_study
+from studies.definition.study import parse_definition
+from studies.samplers.build import build_pruner, check_pruner
+from studies.suggest import prepare_trial
+from studies.worker.active_trial import Lane
+
+PRUNERS: dict[str, Any] = {
+    "none": "none",
+    "median": {"name": "median", "n_startup_trials": 2},
+    "percentile": {"name": "percentile", "n_startup_trials": 2},
+    "successive_halving": "successive_halving",
+    "hyperband": "hyperband",
+    "threshold": {"name": "threshold", "upper": 50.0},
+    "patient": {"name": "patient", "patience": 1, "wrapped": "none"},
+    "wilcoxon": {"name": "wilcoxon", "n_startup_steps": 1},
+}
+
+
+@pytest.mark.parametrize("name", list(PRUNERS))
+def test_a_pruner_ends_a_trial_that_is_much_worse(name: str, sqlite_storage: TrialStorage) -> None:
+    definition = define(PLANE, pruner=PRUNERS[name])
+    study = create_study(definition, sqlite_storage)
+    endings = []
+    for number in range(12):
+        (claimed,) = claim(sqlite_storage, study._study_id)
+        trial, _ = prepare_trial(study, definition, claimed)
+        assert study.pruner.__class__ is build_pruner(PRUNERS[name], 9).__class__
+        # Steps from 0 for Wilcoxon's pairs; each value grows, so that each step is worse.
+        loss = 1.0 if number < 6 else 100.0
+        pruned = False
+        for step in range(9):
+            trial.report(loss + step / 10, step)
+            pruned = pruned or trial.should_prune()
+        if pruned:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, loss)
+        endings.append(pruned)
+    if name == "none":
+        assert not any(endings)
+    else:
+        assert any(endings[6:])
+    if name in ("median", "percentile", "threshold", "wilcoxon"):
+        assert not any(endings[:6])
+
+
+@pytest.mark.parametrize("spec", ["hyperband", {"name": "patient", "wrapped": "hyperband"}])
+def test_hyperband_knows_the_epochs_of_the_study(spec: Any, sqlite_storage: TrialStorage) -> None:
+    definition = parse_definition(
+        {
+            "name": "s",
+            "objective": "mlp",
+            "dataset": "digits",
+            "fixed": {"epochs": 27},
+            "search": {"n_trials": 1, "pruner": spec},
+            "space": {"dropout": {"low": 0.1, "high": 0.5}},
+        }
+    )
+    study = create_study(definition, sqlite_storage)
+    prepare_trial(study, definition, claim(sqlite_storage, study._study_id)[0])
+    pruner: Any = study.pruner
+    assert (pruner if spec == "hyperband" else pruner._wrapped_pruner)._max_resource == 27
+
+
+def test_hyperbands_own_max_resource_is_kept_and_unknown_epochs_are_left_to_it() -> None:
+    check_pruner({"name": "hyperband", "bootstrap_count": 2})  # whose epochs are known later
+    given = build_pruner({"name": "hyperband", "max_resource": 9}, 27)
+    assert given._max_resource == 9  # type: ignore[attr-defined]
+    assert build_pruner("hyperband", None)._max_resource == "auto"  # type: ignore[attr-defined]
+
+
+def test_patience_without_another_pruner_is_a_pruner_by_itself() -> None:
+    pruner = build_pruner({"name": "patient", "patience": 1, "wrapped": "none"}, None)
+    study = optuna.create_study(pruner=pruner)
+    better, worse = study.ask(), study.ask()
+    for step in range(5):
+        better.report(-step, step)
+        worse.report(step, step)
+    assert not better.should_prune()
+    assert worse.should_prune()
+
+
+def test_names_alone_make_pruners_that_optuna_wants_settings_for() -> None:
+    assert build_pruner("percentile", None)._percentile == 25.0  # type: ignore[attr-defined]
+    patient = build_pruner("patient", None)
+    assert isinstance(patient._wrapped_pruner, optuna.pruners.MedianPruner)  # type: ignore[attr-defined]
+
+
+def test_after_a_resume_each_rung_has_the_value_of_its_own_epoch() -> None:
+    pruner = build_pruner({"name": "successive_halving", "min_resource": 2}, None)
+    study = optuna.create_study(pruner=pruner)
+    values: list[float | None] = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]
+    trial = study.ask()
+    lane = Lane(study.trials[0], trial, {}, 0, {}, None, Path("checkpoint.npz"))
+    lane.begin({"loss": values})
+    assert lane.report({"epoch": 9, "metrics": {"loss": 1.0}, "ended": False}, "loss", prunes=True)
+    (found,) = study.trials
+    assert found.system_attrs == {"completed_rung_0": 8.0, "completed_rung_1": 2.0}

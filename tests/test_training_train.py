@@ -1,0 +1,372 @@
+"""Training in shared programs, against stock Keras. Runs on the backend that KERAS_BACKEND names.
+
+The last test runs all the others on the other backend.
+"""
+
+import math
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import objectives
+from objectives.data.datasets import DataOptions, Dataset, load
+from objectives.hyperparameters import Hyperparameters
+from objectives.objective import Objective
+from objectives.training import initial_weights as first_weights
+from objectives.training import tunable_optimizer as optimizers
+from objectives.training.pack import Pack, Task, TrainingResult
+from objectives.training.program import ProgramCache
+from objectives.training.schedule import epoch_order, epoch_steps, learning_rate_factor
+from objectives.training.train import train
+from objectives.training.tunable_model import TunableDropout
+
+# Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+
+DIGITS = load("digits", DataOptions(train_size=200))
+MLP, CNN = objectives.get("mlp"), objectives.get("cnn")
+SMALL: dict[str, Any] = {"hidden_units": [16], "batch_size": 48, "epochs": 3}
+
+
+def run(
+    hyperparameters: Hyperparameters,
+    *,
+    programs: ProgramCache | None = None,
+    seed: int = 0,
+    metric: str = "val_loss",
+    maximize: bool = False,
+    objective: Objective = MLP,
+    stop_after: int = 100,
+    data: Dataset = DIGITS,
+    levels: Mapping[str, Sequence[Any]] = {},
+) -> TrainingResult:
+    return train(
+        objective,
+        hyperparameters,
+        data,
+        seed=seed,
+        metric=metric,
+        maximize=maximize,
+        report=lambda epoch, metrics: epoch < stop_after,
+        programs=programs or ProgramCache(),
+        levels=levels,
+    )
+
+
+def run_stock(
+    objective: Objective, hyperparameters: Hyperparameters, seed: int
+) -> dict[str, list[float]]:
+    """Train by Keras's own compile and train_on_batch, one batch after the other."""
+    x, y = DIGITS.x_train, DIGITS.y_train
+    network = objective.build(hyperparameters, x.shape[1:], DIGITS.n_classes)
+    rng, _ = np.random.default_rng([seed, 0]).spawn(2)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            kernel = first_weights.draw(layer.kernel_initializer, layer.kernel.shape, rng)
+            layer.kernel.assign(kernel)
+    optimizer = optimizers.create(hyperparameters)
+    network.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    first_rate = float(optimizer.learning_rate)
+    size = hyperparameters.batch_size
+    steps_of_epochs = epoch_steps(hyperparameters, -(-len(x) // size))
+    history: dict[str, list[float]] = {"loss": [], "accuracy": []}
+    for epoch, steps in enumerate(steps_of_epochs, start=1):
+        factor = learning_rate_factor(hyperparameters, epoch, len(steps_of_epochs))
+        optimizer.learning_rate = first_rate * factor
+        order = epoch_order(len(x), seed, epoch)
+        batches = [order[i * size : (i + 1) * size] for i in range(steps)]
+        logs = [network.train_on_batch(x[rows], y[rows], return_dict=True) for rows in batches]
+        counts = [len(rows) for rows in batches]
+        for name in history:
+            values = [float(step[name]) for step in logs]
+            history[name].append(float(np.average(values, weights=counts)))
+    return history
+
+
+def two(optimizer: str, first: dict[str, Any], second: dict[str, Any], **shared: Any) -> Any:
+    """Make a case of two settings of one structure that differ in everything tunable."""
+    shared = SMALL | shared | {"optimizer": optimizer}
+    one = {"initializer": "glorot_uniform", "regularizer": "l2", "regularizer_strength": 0.02}
+    other = {"initializer": "random_normal", "regularizer": "l1", "regularizer_strength": 0.003}
+    return pytest.param(shared | one | first, shared | other | second, id=optimizer)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        two("sgd", {"learning_rate": 0.1, "momentum": 0.5}, {"learning_rate": 0.02,
+            "momentum": 0.9}, nesterov=True),
+        two("rmsprop", {"learning_rate": 0.01, "rho": 0.7, "momentum": 0.3},
+            {"learning_rate": 0.001, "epsilon": 1e-3, "momentum": 0.8}, centered=True),
+        two("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5},
+            {"learning_rate": 0.03, "epsilon": 1e-2}),
+        two("adadelta", {"learning_rate": 1.0, "rho": 0.8}, {"learning_rate": 0.5,
+            "epsilon": 1e-4}),
+        two("adam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
+            "beta_2": 0.9, "epsilon": 1e-3}, amsgrad=True),
+        two("adamax", {"learning_rate": 0.01, "beta_1": 0.0}, {"learning_rate": 0.002,
+            "beta_2": 0.9}),
+        two("nadam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
+            "beta_2": 0.9}),
+    ],
+)  # fmt: skip
+def test_trials_of_one_program_equal_stock_keras(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    programs = ProgramCache()
+    for seed, setting in enumerate((first, second)):
+        hyperparameters = MLP.hyperparameters(**setting)
+        result = run(hyperparameters, programs=programs, seed=seed)
+        stock = run_stock(MLP, hyperparameters, seed)
+        np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
+        np.testing.assert_allclose(result.history["accuracy"], stock["accuracy"], atol=0.011)
+    assert programs.built == 1
+    assert traces(programs) == 1
+
+
+def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
+    programs = ProgramCache()
+    shared = SMALL | {"batch_normalization": True, "activation": "tanh", "learning_rate": 0.02}
+    for setting in ({"learning_rate_schedule": "cosine"}, {"steps": 12}):
+        hyperparameters = MLP.hyperparameters(**shared, **setting)
+        result = run(hyperparameters, programs=programs)
+        stock = run_stock(MLP, hyperparameters, 0)
+        np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
+        assert result.last_epoch == 3
+    assert (programs.built, traces(programs)) == (1, 1)
+
+
+def test_convolutional_network_equals_stock_keras() -> None:
+    programs = ProgramCache()
+    counts = []
+    for rate in (0.001, 0.01):
+        hyperparameters = CNN.hyperparameters(**SMALL, filters=[4, 6], learning_rate=rate)
+        result = run(hyperparameters, programs=programs, objective=CNN)
+        stock = run_stock(CNN, hyperparameters, 0)
+        np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
+        counts.append(traces(programs))
+    assert programs.built == 1
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("objective", [MLP, CNN], ids=["mlp", "cnn"])
+def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras(
+    objective: Objective,
+) -> None:
+    shared = SMALL | {"learning_rate": 0.01, **({"filters": [4]} if objective is CNN else {})}
+    settings = [
+        {"activation": "relu"},
+        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003},
+        {"activation": "softmax", "regularizer": "l2", "initializer": "random_normal"},
+    ]
+    levels = {
+        "activation": ["relu", "exponential", "softmax"],
+        "regularizer": ["none", "l1", "l2"],
+        "dropout": [0.0, 0.5],
+    }
+    programs = ProgramCache()
+    for seed, setting in enumerate(settings):
+        hyperparameters = objective.hyperparameters(**shared, **setting)
+        result = run(
+            hyperparameters, objective=objective, programs=programs, seed=seed, levels=levels
+        )
+        stock = run_stock(objective, hyperparameters, seed)
+        np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
+        found = result.model().evaluate(DIGITS.x_validation, DIGITS.y_validation, verbose=0)
+        assert found[0] == pytest.approx(result.value, rel=1e-5)
+    dropping = objective.hyperparameters(**shared, dropout=0.2)
+    inside = run(dropping, objective=objective, programs=programs, levels=levels)
+    assert programs.built == 1
+    by_itself = run(dropping, objective=objective)
+    np.testing.assert_allclose(inside.history["loss"], by_itself.history["loss"], rtol=1e-5)
+
+
+def test_a_trial_depends_on_nothing_before_it() -> None:
+    setting = SMALL | {"dropout": 0.3, "batch_normalization": True, "optimizer": "nadam"}
+    hyperparameters = MLP.hyperparameters(**setting)
+    programs = ProgramCache()
+    alone = run(hyperparameters, programs=programs, seed=7)
+    neighbour = MLP.hyperparameters(**setting | {"dropout": 0.6, "initializer": "ones"})
+    between = run(neighbour, programs=programs, seed=8)
+    again = run(hyperparameters, programs=programs, seed=7)
+    fresh = run(hyperparameters, seed=7)
+    assert programs.built == 1
+    assert alone.history == again.history == fresh.history
+    assert alone.history != between.history
+    assert alone.history != run(hyperparameters, programs=programs, seed=8).history
+    for array, same in zip(alone.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(array, same)
+
+
+def test_dropout_drops_its_rate_while_training_only() -> None:
+    layer = TunableDropout(name="dropout")
+    ones = np.ones((200, 300), np.float32)
+    for rate in (0.2, 0.7):
+        layer.rate.assign(rate)
+        dropped = keras.ops.convert_to_numpy(layer(ones, training=True))
+        assert set(np.unique(dropped.round(4))) == {0, np.float32(1 / (1 - rate)).round(4)}
+        assert abs((dropped == 0).mean() - rate) < 0.01
+        again = keras.ops.convert_to_numpy(layer(ones, training=True))
+        assert (dropped != again).any()
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+
+
+def test_dropout_rate_reaches_the_program() -> None:
+    programs = ProgramCache()
+    losses = [
+        run(MLP.hyperparameters(**SMALL, input_dropout=rate), programs=programs).history["loss"]
+        for rate in (0.01, 0.9)
+    ]
+    assert programs.built == 1
+    assert losses[0][-1] < losses[1][-1] - 0.1
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_value_is_that_of_the_weights_kept(restore: bool) -> None:
+    hyperparameters = MLP.hyperparameters(
+        **SMALL, learning_rate=0.01, restore_best_weights=restore, regularizer="l2"
+    )
+    # The highest loss wins here, so the best epoch is the first.
+    result = run(hyperparameters, maximize=True)
+    losses = result.history["val_loss"]
+    assert losses[0] > losses[1] > losses[2]
+    assert (result.best_epoch, result.last_epoch) == (1, 3)
+    assert result.value == losses[0 if restore else -1]
+    loss, _ = result.model().evaluate(DIGITS.x_validation, DIGITS.y_validation, verbose=0)
+    assert loss == pytest.approx(result.value, rel=1e-5)
+
+
+def test_model_is_saved_as_stock_keras(tmp_path: Path) -> None:
+    hyperparameters = CNN.hyperparameters(
+        **SMALL, filters=[4], dropout=0.2, regularizer="l1_l2", batch_normalization=True
+    )
+    result = run(hyperparameters, objective=CNN, metric="val_accuracy", maximize=True)
+    result.model().save(tmp_path / "network.keras")
+    with zipfile.ZipFile(tmp_path / "network.keras") as archive:
+        config = archive.read("config.json").decode()
+    assert "objectives" not in config
+    assert "Tunable" not in config
+    assert "L1L2" not in config
+    network = keras.models.load_model(tmp_path / "network.keras")
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            assert isinstance(layer.kernel_initializer, keras.initializers.GlorotUniform)
+    x, y = DIGITS.x_validation, DIGITS.y_validation
+    assert network.evaluate(x, y, verbose=0)[1] == pytest.approx(result.value)
+    # Four 3x3 filters, 4x4 pixels left of 8x8, 16 units, 10 classes; 4 numbers a normalized unit.
+    assert result.parameter_count == 40 + 4 * 4 + (64 * 16 + 16) + 16 * 4 + 170
+
+
+def test_evaluation_counts_a_last_batch_that_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    hyperparameters = MLP.hyperparameters(**SMALL)
+    at_once = run(hyperparameters).history
+    # 144 pictures: one batch of 100, and one of 44.
+    monkeypatch.setattr("objectives.training.lanes.EVALUATION_BATCH", 100)
+    in_batches = run(hyperparameters).history
+    for name in ("val_loss", "val_accuracy"):
+        assert in_batches[name] == pytest.approx(at_once[name], rel=1e-5)
+
+
+def test_history_and_reports_have_every_metric() -> None:
+    reports: list[tuple[int, dict[str, float]]] = []
+    result = train(
+        MLP, MLP.hyperparameters(**SMALL), DIGITS, seed=0, metric="accuracy", maximize=True,
+        report=lambda epoch, metrics: not reports.append((epoch, metrics)),
+        programs=ProgramCache(),
+    )  # fmt: skip
+    assert [epoch for epoch, _ in reports] == [1, 2, 3]
+    assert set(result.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for name, numbers in result.history.items():
+        assert numbers == [metrics[name] for _, metrics in reports]
+    assert result.value == max(result.history["accuracy"])
+    assert result.stopped == "finished"
+    assert result.train_seconds > 0
+
+
+def test_report_stops_training() -> None:
+    result = run(MLP.hyperparameters(**SMALL), stop_after=2)
+    assert (result.stopped, result.last_epoch) == ("by_report", 2)
+
+
+def test_early_stopping_waits_for_its_patience() -> None:
+    stuck = SMALL | {"epochs": 50, "learning_rate": 1e-9, "early_stopping_min_delta": 0.001}
+    result = run(MLP.hyperparameters(**stuck, early_stopping_patience=3))
+    # The first epoch improves on nothing at all; three more do not improve on it.
+    assert (result.stopped, result.last_epoch) == ("early_stopping", 4)
+    improving = SMALL | {"epochs": 6, "learning_rate": 0.002}
+    assert run(MLP.hyperparameters(**improving, early_stopping_patience=1)).stopped == "finished"
+
+
+def test_loss_that_is_no_number_ends_a_trial_without_a_value() -> None:
+    # Each step multiplies the hidden kernel by about -2,000.
+    hyperparameters = MLP.hyperparameters(
+        **SMALL, optimizer="sgd", learning_rate=100, regularizer="l2", regularizer_strength=10
+    )
+    result = run(hyperparameters)
+    assert (result.stopped, result.value, result.last_epoch) == ("diverged", None, 2)
+    assert not math.isfinite(result.history["loss"][-1])
+    assert result.parameter_count == 64 * 16 + 16 + 170
+
+
+def test_a_network_that_is_surely_wrong_learns_on_every_backend() -> None:
+    """Of probabilities Keras on JAX cuts off those below 1e-7, and with them the gradient."""
+    wide = {"learning_rate": 0.01, "initializer": "random_normal", "initializer_spread": 2.0}
+    loss = run(MLP.hyperparameters(**SMALL | wide | {"epochs": 12})).history["loss"]
+    assert loss[0] > 20  # more than -log(1e-7), which is 16.1
+    assert loss[-1] < 6
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX trains many: test_training_pack.py"
+)
+def test_tensorflow_trains_one_trial_at_a_time() -> None:
+    pack = Pack(MLP, DIGITS, ProgramCache())
+    task = Task(MLP.hyperparameters(**SMALL), 0, "val_loss", False)
+    with pytest.raises(ValueError, match=r"^Expected one trial at a time on TensorFlow"):
+        pack.add([task, task])
+
+
+def test_batch_size_is_at_most_the_training_part() -> None:
+    result = run(MLP.hyperparameters(**SMALL | {"batch_size": 8192, "steps": 5}))
+    assert result.last_epoch == 5
+
+
+def test_float_pictures_are_taken_as_they_are() -> None:
+    scaled = [(x / 255).astype(np.float32) for x in (DIGITS.x_train, DIGITS.x_validation)]
+    data = Dataset("scaled", scaled[0], DIGITS.y_train, scaled[1], DIGITS.y_validation, 10, "")
+    hyperparameters = MLP.hyperparameters(**SMALL)
+    raw = run(hyperparameters).history["loss"]
+    assert run(hyperparameters, data=data).history["loss"] == pytest.approx(raw, rel=1e-5)
+
+
+def test_program_cache_drops_the_one_unused_for_longest() -> None:
+    programs = ProgramCache(size=2)
+    setting = SMALL | {"epochs": 1}
+    a, b, c = (MLP.hyperparameters(**setting | {"hidden_units": [n]}) for n in (2, 3, 4))
+    for hyperparameters, built in ((a, 1), (b, 2), (a, 2), (c, 3), (a, 3), (b, 4)):
+        run(hyperparameters, programs=programs)
+        assert programs.built == built
+
+
+def test_all_of_this_on_the_other_backend() -> None:
+    other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    environment = os.environ | {"KERAS_BACKEND": other}
+    done = subprocess.run(
+        [*command, "-k", "not other_backend"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def traces(programs: ProgramCache) -> int:
+    """Count how often the training step was traced in the one program of a cache."""
+    (program,) = programs._programs.values()
+    return program.steps.traces

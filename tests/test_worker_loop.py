@@ -1,0 +1,347 @@
+"""Workers as processes: exactly once, and nothing lost when one is killed, paused or told to stop.
+
+The objectives are functions of user_objectives.py, which cost nothing; networks are in
+test_search.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy
+from commands import (
+    QUICK,
+    executions,
+    executors,
+    hpo,
+    is_alive,
+    start_worker,
+    states,
+    wait_until,
+)
+from optuna.trial import TrialState
+from small_studies import table
+
+from storage import TrialStorage, Worker, claim, create_storage, workers_seen
+from studies import create_study, delete_study
+from studies.definition.study import parse_definition
+from studies.worker.heartbeat import Pulse
+from studies.worker.loop import WorkerOptions, _Loop
+
+
+def make(
+    url: str, folder: Path, function: str, n: int, *, adaptive: bool = True, **search: Any
+) -> optuna.Study:
+    """Make a study `s` of `n` trials of a function of user_objectives.py."""
+    search |= {"sampler": "random", "n_trials": n} if adaptive else {"design": "grid"}
+    definition = parse_definition(
+        {
+            "name": "s",
+            "objective": f"user_objectives:{function}",
+            "metric": "value",
+            "direction": "minimize",
+            "search": search,
+            "space": {"x": {"low": 0.0, "high": (n - 1) / n, "step": 1 / n}}
+            if not adaptive
+            else {"x": {"low": 0.0, "high": 1.0}},
+        }
+    )
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def epochs(study: optuna.Study) -> list[float]:
+    """Return what was reported after each epoch of all trials."""
+    return [v for trial in study.trials for v in trial.intermediate_values.values()]
+
+
+@pytest.mark.parametrize("adaptive", [False, True], ids=["design", "sampler"])
+def test_eight_workers_execute_200_trials_exactly_once(
+    storage_url: str, tmp_path: Path, adaptive: bool, launched: list[Popen[bytes]]
+) -> None:
+    study = make(storage_url, tmp_path, "quick", 200, adaptive=adaptive)
+    launched += [start_worker("s", url=storage_url, folder=tmp_path) for _ in range(8)]
+    assert [worker.wait(timeout=300) for worker in launched] == [0] * 8
+    assert states(study) == {"COMPLETE": 200}
+    assert sorted(executions(tmp_path)) == list(range(200))
+    assert len({trial.params["x"] for trial in study.trials}) == 200
+
+
+def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
+    storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(storage_url, tmp_path, "slow", 24)
+    launched += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
+    wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
+    children = set(executors(tmp_path))
+    os.kill(launched[0].pid, signal.SIGKILL)
+    wait_until(lambda: sum(map(is_alive, children)) == 1, "the child ends with its worker", 10)
+    assert launched[1].wait(timeout=120) == 0
+    trials = study.get_trials(deepcopy=False)
+    lost = [trial for trial in trials if trial.state is TrialState.FAIL]
+    assert len(lost) <= 1
+    assert len(trials) - len(lost) == 24
+    assert states(study).get("COMPLETE") == 24
+    for trial in lost:
+        retry = trials[trial.user_attrs["retried_as"]]
+        assert retry.user_attrs["retry_of"] == trial.number
+        assert retry.params == trial.params
+
+
+def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "endless", 1)
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
+    launched[0].kill()
+    launched[0].wait()
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    assert launched[1].wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 1, "FAIL": 1}
+    assert "no heartbeat for 2.5 s" in study.trials[0].user_attrs["fail_reason"]
+
+
+def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 30)
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) >= 2, "it executes")
+    os.kill(launched[0].pid, signal.SIGSTOP)
+    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: "FAIL" in states(study), "its trial is taken for lost")
+    os.kill(launched[0].pid, signal.SIGCONT)
+    assert [worker.wait(timeout=120) for worker in launched] == [0, 0]
+    assert states(study) == {"COMPLETE": 30, "FAIL": 1}
+    assert "ended elsewhere" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 10)
+    launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) == 3, "the third trial is executed")
+    study.tell(2, state=TrialState.FAIL)
+    assert launched[0].wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 9, "FAIL": 1}
+
+
+@contextmanager
+def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
+    """Take a database away for a while."""
+    name = sqlalchemy.make_url(url).database
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    engine.dispose()
+
+
+def test_a_worker_waits_for_a_database_that_is_away(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+) -> None:
+    definition = table(
+        search={"sampler": "tpe", "n_trials": 2},
+        fixed={"epochs": 150, "hidden_units": [16]},
+        space={"learning_rate": {"low": 0.001, "high": 0.01}},
+    )
+    study = create_study(
+        parse_definition(definition), postgres_url, artifacts=tmp_path / "artifacts"
+    )
+    launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
+    wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
+    with away(postgres_server, postgres_url):
+        log = tmp_path / "worker.log"
+        wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
+    assert launched[0].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 2}
+    assert len(epochs(study)) == 300
+
+
+def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "crash_on_3", 6)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 5, "FAIL": 1}
+    assert "ended by SIGSEGV" in study.trials[3].user_attrs["fail_reason"]
+
+
+def test_five_failures_in_a_row_stop_the_worker_with_a_clear_word(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "broken", 20)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 1
+    assert states(study) == {"FAIL": 5}
+    assert study.trials[0].user_attrs["fail_reason"] == "RuntimeError: no such column"
+    assert "in broken" in study.trials[0].user_attrs["traceback"]
+    assert "error: 5 trials failed in a row" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_function_may_suggest_report_and_prune_as_in_optuna(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    definition = {
+        "name": "s",
+        "objective": "user_objectives:own_space",
+        "metric": "x",
+        "direction": "minimize",
+        "search": {"sampler": "tpe", "n_trials": 20},
+    }
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    for trial in study.trials:
+        assert (trial.state is TrialState.PRUNED) == (trial.params["x"] > 0.5)
+        assert trial.intermediate_values == {1: trial.params["x"]}
+    assert len({trial.params["x"] for trial in study.trials}) == 20
+
+
+def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    done = hpo("worker", "s", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Start the worker with --allow-module user_objectives." in done.stderr
+    assert states(study) == {}
+
+
+def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 10)
+    worker = start_worker("s", "--max-trials=4", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 4}
+
+
+def test_a_waiting_worker_takes_what_is_added_later(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 2)
+    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
+    make(sqlite_url, tmp_path, "quick", 5)
+    wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
+    launched[0].terminate()
+    assert launched[0].wait(timeout=30) == 0
+
+
+def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=1.5)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 0
+    found = states(study)
+    assert found["COMPLETE"] >= 1
+    assert found["FAIL"] == 50 - found["COMPLETE"]
+    assert study.trials[-1].user_attrs["fail_reason"] == "the study's timeout was over"
+
+
+def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "database_away_once", 3)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 3, "FAIL": 3}  # a retry each
+    delete_study("s", study._storage)
+    study = make(sqlite_url, tmp_path, "database_away", 1)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"FAIL": 4}
+    assert "no answer" in study.trials[-1].user_attrs["fail_reason"]
+
+
+def test_the_parent_of_a_worker_loads_no_framework() -> None:
+    code = (
+        "import sys, studies.worker.loop, studies.fleet.local, studies.cli.live; "
+        "import studies.cli.tables; "
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_grace_shorter_than_the_heartbeat_is_an_error(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    done = hpo("worker", "--heartbeat=5", "--grace=4", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Expected a grace longer than the heartbeat." in done.stderr
+
+
+def test_a_sampler_sees_the_trials_that_ended_before(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "ended_trials", 5)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert [trial.value for trial in study.trials] == [0, 1, 2, 3, 4]
+
+
+def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "not_a_number", 8)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"FAIL": 8}
+    assert study.trials[0].user_attrs["fail_reason"] == "the value is not a finite number"
+
+
+def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_path: Path) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    storage = create_storage(sqlite_url)
+    claim(storage, study._study_id, 3)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
+    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
+    pulse.watch([study._study_id, 99])  # the other one is gone
+    pulse._beat()  # new here: it may be that an outage ends now
+    assert states(study) == {"RUNNING": 3}
+    pulse._lenient_until = 0.0
+    pulse._last_beat -= 45  # less than the grace, but others have beaten before
+    pulse._beat()
+    assert states(study) == {"RUNNING": 3}
+    pulse._lenient_until = 0.0  # the time is over, and they are still silent
+    pulse._beat()
+    assert states(study) == {"FAIL": 3, "WAITING": 3}
+
+
+def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path: Path) -> None:
+    definition = table(
+        search={"design": "grid"},
+        fixed={"hidden_units": [8], "epochs": 1},
+        space={"learning_rate": [0.001, 0.01]},
+    )
+    (tmp_path / "artifacts").write_text("a file where the folder should be")
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert states(study) == {"COMPLETE": 2}
+    assert "the network of trial 1 is not kept" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_worker_without_a_child_still_says_which_trials_it_has(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(sqlite_url, tmp_path, "quick", 3)
+    storage = create_storage(sqlite_url)
+    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
+    options = WorkerOptions(allow_modules=("user_objectives",))
+    loop = _Loop(storage, sqlite_url, "w", ["s"], options, pulse)
+    (name,) = loop._roster.names()
+    # As where it is told to stop while a child is made in the place of one that has failed.
+    loop._beat(loop._roster.open(name), {study._study_id: 7})
+    (seen,) = workers_seen(storage)
+    assert (seen.study_name, seen.trial_numbers, seen.device) == ("s", (7,), "")

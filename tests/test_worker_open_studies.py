@@ -1,0 +1,110 @@
+"""Studies that are deleted, made again or not to be worked on, under a worker that waits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import Popen
+
+import numpy as np
+import pytest
+from commands import executions, start_worker, states, wait_until
+from queues import traffic
+from small_studies import RANDOM, table
+from test_worker_loop import make
+
+from storage import TrialStorage, create_storage, workers_seen
+from studies import create_study, delete_study
+from studies.definition.study import parse_definition
+from studies.worker.open_studies import Roster
+from studies.worker.recorder import Evaluation
+
+
+@pytest.fixture
+def reused_ids_url(sqlite_url: str) -> str:
+    """Name a file that Optuna has made, in which SQLite gives the ids of deleted rows out again."""
+    command = [sys.executable, "-c", "import sys, optuna; optuna.storages.RDBStorage(sys.argv[1])"]
+    subprocess.run([*command, sqlite_url], check=True, timeout=120)
+    return sqlite_url
+
+
+def test_a_study_that_is_made_again_has_its_data_loaded_again(
+    reused_ids_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    lines = {"fixed": {"epochs": 1}, "search": {"sampler": "random", "n_trials": 1}}
+    hashes = []
+    for size in (1000, 500):
+        if hashes:
+            delete_study("s", create_storage(reused_ids_url))
+        definition = parse_definition(table(**lines, data={"train_size": size}))
+        study = create_study(definition, reused_ids_url, artifacts=tmp_path / "artifacts")
+        if not hashes:
+            launched.append(start_worker("s", "--wait", url=reused_ids_url, folder=tmp_path))
+        wait_until(lambda study=study: states(study) == {"COMPLETE": 1}, "it is trained")
+        hashes.append(study.trials[0].user_attrs.get("data_sha256"))
+    assert hashes[0] == hashes[1] is not None
+
+
+def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    file = tmp_path / "mine.npz"
+    y = np.arange(100) % 2
+    np.savez(file, x_train=np.zeros((100, 4, 4), np.uint8), y_train=y)
+    lines = {"dataset": str(file), "fixed": {"epochs": 1}, "search": RANDOM | {"n_trials": 1}}
+    definition = parse_definition(table(**lines))
+    study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    aside = file.rename(tmp_path / "aside.npz")
+    launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
+    log = tmp_path / "worker.log"
+    wait_until(lambda: "study 's' is left out" in log.read_text(), "it is left out")
+    aside.rename(file)
+    delete_study("s", study._storage)
+    again = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    wait_until(lambda: states(again) == {"COMPLETE": 1}, "it is trained")
+    assert again.trials[0].user_attrs["epochs"] == 1
+    assert log.read_text().count("is left out") == 1
+
+
+def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
+    reused_ids_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    make(reused_ids_url, tmp_path, "quick", 3)
+    launched.append(start_worker("--wait", url=reused_ids_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
+    storage = create_storage(reused_ids_url)
+    wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
+    delete_study("s", storage)
+    study = make(reused_ids_url, tmp_path, "ended_trials", 4)
+    wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
+    assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
+
+
+def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        lines = {"name": name, "search": RANDOM | {"n_trials": 1}}
+        create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path)
+    roster = Roster(
+        sqlite_storage,
+        [],
+        [],
+        open_evaluation=lambda study, definition: Evaluation(
+            sqlite_storage,
+            study,
+            definition,
+            storage_url=sqlite_url,
+            worker="w",
+            stopping=bool,
+            aborting=bool,
+        ),
+    )
+    opened = {name: roster.open(name) for name in roster.names()}
+    with traffic(sqlite_storage) as sent:
+        assert {name: roster.open(name) for name in roster.names()} == opened
+    assert len([each for each in sent.statements if "SELECT" in each]) == 1
+    delete_study("a", create_storage(sqlite_url))
+    assert roster.names() == ["b"]
+    assert list(roster._evaluations) == ["b"]

@@ -1,0 +1,353 @@
+"""Trials of networks side by side in one worker: what happens to one costs the others nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from commands import child_of, start_worker, states, wait_until
+from optuna.trial import FrozenTrial, TrialState
+from small_studies import table
+
+from storage import claim, create_storage, overview, workers_seen
+from studies import create_study, delete_study, load_study
+from studies.definition.study import parse_definition
+from studies.worker import pack_runner as pack_run
+from studies.worker.recorder import Evaluation
+
+
+def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
+    """Make a study `s` of small networks on the digits."""
+    definition = parse_definition(table(**lines))
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def rates(n: int) -> list[float]:
+    return [round(0.001 * (1 + i), 6) for i in range(n)]
+
+
+def alike(url: str, folder: Path, *, n: int, epochs: int) -> optuna.Study:
+    """Make a study of `n` trials of one structure."""
+    return make(
+        url,
+        folder,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": epochs},
+        space={"learning_rate": rates(n)},
+    )
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def all_train(url: str, n: int) -> None:
+    """Wait until each of the first study's `n` trials has reported an epoch."""
+    storage = create_storage(url)
+
+    def is_so() -> bool:
+        epochs = overview(storage, 1).epochs.values()
+        return len(epochs) == n and min(epochs) > 0
+
+    wait_until(is_so, "all train")
+
+
+def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Python run some code first in all that is started from now on."""
+    (folder / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+def test_trials_come_to_the_same_side_by_side_and_one_by_one(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    lines = {
+        "search": {"design": "grid"},
+        "fixed": {"epochs": 3},
+        "space": {"hidden_units": [[8], [12]], "learning_rate": rates(4)},
+    }
+    histories = {}
+    for lanes in (1, 4):
+        study = make(sqlite_url, tmp_path, name=f"lanes-{lanes}", **lines)
+        worker = start_worker(study.study_name, f"--lanes={lanes}", url=sqlite_url, folder=tmp_path)
+        assert worker.wait(timeout=120) == 0
+        assert states(study) == {"COMPLETE": 8}
+        histories[lanes] = {
+            tuple(trial.params.values()): trial.user_attrs["history"] for trial in ended(study)
+        }
+        for trial in ended(study):
+            assert list(trial.intermediate_values) == [1, 2, 3]
+            assert trial.value == max(trial.user_attrs["history"]["val_accuracy"])
+    assert len(histories[1]) == 8
+    for params, history in histories[1].items():
+        np.testing.assert_allclose(histories[4][params]["val_loss"], history["val_loss"], rtol=1e-3)
+
+
+def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={
+            "sampler": "tpe",
+            "n_trials": 30,
+            "pruner": {"name": "median", "n_startup_trials": 4},
+        },
+        fixed={"epochs": 6},
+        space={
+            "hidden_units": [[8], [12]],
+            "learning_rate": {"low": 1e-4, "high": 1.0, "log": True},
+        },
+    )
+    workers = [start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path) for _ in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    found = states(study)
+    assert sum(found.values()) == 30
+    assert set(found) == {"COMPLETE", "PRUNED"}
+    assert [trial.number for trial in study.trials] == list(range(30))
+    pruned = study.get_trials(states=(TrialState.PRUNED,))
+    assert all(len(t.intermediate_values) == t.user_attrs["epochs"] < 6 for t in pruned)
+
+
+@pytest.mark.parametrize(("judged_from", "state", "epochs"), [(2, "PRUNED", 2), (3, "COMPLETE", 3)])
+def test_a_trial_that_has_come_to_its_end_is_not_pruned(
+    sqlite_url: str, tmp_path: Path, judged_from: int, state: str, epochs: int
+) -> None:
+    """The last epoch of 27 is a rung of Hyperband's; who has got there is trained in full."""
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={
+            "sampler": "random",
+            "n_trials": 2,
+            "pruner": {"name": "threshold", "lower": 2.0, "n_warmup_steps": judged_from},
+        },
+        fixed={"epochs": 3},
+    )
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {state: 2}
+    assert [trial.user_attrs["epochs"] for trial in study.trials] == [epochs, epochs]
+
+
+def test_the_timeout_takes_out_what_waits_for_a_worker_of_many_lanes(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"design": "grid", "timeout": 1.0},
+        fixed={"hidden_units": [16], "epochs": 600},
+        space={"learning_rate": rates(12)},
+    )
+    assert start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    found = states(study)
+    assert found["COMPLETE"] >= 4
+    assert found == {"COMPLETE": found["COMPLETE"], "FAIL": 12 - found["COMPLETE"]}
+
+
+DIES_AS_IT_SAVES = """
+import os
+from pathlib import Path
+from studies.executor.handlers import Trainer
+
+saved = Trainer.save
+
+def save(self, request):
+    note = Path(__file__).with_name("died")
+    if not note.exists():
+        note.touch()
+        os._exit(1)
+    return saved(self, request)
+
+Trainer.save = save
+"""
+
+
+def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_child(DIES_AS_IT_SAVES, tmp_path, monkeypatch)
+    study = make(sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]})
+    assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (tmp_path / "died").exists()
+    assert states(study) == {"COMPLETE": 2}
+
+
+def packing(url: str, folder: Path, **more: Any) -> tuple[optuna.Study, pack_run.PackRun]:
+    """Make a study, and a run of its trials that trains nothing."""
+    study = make(url, folder)
+    storage = create_storage(url)
+    opened, definition = load_study("s", storage)
+    evaluation = Evaluation(
+        storage, opened, definition, storage_url=url, worker="w", stopping=bool, aborting=bool
+    )
+    options: dict[str, Any] = {"beat": lambda trials: None, "save_every": 30, **more}
+    run = pack_run.PackRun(
+        evaluation,
+        executor=None,  # type: ignore[arg-type]
+        renew=lambda: pytest.fail("no child has failed"),
+        claim=lambda n, like: [],
+        **options,
+    )
+    return study, run
+
+
+def test_trials_are_queued_again_wherever_an_error_finds_them_but_not_for_ever(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study, run = packing(sqlite_url, tmp_path)
+    storage = create_storage(sqlite_url)
+    for attempt in range(4):
+        run.begin(claim(storage, study._study_id, 2))
+        with pytest.raises(AttributeError) as caught:  # there is no executor
+            run.step()
+        run.abandon(save=False, error=caught.value)
+        retried = {"WAITING": 2} if attempt < 3 else {}
+        assert states(study) == {"FAIL": 2 * (attempt + 1)} | retried
+    reason = study.trials[0].user_attrs["fail_reason"]
+    assert reason.startswith("its worker ended by AttributeError: ")
+
+
+def test_trials_are_kept_alive_while_the_sampler_thinks(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: dict[int, int] = {}
+    study, run = packing(sqlite_url, tmp_path, beat=alive.update)
+    thinking = pack_run.prepare_trials
+
+    def think(*arguments: Any, **options: Any) -> Any:
+        assert sorted(alive.values()) == [0, 1]
+        return thinking(*arguments, **options)
+
+    monkeypatch.setattr(pack_run, "prepare_trials", think)
+    run.begin(claim(create_storage(sqlite_url), study._study_id, 2))
+    assert len(run.lanes) == 2
+
+
+def test_a_sampler_fills_no_more_lanes_than_there_are_points(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = make(
+        sqlite_url,
+        tmp_path,
+        search={"sampler": "tpe", "n_trials": 8},
+        fixed={"epochs": 1},
+        space={"hidden_units": [[4], [8], [12], [16]], "activation": ["relu", "tanh"]},
+    )
+    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    points = {tuple(sorted(trial.params.items())) for trial in ended(study)}
+    assert len(points) == 8
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGKILL], ids=["told", "killed"])
+def test_trials_go_on_from_their_checkpoints_in_another_worker(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
+) -> None:
+    study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
+    options = ("--heartbeat=0.1", "--grace=2.5", "--lanes=4")  # checkpoints every .3 s
+    launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
+    checkpoints = tmp_path / "artifacts" / "checkpoints"
+    wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 4, "checkpoints are written")
+    launched[0].send_signal(signal_sent)
+    launched[0].wait(timeout=60)
+    launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
+    assert launched[1].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 4, "FAIL": 4}
+    for trial in ended(study):
+        assert 0 < trial.user_attrs["resumed_after"] < 1500
+        assert len(trial.user_attrs["history"]["loss"]) == 1500
+        assert list(trial.intermediate_values) == list(range(1, 1501))
+    assert list(checkpoints.iterdir()) == []
+
+
+def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
+    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 4)
+    os.kill(child_of(launched[0]), signal.SIGSEGV)
+    assert launched[0].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 4}
+    assert "4 trials at once failed, trying fewer" in (tmp_path / "worker.log").read_text()
+    assert all(list(t.intermediate_values) == list(range(1, 1501)) for t in ended(study))
+
+
+# Put in front of every Python process: as on a device whose memory holds two trials.
+HUNGRY = """
+from studies.executor.handlers import Trainer
+pack_for = Trainer._pack_for
+
+def hungry(self, request):
+    pack = pack_for(self, request)
+
+    def train_epoch():
+        if len(pack.trials) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        return type(pack).train_epoch(pack)
+
+    pack.train_epoch = train_epoch
+    return pack
+
+Trainer._pack_for = hungry
+"""
+
+
+def test_what_does_not_fit_into_memory_is_trained_in_halves(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_child(HUNGRY, tmp_path, monkeypatch)
+    study = alike(sqlite_url, tmp_path, n=11, epochs=3)
+    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 11}
+    log = (tmp_path / "worker.log").read_text()
+    assert log.count("8 trials at once failed, trying fewer") == 1
+    assert log.count("4 trials at once failed, trying fewer") == 1
+    assert log.count("at once failed") == 2  # what has been learned holds for the later ones
+    # And a worker takes no more of these than it will train.
+    trials = ended(study)
+    for late in trials[8:]:
+        assert late.datetime_start is not None
+        running = [
+            trial
+            for trial in trials
+            if trial.datetime_start <= late.datetime_start < trial.datetime_complete
+        ]
+        assert len(running) <= 2
+
+
+def test_a_trial_that_somebody_ends_leaves_its_pack(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = alike(sqlite_url, tmp_path, n=3, epochs=1500)
+    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 3)
+    storage = create_storage(sqlite_url)
+    assert workers_seen(storage)[0].trial_numbers == (0, 1, 2)
+    study.tell(1, state=TrialState.FAIL)
+    assert launched[0].wait(timeout=120) == 0
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert "trial 1 ended elsewhere" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    alike(sqlite_url, tmp_path, n=3, epochs=3000)
+    launched.append(start_worker("--lanes=4", "--wait", url=sqlite_url, folder=tmp_path))
+    all_train(sqlite_url, 3)
+    storage = create_storage(sqlite_url)
+    delete_study("s", storage)
+    wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
+    time.sleep(1)
+    assert launched[0].poll() is None
+    launched[0].terminate()
+    assert launched[0].wait(timeout=60) == 0
