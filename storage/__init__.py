@@ -15,6 +15,7 @@ from storage.artifacts import (
 from storage.batch import Batch
 from storage.connect import TrialStorage, create_storage
 from storage.deletion import remove_study
+from storage.optuna_internals import storage_of, study_id, trial_id
 from storage.overview import Overview, overview, study_attributes
 from storage.retries import requeue, requeue_stale
 from storage.rows import Point, first_attempt
@@ -61,6 +62,9 @@ __all__ = [
     "remove_study",
     "requeue",
     "requeue_stale",
+    "storage_of",
     "study_attributes",
+    "study_id",
+    "trial_id",
     "workers_seen",
 ]

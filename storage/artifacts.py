@@ -23,6 +23,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
+from storage import optuna_internals
 from storage.batch import ENDED
 from storage.connect import TrialStorage
 from storage.rows import SYSTEM_ATTRS, TRIALS, VALUES
@@ -113,7 +114,9 @@ def keep_artifacts(
             kind, encoding = mimetypes.guess_type(file.name)
             meta = ArtifactMeta(artifact_id, file.name, kind or DEFAULT_MIME_TYPE, encoding)
             note = json.dumps(asdict(meta))
-            storage.set_trial_system_attr(trial._trial_id, f"{PREFIX}{artifact_id}", note)
+            storage.set_trial_system_attr(
+                optuna_internals.trial_id(trial), f"{PREFIX}{artifact_id}", note
+            )
     except (OSError, UpdateFinishedTrialError):
         for artifact_id in files:
             with suppress(ArtifactNotFound):
@@ -179,9 +182,11 @@ def delete_artifacts(
             noted = SYSTEM_ATTRS.c.key == f"{PREFIX}{meta.artifact_id}"
             with storage.transaction() as connection:
                 connection.execute(
-                    SYSTEM_ATTRS.delete().where(SYSTEM_ATTRS.c.trial_id == trial._trial_id, noted)
+                    SYSTEM_ATTRS.delete().where(
+                        SYSTEM_ATTRS.c.trial_id == optuna_internals.trial_id(trial), noted
+                    )
                 )
-    storage.outdate(trial._trial_id)
+    storage.outdate(optuna_internals.trial_id(trial))
 
 
 def _complete(holders: Iterable[_Holder]) -> list[tuple[float, int]]:

@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from storage import optuna_internals
 from storage.read_trials import local_time
 from storage.rows import utc_now
 from storage.write_batch import Changes, StudyChanges, write_changes
@@ -171,7 +172,7 @@ class Batch:
     def _find(self, trial_id: int) -> FrozenTrial | None:
         _, number = self._storage._trial_id_to_study_id_and_number.get(trial_id, (-1, -1))
         found = self._trials.get(number)
-        return found if found is not None and found._trial_id == trial_id else None
+        return found if found is not None and optuna_internals.trial_id(found) == trial_id else None
 
     def _running(self, trial_id: int) -> FrozenTrial:
         found = self._find(trial_id)

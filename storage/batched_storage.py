@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from storage import optuna_internals
 from storage.batch import Batch
 from storage.rows import STUDY_SYSTEM_ATTRS, STUDY_USER_ATTRS
 
@@ -115,8 +116,10 @@ class BatchingStorage(_CachedStorage):
     def _keep(self, study_id: int, trials: list[FrozenTrial], lost: set[int]) -> None:
         """Put trials into the cache as they were written."""
         # Of a trial that was changed beside the batch, the copy in memory is not the whole.
-        whole = [trial for trial in trials if trial._trial_id in self._known]
-        self._known -= lost | {trial._trial_id for trial in trials if trial.state.is_finished()}
+        whole = [trial for trial in trials if optuna_internals.trial_id(trial) in self._known]
+        self._known -= lost | {
+            optuna_internals.trial_id(trial) for trial in trials if trial.state.is_finished()
+        }
         with self._lock:
             if study_id in self._studies:
                 self._add_trials_to_cache(study_id, whole)

@@ -15,6 +15,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
+from storage import optuna_internals
 from storage.connect import TrialStorage
 from storage.rows import (
     HEARTBEATS,
@@ -60,8 +61,8 @@ def requeue(
         KeyError: The trial is gone, with its study.
     """
     with storage.transaction() as connection:
-        study_id = _study_of(connection, trial._trial_id)
-        return _requeue(connection, study_id, trial._trial_id, reason, lost=lost)
+        study_id = _study_of(connection, optuna_internals.trial_id(trial))
+        return _requeue(connection, study_id, optuna_internals.trial_id(trial), reason, lost=lost)
 
 
 def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: float) -> list[int]:

@@ -7,21 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.create import create_study, delete_study, load_study
+    from studies.create import create_study
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
+    from studies.delete import delete_study
     from studies.fleet.local import run
+    from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials, load_model
 
 _HOME = {
     "StudyDefinition": "studies.definition.study",
     "best_trials": "studies.results.export",
     "create_study": "studies.create",
-    "delete_study": "studies.create",
+    "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.export",
-    "load_study": "studies.create",
+    "load_study": "studies.lookup",
     "run": "studies.fleet.local",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from optuna.distributions import FloatDistribution
@@ -12,7 +12,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from storage import Batch, TrialStorage
+from storage import Batch, storage_of, study_id, trial_id
 from studies.definition.study import StudyDefinition
 from studies.samplers.build import DEFAULT_SAMPLER, build_pruner, build_sampler
 from studies.samplers.tpe import Past
@@ -71,8 +71,8 @@ def prepare_trials(
     Raises:
         RuntimeError: This thread is not in a batch of the study.
     """
-    batch = cast(TrialStorage, study._storage).entered
-    if batch is None or batch.study_id != study._study_id:
+    batch = storage_of(study).entered
+    if batch is None or batch.study_id != study_id(study):
         raise RuntimeError("Expected a batch of this study to be entered. Received: none.")
     search = definition.search
     study.pruner = build_pruner(search.pruner, definition.max_epochs)
@@ -104,8 +104,8 @@ def prepare_trial(
     Raises:
         UpdateFinishedTrialError: The trial has ended elsewhere, or is gone with its study.
     """
-    storage, others = cast(TrialStorage, study._storage), definition.search.design is None
-    with storage.batch(study._study_id, others=others) as batch:
+    storage, others = storage_of(study), definition.search.design is None
+    with storage.batch(study_id(study), others=others) as batch:
         prepared = prepare_trials(study, definition, [claimed])
     if batch.write() or not prepared:
         raise UpdateFinishedTrialError(f"Trial {claimed.number} is no longer running.")
@@ -135,9 +135,9 @@ class _Pack:
     is_exhausted: bool = False
 
     def is_running(self, claimed: FrozenTrial) -> bool:
-        if claimed._trial_id not in self.batch:
+        if trial_id(claimed) not in self.batch:
             return False
-        return self.batch.get_trial(claimed._trial_id).state is TrialState.RUNNING
+        return self.batch.get_trial(trial_id(claimed)).state is TrialState.RUNNING
 
     def prepare(self, claimed: FrozenTrial, like: Mapping[str, Scalar]) -> Prepared:
         fixed = {name: like[name] for name in self.alike if name in like}
@@ -165,7 +165,7 @@ class _Pack:
             if (reuses or former is None) and key not in self.running:
                 return drawn
             if sampler is not None:
-                self.batch.take_back(claimed._trial_id)
+                self.batch.take_back(trial_id(claimed))
                 drawn = self._draw(claimed, sampler)
         self.is_exhausted = True  # the other lanes would look in vain as well
         return drawn
@@ -180,7 +180,7 @@ class _Pack:
         self.study.sampler = sampler
         # Optuna's samplers read this cache, which only its own ask and tell would clear.
         self.study._thread_local.cached_all_trials = None
-        trial = Trial(self.study, claimed._trial_id)
+        trial = Trial(self.study, trial_id(claimed))
         return Prepared(trial, self.definition.factors.pick(lambda factor: factor.suggest(trial)))
 
     def _may_repeat(

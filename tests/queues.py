@@ -14,7 +14,7 @@ from optuna.distributions import IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from storage import Budget, Point, TrialStorage, enqueue
+from storage import Budget, Point, TrialStorage, enqueue, trial_id
 from storage.rows import (
     INTERMEDIATE_VALUES,
     PARAMS,
@@ -63,7 +63,7 @@ def new_study(
 
 def end(storage: TrialStorage, trial: FrozenTrial, value: float = 0.0) -> None:
     """Finish a trial."""
-    storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+    storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
 
 
 def write(storage: TrialStorage, sql: str) -> None:

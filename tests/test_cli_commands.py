@@ -19,7 +19,7 @@ from commands import COMMAND, environment, hpo, wait_until
 from small_studies import table
 
 import objectives
-from storage import claim, create_storage
+from storage import claim, create_storage, study_id, trial_id
 from studies import create_study, load_study
 from studies.cli.commands import app
 from studies.cli.live import number
@@ -38,9 +38,9 @@ def study_url(sqlite_url: str, tmp_path: Path) -> str:
     )
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     storage = create_storage(sqlite_url)
-    for trial in claim(storage, study._study_id, 4):
+    for trial in claim(storage, study_id(study), 4):
         if trial.number == 3:
-            storage.set_trial_user_attr(trial._trial_id, "fail_reason", "the loss was nan")
+            storage.set_trial_user_attr(trial_id(trial), "fail_reason", "the loss was nan")
             study.tell(3, state=study.trials[3].state.FAIL)
         else:
             study.tell(trial.number, 0.5 + trial.number / 10)
@@ -107,7 +107,7 @@ def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) 
     table = {"name": "s", "objective": "mlp", "dataset": str(file)}
     table |= {"search": {"design": "grid"}, "space": {"optimizer": ["adam"]}}
     study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
-    claim(create_storage(sqlite_url), study._study_id)
+    claim(create_storage(sqlite_url), study_id(study))
     study.tell(0, 0.5)
     file.unlink()
     for command in (["best", "s"], ["status"], ["status", "s"], ["export", "s"], ["list"]):

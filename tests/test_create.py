@@ -25,18 +25,16 @@ from storage import (
     create_storage,
     get_budget,
     keep_artifacts,
+    storage_of,
+    study_id,
+    trial_id,
 )
-from studies.create import (
-    TakenNameError,
-    create_study,
-    definition_of,
-    delete_study,
-    find_or_create_study,
-    find_study,
-    installed_versions,
-    load_study,
-)
+from studies.create import create_study, find_or_create_study
 from studies.definition.study import StudyDefinition, parse_definition
+from studies.delete import delete_study
+from studies.errors import TakenNameError
+from studies.lookup import definition_of, find_study, load_study
+from studies.versions import installed_versions
 
 GRID = {"design": "grid"}
 TPE = {"sampler": "tpe", "n_trials": 4}
@@ -74,9 +72,9 @@ def waiting(study: optuna.Study) -> list[dict[str, Any]]:
 
 
 def budget(study: optuna.Study) -> int | None:
-    storage = study._storage
+    storage = storage_of(study)
     assert isinstance(storage, TrialStorage)
-    return get_budget(storage, study._study_id).n_trials
+    return get_budget(storage, study_id(study)).n_trials
 
 
 def contents(study: optuna.Study) -> Any:
@@ -106,7 +104,7 @@ def test_a_small_form_is_a_study_beside_the_full_one(
     )
     assert (full.study_name, budget(full)) == ("mine", 2)
     assert (small.study_name, budget(small)) == ("mine-quick", 1)
-    assert again._study_id == small._study_id
+    assert study_id(again) == study_id(small)
 
 
 def test_a_study_records_what_repeats_it(
@@ -152,10 +150,10 @@ def test_a_larger_budget_of_a_sampler_lets_that_many_more_be_claimed(
 ) -> None:
     study = create(TPE | {"n_trials": 2})
     assert waiting(study) == []
-    assert len(claim(storage, study._study_id, 9)) == 2
+    assert len(claim(storage, study_id(study), 9)) == 2
     create(TPE | {"n_trials": 5})
-    assert len(claim(storage, study._study_id, 9)) == 3
-    assert claim(storage, study._study_id, 9) == []
+    assert len(claim(storage, study_id(study), 9)) == 3
+    assert claim(storage, study_id(study), 9) == []
 
 
 def test_a_budget_without_a_number_has_no_limit(create: Callable[..., optuna.Study]) -> None:
@@ -223,14 +221,14 @@ def test_going_on_keeps_a_longer_timeout(
     study = create(TPE | {"timeout": "6h"})
     create(TPE | {"timeout": "12h"})
     create(TPE | {"timeout": "6h"})
-    assert get_budget(storage, study._study_id).timeout == 12 * 3600
+    assert get_budget(storage, study_id(study)).timeout == 12 * 3600
 
 
 def test_artifacts_are_beside_the_database_unless_said_otherwise(tmp_path: Path) -> None:
     study = create_study(define(TPE), f"sqlite:///{tmp_path}/hpo.db")
     assert study.user_attrs["artifacts"] == str(tmp_path / "hpo-artifacts")
-    assert isinstance(study._storage, TrialStorage)
-    study._storage.engine.dispose()
+    assert isinstance(storage_of(study), TrialStorage)
+    storage_of(study).engine.dispose()
 
 
 def test_deleting_a_study_removes_its_networks_and_no_other_ones(
@@ -243,11 +241,11 @@ def test_deleting_a_study_removes_its_networks_and_no_other_ones(
         study = create(TPE, name=name)
         # One ends well, and the worker of the other is lost after it kept its network.
         for trial, state in zip(
-            claim(storage, study._study_id, 2), ("COMPLETE", "FAIL"), strict=True
+            claim(storage, study_id(study), 2), ("COMPLETE", "FAIL"), strict=True
         ):
             keep_artifacts(storage, store, trial, {str(uuid4()): file})
             values = [0.5] if state == "COMPLETE" else None
-            storage.set_trial_state_values(trial._trial_id, TrialState[state], values)
+            storage.set_trial_state_values(trial_id(trial), TrialState[state], values)
     assert len(list((tmp_path / "artifacts").iterdir())) == 4
     delete_study("s", storage)
     assert len(list((tmp_path / "artifacts").iterdir())) == 2
@@ -342,19 +340,19 @@ def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
     )
     counts = []
     for n in (2, 20):
-        study_id = create_study(
+        own_id = create_study(
             parse_definition(table(name=f"{n}", search=RANDOM | {"n_trials": 99})),
             storage,
             artifacts=tmp_path,
         )._study_id
-        for trial in claim(storage, study_id, n):
-            storage.set_trial_user_attr(trial._trial_id, "a", 1)
+        for trial in claim(storage, own_id, n):
+            storage.set_trial_user_attr(trial_id(trial), "a", 1)
         with traffic(storage) as sent:
             delete_study(f"{n}", storage)
         counts.append(len(sent.statements))
     assert counts[0] == counts[1] < 40
-    (trial,) = claim(storage, gone._study_id)
-    claim(storage, keep._study_id)
+    (trial,) = claim(storage, study_id(gone))
+    claim(storage, study_id(keep))
     other = create_storage(storage_url)
 
     def add(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -362,14 +360,14 @@ def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
         if "DELETE FROM trial_params" in statement and storage.engine.dialect.name != "sqlite":
             thread.start()
 
-    thread = Thread(target=_add, args=(other, trial._trial_id))
+    thread = Thread(target=_add, args=(other, trial_id(trial)))
     sqlalchemy.event.listen(storage.engine, "before_cursor_execute", add)
     delete_study("gone", storage)
     if thread.ident is not None:
         thread.join(timeout=60)
     names = optuna.get_all_study_names(create_storage(storage_url))
     assert names == ["keep"]
-    assert len(create_storage(storage_url).get_all_trials(keep._study_id)) == 1
+    assert len(create_storage(storage_url).get_all_trials(study_id(keep))) == 1
 
 
 def _add(storage: TrialStorage, trial_id: int) -> None:

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects as shown
 from small_studies import table
 
-from storage import claim, create_storage
+from storage import claim, create_storage, study_id, trial_id
 from studies import create_study, load_study
 from studies.definition.study import parse_definition
 from studies.worker.recorder import Evaluation
@@ -48,10 +48,10 @@ def dashboard_url(sqlite_url: str, tmp_path: Path) -> Iterator[str]:
     }
     study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
     storage = create_storage(sqlite_url)
-    for trial in claim(storage, study._study_id, 12):
+    for trial in claim(storage, study_id(study), 12):
         value = 0.5 + 0.03 * trial.number
-        storage.set_trial_intermediate_value(trial._trial_id, 1, value - 0.1)
-        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+        storage.set_trial_intermediate_value(trial_id(trial), 1, value - 0.1)
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
     with dashboard(sqlite_url, tmp_path) as url:
         yield url
 
@@ -177,7 +177,7 @@ def test_a_plot_on_the_studys_page_is_never_read_half_written(
     seen = []
 
     def read(*_: object) -> None:
-        attributes = other.get_study_system_attrs(study._study_id)
+        attributes = other.get_study_system_attrs(study_id(study))
         seen.extend(len(json.loads(text)["data"]) for text in shown(attributes).values())
 
     sqlalchemy.event.listen(mine.engine, "commit", read)

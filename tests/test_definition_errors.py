@@ -11,7 +11,7 @@ from small_studies import RANDOM, searching, spaced, table
 
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.space.space import DefinitionError
+from studies.errors import DefinitionError
 
 
 def written(folder: Path, text: str) -> StudyDefinition:

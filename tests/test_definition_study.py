@@ -10,11 +10,12 @@ import pytest
 from small_studies import RANDOM, searching, table
 
 from storage import TrialStorage
-from studies.create import create_study, definition_of
+from studies.create import create_study
 from studies.definition.files import catalog, load_definition, with_overrides
 from studies.definition.study import StudyDefinition, difference, parse_definition
 from studies.designs.points import queue_of
-from studies.space.space import DefinitionError
+from studies.errors import DefinitionError
+from studies.lookup import definition_of
 
 GRID = """
 name = "fashion-mlp-grid"

@@ -23,7 +23,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
-from storage import Budget, Point, TrialStorage, enqueue
+from storage import Budget, Point, TrialStorage, enqueue, storage_of, study_id
 from studies import best_trials, export_trials
 from studies.results.export import check_format, to_csv
 
@@ -133,8 +133,8 @@ def test_times_are_utc_on_every_machine(study: optuna.Study) -> None:
     assert set(frame.datetime_start) == {noon}
     assert frame.datetime_complete[0] == noon + pd.Timedelta(seconds=90)
     assert "2030-01-01 12:00:00+00:00" in to_csv(frame)
-    assert isinstance(study._storage, TrialStorage)
-    with study._storage.reading() as connection:
+    assert isinstance(storage_of(study), TrialStorage)
+    with storage_of(study).reading() as connection:
         stored = connection.exec_driver_sql("SELECT min(datetime_start) FROM trials").scalar()
     assert str(stored).startswith("2030-01-01 12:00:00")
 
@@ -263,7 +263,7 @@ def many(sqlite_storage: TrialStorage) -> optuna.Study:
     """Make a study of 20,000 completed trials, of which number 12,345 is the best."""
     study = optuna.create_study(storage=sqlite_storage, direction="maximize")
     points = [Point({"x": i / 20_000}, {"x": SPACE["x"]}) for i in range(20_000)]
-    enqueue(sqlite_storage, study._study_id, points, Budget(None, None, adaptive=False))
+    enqueue(sqlite_storage, study_id(study), points, Budget(None, None, adaptive=False))
     with sqlite_storage.transaction() as connection:
         for statement in (
             "UPDATE trials SET state = 'COMPLETE', datetime_start = '2030-01-01 00:00:00.000000',"

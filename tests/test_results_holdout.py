@@ -18,10 +18,11 @@ from small_studies import RANDOM, table
 from objectives import DataOptions
 from objectives.clock import RENDERER_VERSION
 from objectives.data import datasets
+from storage import storage_of, study_id
 from studies import create_study, load_model, load_study
-from studies.create import definition_of
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.executor.client import TrialError
+from studies.lookup import definition_of
 from studies.results.holdout import look, looks_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
@@ -134,9 +135,9 @@ def test_a_search_among_heads_and_the_look_at_its_best(
         }  # fmt: skip
         assert trial.value == min(history["val_common_sense_error"])
         assert trial.user_attrs["renderer"] == RENDERER_VERSION
-        files = [meta.filename for meta in get_all_artifact_meta(trial, storage=study._storage)]
+        files = [meta.filename for meta in get_all_artifact_meta(trial, storage=storage_of(study))]
         assert sorted(files) == ["errors.png", f"trial-{trial.number}.keras", "worst.png"]
-    shown = get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))
+    shown = get_plotly_graph_objects(storage_of(study).get_study_system_attrs(study_id(study)))
     assert set(shown) == {"clock-worst", "clock-errors", "clock-heat-map"}
     assert len(json.loads(shown["clock-errors"])["data"][0]["y"]["bdata"]) > 20
     found = look(study)

@@ -16,7 +16,7 @@ import sqlalchemy
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
-from storage import TrialStorage, claim, create_storage
+from storage import TrialStorage, claim, create_storage, study_id
 from studies.create import create_study
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.samplers.build import (
@@ -71,7 +71,7 @@ Started = tuple[optuna.Study, optuna.Trial, dict[str, Any]]
 def start(opened: TrialStorage, definition: StudyDefinition) -> Started:
     """Take one trial, as a worker does."""
     study = optuna.load_study(storage=opened, study_name=definition.name)
-    (claimed,) = claim(opened, study._study_id)
+    (claimed,) = claim(opened, study_id(study))
     return study, *prepare_trial(study, definition, claimed)
 
 
@@ -297,7 +297,7 @@ def test_a_point_that_waited_keeps_its_parameters_and_seed(sqlite_storage: Trial
     definition = define(PLANE, "tpe", enqueue=enqueue, seed=8)
     study = create_study(definition, sqlite_storage)
     for expected in enqueue:
-        (claimed,) = claim(sqlite_storage, study._study_id)
+        (claimed,) = claim(sqlite_storage, study_id(study))
         trial, params = prepare_trial(study, definition, claimed)
         assert expected.items() <= params.items()
         assert set(params) == {"x", "y"}
@@ -307,7 +307,7 @@ def test_a_point_that_waited_keeps_its_parameters_and_seed(sqlite_storage: Trial
 def test_a_varied_seed_is_the_one_to_train_with(sqlite_storage: TrialStorage) -> None:
     definition = define({"seed": [11, 12]}, "random", seed=8)
     study = create_study(definition, sqlite_storage)
-    trial, params = prepare_trial(study, definition, claim(sqlite_storage, study._study_id)[0])
+    trial, params = prepare_trial(study, definition, claim(sqlite_storage, study_id(study))[0])
     assert seed_of(definition, trial, params) == params["seed"] in (11, 12)
 
 
@@ -315,6 +315,6 @@ def test_a_replicate_trains_with_its_own_seed(sqlite_storage: TrialStorage) -> N
     search = {"design": "grid", "replicates": 2, "seed": 8}
     definition = define({"x": [1.5]}, None, None, **search)
     study = create_study(definition, sqlite_storage)
-    claimed = claim(sqlite_storage, study._study_id, 2)
+    claimed = claim(sqlite_storage, study_id(study), 2)
     prepared = [prepare_trial(study, definition, each) for each in claimed]
     assert [seed_of(definition, *each) for each in prepared] == [8, 9]

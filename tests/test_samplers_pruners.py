@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 from test_samplers_build import PLANE, define
 
-from storage import TrialStorage, claim
+from storage import TrialStorage, claim, study_id
 from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.samplers.build import build_pruner, check_pruner
@@ -35,7 +35,7 @@ def test_a_pruner_ends_a_trial_that_is_much_worse(name: str, sqlite_storage: Tri
     study = create_study(definition, sqlite_storage)
     endings = []
     for number in range(12):
-        (claimed,) = claim(sqlite_storage, study._study_id)
+        (claimed,) = claim(sqlite_storage, study_id(study))
         trial, _ = prepare_trial(study, definition, claimed)
         assert study.pruner.__class__ is build_pruner(PRUNERS[name], 9).__class__
         # Steps from 0 for Wilcoxon's pairs; each value grows, so that each step is worse.
@@ -70,7 +70,7 @@ def test_hyperband_knows_the_epochs_of_the_study(spec: Any, sqlite_storage: Tria
         }
     )
     study = create_study(definition, sqlite_storage)
-    prepare_trial(study, definition, claim(sqlite_storage, study._study_id)[0])
+    prepare_trial(study, definition, claim(sqlite_storage, study_id(study))[0])
     pruner: Any = study.pruner
     assert (pruner if spec == "hyperband" else pruner._wrapped_pruner)._max_resource == 27
 

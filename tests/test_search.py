@@ -15,7 +15,7 @@ from commands import hpo
 from optuna.trial import TrialState
 
 from objectives.data import datasets
-from storage import create_storage
+from storage import create_storage, study_id
 from studies import create_study, load_study
 from studies.definition.study import parse_definition
 
@@ -91,8 +91,8 @@ def test_a_requeued_trial_keeps_its_seed(sqlite_url: str, tmp_path: Path) -> Non
     table = digits("s", search={"design": "grid", "replicates": 2, "n_trials": 2})
     study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path)
     storage = create_storage(sqlite_url)
-    claim(storage, study._study_id)
-    (second,) = claim(storage, study._study_id)
+    claim(storage, study_id(study))
+    (second,) = claim(storage, study_id(study))
     requeue(storage, second, "a test")
     hpo("worker", "s", "--heartbeat=0.5", "--grace=2", url=sqlite_url, folder=tmp_path)
     retry = study.trials[2]
@@ -155,7 +155,8 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
     done = hpo("model", "s", "-o", str(file), url=sqlite_url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     code = (
-        "import sys, keras; from objectives import DataOptions, datasets\n"
+        "import sys, keras\nfrom objectives import DataOptions\n"
+        "from objectives.data import datasets\n"
         "from studies import load_model, load_study\n"
         "data = datasets.load('digits', DataOptions())\n"
         "kept = load_model(load_study('s', sys.argv[2])[0])\n"

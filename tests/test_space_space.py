@@ -9,8 +9,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from objectives.networks.cnn import CnnHyperparameters
+from studies.errors import DefinitionError
 from studies.space.parse_space import parse_space
-from studies.space.space import DefinitionError, Space, same
+from studies.space.space import Space, same
 
 
 def space(fixed: dict[str, Any] | None = None, **lines: Any) -> Space:

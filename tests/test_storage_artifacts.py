@@ -29,6 +29,7 @@ from storage import (
     keep_artifacts,
     kept_artifacts,
     read_artifact,
+    trial_id,
 )
 
 VALUES = [0.3, 0.1, 0.5, 0.2, 0.5, 0.4]
@@ -61,10 +62,10 @@ def finish(
     """End a trial as a worker does: its network is kept where it is among the best."""
     if trial is None:
         (trial,) = claim(storage, study_id)
-    ranked = [*kept_artifacts(storage, study_id), (value, trial._trial_id)]
-    if (value, trial._trial_id) in in_order(storage, study_id, ranked)[:keep]:
+    ranked = [*kept_artifacts(storage, study_id), (value, trial_id(trial))]
+    if (value, trial_id(trial)) in in_order(storage, study_id, ranked)[:keep]:
         keep_file(storage, folder, trial)
-    storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+    storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
     drop_artifacts(storage, artifact_store(folder / "store"), study_id, keep)
     return trial
 
@@ -180,7 +181,7 @@ def test_a_trial_that_has_ended_elsewhere_keeps_no_file(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
     (trial,) = claim(sqlite_storage, new_study(sqlite_storage, MAXIMIZE))
-    sqlite_storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    sqlite_storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
     with pytest.raises(UpdateFinishedTrialError):
         keep_file(sqlite_storage, tmp_path, trial)
     assert kept(tmp_path) == []
@@ -192,7 +193,7 @@ def test_a_trial_that_ends_while_others_are_dropped_keeps_its_network(
     study_id = new_study(storage, MAXIMIZE)
     first, best = claim(storage, study_id, 2)
     keep_file(storage, tmp_path, first)
-    storage.set_trial_state_values(first._trial_id, TrialState.COMPLETE, [0.5])
+    storage.set_trial_state_values(trial_id(first), TrialState.COMPLETE, [0.5])
     keep_file(storage, tmp_path, best)
 
     ended = []
@@ -202,7 +203,7 @@ def test_a_trial_that_ends_while_others_are_dropped_keeps_its_network(
         if not ended:
             ended.append(True)
             other = create_storage(str(storage.engine.url.render_as_string(hide_password=False)))
-            other.set_trial_state_values(best._trial_id, TrialState.COMPLETE, [0.9])
+            other.set_trial_state_values(trial_id(best), TrialState.COMPLETE, [0.9])
 
     sqlalchemy.event.listen(storage.engine, "commit", end_best)
     drop_artifacts(storage, artifact_store(tmp_path / "store"), study_id, keep=1)
@@ -217,7 +218,7 @@ def test_files_on_another_machine_are_left_to_it(
     theirs, mine = claim(sqlite_storage, study_id, 2)
     for trial, store, value in ((theirs, "theirs", 0.1), (mine, "store", 0.2)):
         keep_file(sqlite_storage, tmp_path, trial, store)
-        sqlite_storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+        sqlite_storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
     drop_artifacts(sqlite_storage, artifact_store(tmp_path / "store"), study_id, keep=1)
     assert kept(tmp_path) == [mine.number]
     assert len(list((tmp_path / "theirs").iterdir())) == 1
@@ -234,8 +235,8 @@ def test_what_many_workers_have_kept_at_once_is_removed_down_to_the_best(
         keep_file(storage, tmp_path, trial)
     *ended, lost, running = trials
     for trial in ended:
-        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [trial.number % 7])
-    storage.set_trial_state_values(lost._trial_id, TrialState.FAIL)
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [trial.number % 7])
+    storage.set_trial_state_values(trial_id(lost), TrialState.FAIL)
     drop_artifacts(storage, store, study_id, keep=3)
     assert kept(tmp_path) == [0, 1, 7, running.number]
 

@@ -16,6 +16,7 @@ from storage import (
     TrialStorage,
     claim,
     create_storage,
+    trial_id,
 )
 
 SEARCHES: dict[str, tuple[Any, Any]] = {
@@ -56,7 +57,7 @@ def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
             for each in claimed:
                 study.sampler = make_sampler(each.number)
                 study._thread_local.cached_all_trials = None
-                trial = Trial(study, each._trial_id)
+                trial = Trial(study, trial_id(each))
                 trials[trial] = suggest(trial)
             assert len(sent.statements) == begun or not in_batches
         write(entered)

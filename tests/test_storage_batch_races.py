@@ -9,7 +9,7 @@ from optuna.trial import Trial, TrialState
 from processes import PROCESSES, at_once, meet
 from queues import adaptive, new_study, open_study, plain_view, states, suggest
 
-from storage import TrialStorage, claim, create_storage, requeue_stale
+from storage import TrialStorage, claim, create_storage, requeue_stale, trial_id
 
 
 def work(rank: int, url: str, study_id: int) -> int:
@@ -23,7 +23,7 @@ def work(rank: int, url: str, study_id: int) -> int:
     while pack := claim(storage, study_id, 5):
         with storage.batch(study_id) as batch:
             study._thread_local.cached_all_trials = None
-            trials = [Trial(study, each._trial_id) for each in pack]
+            trials = [Trial(study, trial_id(each)) for each in pack]
             values = [suggest(trial) for trial in trials]
         assert batch.write() == set()
         with storage.batch(study_id) as batch:
@@ -59,12 +59,12 @@ def meddle(rank: int, url: str, study_id: int) -> set[int]:
         return set()
     with storage.batch(study_id, others=False) as batch:
         for trial in running[:: 1 if rank % 2 else -1]:
-            storage.set_trial_user_attr(trial._trial_id, "rank", rank)
+            storage.set_trial_user_attr(trial_id(trial), "rank", rank)
             if trial.number % PROCESSES == rank:
                 study.tell(trial.number, float(rank))
         study.set_user_attr("rank", rank)
     lost = batch.write()
-    return {t._trial_id for t in running if t.number % PROCESSES == rank} - lost
+    return {trial_id(t) for t in running if t.number % PROCESSES == rank} - lost
 
 
 def test_batches_on_the_same_trials_neither_wait_for_each_other_nor_change_what_ended(
@@ -75,5 +75,5 @@ def test_batches_on_the_same_trials_neither_wait_for_each_other_nor_change_what_
     ended = at_once(workers, meddle, storage_url, study_id)
     assert [state for state in states(storage, study_id) if state == "RUNNING"] == []
     done = [t for t in plain_view(storage_url, study_id) if t.state is TrialState.COMPLETE]
-    assert {t._trial_id for t in done} == set().union(*ended)
+    assert {trial_id(t) for t in done} == set().union(*ended)
     assert all(t.values == [float(t.number % PROCESSES)] for t in done)

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from processes import PROCESSES, at_once, meet
 from queues import adaptive, new_study
 
-from storage import TrialStorage, claim, create_storage
+from storage import TrialStorage, claim, create_storage, trial_id
 from storage.connect import masked_url
 
 PASSWORD = "s3cr{t}%7B%25"
@@ -199,7 +199,7 @@ def test_a_storage_that_only_reads_never_takes_the_write_lock(
     with raw(sqlite_storage) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE trials SET state = 'COMPLETE'")
-        assert reader.get_trial(trial._trial_id).state is TrialState.RUNNING
+        assert reader.get_trial(trial_id(trial)).state is TrialState.RUNNING
         assert reader.get_study_user_attrs(study_id)["budget"]["n_trials"] == 3
         assert [study.study_name for study in reader.get_all_studies()] == ["s"]
         other.execute("COMMIT")
@@ -253,7 +253,7 @@ def test_optuna_reads_the_storage_by_its_plain_url(
 ) -> None:
     study_id = study_of(storage)
     trial, _ = claim(storage, study_id, 2)
-    storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [0.25])
+    storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [0.25])
     assert workers.apply(best_value, [storage_url]) == 0.25
     (study,) = optuna_command("studies", "--storage", storage_url)
     assert (study["name"], study["n_trials"]) == ("s", 2)
@@ -289,7 +289,7 @@ def test_no_id_of_a_deleted_study_is_given_out_again(storage: TrialStorage) -> N
     ids = []
     for _ in range(2):
         study_id = new_study(storage, adaptive(3))
-        ids.append((study_id, *(trial._trial_id for trial in claim(storage, study_id, 2))))
+        ids.append((study_id, *(trial_id(trial) for trial in claim(storage, study_id, 2))))
         storage.delete_study(study_id)
     first, second = ids
     assert not set(first[1:]) & set(second[1:])
@@ -299,10 +299,11 @@ def test_no_id_of_a_deleted_study_is_given_out_again(storage: TrialStorage) -> N
 DURATION = """
 import sys
 from storage import claim, create_storage
+from storage import trial_id
 storage = create_storage(sys.argv[1])
 (trial,) = claim(storage, int(sys.argv[2]))
-storage.set_trial_state_values(trial._trial_id, type(trial.state).COMPLETE, [0.0])
-print(storage.get_trial(trial._trial_id).duration)
+storage.set_trial_state_values(trial_id(trial), type(trial.state).COMPLETE, [0.0])
+print(storage.get_trial(trial_id(trial)).duration)
 """
 
 

@@ -14,6 +14,7 @@ from storage import (
     overview,
     requeue,
     study_attributes,
+    trial_id,
 )
 
 
@@ -28,9 +29,9 @@ def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStora
     new_study(storage, n=5)  # another study is not counted
     study_id = new_study(storage, n=9)
     complete, pruned, failed, lost, _, _ = claim(storage, study_id, 6)
-    storage.set_trial_state_values(complete._trial_id, TrialState.COMPLETE, [1.0])
-    storage.set_trial_state_values(pruned._trial_id, TrialState.PRUNED)
-    storage.set_trial_state_values(failed._trial_id, TrialState.FAIL)
+    storage.set_trial_state_values(trial_id(complete), TrialState.COMPLETE, [1.0])
+    storage.set_trial_state_values(trial_id(pruned), TrialState.PRUNED)
+    storage.set_trial_state_values(trial_id(failed), TrialState.FAIL)
     requeue(storage, lost, "lost")
     stand = overview(storage, study_id)
     assert {state.name: n for state, n in stand.counts.items()} == {
@@ -58,7 +59,7 @@ def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> Non
     study_id = new_study(storage, n=3)
     rates = []
     for trial in claim(storage, study_id, 3):
-        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [1.0])
         rates.append(overview(storage, study_id).per_minute)
     assert rates[0] is None
     assert all(rate is not None and rate > 0 for rate in rates[1:])
@@ -67,7 +68,7 @@ def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> Non
 def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=3)
     for trial in claim(storage, study_id, 3):
-        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [1.0])
     with storage.transaction() as connection:  # on a clock ahead of ours, 30 s apart
         for number, time in enumerate(("12:00:00", "12:00:30", "12:01:00")):
             connection.exec_driver_sql(
@@ -83,8 +84,8 @@ def test_a_running_trial_is_told_with_its_last_epoch(
     ended, early, late = claim(storage, study_id, 3)
     for trial, epochs in ((ended, 5), (late, 3)):
         for epoch in range(1, epochs + 1):
-            storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.5)
-    storage.set_trial_state_values(ended._trial_id, TrialState.PRUNED)
+            storage.set_trial_intermediate_value(trial_id(trial), epoch, 0.5)
+    storage.set_trial_state_values(trial_id(ended), TrialState.PRUNED)
     reader = create_storage(storage_url, writes=False)
     assert overview(reader, study_id).epochs == {early.number: 0, late.number: 3}
 

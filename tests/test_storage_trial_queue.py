@@ -39,6 +39,8 @@ from storage import (
     record_attributes,
     requeue,
     requeue_stale,
+    study_id,
+    trial_id,
 )
 from storage.retries import MAX_RETRIES
 
@@ -91,8 +93,8 @@ def test_a_study_of_somebody_else_is_never_claimed_from(storage: TrialStorage) -
     study = optuna.create_study(storage=storage)
     study.enqueue_trial({"x": 1})
     with pytest.raises(KeyError, match="no study of this service"):
-        claim(storage, study._study_id)
-    assert states(storage, study._study_id) == ["WAITING"]
+        claim(storage, study_id(study))
+    assert states(storage, study_id(study)) == ["WAITING"]
 
 
 def test_a_new_budget_is_obeyed_by_the_next_claim(storage: TrialStorage) -> None:
@@ -184,7 +186,7 @@ def test_a_trial_whose_worker_beats_is_not_lost(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=2)
     kept, _ = claim(storage, study_id, 2)
     silence(storage)
-    beat(storage, [kept._trial_id])
+    beat(storage, [trial_id(kept)])
     assert requeue_stale(storage, [study_id], grace=60) == [1]
 
 
@@ -210,11 +212,11 @@ def test_a_study_runs_while_a_worker_has_a_trial(storage: TrialStorage) -> None:
 def test_a_retry_and_its_first_attempt_name_each_other(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=1)
     (trial,) = claim(storage, study_id)
-    trial_id = trial._trial_id
-    storage.set_trial_system_attr(trial_id, "completed_rung_0", 0.5)
-    storage.set_trial_system_attr(trial_id, "sampler:note", [1])
-    storage.set_trial_user_attr(trial_id, "worker", "w1")
-    storage.set_trial_intermediate_value(trial_id, 1, 0.5)
+    own_id = trial_id(trial)
+    storage.set_trial_system_attr(own_id, "completed_rung_0", 0.5)
+    storage.set_trial_system_attr(own_id, "sampler:note", [1])
+    storage.set_trial_user_attr(own_id, "worker", "w1")
+    storage.set_trial_intermediate_value(own_id, 1, 0.5)
     assert requeue(storage, trial, "its worker was lost") == 1
     old, new = storage.get_all_trials(study_id)
     assert (old.state, new.state) == (TrialState.FAIL, TrialState.WAITING)
@@ -322,10 +324,10 @@ def test_what_the_timeout_takes_out_ends_with_the_reason_and_keeps_its_number(
 def test_attributes_of_a_running_trial_are_overwritten(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=1)
     (trial,) = claim(storage, study_id)
-    record_attributes(storage, trial._trial_id, {"epochs": 1, "history": [1.0]})
-    record_attributes(storage, trial._trial_id, {"epochs": 2})
-    record_attributes(storage, trial._trial_id, {})
-    found = storage.get_trial(trial._trial_id).user_attrs
+    record_attributes(storage, trial_id(trial), {"epochs": 1, "history": [1.0]})
+    record_attributes(storage, trial_id(trial), {"epochs": 2})
+    record_attributes(storage, trial_id(trial), {})
+    found = storage.get_trial(trial_id(trial)).user_attrs
     assert found == {"seed": 0, "epochs": 2, "history": [1.0]}
 
 
@@ -334,5 +336,5 @@ def test_attributes_of_an_ended_trial_are_never_changed(storage: TrialStorage) -
     (trial,) = claim(storage, study_id)
     end(storage, trial)
     with pytest.raises(UpdateFinishedTrialError, match="no longer running"):
-        record_attributes(storage, trial._trial_id, {"seed": 1})
-    assert storage.get_trial(trial._trial_id).user_attrs == {"seed": 0}
+        record_attributes(storage, trial_id(trial), {"seed": 1})
+    assert storage.get_trial(trial_id(trial)).user_attrs == {"seed": 0}

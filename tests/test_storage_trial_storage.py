@@ -28,6 +28,7 @@ from storage import (
     record_attributes,
     requeue,
     requeue_stale,
+    trial_id,
     trial_queue,
 )
 
@@ -35,12 +36,12 @@ from storage import (
 def run_one(storage: TrialStorage, study_id: int) -> None:
     """Do to one trial what a worker does."""
     (trial,) = claim(storage, study_id)
-    beat(storage, [trial._trial_id])
+    beat(storage, [trial_id(trial)])
     storage.get_all_trials(study_id, deepcopy=False)
     distribution = FloatDistribution(0.0, 1.0)
-    storage.set_trial_param(trial._trial_id, "y", 0.5, distribution)
-    storage.set_trial_intermediate_value(trial._trial_id, 1, 0.5)
-    record_attributes(storage, trial._trial_id, {"epochs": 1})
+    storage.set_trial_param(trial_id(trial), "y", 0.5, distribution)
+    storage.set_trial_intermediate_value(trial_id(trial), 1, 0.5)
+    record_attributes(storage, trial_id(trial), {"epochs": 1})
     end(storage, trial)
     storage.get_all_trials(study_id, deepcopy=False)
 
@@ -86,7 +87,7 @@ def test_sqlite_works_no_more_for_a_claim_when_there_are_thousands_of_trials(
         with work(worker) as steps:
             worker.get_all_trials(study_id, deepcopy=False)
             (trial,) = claim(worker, study_id)
-            beat(worker, [trial._trial_id])
+            beat(worker, [trial_id(trial)])
             assert is_claimable(worker, study_id)
             assert is_running(worker, study_id)
             assert requeue_stale(worker, [study_id], grace=60) == []
@@ -104,12 +105,12 @@ def test_finished_trials_are_read_once(storage: TrialStorage, storage_url: str) 
     assert len(worker.get_all_trials(study_id)) == 20
     with traffic(worker) as counted:
         assert len(worker.get_all_trials(study_id)) == 20
-    assert counted.trials == [slow._trial_id]
+    assert counted.trials == [trial_id(slow)]
     end(storage, slow)
     with traffic(worker) as counted:
         assert len(worker.get_all_trials(study_id)) == 20
         assert len(worker.get_all_trials(study_id)) == 20
-    assert counted.trials == [slow._trial_id]
+    assert counted.trials == [trial_id(slow)]
 
 
 def test_trials_that_finish_out_of_order_are_all_seen(
@@ -188,9 +189,9 @@ def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> No
         if choice == 4:
             requeue(storage, trial, "lost")
         elif choice == 5:
-            storage.set_trial_intermediate_value(trial._trial_id, n, rng.random())
+            storage.set_trial_intermediate_value(trial_id(trial), n, rng.random())
         elif choice == 6:
-            storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
+            storage.set_trial_state_values(trial_id(trial), TrialState.PRUNED)
         else:
             end(storage, trial, rng.random())
 

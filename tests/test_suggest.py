@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from queues import end, plain_view, traffic
 from test_samplers_build import MIXED, QUICK, define, sphere
 
-from storage import TrialStorage, claim, create_storage, requeue
+from storage import TrialStorage, claim, create_storage, requeue, storage_of, study_id, trial_id
 from studies.create import create_study
 from studies.definition.study import StudyDefinition
 from studies.samplers.build import seed_for
@@ -33,9 +33,9 @@ def prepare(
     study: optuna.Study, definition: StudyDefinition, n: int, **options: Any
 ) -> list[Prepared]:
     """Claim a pack and let the sampler choose, as a worker does."""
-    storage: Any = study._storage
-    taken = claim(storage, study._study_id, n)
-    with storage.batch(study._study_id) as batch:
+    storage: Any = storage_of(study)
+    taken = claim(storage, study_id(study), n)
+    with storage.batch(study_id(study)) as batch:
         prepared = prepare_trials(study, definition, taken, **options)
     assert batch.write() == set()
     return prepared
@@ -43,8 +43,8 @@ def prepare(
 
 def finish(study: optuna.Study, pack: list[Prepared], state: Any = None) -> None:
     """End a pack, with the sum of squares as the values."""
-    storage: Any = study._storage
-    with storage.batch(study._study_id) as batch:
+    storage: Any = storage_of(study)
+    with storage.batch(study_id(study)) as batch:
         for each in pack:
             if state is TrialState.PRUNED:
                 each.trial.report(sphere(each.params), 1)
@@ -85,7 +85,7 @@ def test_a_pack_takes_the_structure_of_its_first_trial(
         structures.append(str(first))
     assert len(set(structures)) > 1
     assert [t.params for t in study.trials] == [
-        t.params for t in plain_view(str(sqlite_storage.engine.url), study._study_id)
+        t.params for t in plain_view(str(sqlite_storage.engine.url), study_id(study))
     ]
 
 
@@ -106,7 +106,7 @@ def test_tpe_draws_what_suits_the_structure(sqlite_storage: TrialStorage) -> Non
     study = create_study(definition, sqlite_storage)
     best = {"small": 0.2, "large": 0.8}
     pack = prepare(study, definition, 100)
-    with sqlite_storage.batch(study._study_id) as batch:
+    with sqlite_storage.batch(study_id(study)) as batch:
         for each in pack:
             value = abs(float(each.params["rate"]) - best[str(each.params["size"])])
             study.tell(each.trial, value)
@@ -128,8 +128,8 @@ def test_what_decides_whether_a_factor_is_there_is_alike_too(sqlite_storage: Tri
 def test_a_pack_follows_the_first_trial_that_has_parameters(sqlite_storage: TrialStorage) -> None:
     definition = define(STRUCTURED, "random", enqueue=[{"size": 32, "head": "deep", "width": 4}])
     study = create_study(definition, sqlite_storage)
-    known, *others = claim(sqlite_storage, study._study_id, 4)
-    with sqlite_storage.batch(study._study_id) as batch:
+    known, *others = claim(sqlite_storage, study_id(study), 4)
+    with sqlite_storage.batch(study_id(study)) as batch:
         pack = prepare_trials(study, definition, [*others, known], alike=ALIKE)
     batch.write()
     assert [each.trial.number for each in pack] == [1, 2, 3, 0]
@@ -143,7 +143,7 @@ def test_the_points_of_a_design_and_of_a_retry_stay(sqlite_storage: TrialStorage
     first, *rest = prepare(study, definition, 32, alike=frozenset({"a"}))
     points = [{"a": i, "b": j} for i in range(4) for j in range(4) for _ in range(2)]
     assert [each.params for each in (first, *rest)] == points
-    requeue(sqlite_storage, sqlite_storage.get_trial(first.trial._trial_id), "lost")
+    requeue(sqlite_storage, sqlite_storage.get_trial(trial_id(first.trial)), "lost")
     (again,) = prepare(study, definition, 1)
     assert (again.params, again.trial.number) == (first.params, 32)
 
@@ -191,10 +191,10 @@ def test_a_suggestion_counts_what_other_workers_run(
     study = create_study(definition, sqlite_storage)
     search(study, definition, [20])
     other = optuna.load_study(study_name="s", storage=create_storage(sqlite_url, waiting=False))
-    (one,) = claim(sqlite_storage, study._study_id)
+    (one,) = claim(sqlite_storage, study_id(study))
     points = []
     for _ in range(2):
-        with sqlite_storage.batch(study._study_id):
+        with sqlite_storage.batch(study_id(study)):
             (prepared,) = prepare_trials(study, definition, [one])
             points.append(prepared.params["x"])
         prepare(other, definition, 30)
@@ -205,8 +205,8 @@ def test_nothing_is_read_for_a_pack_but_at_its_beginning(sqlite_storage: TrialSt
     definition = define(MIXED, QUICK["tpe"], pruner="hyperband")
     study = create_study(definition, sqlite_storage)
     search(study, definition, [20])
-    taken = claim(sqlite_storage, study._study_id, 20)
-    with sqlite_storage.batch(study._study_id), traffic(sqlite_storage) as counted:
+    taken = claim(sqlite_storage, study_id(study), 20)
+    with sqlite_storage.batch(study_id(study)), traffic(sqlite_storage) as counted:
         prepare_trials(study, definition, taken)
     assert counted.statements == []
 
@@ -292,9 +292,9 @@ def test_trials_that_ended_elsewhere_are_left_out(
 ) -> None:
     definition = define(MIXED, "random")
     study = create_study(definition, sqlite_storage)
-    taken = claim(sqlite_storage, study._study_id, 3)
+    taken = claim(sqlite_storage, study_id(study), 3)
     end(create_storage(sqlite_url), taken[1])
-    with sqlite_storage.batch(study._study_id) as batch:
+    with sqlite_storage.batch(study_id(study)) as batch:
         prepared = prepare_trials(study, definition, taken)
     assert [each.trial.number for each in prepared] == [0, 2]
     assert batch.write() == set()

@@ -32,7 +32,7 @@ from commands import (
 from optuna.trial import TrialState
 from small_studies import table
 
-from storage import TrialStorage, Worker, claim, create_storage, workers_seen
+from storage import TrialStorage, Worker, claim, create_storage, storage_of, study_id, workers_seen
 from studies import create_study, delete_study
 from studies.definition.study import parse_definition
 from studies.worker.heartbeat import Pulse
@@ -260,7 +260,7 @@ def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
     study = make(sqlite_url, tmp_path, "database_away_once", 3)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 3, "FAIL": 3}  # a retry each
-    delete_study("s", study._storage)
+    delete_study("s", storage_of(study))
     study = make(sqlite_url, tmp_path, "database_away", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 4}
@@ -303,11 +303,11 @@ def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
 def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_path: Path) -> None:
     study = make(sqlite_url, tmp_path, "quick", 3)
     storage = create_storage(sqlite_url)
-    claim(storage, study._study_id, 3)
+    claim(storage, study_id(study), 3)
     with storage.transaction() as connection:
         connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
     pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
-    pulse.watch([study._study_id, 99])  # the other one is gone
+    pulse.watch([study_id(study), 99])  # the other one is gone
     pulse._beat()  # new here: it may be that an outage ends now
     assert states(study) == {"RUNNING": 3}
     pulse._lenient_until = 0.0
@@ -342,6 +342,6 @@ def test_a_worker_without_a_child_still_says_which_trials_it_has(
     loop = _Loop(storage, sqlite_url, "w", ["s"], options, pulse)
     (name,) = loop._roster.names()
     # As where it is told to stop while a child is made in the place of one that has failed.
-    loop._beat(loop._roster.open(name), {study._study_id: 7})
+    loop._beat(loop._roster.open(name), {study_id(study): 7})
     (seen,) = workers_seen(storage)
     assert (seen.study_name, seen.trial_numbers, seen.device) == ("s", (7,), "")

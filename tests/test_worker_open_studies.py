@@ -14,7 +14,7 @@ from queues import traffic
 from small_studies import RANDOM, table
 from test_worker_loop import make
 
-from storage import TrialStorage, create_storage, workers_seen
+from storage import TrialStorage, create_storage, storage_of, workers_seen
 from studies import create_study, delete_study
 from studies.definition.study import parse_definition
 from studies.worker.open_studies import Roster
@@ -60,7 +60,7 @@ def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
     log = tmp_path / "worker.log"
     wait_until(lambda: "study 's' is left out" in log.read_text(), "it is left out")
     aside.rename(file)
-    delete_study("s", study._storage)
+    delete_study("s", storage_of(study))
     again = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
     wait_until(lambda: states(again) == {"COMPLETE": 1}, "it is trained")
     assert again.trials[0].user_attrs["epochs"] == 1

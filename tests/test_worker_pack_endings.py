@@ -10,6 +10,8 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 from test_worker_pack_runner import ended, make, rates
 
+from storage import storage_of
+
 
 def test_of_trials_that_end_together_the_best_networks_are_kept(
     sqlite_url: str, tmp_path: Path
@@ -23,7 +25,7 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
         space={"learning_rate": rates(8)},
     )
     assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
-    kept = {t.number for t in ended(study) if get_all_artifact_meta(t, storage=study._storage)}
+    kept = {t.number for t in ended(study) if get_all_artifact_meta(t, storage=storage_of(study))}
     values = sorted((trial.values[0] for trial in ended(study)), reverse=True)
     assert sorted((study.trials[n].values[0] for n in kept), reverse=True) == values[:2]
     files = [file for file in (tmp_path / "artifacts").iterdir() if file.is_file()]

@@ -16,7 +16,7 @@ from commands import child_of, start_worker, states, wait_until
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
 
-from storage import claim, create_storage, overview, workers_seen
+from storage import claim, create_storage, overview, study_id, workers_seen
 from studies import create_study, delete_study, load_study
 from studies.definition.study import parse_definition
 from studies.worker import pack_runner as pack_run
@@ -206,7 +206,7 @@ def test_trials_are_queued_again_wherever_an_error_finds_them_but_not_for_ever(
     study, run = packing(sqlite_url, tmp_path)
     storage = create_storage(sqlite_url)
     for attempt in range(4):
-        run.begin(claim(storage, study._study_id, 2))
+        run.begin(claim(storage, study_id(study), 2))
         with pytest.raises(AttributeError) as caught:  # there is no executor
             run.step()
         run.abandon(save=False, error=caught.value)
@@ -228,7 +228,7 @@ def test_trials_are_kept_alive_while_the_sampler_thinks(
         return thinking(*arguments, **options)
 
     monkeypatch.setattr(pack_run, "prepare_trials", think)
-    run.begin(claim(create_storage(sqlite_url), study._study_id, 2))
+    run.begin(claim(create_storage(sqlite_url), study_id(study), 2))
     assert len(run.lanes) == 2
 
 
@@ -284,6 +284,7 @@ def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
 # Put in front of every Python process: as on a device whose memory holds two trials.
 HUNGRY = """
 from studies.executor.handlers import Trainer
+from storage import study_id
 pack_for = Trainer._pack_for
 
 def hungry(self, request):

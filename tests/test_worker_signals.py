@@ -25,7 +25,7 @@ from commands import (
 from small_studies import table
 from test_worker_loop import away, epochs, make
 
-from storage import claim, create_storage, requeue, workers_seen
+from storage import claim, create_storage, requeue, study_id, workers_seen
 from studies import create_study
 from studies.definition.study import parse_definition
 
@@ -104,7 +104,7 @@ def test_being_told_to_stop_uses_up_no_retries(sqlite_url: str, tmp_path: Path) 
     study = make(sqlite_url, tmp_path, "quick", 1)
     storage = create_storage(sqlite_url)
     for number in range(6):
-        (trial,) = claim(storage, study._study_id)
+        (trial,) = claim(storage, study_id(study))
         assert requeue(storage, trial, "its worker was told to stop") == number + 1
 
 

@@ -100,8 +100,9 @@ def run(
     """
     from studies.cli import live as progress
     from studies.cli import tables
-    from studies.create import definition_of, find_or_create_study
+    from studies.create import find_or_create_study
     from studies.fleet.local import fetch_data, work_here
+    from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
     found = find_or_create_study(
@@ -169,7 +170,8 @@ def delete(
 
     Example: hpo delete quick
     """
-    from studies.create import delete_study, find_study
+    from studies.delete import delete_study
+    from studies.lookup import find_study
 
     name = find_study(study, open_storage(storage, writes=False))
     if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
@@ -197,7 +199,7 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
-    from studies.create import find_study
+    from studies.lookup import find_study
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -225,7 +227,7 @@ def status(
     Example: hpo status fashion-mlp-grid --watch
     """
     from studies.cli import tables
-    from studies.create import find_study
+    from studies.lookup import find_study
 
     opened = open_storage(storage, writes=False)
     name = None if study is None else find_study(study, opened)

@@ -23,7 +23,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from storage import Overview, TrialStorage, Worker, get_budget, overview, workers_seen
+from storage import (
+    Overview,
+    TrialStorage,
+    Worker,
+    get_budget,
+    overview,
+    storage_of,
+    study_id,
+    workers_seen,
+)
 
 SILENT = 60.0  # seconds after which a worker is shown as silent
 
@@ -31,8 +40,8 @@ SILENT = 60.0  # seconds after which a worker is shown as silent
 def status_block(study: optuna.Study) -> RenderableType:
     """Return how a study stands: its bar, its trials by state, the rate, and its workers."""
     storage = _storage(study)
-    stands = overview(storage, study._study_id)
-    total = get_budget(storage, study._study_id).n_trials
+    stands = overview(storage, study_id(study))
+    total = get_budget(storage, study_id(study)).n_trials
     head = Table.grid(padding=(0, 1))
     head.add_row(
         Text(study.study_name, style="bold"),
@@ -115,8 +124,8 @@ def _line_printer(study: optuna.Study, console: Console) -> Callable[[], None]:
 
     def tick() -> None:
         nonlocal said
-        total = get_budget(storage, study._study_id).n_trials
-        ended = overview(storage, study._study_id).ended
+        total = get_budget(storage, study_id(study)).n_trials
+        ended = overview(storage, study_id(study)).ended
         tenth = ended * 10 // total if total else ended // 10
         if tenth > said:
             said = tenth
@@ -171,6 +180,5 @@ def _doing(worker: Worker, stands: Overview) -> str:
 
 
 def _storage(study: optuna.Study) -> TrialStorage:
-    storage = study._storage
-    assert isinstance(storage, TrialStorage)
+    storage = storage_of(study)
     return storage

@@ -24,7 +24,7 @@ def open_storage(url: str, *, writes: bool = True) -> TrialStorage:
 
 def find(study: str, url: str) -> optuna.Study:
     """Return a study that is there, to read from."""
-    from studies.create import find_study, open_study
+    from studies.lookup import find_study, open_study
 
     opened = open_storage(url, writes=False)
     return open_study(find_study(study, opened), opened)

@@ -87,7 +87,7 @@ def judge(
     Example: hpo test fashion-mlp-grid
     """
     from studies.cli import tables
-    from studies.create import find_study, open_study
+    from studies.lookup import find_study, open_study
     from studies.results.holdout import look, looks_before
 
     opened = open_storage(storage)

@@ -15,13 +15,14 @@ from rich.text import Text
 import objectives
 from objectives import HyperparameterInfo
 from objectives.fields import need_in_words
-from storage import TrialStorage, overview
+from storage import TrialStorage, overview, study_id
 from storage.ranking import best_rows
+from studies.attributes import DEFINITION_KEY
 from studies.cli.live import best_or_none, number, status_block
-from studies.create import DEFINITION_KEY, open_study
 from studies.definition.files import catalog, read_table
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.designs import points as designs
+from studies.lookup import open_study
 from studies.space.parse_space import SEED
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def storage_table(storage: TrialStorage) -> RenderableType:
         if stored is None:
             continue  # made by somebody else's program
         study = optuna.load_study(storage=storage, study_name=summary.study_name)
-        counts = overview(storage, study._study_id).counts
+        counts = overview(storage, study_id(study)).counts
         words = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items() if n)
         best = best_or_none(study)
         value = "" if best is None else number(best.value)

@@ -11,7 +11,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna_dashboard import run_server
 
 from storage import TrialStorage, artifact_store, create_storage, study_attributes
-from studies.create import ARTIFACTS_KEY
+from studies.attributes import ARTIFACTS_KEY
 
 
 class StudiesStore:

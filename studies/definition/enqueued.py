@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from studies.space.space import DefinitionError, Factor, Scalar, Space, same
+from studies.errors import DefinitionError
+from studies.space.space import Factor, Scalar, Space, same
 
 
 def check_whole(space: Space, key: str, setting: Mapping[str, Any]) -> None:

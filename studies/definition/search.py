@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from studies.errors import DefinitionError
 from studies.samplers import build as samplers
-from studies.space.space import DefinitionError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

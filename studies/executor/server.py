@@ -19,6 +19,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from storage import storage_of, study_id
 from studies.executor.channel import Channel, Message, describe_error, finite
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class FunctionCaller:
         module, _, name = request["function"].partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
         study, definition = self._open(request)
-        (frozen,) = study._storage.adopt(study._study_id, [request["trial_id"]])
+        (frozen,) = storage_of(study).adopt(study_id(study), [request["trial_id"]])
         trial, _ = prepare_trial(study, definition, frozen)
         try:
             value = float(function(trial))
@@ -67,7 +68,7 @@ class FunctionCaller:
         import optuna
 
         from storage import create_storage
-        from studies.create import load_study
+        from studies.lookup import load_study
 
         # A study that was deleted and made again may have the name, and on SQLite the id.
         key = f"{request['study']} {request['created_at']}"

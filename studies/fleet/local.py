@@ -17,10 +17,12 @@ import optuna
 
 from objectives.clock.dataset import Progress
 from objectives.data import archives, datasets
-from storage import TrialStorage, is_claimable, is_running
-from studies.create import ARTIFACTS_KEY, create_study
+from storage import is_claimable, is_running, storage_of, study_id
+from studies.attributes import ARTIFACTS_KEY
+from studies.create import create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
+from studies.errors import LaunchError
 from studies.executor.client import Executor, ExecutorKind, TrialError
 from studies.worker.database_retry import patiently
 from studies.worker.loop import LAUNCHER_VARIABLE
@@ -29,10 +31,6 @@ from studies.worker.signals import stop_signals
 POLL = 0.5  # seconds between two looks at the workers
 MAX_RESTARTS = 3  # of one worker that was killed; then the fault is not chance
 Tick = Callable[[], None]
-
-
-class LaunchError(RuntimeError):
-    """A worker could not do its work; the message is its last word."""
 
 
 def run(
@@ -92,8 +90,7 @@ def work_here(
     Raises:
         LaunchError: A worker could not do its work.
     """
-    storage = study._storage
-    assert isinstance(storage, TrialStorage)
+    storage = storage_of(study)
     logs = Path(study.user_attrs[ARTIFACTS_KEY]) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     crew = _Crew(study.study_name, storage_url, logs, options)
@@ -101,7 +98,7 @@ def work_here(
     def is_open() -> bool:
         return not crew.stopping() and (
             # In this order a trial that is queued again meanwhile is not overlooked.
-            is_running(storage, study._study_id) or is_claimable(storage, study._study_id)
+            is_running(storage, study_id(study)) or is_claimable(storage, study_id(study))
         )
 
     with stop_signals(crew.request_stop), crew:

@@ -18,9 +18,9 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import TrialStorage, artifact_store, read_artifact
+from storage import artifact_store, read_artifact, storage_of, study_id
 from storage.ranking import best_rows
-from studies.create import ARTIFACTS_KEY
+from studies.attributes import ARTIFACTS_KEY
 
 if TYPE_CHECKING:
     import keras
@@ -99,14 +99,13 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     path = Path(file)
     if path.suffix != ".keras":
         raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
-    storage = study._storage
-    assert isinstance(storage, TrialStorage)
+    storage = storage_of(study)
     best = best_rows(study, 1)  # as ranked everywhere here: of equals the earlier one
     if trial is None and not best:
         raise ValueError("Expected a study with a complete trial. Received: none is complete.")
     number = best[0].number if trial is None else trial
     try:
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
     except KeyError:
         raise KeyError(
             f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import objectives
-from studies.create import definition_of
+from storage import storage_of
+from studies.attributes import DATA_KEY, HOLDOUT_KEY
 from studies.executor.client import Executor, ExecutorKind
+from studies.lookup import definition_of
 from studies.results.export import save_model
 from studies.space.parse_space import SEED
-from studies.worker.recorder import DATA_KEY
 
 if TYPE_CHECKING:
     import optuna
-
-LOOK_KEY = "test_look:"  # of a user attribute of the study for each, so that none is lost
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,14 @@ def looks_at(study: optuna.Study) -> list[Look]:
 
 def looks_before(now: Look, study: optuna.Study) -> list[Look]:
     """Return the earlier looks at the same test part, by all studies in the storage."""
-    everywhere = study._storage.get_all_studies()
+    everywhere = storage_of(study).get_all_studies()
     looks = [look for each in everywhere for look in _looks(each.user_attrs)]
     earlier = [look for look in looks if look.data == now.data and look.at < now.at]
     return sorted(earlier, key=lambda look: look.at)
 
 
 def _looks(attributes: Mapping[str, Any]) -> list[Look]:
-    return [Look(**value) for key, value in attributes.items() if key.startswith(LOOK_KEY)]
+    return [Look(**value) for key, value in attributes.items() if key.startswith(HOLDOUT_KEY)]
 
 
 def look(study: optuna.Study, trial: int | None = None) -> Look:
@@ -111,5 +110,5 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     data = judged.user_attrs[DATA_KEY]
     found = Look(number, at, told["n"], told["metrics"], data, study.study_name)
-    study.set_user_attr(f"{LOOK_KEY}{uuid4().hex[:8]}", asdict(found))
+    study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(found))
     return found

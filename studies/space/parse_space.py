@@ -20,7 +20,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from objectives import HyperparameterInfo, Hyperparameters
 from objectives.errors import unknown_name
 from objectives.fields import Need, meets, need_in_words
-from studies.space.space import DefinitionError, Factor, Scalar, Space, same
+from studies.errors import DefinitionError
+from studies.space.space import Factor, Scalar, Space, same
 
 SEED = "seed"  # may be varied like a hyperparameter, and is one of no network
 # What other libraries call the ends of a range, or its levels: no labels.

@@ -25,17 +25,11 @@ from optuna.distributions import (
 )
 
 from objectives.errors import unknown_name
+from studies.errors import DefinitionError
 
 Scalar = bool | int | float | str
 FEW = 200  # levels of a range that are all tried before a study is written
 DIGITS = 12  # of a range with steps: 0.05 * 3 is the level 0.15, as a person writes it
-
-
-class DefinitionError(ValueError):
-    """A line of a study's definition that breaks a rule; the message begins with its key."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
+from storage import storage_of, trial_id
 from studies.executor.client import Message
 from studies.space.parse_space import SEED
 from studies.suggest import Prepared, seed_of
@@ -49,7 +50,7 @@ class Lane:
     @property
     def id(self) -> int:
         """The trial's id in the storage, and in the executor."""
-        return self.claimed._trial_id
+        return trial_id(self.claimed)
 
     @property
     def task(self) -> Message:
@@ -79,7 +80,7 @@ class Lane:
     def start_anew(self, study: optuna.Study) -> None:
         """Forget what was not written, since the executor has failed."""
         self.trial = Trial(study, self.id)
-        steps = study._storage.get_trial(self.id).intermediate_values
+        steps = storage_of(study).get_trial(self.id).intermediate_values
         self._reported = max(steps, default=0)
 
     def report(self, told: Message, metric: str, *, prunes: bool) -> bool:

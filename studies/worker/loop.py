@@ -22,8 +22,10 @@ from storage import (
     count_claimable,
     create_storage,
     is_claimable,
+    trial_id,
     workers_seen,
 )
+from studies.errors import WorkerError
 from studies.executor.client import (
     Executor,
     ExecutorDiedError,
@@ -33,7 +35,7 @@ from studies.executor.client import (
 )
 from studies.worker.database_retry import patiently
 from studies.worker.heartbeat import Pulse
-from studies.worker.open_studies import Roster, WorkerError
+from studies.worker.open_studies import Roster
 from studies.worker.pack_runner import Ended, PackRun
 from studies.worker.recorder import Evaluation, Outcome
 from studies.worker.signals import stop_signals
@@ -171,9 +173,8 @@ class _Loop:
         for name in self._roster.names():
             try:
                 evaluation = self._roster.open(name)
-                study_id = evaluation.study._study_id
                 self._pulse.watch(self._roster.study_ids())
-                if not is_claimable(self._storage, study_id):
+                if not is_claimable(self._storage, evaluation.study_id):
                     continue
                 self._prepare(evaluation)
                 claimed = self._take(evaluation)
@@ -200,12 +201,11 @@ class _Loop:
             like: Parameters that they must have.
         """
         assert self._executor is not None
-        study_id = evaluation.study._study_id
         n = evaluation.lanes(self._executor) if n is None else n
         if self._options.max_trials is not None:
             n = min(n, self._options.max_trials - self._taken)
         if n > 1:
-            left = count_claimable(self._storage, study_id)
+            left = count_claimable(self._storage, evaluation.study_id)
             seen = workers_seen(self._storage)
             workers = sum(worker.silent_for < self._options.grace for worker in seen)
             # Of none left one is asked for: a claim takes out what waits after the timeout.
@@ -213,7 +213,7 @@ class _Loop:
         if n < 1:
             return []
         together = evaluation.definition.structural_factors
-        claimed = claim(self._storage, study_id, n, together=together, like=like)
+        claimed = claim(self._storage, evaluation.study_id, n, together=together, like=like)
         self._taken += len(claimed)
         return claimed
 
@@ -244,7 +244,7 @@ class _Loop:
         assert self._executor is not None
         if evaluation.definition.is_function:
             (trial,) = claimed
-            self._beat(evaluation, {trial._trial_id: trial.number})
+            self._beat(evaluation, {trial_id(trial): trial.number})
             outcome = evaluation.call_function(trial, self._executor)
             self._account(evaluation, [(trial, outcome)])
         else:

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 import optuna
 
-from storage import TrialStorage, is_claimable, is_running, study_attributes
-from studies.create import CREATED_KEY, DEFINITION_KEY, load_study
+from storage import TrialStorage, is_claimable, is_running, study_attributes, study_id
+from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.definition.study import StudyDefinition
+from studies.errors import WorkerError
+from studies.lookup import load_study
 from studies.worker.recorder import Evaluation
 
 LEFT_OUT = 300.0  # seconds: what was wrong, such as a download, may be right by then
 logger = logging.getLogger(__name__)
-
-
-class WorkerError(RuntimeError):
-    """The worker cannot do its work: the message says why, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +110,11 @@ class Roster:
     def _forget(self, name: str) -> None:
         evaluation = self._evaluations.pop(name, None)
         if evaluation is not None:
-            self._storage.forget(evaluation.study._study_id)
+            self._storage.forget(study_id(evaluation.study))
 
     def study_ids(self) -> list[int]:
         """Return the ids of the studies that are open."""
-        return [evaluation.study._study_id for evaluation in self._evaluations.values()]
+        return [study_id(evaluation.study) for evaluation in self._evaluations.values()]
 
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""

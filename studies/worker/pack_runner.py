@@ -14,6 +14,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from storage import trial_id
 from studies.executor.channel import describe_error
 from studies.executor.client import (
     Executor,
@@ -116,9 +117,9 @@ class PackRun:
 
     def _prepare(self, claimed: list[FrozenTrial], like: Mapping[str, Any]) -> None:
         """Let the sampler choose, and have the trials wait for their places."""
-        self._open |= {trial._trial_id: trial for trial in claimed}
+        self._open |= {trial_id(trial): trial for trial in claimed}
         if claimed:  # from now on they are alive, however long a sampler thinks
-            self._beat({trial_id: trial.number for trial_id, trial in self._open.items()})
+            self._beat({i: trial.number for i, trial in self._open.items()})
         try:
             ready = self._choose(claimed, like)
         except AWAY:
@@ -156,7 +157,7 @@ class PackRun:
             ready = [
                 _lane_or_ending(evaluation, by_number[one.trial.number], one) for one in prepared
             ]
-        return [one for one in ready if one.claimed._trial_id not in lost]
+        return [one for one in ready if trial_id(one.claimed) not in lost]
 
     def _fill(self) -> None:
         """Give free places to trials that wait; claim more of those that train, if none does."""
@@ -232,7 +233,7 @@ class PackRun:
         for lane, _ in ended:
             if lane.id in gone:
                 self._end(lane.claimed, Outcome.LOST)
-        self._tell([ending for ending in endings if ending.claimed._trial_id not in gone])
+        self._tell([ending for ending in endings if trial_id(ending.claimed) not in gone])
         if self.lanes and not self._executor.is_alive:
             # It died as it saved a network: no fault of those that it was training.
             lanes, self._training = list(self._training.values()), {}
@@ -282,7 +283,7 @@ class PackRun:
                     remove_checkpoint(self._evaluation.checkpoint(ending.claimed))
 
     def _end(self, claimed: FrozenTrial, outcome: Outcome) -> None:
-        self._open.pop(claimed._trial_id, None)
+        self._open.pop(trial_id(claimed), None)
         self._ended.append((claimed, outcome))
 
     def _take_ended(self) -> list[Ended]:

@@ -27,8 +27,10 @@ from storage import (
     keep_artifacts,
     kept_artifacts,
     requeue,
+    study_id,
+    trial_id,
 )
-from studies.create import ARTIFACTS_KEY, CREATED_KEY, installed_versions
+from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, DATA_KEY
 from studies.definition.study import StudyDefinition
 from studies.executor.client import (
     Executor,
@@ -37,10 +39,10 @@ from studies.executor.client import (
     Message,
     TrialError,
 )
+from studies.versions import installed_versions
 from studies.worker.checkpoints import checkpoint_file
 from studies.worker.database_retry import AWAY, patiently
 
-DATA_KEY = "data_sha256"  # user attribute of the study, and of its trials
 TOLD_TO_STOP = "its worker was told to stop"
 logger = logging.getLogger(__name__)
 
@@ -110,6 +112,7 @@ class Evaluation:
         aborting: Callable[[], bool],
     ) -> None:
         self.study = study
+        self.study_id = study_id(study)
         self.definition = definition
         self.storage = storage
         self.stopping = stopping
@@ -184,9 +187,7 @@ class Evaluation:
         lost: set[int] = set()
         with ExitStack() as stack:
             batch = patiently(
-                lambda: stack.enter_context(
-                    self.storage.batch(self.study._study_id, others=others)
-                ),
+                lambda: stack.enter_context(self.storage.batch(self.study_id, others=others)),
                 self.stopping,
             )
             yield lost
@@ -195,13 +196,13 @@ class Evaluation:
     def call_function(self, claimed: FrozenTrial, executor: Executor) -> Outcome:
         """Evaluate a claimed trial by the user's own function, and record what came of it."""
         started = time.perf_counter()
-        self.storage.outdate(claimed._trial_id)  # the function writes to it by itself
+        self.storage.outdate(trial_id(claimed))  # the function writes to it by itself
         request = {
             "function": self.definition.objective,
             "storage": self._storage_url,
             "study": self.study.study_name,
             "created_at": self.created_at,
-            "trial_id": claimed._trial_id,
+            "trial_id": trial_id(claimed),
         }
         try:
             result = executor.call_function(request)
@@ -228,19 +229,19 @@ class Evaluation:
         provenance = self._provenance(executor)
         with self.batch(others=self.definition.is_function) as lost:
             for ending in endings:
-                trial_id = ending.claimed._trial_id
-                if self.is_running(trial_id):
+                claimed_id = trial_id(ending.claimed)
+                if self.is_running(claimed_id):
                     for key, value in {**ending.attributes, **provenance}.items():
-                        self.storage.set_trial_user_attr(trial_id, key, value)
+                        self.storage.set_trial_user_attr(claimed_id, key, value)
                     state = _STATES[ending.outcome]
                     self.study.tell(ending.claimed.number, ending.value, state=state)
                 else:
-                    lost.add(trial_id)
+                    lost.add(claimed_id)
         if self._has_kept:
             self._drop_networks()
             self._has_kept = False
         return [
-            Outcome.LOST if ending.claimed._trial_id in lost else ending.outcome
+            Outcome.LOST if trial_id(ending.claimed) in lost else ending.outcome
             for ending in endings
         ]
 
@@ -261,19 +262,19 @@ class Evaluation:
         Returns:
             The ids of trials that have ended elsewhere meanwhile.
         """
-        valued = {e.claimed._trial_id: (e.value, e) for e in endings if e.value is not None}
+        valued = {trial_id(e.claimed): (e.value, e) for e in endings if e.value is not None}
         if not valued or not self.definition.keep:
             return set()
-        study_id, gone = self.study._study_id, set()
-        kept = patiently(lambda: kept_artifacts(self.storage, study_id), self.stopping)
-        new = [(value, trial_id) for trial_id, (value, _) in valued.items()]
-        ranked = in_order(self.storage, study_id, [*kept, *new])[: self.definition.keep]
-        for rank, (_, trial_id) in enumerate(ranked):
-            if trial_id in valued:
+        gone: set[int] = set()
+        kept = patiently(lambda: kept_artifacts(self.storage, self.study_id), self.stopping)
+        new = [(value, claimed_id) for claimed_id, (value, _) in valued.items()]
+        ranked = in_order(self.storage, self.study_id, [*kept, *new])[: self.definition.keep]
+        for rank, (_, claimed_id) in enumerate(ranked):
+            if claimed_id in valued:
                 try:
-                    self._keep(valued[trial_id][1].claimed, executor, is_best=rank == 0)
+                    self._keep(valued[claimed_id][1].claimed, executor, is_best=rank == 0)
                 except UpdateFinishedTrialError:
-                    gone.add(trial_id)
+                    gone.add(claimed_id)
         return gone
 
     def _keep(self, claimed: FrozenTrial, executor: Executor, *, is_best: bool) -> None:
@@ -281,7 +282,7 @@ class Evaluation:
         try:
             with TemporaryDirectory(prefix="hpo-") as folder:
                 file = Path(folder) / f"trial-{claimed.number}.keras"
-                executor.save(claimed._trial_id, file)
+                executor.save(trial_id(claimed), file)
                 store = artifact_store(self._artifacts)
                 drawn = self._drawn(claimed, executor, folder, is_best=is_best)
                 files = {str(uuid4()): each for each in (file, *drawn)}
@@ -296,10 +297,10 @@ class Evaluation:
 
     def _drop_networks(self) -> None:
         """Remove the networks that others have pushed out from among the best."""
-        keep, study_id = self.definition.keep, self.study._study_id
+        keep, of_study = self.definition.keep, self.study_id
         try:
             store = artifact_store(self._artifacts)
-            patiently(lambda: drop_artifacts(self.storage, store, study_id, keep), self.stopping)
+            patiently(lambda: drop_artifacts(self.storage, store, of_study, keep), self.stopping)
         except OSError as error:
             logger.warning("networks that are not among the best are still kept: %s", error)
 
@@ -346,14 +347,14 @@ class Evaluation:
     def is_there(self) -> bool:
         """Tell whether the study has not been deleted."""
         try:
-            patiently(lambda: get_budget(self.storage, self.study._study_id), self.stopping)
+            patiently(lambda: get_budget(self.storage, self.study_id), self.stopping)
         except KeyError:
             return False
         return True
 
     def _requeue_lost(self, claimed: FrozenTrial, reason: str) -> Outcome:
         """Queue a trial again that the database has failed, though not for ever."""
-        if not patiently(lambda: self.is_running(claimed._trial_id), self.stopping):
+        if not patiently(lambda: self.is_running(trial_id(claimed)), self.stopping):
             return Outcome.LOST
         retry = patiently(lambda: requeue(self.storage, claimed, reason, lost=True), self.stopping)
         return Outcome.FAILED if retry is None else Outcome.REQUEUED

@@ -30,7 +30,7 @@ from rich.table import Table
 
 # Before this folder, where a file has the name of the package.
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from storage import TrialStorage, claim, create_storage
+from storage import TrialStorage, claim, create_storage, study_id
 from studies import create_study, load_definition
 from studies.definition.study import StudyDefinition
 from studies.suggest import prepare_trials
@@ -104,13 +104,13 @@ def told(
     lanes: int,
 ) -> list[float]:
     """Do a pack of trials, as a worker does; return their values."""
-    claimed = claim(storage, study._study_id, lanes)
-    with storage.batch(study._study_id) as batch:
+    claimed = claim(storage, study_id(study), lanes)
+    with storage.batch(study_id(study)) as batch:
         alike = definition.structural_factors if lanes > 1 else frozenset()
         prepared = prepare_trials(study, definition, claimed, alike=alike)
     batch.write()
     found = []
-    with storage.batch(study._study_id) as batch:
+    with storage.batch(study_id(study)) as batch:
         for each in prepared:
             found.append(value_of(frozenset(each.params.items())))
             study.tell(each.trial, found[-1])

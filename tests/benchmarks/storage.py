@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import PROCESSES, at_once, meet, processes
 
-from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue
+from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue, study_id
 from storage.rows import TRIALS, VALUES, insert_trials, lock_study, utc_now
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.suggest import prepare_trials
@@ -168,8 +168,8 @@ def suggest(url: str, lanes: int) -> float:
     storage, definition = create_storage(url, waiting=False), definition_of("suggest")
     study = optuna.load_study(study_name=NAME, storage=storage)
     study.get_trials(deepcopy=False)
-    claimed = claim(storage, study._study_id, lanes)
-    with storage.batch(study._study_id):
+    claimed = claim(storage, study_id(study), lanes)
+    with storage.batch(study_id(study)):
         begin = time.monotonic()
         prepare_trials(study, definition, claimed)
         return time.monotonic() - begin
@@ -225,13 +225,13 @@ def pack(
     storage: TrialStorage, study: optuna.Study, definition: StudyDefinition, kind: str, n: int
 ) -> int:
     """Do a pack of trials, as a worker does."""
-    study_id, epochs = study._study_id, EPOCHS * KINDS[kind]
-    claimed = claim(storage, study_id, n)
-    with storage.batch(study_id, others=kind == "tpe") as batch:
+    own_id, epochs = study_id(study), EPOCHS * KINDS[kind]
+    claimed = claim(storage, own_id, n)
+    with storage.batch(own_id, others=kind == "tpe") as batch:
         prepared = prepare_trials(study, definition, claimed)
     batch.write()
     for epoch in range(1, epochs + 1):
-        with storage.batch(study_id, others=False) as batch:
+        with storage.batch(own_id, others=False) as batch:
             for each in prepared:
                 each.trial.report(1 / epoch, epoch)
                 if epoch == epochs:

@@ -1,0 +1,21 @@
+"""The versions of what a result depends on."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = ("hpo", "keras", "tensorflow", "jax", "optuna", "numpy", "pillow")
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the version of this service and of each library that results depend on.
+
+    A library that is not installed is left out: a GPU machine may have one backend only.
+    """
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
