@@ -15,7 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue, trial_id
-from storage.rows import (
+from storage.study_attributes import BEGUN_KEY
+from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
     STUDY_SYSTEM_ATTRS,
@@ -25,7 +26,6 @@ from storage.rows import (
     USER_ATTRS,
     VALUES,
 )
-from storage.trial_queue import BEGUN_KEY
 
 TABLES = (
     PARAMS,

@@ -21,8 +21,7 @@ from optuna.trial import TrialState
 from processes import PROCESSES, at_once, meet
 from queues import adaptive, new_study
 
-from storage import TrialStorage, claim, create_storage, trial_id
-from storage.connect import masked_url
+from storage import TrialStorage, claim, create_storage, masked_url, trial_id
 
 PASSWORD = "s3cr{t}%7B%25"
 

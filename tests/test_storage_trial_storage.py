@@ -29,8 +29,8 @@ from storage import (
     requeue,
     requeue_stale,
     trial_id,
-    trial_queue,
 )
+from storage.trial_queue import cancel_waiting
 
 
 def run_one(storage: TrialStorage, study_id: int) -> None:
@@ -183,7 +183,7 @@ def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> No
         claim(storage, study_id, rng.randint(1, 3))
     elif choice == 3 and n % 10 == 9:
         with storage.transaction() as connection:
-            trial_queue._cancel_waiting(connection, study_id, "stopped")
+            cancel_waiting(connection, study_id, "stopped")
     elif running:
         trial = rng.choice(running)
         if choice == 4:
