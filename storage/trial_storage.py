@@ -73,6 +73,9 @@ class TrialStorage(BatchedStorage):
             with self.without_write_lock():
                 super().read_new(study_id, known)
             return
+        if not self.is_cached(study_id):
+            with self.without_write_lock():
+                self.get_study_name_from_id(study_id)  # raises KeyError if there is no such study
         with self.lock_cache(study_id) as cache:
             # Only trials after the frontier can have changed. Optuna's own bookkeeping assumes
             # that all trials before the last finished one are cached, which is false in a queue:

@@ -214,3 +214,28 @@ def test_a_worker_sees_what_optuna_sees_but_for_what_waits(
     full = plain_view(storage_url, study_id)
     assert storage.get_all_trials(study_id) == full
     assert {t.state for t in full} >= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_there_is_nothing_to_read_of_a_study_that_does_not_exist(
+    sqlite_url: str, waiting: bool
+) -> None:
+    storage = create_storage(sqlite_url, waiting=waiting)
+    study_id = new_study(storage, n=1)
+    with pytest.raises(KeyError):
+        storage.get_all_trials(study_id + 1)
+    storage.delete_study(study_id)
+    with pytest.raises(KeyError):
+        storage.get_all_trials(study_id)
+
+
+def test_a_worker_sees_a_waiting_trial_of_others_only_when_it_starts(
+    storage: TrialStorage, storage_url: str
+) -> None:
+    study_id = new_study(storage, n=2)
+    worker = create_storage(storage_url, waiting=False)
+    assert [t.state.name for t in storage.get_all_trials(study_id)] == ["WAITING"] * 2
+    assert worker.get_all_trials(study_id) == []
+    assert worker.get_n_trials(study_id) == 0
+    claim(storage, study_id)
+    assert [t.state.name for t in worker.get_all_trials(study_id)] == ["RUNNING"]
