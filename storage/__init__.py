@@ -38,7 +38,6 @@ from storage.trial_queue import (
     get_budget,
     is_claimable,
     is_running,
-    record_attributes,
 )
 from storage.trial_storage import TrialStorage, storage_of
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
@@ -81,7 +80,6 @@ __all__ = [
     "masked_url",
     "overview",
     "read_artifact",
-    "record_attributes",
     "record_worker",
     "remove_study",
     "requeue",

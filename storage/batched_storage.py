@@ -25,7 +25,7 @@ class BatchedStorage(DatabaseStorage):
     def __init__(self, backend: RDBStorage, *, writes: bool) -> None:
         super().__init__(backend, writes=writes)
         self._entered = threading.local()
-        # RUNNING trials claimed here, of which the cache is as new as the database.
+        # Trials claimed here whose cached copies are as new as the database.
         self._known: set[int] = set()
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -108,7 +108,7 @@ class BatchedStorage(DatabaseStorage):
             with self.lock_cache(study_id) as cache:
                 cache.add(whole)
 
-    # Optuna's interface.
+    # Optuna's interface: a batch takes the call if it has the trial or the study.
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Return the id of a study; Hyperband asks for it at every suggestion and report."""

@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, func, select
 
@@ -33,8 +32,6 @@ from storage.rows import (
     in_state,
     insert_trials,
     lock_study,
-    lock_trial,
-    set_user_attrs,
     utc_now,
 )
 from storage.study_attributes import (
@@ -122,17 +119,15 @@ def claim(
         storage: The storage.
         study_id: The study to claim from.
         n: The largest number of trials to claim.
-        together: Parameters in which all claimed trials must agree: the same value in all, or
-            absent from all. Values that no RUNNING trial has come first, so that workers side by
-            side compile different programs. Trials without parameters, such as those created
-            here, agree with any.
-        like: Values with which the trials must agree in `together` as well; a name missing from it
-            must be absent from the trials.
+        together: Parameters that must be equal in all claimed trials, or absent from all. Values
+            that no RUNNING trial has come first, so that workers compile different programs.
+            Trials without parameters, such as those created here, agree with any.
+        like: Values that the trials must have in `together`; a name missing from it must be absent.
 
     Returns:
-        At most `n` trials; an empty list when nothing waits and the budget is spent. With
-        `together` only the first `max(4 * n, WINDOW)` waiting trials are searched: a design has
-        trials that agree next to each other.
+        At most `n` trials; none when nothing waits and the budget is spent. With `together` only
+        the first `max(4 * n, WINDOW)` waiting trials are searched, since trials of a design that
+        agree stand next to each other.
 
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
@@ -207,19 +202,6 @@ def beat(storage: TrialStorage, trial_ids: Iterable[int]) -> None:
     statement = HEARTBEATS.update().where(HEARTBEATS.c.trial_id.in_(list(trial_ids)))
     with storage.transaction() as connection:
         connection.execute(statement.values(heartbeat=func.current_timestamp()))
-
-
-def record_attributes(storage: TrialStorage, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    """Write user attributes of a RUNNING trial in one transaction.
-
-    Raises:
-        UpdateFinishedTrialError: The trial has ended elsewhere.
-    """
-    with storage.transaction() as connection:
-        if lock_trial(connection, trial_id) is not TrialState.RUNNING:
-            raise UpdateFinishedTrialError(f"Trial with id {trial_id} is no longer running.")
-        set_user_attrs(connection, trial_id, attributes)
-    storage.outdate(trial_id)
 
 
 def _budget(connection: Connection, study_id: int) -> Budget:

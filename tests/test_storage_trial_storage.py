@@ -1,4 +1,4 @@
-"""What waits costs nothing, and a worker's view of a study lacks nothing but that.
+"""Waiting trials cost nothing, and a worker's view of a study lacks nothing but them.
 
 Costs are counted in statements, rows and steps of SQLite, not in seconds.
 """
@@ -25,7 +25,6 @@ from storage import (
     get_budget,
     is_claimable,
     is_running,
-    record_attributes,
     requeue,
     requeue_stale,
     trial_id,
@@ -34,14 +33,14 @@ from storage.trial_queue import cancel_waiting
 
 
 def run_one(storage: TrialStorage, study_id: int) -> None:
-    """Do to one trial what a worker does."""
+    """Claim, report and end one trial as a worker does."""
     (trial,) = claim(storage, study_id)
     beat(storage, [trial_id(trial)])
     storage.get_all_trials(study_id, deepcopy=False)
     distribution = FloatDistribution(0.0, 1.0)
     storage.set_trial_param(trial_id(trial), "y", 0.5, distribution)
     storage.set_trial_intermediate_value(trial_id(trial), 1, 0.5)
-    record_attributes(storage, trial_id(trial), {"epochs": 1})
+    storage.set_trial_user_attr(trial_id(trial), "epochs", 1)
     end(storage, trial)
     storage.get_all_trials(study_id, deepcopy=False)
 
@@ -64,7 +63,7 @@ def test_a_worker_sends_and_reads_the_same_however_many_trials_wait(
 
 @contextmanager
 def work(storage: TrialStorage) -> Iterator[list[int]]:
-    """Count the steps of SQLite's virtual machine; there is one connection."""
+    """Count the steps of SQLite's virtual machine, on the only connection of the pool."""
     steps: list[int] = []
     with storage.reading() as connection:
         driver: Any = connection.connection.driver_connection
@@ -174,7 +173,7 @@ def test_a_reader_misses_nothing_that_happens_while_it_reads(
 
 
 def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> None:
-    """Do something that changes a study."""
+    """Change a study in a random way."""
     running = storage.get_all_trials(study_id, states=[TrialState.RUNNING])
     choice = rng.randrange(8)
     if choice == 0:
