@@ -16,11 +16,11 @@ def test_public_names_are_sorted_and_there() -> None:
 def test_importing_and_getting_loads_no_framework() -> None:
     program = (
         "import sys, objectives\n"
-        "from objectives.data import datasets\n"
+        "from objectives.data import sources\n"
         "for name in objectives.names():\n"
         "    settings = objectives.get(name).hyperparameters()\n"
         "    settings.describe(), settings.structure(), settings.check_input((28, 28, 1))\n"
-        "datasets.check('mnist')\n"
+        "sources.check('mnist', objectives.DataOptions())\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'sklearn', 'optuna', 'sqlalchemy', 'PIL'}\n"
         "             & set(sys.modules)))\n"
     )
