@@ -9,7 +9,7 @@ import pytest
 
 from objectives.training.checkpoint import Checkpoint, load
 
-COURSE = {"epoch": 2, "history": {"loss": [0.5, 0.25]}, "best_epoch": 1}
+EPOCHS = {"epoch": 2, "history": {"loss": [0.5, 0.25]}, "best_epoch": 1}
 
 
 def some(value: float) -> Checkpoint:
@@ -18,7 +18,7 @@ def some(value: float) -> Checkpoint:
         np.asarray(7, np.int32),
         np.zeros((0,), np.uint32),
     ]
-    return Checkpoint(arrays, COURSE | {"best_epoch": int(value)})
+    return Checkpoint(arrays, EPOCHS | {"best_epoch": int(value)})
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     for value in (1, 2):  # the second in the place of the first
         some(value).save(file)
         read = load(file)
-        assert read.course == some(value).course
+        assert read.epochs == some(value).epochs
         for array, written in zip(read.state, some(value).state, strict=True):
             assert array.dtype == written.dtype
             np.testing.assert_array_equal(array, written)
