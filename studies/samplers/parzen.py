@@ -13,6 +13,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from studies.samplers.optuna_internals import ParzenEstimator, mixture_of
 
+# The least share of a kernel within the range. A trial so far outside of it, some thirty standard
+# deviations, counts for nothing, without an overflow.
+MIN_MASS = 1e-200
+
 
 class ArrayParzenEstimator(ParzenEstimator):
     """The density of a set of trials: a kernel for each of them, and the prior."""
@@ -104,9 +108,9 @@ def _draw(column: Any, kernels: np.ndarray, quantile: np.ndarray) -> np.ndarray:
 
     mu, sigma = column.mu[kernels], column.sigma[kernels]
     low, high = column.adapted_low, column.adapted_high
-    below, above = ndtr((low - mu) / sigma), ndtr((mu - high) / sigma)
-    mass = 1 - below - above
-    from_below, from_above = below + quantile * mass, above + (1 - quantile) * mass
+    mass = _mass(column, mu, sigma)
+    from_below = ndtr((low - mu) / sigma) + quantile * mass
+    from_above = ndtr((mu - high) / sigma) + (1 - quantile) * mass
     # Invert from the nearer end, where fewer digits are lost.
     z = np.where(from_below < 0.5, ndtri(from_below), -ndtri(from_above))
     value = np.clip(mu + sigma * z, low, high)
@@ -117,17 +121,30 @@ def _draw(column: Any, kernels: np.ndarray, quantile: np.ndarray) -> np.ndarray:
 
 
 def _normal(column: Any, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return truncated normal densities, in units of the range: shape (values, kernels)."""
     from scipy.special import ndtr  # slow to import
 
-    low, high = column.adapted_low, column.adapted_high
-    mass = 1 - ndtr((low - mu) / sigma) - ndtr((mu - high) / sigma)
+    mass = _mass(column, mu, sigma)
     scale = np.log if column.is_log else np.asarray
     if not column.step:
+        width = column.adapted_high - column.adapted_low
         z = (scale(values)[:, np.newaxis] - mu) / sigma
-        return np.asarray(np.exp(-0.5 * z * z) * ((high - low) / (sigma * mass)))
+        return np.asarray(np.exp(-0.5 * z * z) * (width / (sigma * mass)))
     left = (scale(values - column.step / 2)[:, np.newaxis] - mu) / sigma
     right = (scale(values + column.step / 2)[:, np.newaxis] - mu) / sigma
     # Differences are taken in the lower tail, by symmetry: no digits are lost there.
     flipped = left > 0
     left, right = np.where(flipped, -right, left), np.where(flipped, -left, right)
     return np.asarray((ndtr(right) - ndtr(left)) / mass)
+
+
+def _mass(column: Any, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return the share of normal distributions that is within the range."""
+    from scipy.special import ndtr  # slow to import
+
+    below, above = (column.adapted_low - mu) / sigma, (mu - column.adapted_high) / sigma
+    share = 1 - ndtr(below) - ndtr(above)
+    # A trial may lie outside if the range was another one. Far outside, all digits cancel above.
+    share = np.where(below > 0, ndtr(-below) - ndtr(above), share)
+    share = np.where(above > 0, ndtr(-above) - ndtr(below), share)
+    return np.asarray(np.maximum(share, MIN_MASS))
