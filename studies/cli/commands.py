@@ -98,6 +98,7 @@ def run(
 
     Example: hpo run digits-mlp -n 30 -j 2
     """
+    from storage import best_trial
     from studies.cli import live as progress
     from studies.cli import tables
     from studies.create import find_or_create_study
@@ -121,7 +122,7 @@ def run(
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
         fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
-    if progress.best_or_none(found) is None:
+    if best_trial(found) is None:
         fail(f"No trial is complete. See why: hpo status {found.study_name}")
     from studies.results import export  # not before: pandas would keep the workers waiting
 

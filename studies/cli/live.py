@@ -27,6 +27,7 @@ from storage import (
     Overview,
     TrialStorage,
     Worker,
+    best_trial,
     get_budget,
     overview,
     storage_of,
@@ -50,7 +51,7 @@ def status_block(study: optuna.Study) -> RenderableType:
         Text(_speed(stands, total), style="cyan"),
     )
     lines: list[RenderableType] = [head, Text(_counts(stands), style="dim")]
-    best = best_or_none(study)
+    best = best_trial(study)
     if best is not None:
         lines.append(Text(f"best {best_value(study, best)}", style="green"))
     lines += _worker_lines(storage, study.study_name, stands)
@@ -84,14 +85,6 @@ def rendering_progress(console: Console) -> Iterator[Callable[[int, int], None]]
             bar.advance(task, more)
 
         yield tick
-
-
-def best_or_none(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best completed trial, None while there is none."""
-    try:
-        return study.best_trial
-    except ValueError:
-        return None
 
 
 def best_value(study: optuna.Study, trial: FrozenTrial) -> str:
@@ -129,7 +122,7 @@ def _line_printer(study: optuna.Study, console: Console) -> Callable[[], None]:
         tenth = ended * 10 // total if total else ended // 10
         if tenth > said:
             said = tenth
-            best = best_or_none(study)
+            best = best_trial(study)
             words = f", best {best_value(study, best)}" if best is not None else ""
             spent = duration(time.monotonic() - started)
             console.print(

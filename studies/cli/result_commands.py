@@ -20,11 +20,11 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
 
     Example: hpo best fashion-mlp-grid --top 3
     """
+    from storage import best_trial
     from studies.cli import tables
-    from studies.cli.live import best_or_none
 
     found = find(study, storage)
-    if best_or_none(found) is None:
+    if best_trial(found) is None:
         fail(f"No trial is complete yet. See how it stands: hpo status {found.study_name}")
     show(tables.best_table(found, top))
 

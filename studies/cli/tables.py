@@ -15,10 +15,9 @@ from rich.text import Text
 import objectives
 from objectives import HyperparameterInfo
 from objectives.fields import need_in_words
-from storage import TrialStorage, overview, study_id
-from storage.ranking import best_rows
+from storage import TrialStorage, best_rows, best_trial, overview, study_id
 from studies.attributes import DEFINITION_KEY
-from studies.cli.live import best_or_none, number, status_block
+from studies.cli.live import number, status_block
 from studies.definition.files import catalog, read_table
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.designs.points import initial_points
@@ -52,7 +51,7 @@ def storage_table(storage: TrialStorage) -> RenderableType:
         study = optuna.load_study(storage=storage, study_name=summary.study_name)
         counts = overview(storage, study_id(study)).counts
         words = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items() if n)
-        best = best_or_none(study)
+        best = best_trial(study)
         value = "" if best is None else number(best.value)
         _add(table, summary.study_name, stored["objective"], stored["dataset"] or "", words, value)
     if not table.rows:

@@ -16,18 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from storage import artifact_store, read_artifact, storage_of, study_id
-from storage.ranking import best_rows
+from storage import STARTED, artifact_store, best_rows, read_artifact, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
 
 if TYPE_CHECKING:
     import keras
 
 FORMATS = ("csv", "parquet", "json", "md")
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-ENDED_OR_RUNNING = (*FINISHED, TrialState.RUNNING)
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
 
 
@@ -54,7 +51,7 @@ def export_trials(
     if path is not None:
         check_format(path)
     if top is None:
-        trials = study.get_trials(deepcopy=False, states=ENDED_OR_RUNNING)
+        trials = study.get_trials(deepcopy=False, states=STARTED)
     else:
         trials = best_rows(study, top)
     frame = _frame(trials)

@@ -42,7 +42,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import PROCESSES, at_once, meet, processes
 
 from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue, study_id
-from storage.rows import TRIALS, VALUES, insert_trials, lock_study, utc_now
+from storage.rows import insert_trials, lock_study, utc_now
+from storage.tables import TRIALS, VALUES
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.suggest import prepare_trials
 
