@@ -16,12 +16,12 @@ from commands import is_alive, wait_until
 from small_studies import table
 
 from objectives import DataOptions
-from objectives.clock import RENDERER_VERSION
-from objectives.clock import dataset as pictures
-from objectives.clock import render as renderer
+from objectives.clock.dataset import read, rendered, split
 from objectives.clock.dial import draw_dial, draw_style
-from objectives.clock.render_set import Rendering
-from objectives.data import datasets
+from objectives.clock.render import render
+from objectives.clock.rendering import RENDERER_VERSION, Rendering
+from objectives.data import datasets, sources
+from objectives.data.sources import source_of
 from studies.definition.study import parse_definition
 
 # The mean shades of 4x4 parts of one picture.
@@ -51,16 +51,16 @@ def some(n: int = 50) -> tuple[Any, Any]:
 
 
 def test_a_seed_gives_the_same_picture_and_another_seed_another() -> None:
-    one = renderer.render(100, 75, (0, 7))
+    one = render(100, 75, (0, 7))
     assert (one.shape, one.dtype) == ((75, 75), np.uint8)
-    np.testing.assert_array_equal(one, renderer.render(100, 75, (0, 7)))
+    np.testing.assert_array_equal(one, render(100, 75, (0, 7)))
     for other in ((0, 8), (1, 7)):
-        assert (renderer.render(100, 75, other) != one).mean() > 0.5
+        assert (render(100, 75, other) != one).mean() > 0.5
 
 
 def test_sizes_show_the_same_clock() -> None:
-    small = [renderer.render(200, 50, (0, seed)).ravel() for seed in range(6)]
-    large = [renderer.render(200, 150, (0, seed)) for seed in range(6)]
+    small = [render(200, 50, (0, seed)).ravel() for seed in range(6)]
+    large = [render(200, 150, (0, seed)) for seed in range(6)]
     reduced = [picture.reshape(50, 3, 50, 3).mean(axis=(1, 3)).ravel() for picture in large]
     likeness = np.corrcoef(small, reduced)[:6, 6:]  # but for the noise, which is each size's own
     assert np.diag(likeness).min() > likeness[~np.eye(6, dtype=bool)].max()
@@ -104,9 +104,9 @@ def apart(one: Any, other: float) -> Any:
 
 
 def test_a_version_of_the_renderer_has_its_own_pictures() -> None:
-    """Sets are kept by the version, so whoever changes what is rendered raises it."""
+    """Sets are kept by the version, so so a change of what is rendered must raise it."""
     assert RENDERER_VERSION == 2
-    picture = renderer.render(200, 60, (5,)).astype(float)
+    picture = render(200, 60, (5,)).astype(float)
     blocks = picture.reshape(4, 15, 4, 15).mean(axis=(1, 3))
     np.testing.assert_allclose(blocks, BLOCKS, atol=3)  # libraries may round in their own ways
 
@@ -115,9 +115,7 @@ def test_twelve_is_anywhere_unless_dials_are_not_turned() -> None:
     def turn_of(rotation: float, seed: int) -> int:
         """Return by how many quarters a dial is turned, as the hour hand at 12 and 6 tells."""
         # What differs between 12:00 and 6:00 is the hour hand: darker or brighter, up or down.
-        noon, six = (
-            renderer.render(minute, 60, (seed,), rotation).astype(float) for minute in (0, 360)
-        )
+        noon, six = (render(minute, 60, (seed,), rotation).astype(float) for minute in (0, 360))
         y, x = np.indices(noon.shape) - 29.5
         inside = np.hypot(x, y) < 18
         change = (noon - six) * inside
@@ -131,25 +129,25 @@ def test_twelve_is_anywhere_unless_dials_are_not_turned() -> None:
 def test_a_set_is_rendered_once_and_kept() -> None:
     told: list[tuple[int, int]] = []
     rendering = Rendering(size=16, n_images=250)
-    folder = pictures.rendered(rendering, lambda done, total: told.append((done, total)))
+    folder = rendered(rendering, lambda done, total: told.append((done, total)))
     assert sum(done for done, _ in told) == 250
     assert {total for _, total in told} == {250}
-    x, y = pictures.read(folder)
+    x, y = read(folder)
     assert (x.shape, x.dtype) == ((250, 16, 16, 1), np.uint8)
     assert len(set(y)) == 250
     assert y.max() > 700
     for i in (0, 249):
-        np.testing.assert_array_equal(x[i, ..., 0], renderer.render(int(y[i]), 16, (0, i)))
-    again = pictures.rendered(rendering, lambda done, total: pytest.fail("rendered twice"))
+        np.testing.assert_array_equal(x[i, ..., 0], render(int(y[i]), 16, (0, i)))
+    again = rendered(rendering, lambda done, total: pytest.fail("rendered twice"))
     assert again == folder
-    assert pictures.rendered(Rendering(size=16, n_images=250, seed=1)) != folder
+    assert rendered(Rendering(size=16, n_images=250, seed=1)) != folder
 
 
 # Without a guard, as in a user's script; and ignoring signals, as the executor child does.
 RENDERS = """
 import os, signal, sys
 from objectives.clock.dataset import rendered
-from objectives.clock.render_set import Rendering
+from objectives.clock.rendering import Rendering
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(rendered(Rendering(size=100, n_images=int(sys.argv[1]))), flush=True)
@@ -186,29 +184,29 @@ def sizes(parts: Mapping[str, Any]) -> dict[str, int]:
     return {name: len(part) for name, part in parts.items()}
 
 
-def test_each_minute_gives_20_pictures_to_train_on_and_5_to_judge() -> None:
+def test_each_minute_gives_20_pictures_to_train_on_and_5_held_out() -> None:
     minutes = np.repeat(np.arange(720), 25)
-    parts = pictures.split(minutes, seed=0)
+    parts = split(minutes, seed=0)
     assert sizes(parts) == {"train": 14_400, "validation": 1_800, "test": 1_800}
     counts = {name: np.bincount(minutes[part], minlength=720) for name, part in parts.items()}
     assert set(counts["train"]) == {20}
     assert set(counts["validation"]) == set(counts["test"]) == {2, 3}
     everything = np.concatenate(list(parts.values()))
     assert sorted(everything) == list(range(18_000))
-    other = pictures.split(minutes, seed=1)
+    other = split(minutes, seed=1)
     assert sorted(other["test"]) != sorted(parts["test"])
 
 
 def test_in_a_small_set_no_kind_of_minute_is_on_one_side_only() -> None:
     minutes = np.repeat(np.arange(720), 5)
-    parts = pictures.split(minutes, seed=0)
+    parts = split(minutes, seed=0)
     assert sizes(parts) == {"train": 2_880, "validation": 360, "test": 360}
     for part in parts.values():
         assert set(minutes[part] % 2) == {0, 1}
         assert set(minutes[part] % 10) == set(range(10))
-    alone = pictures.split(np.arange(720), seed=0)
+    alone = split(np.arange(720), seed=0)
     assert len(set(alone["train"] % 5)) == 5
-    assert sizes(pictures.split(np.arange(10), 0)) == {"train": 8, "validation": 1, "test": 1}
+    assert sizes(split(np.arange(10), 0)) == {"train": 8, "validation": 1, "test": 1}
 
 
 def test_a_search_never_sees_the_test_part() -> None:
@@ -221,8 +219,8 @@ def test_a_search_never_sees_the_test_part() -> None:
     assert seen.isdisjoint(picture.tobytes() for picture in x_test)
     assert data.y_train.dtype == y_test.dtype == np.int32
     assert not set(y_test) & set(data.y_train)  # of 100 pictures each has a minute of its own
-    assert datasets.input_shape("clock", options) == (16, 16, 1)
-    assert datasets.training_size("clock", options) == 80
+    assert source_of("clock").input_shape(options) == (16, 16, 1)
+    assert source_of("clock").training_size(options) == 80
     assert len(datasets.load("clock", options.model_copy(update={"train_size": 7})).x_train) == 7
 
 
@@ -235,9 +233,11 @@ def test_a_folder_is_found_as_given_and_in_the_data_folder(
     images, labels = some()
     folder = folder_of(tmp_path / "mine", images, labels)
     data = datasets.load(str(folder), DataOptions())
-    assert data.x_train.shape[1:] == datasets.input_shape(str(folder)) == (30, 40, 1)
-    assert len(data.x_train) == datasets.training_size(str(folder)) == 40
-    assert datasets.labels(str(folder)) == "minute"
+    assert (
+        data.x_train.shape[1:] == source_of(str(folder)).input_shape(DataOptions()) == (30, 40, 1)
+    )
+    assert len(data.x_train) == source_of(str(folder)).training_size(DataOptions()) == 40
+    assert source_of(str(folder)).labels == "minute"
     monkeypatch.setenv("HPO_DATA", str(tmp_path))
     # A study that names the folder of another machine finds it here as well.
     for name in ("mine", "/home/me/pictures/mine", "pictures/mine"):
@@ -269,7 +269,7 @@ def test_a_folder_that_holds_something_else_is_refused_before_training(
 ) -> None:
     folder = folder_of(tmp_path / "mine", images, labels)
     with pytest.raises(ValueError, match=words):
-        datasets.check(str(folder), DataOptions())
+        sources.check(str(folder), DataOptions())
 
 
 def test_float_pictures_are_from_0_to_1(tmp_path: Path) -> None:
@@ -285,24 +285,24 @@ def test_float_pictures_are_from_0_to_1(tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_data_set_is_told_all_that_is() -> None:
     with pytest.raises(ValueError, match=r"one of cifar10, clock, digits.*mean clock.*labels.npy"):
-        datasets.check("clok", DataOptions())
+        sources.check("clok", DataOptions())
 
 
 def test_a_folder_that_lacks_a_file_or_has_a_pickle_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "mine", IMAGES, LABELS)
     np.save(folder / "labels.npy", np.array([{"hour": 1}]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"^Expected an array of numbers in .*labels.npy"):
-        datasets.check(str(folder), DataOptions())
+        sources.check(str(folder), DataOptions())
     (folder / "labels.npy").unlink()
     with pytest.raises(ValueError, match=r"^Expected labels.npy in .*no such file"):
-        datasets.check(str(folder), DataOptions())
+        sources.check(str(folder), DataOptions())
 
 
 def test_options_of_rendered_clocks_belong_to_these(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "mine", IMAGES, LABELS)
     for name in ("digits", str(folder)):
         with pytest.raises(ValueError, match=r"^Expected size for rendered clocks only"):
-            datasets.check(name, DataOptions(size=75))
+            sources.check(name, DataOptions(size=75))
     for name in ("clock", str(folder)):
         with pytest.raises(ValueError, match=r"^Expected no validation_fraction for clocks"):
-            datasets.check(name, DataOptions(validation_fraction=0.2))
+            sources.check(name, DataOptions(validation_fraction=0.2))

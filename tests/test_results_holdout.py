@@ -16,7 +16,7 @@ from PIL import Image
 from small_studies import RANDOM, table
 
 from objectives import DataOptions
-from objectives.clock import RENDERER_VERSION
+from objectives.clock.rendering import RENDERER_VERSION
 from objectives.data import datasets
 from storage import storage_of, study_id
 from studies import create_study, load_model, load_study

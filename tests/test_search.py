@@ -14,6 +14,7 @@ import pytest
 from commands import hpo
 from optuna.trial import TrialState
 
+from objectives import DataOptions
 from objectives.data import datasets
 from storage import create_storage, study_id
 from studies import create_study, load_study
@@ -60,7 +61,7 @@ def test_a_trial_records_what_repeats_it(sqlite_url: str, tmp_path: Path) -> Non
     assert attributes["worker"]
     assert {"hpo", "keras", "optuna"} <= set(attributes["versions"])
     assert attributes["train_seconds"] > 0
-    data = datasets.load("digits", datasets.DataOptions())
+    data = datasets.load("digits", DataOptions())
     assert attributes["data_sha256"] == data.sha256
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from objectives.errors import SettingError
 from objectives.fields import structural, tunable
 from objectives.hyperparameters import Hyperparameters, Widths
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CnnHyperparameters(Hyperparameters):
-    """What a convolutional network can vary."""
+    """The hyperparameters of a convolutional network."""
 
     filters: Widths = structural(
         (32, 64), "Filters of each convolution.", min_length=1, max_length=24
@@ -67,7 +68,7 @@ class CnnHyperparameters(Hyperparameters):
         """Check that pictures (height, width, channels) are large enough for every layer.
 
         Raises:
-            ValueError: A convolution or a pooling would have nothing left.
+            SettingError: A convolution or a pooling would have nothing left.
         """
         side = min(input_shape[:2])
         for number, block in enumerate(self.blocks(), start=1):
@@ -81,7 +82,7 @@ class CnnHyperparameters(Hyperparameters):
 
     def _require(self, side: int, needed: int, block: int) -> None:
         if side < needed:
-            raise ValueError(
+            raise SettingError(
                 f"Expected at least {needed} pixels a side in block {block} of "
                 f"{len(self.blocks())}. Received: {side} left of the picture. "
                 "Use padding='same', fewer blocks, smaller strides or a smaller pool_size."
@@ -103,7 +104,7 @@ def build(
         dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
 
     Raises:
-        ValueError: The pictures are too small for the network.
+        SettingError: The pictures are too small for the network.
     """
     import keras
 

@@ -249,7 +249,7 @@ def data(
 
     Example: hpo data clock -o sheet.png --set size=150
     """
-    from objectives.data import datasets
+    from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
     from studies.cli.live import rendering_progress
     from studies.definition.study import data_options
@@ -258,9 +258,9 @@ def data(
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     options = data_options(lines)
-    datasets.check(name, options)
+    sources.check(name, options)
     with rendering_progress(console()) as progress:
-        datasets.prepare(name, options, progress)
+        sources.source_of(name).prepare(options, progress)
     loaded = datasets.load(name, options)
     contact_sheet(loaded, n, options.seed).save(output)
     say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")

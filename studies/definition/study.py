@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 import objectives
 from objectives import DataOptions, Objective
-from objectives.data import datasets
+from objectives.data import sources
 from objectives.errors import unknown_name
 from studies.definition import enqueued as known_settings
 from studies.definition.search import SearchOptions, keyed
@@ -176,15 +176,16 @@ class StudyDefinition(BaseModel):
         if self.dataset is None:
             raise DefinitionError(
                 "dataset",
-                f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
+                f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
             )
         dataset = self.dataset
-        keyed("dataset", lambda: datasets.check(dataset, self.data))
-        if datasets.labels(dataset) != network.labels:
+        keyed("dataset", lambda: sources.check(dataset, self.data))
+        source = sources.source_of(dataset)
+        if source.labels != network.labels:
             raise DefinitionError(
                 "dataset",
                 f"Expected labels that are each a {network.labels}, for {self.objective}. "
-                f"Received: {dataset!r}, whose labels are each a {datasets.labels(dataset)}.",
+                f"Received: {dataset!r}, whose labels are each a {source.labels}.",
             )
         metrics = network.metrics
         if self.metric not in metrics:
@@ -195,14 +196,14 @@ class StudyDefinition(BaseModel):
                 f"Expected {metrics[self.metric]!r} for {self.metric}. "
                 f"Received: direction={self.direction!r}.",
             )
-        most = datasets.training_size(dataset, self.data)
+        most = source.training_size(self.data)
         if most is not None and (self.data.train_size or 0) > most:
             raise DefinitionError(
                 "data.train_size",
                 f"Expected at most the {most} pictures that the validation part leaves. "
                 f"Received: train_size={self.data.train_size}.",
             )
-        shape = datasets.input_shape(dataset, self.data)
+        shape = source.input_shape(self.data)
         for point in self.factors.examples(EXAMPLES):
             settings = self.factors.resolve(point)
             settings.pop(SEED, None)

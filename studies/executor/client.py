@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from objectives.cache import cache_folder
+
 POLL = 0.2  # seconds between two looks at whether the worker was told to stop
 Message = dict[str, Any]
 
@@ -285,14 +287,13 @@ class Executor:
 
 def _defaults() -> dict[str, str]:
     """Return settings of the libraries in the child, each unless the environment says otherwise."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
         # JAX would take 3/4 of a GPU that others may share.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         # What one worker has compiled, the next one reads. Half of what a first trial waits for
         # are the many small programs that fill its first weights.
-        "JAX_COMPILATION_CACHE_DIR": str(caches / "hpo" / "jax"),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),  # bytes; what is unused for longest goes
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",

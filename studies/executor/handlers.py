@@ -21,7 +21,8 @@ from studies.executor.channel import Message, describe_error, finite
 if TYPE_CHECKING:
     from objectives import Hyperparameters
     from objectives.training.checkpoint import Checkpoint
-    from objectives.training.pack import Pack, Task, TrainingResult, Trial
+    from objectives.training.pack import Pack, PackedTrial, TrainingTask
+    from objectives.training.result import TrainingResult
 
 
 class _Without(MetaPathFinder):
@@ -64,15 +65,14 @@ class Trainer:
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
         sys.meta_path.insert(0, _Without(*without))
         with _silent():
-            from objectives.training import pack as packing
-            from objectives.training import program
+            from objectives.training import pack, program_cache
 
-        self._packing = packing
+        self._packing = pack
         self._lanes = lanes if backend == "jax" else 1
-        self._programs = program.ProgramCache()
+        self._programs = program_cache.ProgramCache()
         self._data: dict[str, Any] = {}
         self._pack: Pack | None = None
-        self._known: dict[Trial, _Known] = {}
+        self._known: dict[PackedTrial, _Known] = {}
         self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
         self._saved: tuple[Hyperparameters, Any]  # what `save` wrote last, for `draw`
 
@@ -94,7 +94,7 @@ class Trainer:
         and for each that cannot begin its error; it costs the others nothing.
         """
         pack = self._pack_for(request)
-        tasks: dict[int, Task] = {}
+        tasks: dict[int, TrainingTask] = {}
         refused: list[Message] = []
         for told in request["tasks"]:
             try:
@@ -108,7 +108,7 @@ class Trainer:
         added = []
         for trial, i in zip(trials, tasks, strict=True):
             self._known[trial] = _Known(i, compiled)
-            added.append({"id": i, "history": finite(trial.course.history)})
+            added.append({"id": i, "history": finite(trial.epochs.history)})
         return {"added": added, "refused": refused, "wanted": self.wanted}
 
     def train_epoch(self, request: Message) -> Message:
@@ -119,9 +119,9 @@ class Trainer:
         lanes = [
             {
                 "id": self._known[trial].id,
-                "epoch": trial.course.epoch,
+                "epoch": trial.epochs.completed,
                 "metrics": finite(metrics),
-                "ended": trial.course.stopped is not None,
+                "ended": trial.epochs.stopped is not None,
             }
             for trial, metrics in trained
         ]
@@ -163,13 +163,13 @@ class Trainer:
         objective = objectives.get(request["objective"])
         if objective.figures is None:
             return {"figures": [], "plots": {}}
-        from objectives.training import evaluate as judge
+        from objectives.training import evaluate
 
         data = self._load(request)
         hyperparameters, network = self._saved
         head = objective.head_of(hyperparameters)
         x, y = data.x_validation, data.y_validation
-        _, predicted = judge.losses_and_predictions(network, head, x, y).T
+        _, predicted = evaluate.losses_and_predictions(network, head, x, y).T
         figures = import_module(objective.figures)
         drawn = figures.draw(Path(request["folder"]), x, y, predicted)
         return {"figures": [str(each) for each in drawn], "plots": figures.plots(x, y, predicted)}
@@ -193,7 +193,7 @@ class Trainer:
         import objectives
         from objectives import DataOptions
         from objectives.data import datasets
-        from objectives.training import evaluate as judge
+        from objectives.training import evaluate
 
         objective = objectives.get(request["objective"])
         data = self._load(request)
@@ -211,8 +211,8 @@ class Trainer:
                 f"Received: label={y.max()}."
             )
         network = keras.models.load_model(request["file"], compile=False)
-        scores = judge.losses_and_predictions(network, head, x, y)
-        return {"metrics": finite(judge.metrics(head, scores, y)), "n": len(x)}
+        scores = evaluate.losses_and_predictions(network, head, x, y)
+        return {"metrics": finite(evaluate.metrics(head, scores, y)), "n": len(x)}
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
@@ -234,14 +234,14 @@ class Trainer:
             )
         return self._pack
 
-    def _task(self, request: Message, told: Message) -> Task:
+    def _task(self, request: Message, told: Message) -> TrainingTask:
         """Check all that can be wrong with one trial."""
         import objectives
 
         settings = objectives.get(request["objective"]).hyperparameters
         hyperparameters = settings(**told["hyperparameters"])
         hyperparameters.check_input(self._load(request).x_train.shape[1:])
-        return self._packing.Task(
+        return self._packing.TrainingTask(
             hyperparameters,
             told["seed"],
             request["metric"],
@@ -249,7 +249,7 @@ class Trainer:
             _read_checkpoint(told["checkpoint"]),
         )
 
-    def _trials(self, ids: list[int]) -> list[Trial]:
+    def _trials(self, ids: list[int]) -> list[PackedTrial]:
         return [trial for trial, known in self._known.items() if known.id in ids]
 
     def _load(self, request: Message) -> Any:

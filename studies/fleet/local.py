@@ -15,8 +15,8 @@ from typing import IO
 
 import optuna
 
-from objectives.clock.dataset import Progress
-from objectives.data import archives, datasets
+from objectives.data.sources import source_of
+from objectives.types import Progress
 from storage import is_claimable, is_running, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
 from studies.create import create_study
@@ -128,10 +128,11 @@ def fetch_data(definition: StudyDefinition, progress: Progress | None = None) ->
     name = definition.dataset
     if name is None:
         return
-    if datasets.labels(name) == "minute":
-        return datasets.prepare(name, definition.data, progress)
-    if name == "digits" or archives.find(name) is not None:
+    source = source_of(name)
+    source.prepare(definition.data, progress)
+    if source.is_local(definition.data):
         return
+    # Keras downloads the rest, which this process does not load.
     executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
     try:
         executor.prepare(name, definition.data.model_dump())

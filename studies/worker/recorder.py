@@ -17,7 +17,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from objectives.data import datasets
+from objectives.data.sources import source_of
 from storage import (
     TrialStorage,
     artifact_store,
@@ -361,11 +361,12 @@ class Evaluation:
 
     def _provenance(self, executor: Executor) -> dict[str, Any]:
         """Return where and with what the trials ran."""
+        dataset = self.definition.dataset
         found = {
             "backend": executor.backend,
             "device": executor.device,
             "data_sha256": self._data_sha256,
-            "renderer": datasets.renderer_version(self.definition.dataset),
+            **(source_of(dataset).provenance if dataset is not None else {}),
         }
         known = {key: value for key, value in found.items() if value}
         return {**known, "worker": self._worker, "versions": installed_versions()}
