@@ -26,7 +26,7 @@ from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, DEFINITION_KEY, VERSI
 from studies.definition.files import read_table, with_overrides
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, difference, parse_definition
-from studies.designs import points as designs
+from studies.designs.points import initial_points
 from studies.errors import TakenNameError
 from studies.lookup import definition_of, open_study
 from studies.versions import installed_versions
@@ -67,7 +67,7 @@ def create_study(
         _extend(opened, study, definition.search)
     else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
-        queue = designs.queue_of(definition)
+        queue = initial_points(definition)
         enqueue(opened, study_id(study), queue, _budget(definition, len(queue)))
         # Last: workers take a study that has its definition.
         study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
@@ -120,7 +120,7 @@ def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -
     if old.n_trials is not None and (search.n_trials is not None or search.design is not None):
         wanted = search.n_trials or sys.maxsize
         definition = definition.with_budget(max(wanted, old.n_trials))
-    queue = designs.queue_of(definition)
+    queue = initial_points(definition)
     timeout = old.timeout
     if search.timeout != definition.search.timeout:
         timeout = search.timeout

@@ -10,7 +10,7 @@ import pytest
 
 from studies.definition.files import catalog, load_definition
 from studies.definition.study import parse_definition
-from studies.designs import points as designs
+from studies.designs.points import initial_points
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -45,4 +45,4 @@ def test_a_shipped_study_is_valid_and_its_head_tells_command_cost_and_result(nam
     assert f"hpo run {name}" in words
     assert "on 2 cores" in words
     assert "Measured" in words
-    assert definition.search.design is None or designs.queue_of(definition)
+    assert definition.search.design is None or initial_points(definition)

@@ -20,7 +20,7 @@ from studies.attributes import DEFINITION_KEY
 from studies.cli.live import number, status_block
 from studies.definition.files import catalog, read_table
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.designs import points as designs
+from studies.designs.points import initial_points
 from studies.lookup import open_study
 from studies.space.parse_space import SEED
 
@@ -174,7 +174,7 @@ def _add(table: Table, first: str, *cells: str) -> None:
 def _search(definition: StudyDefinition) -> str:
     search = definition.search
     if search.design is not None:
-        return f"{search.design}, {len(designs.queue_of(definition))} trials"
+        return f"{search.design}, {len(initial_points(definition))} trials"
     name = search.sampler["name"] if isinstance(search.sampler, dict) else search.sampler
     return f"{name}, {search.n_trials or 'any number of'} trials"
 

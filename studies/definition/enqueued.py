@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from studies.errors import DefinitionError
-from studies.space.space import Factor, Scalar, Space, same
+from studies.space.factor import Factor, Scalar, same
+from studies.space.space import Space
 
 
 def check_whole(space: Space, key: str, setting: Mapping[str, Any]) -> None:

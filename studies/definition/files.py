@@ -13,8 +13,8 @@ from objectives.errors import unknown_name
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import DefinitionError
+from studies.space.factor import same
 from studies.space.parse_space import SEED
-from studies.space.space import same
 
 SECTIONS = ("data", "search", "fixed", "space")  # tables of which [quick] replaces single lines
 

@@ -19,8 +19,9 @@ from objectives.errors import unknown_name
 from studies.definition import enqueued as known_settings
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
+from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
-from studies.space.space import Factor, Space
+from studies.space.space import Space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
 EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
