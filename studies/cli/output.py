@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from studies.errors import HpoError
-
 if TYPE_CHECKING:
     import optuna
     from rich.console import Console
@@ -65,6 +63,8 @@ def fail(words: str) -> None:
 
 def print_error(error: Exception) -> None:
     """Print an error on standard error: its message, and the way to the traceback of a bug."""
+    from studies.errors import HpoError
+
     cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link to its message
     words = error.args[0] if isinstance(error, KeyError) and error.args else error
     lines = str(cause or words).splitlines() or [type(error).__name__]
