@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from studies.delete import delete_study
     from studies.fleet.local import run
     from studies.lookup import load_study
-    from studies.results.export import best_trials, export_trials, load_model
+    from studies.results.export import best_trials, export_trials
+    from studies.results.models import load_model
 
 _HOME = {
     "StudyDefinition": "studies.definition.study",
@@ -22,7 +23,7 @@ _HOME = {
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
     "load_definition": "studies.definition.files",
-    "load_model": "studies.results.export",
+    "load_model": "studies.results.models",
     "load_study": "studies.lookup",
     "run": "studies.fleet.local",
 }

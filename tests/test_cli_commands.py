@@ -16,13 +16,14 @@ import pandas as pd
 import pytest
 import typer
 from commands import COMMAND, environment, hpo, wait_until
+from PIL import Image
 from small_studies import table
 
 import objectives
 from storage import claim, create_storage, study_id, trial_id
 from studies import create_study, load_study
 from studies.cli.commands import app
-from studies.cli.live import number
+from studies.cli.format import number
 from studies.definition.study import parse_definition
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
@@ -298,3 +299,21 @@ def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None
     assert process.returncode == 130
     assert process.communicate()[1] == b""
     os.close(controller)
+
+
+def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ["--set", "size=20", "--set", "n_images=100"]
+    said = hpo("data", "clock", "-o", "sheet.png", "-n", "6", *options, url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 160, 2 * (160 + 18))
+    said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    for wrong, words in (
+        (["-o", "sheet.txt"], "error: Expected a file name that ends in .png."),
+        (["-o", "s.png", "--set", "siz=20"], "error: data.siz: Expected a key, one of"),
+    ):
+        said = hpo("data", "clock", *wrong, url="", folder=tmp_path)
+        assert said.returncode == 1
+        assert said.stderr.startswith(words)
