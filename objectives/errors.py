@@ -17,7 +17,7 @@ class UnknownNameError(ObjectiveError, ValueError):
 
 
 class SettingError(ObjectiveError, ValueError):
-    """A hyperparameter's value, or a combination of them, that no network can be trained with."""
+    """A setting that cannot be trained: a value, a combination, or trials that fit no one pack."""
 
 
 class DataError(ObjectiveError, ValueError):

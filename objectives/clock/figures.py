@@ -50,16 +50,6 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
     """
     predicted = predicted.astype(int)
     error = common_sense_error(y.astype(int), predicted)
-    worst = _worst_of(y, predicted, error)
-    pictures = make_subplots(
-        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
-    )
-    for place, (i, _) in enumerate(worst):
-        row, column = divmod(place, WORST // 2)
-        pictures.add_trace(go.Image(source=_data_url(_pixels(x[i]))), row + 1, column + 1)
-    pictures.update_xaxes(visible=False)
-    pictures.update_yaxes(visible=False)
-    pictures.update_layout(title="Worst readings of the best trial (validation)")
     scatter = go.Figure(go.Scattergl(x=y / 60, y=error, mode="markers", marker={"size": 4}))
     scatter.update_layout(
         title="Error of the best trial over the dial (validation)",
@@ -78,8 +68,23 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
         yaxis_title="hour",
         yaxis_autorange="reversed",
     )
-    shown = {"clock-worst": pictures, "clock-errors": scatter, "clock-heat-map": heat}
+    worst = _worst_plot(x, y, predicted, error)
+    shown = {"clock-worst": worst, "clock-errors": scatter, "clock-heat-map": heat}
     return {name: str(figure.to_json()) for name, figure in shown.items()}
+
+
+def _worst_plot(x: Array, y: Array, predicted: Array, error: Array) -> go.Figure:
+    worst = _worst_of(y, predicted, error)
+    pictures = make_subplots(
+        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
+    )
+    for place, (i, _) in enumerate(worst):
+        row, column = divmod(place, WORST // 2)
+        pictures.add_trace(go.Image(source=_data_url(_pixels(x[i]))), row + 1, column + 1)
+    pictures.update_xaxes(visible=False)
+    pictures.update_yaxes(visible=False)
+    pictures.update_layout(title="Worst readings of the best trial (validation)")
+    return pictures
 
 
 def heat_map(y: Array, error: Array) -> Array:

@@ -56,14 +56,20 @@ def build(
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.flat_dropout)
     x = _dense(x, hyperparameters.hidden_units, hyperparameters, is_first=True)
+    return keras.Model(inputs, _outputs(x, hyperparameters), name="clock")
+
+
+def _outputs(x: Any, hyperparameters: ClockHyperparameters) -> Any:
+    """Apply the dense layers of each part of the head; put the parts' outputs side by side."""
+    import keras
+
     outputs = []
     for output in head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS)).outputs:
         apart = hyperparameters.separate_outputs and output.part.is_vector
         for units in (1, 1) if apart else (output.part.units,):
             own = _dense(x, hyperparameters.head_units, hyperparameters)
             outputs.append(_output(own, units, output.part.activation, hyperparameters))
-    y = keras.layers.Concatenate(name="outputs")(outputs)
-    return keras.Model(inputs, y, name="clock")
+    return keras.layers.Concatenate(name="outputs")(outputs)
 
 
 def _patterns(x: Any, hyperparameters: ClockHyperparameters) -> Any:

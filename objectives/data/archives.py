@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from objectives.data.options import DataOptions
 from objectives.data.paths import data_folder, places
-from objectives.data.source import Examples
+from objectives.data.protocol import Examples
 from objectives.data.splits import as_pictures, stratified, validation_size
 from objectives.errors import DataError, DataNotFoundError, unknown_name
 from objectives.types import Array, Labels, Progress
@@ -28,7 +28,7 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Archive(ABC):
-    """What all archives have in common; see `objectives.data.source.DataSource`.
+    """What all archives have in common; see `objectives.data.protocol.DataSource`.
 
     Attributes:
         name: The name or path that a study gives.
@@ -191,8 +191,8 @@ def _download(name: str, part: Part) -> tuple[Array, Array]:
     # Safe to import: the name is one of the registry's, not whatever a study says.
     dataset = importlib.import_module(f"keras.datasets.{name}")
     file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / name
-    file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         # The executor child's standard output is a pipe to the worker; Keras prints a progress bar.
         with FileLock(file.parent / f"{name}.lock"), contextlib.redirect_stdout(sys.stderr):
             train, test = dataset.load_data()

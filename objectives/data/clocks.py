@@ -13,7 +13,7 @@ from objectives.clock.metrics import time_of
 from objectives.clock.rendering import RENDERER_VERSION, Rendering
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import places
-from objectives.data.source import Examples
+from objectives.data.protocol import Examples
 from objectives.data.splits import check_train_size
 from objectives.errors import DataError
 from objectives.types import Array, Labels, Progress
@@ -21,7 +21,7 @@ from objectives.types import Array, Labels, Progress
 
 @dataclass(frozen=True)
 class Clocks(ABC):
-    """What all sets of clocks have in common; see `objectives.data.source.DataSource`.
+    """What all sets of clocks have in common; see `objectives.data.protocol.DataSource`.
 
     Attributes:
         name: The name or path that a study gives.

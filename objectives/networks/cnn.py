@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from objectives.errors import SettingError
 from objectives.fields import structural, tunable
@@ -111,12 +111,25 @@ def build(
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = _blocks(layers.scale(inputs), hyperparameters)
+    x = keras.layers.Flatten()(x)
+    for units in hyperparameters.hidden_units:
+        x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
+        x = layers.activate(x, hyperparameters)
+        x = layers.dropout(x, hyperparameters.dropout)
+    outputs = layers.classify(x, n_classes, hyperparameters)
+    return keras.Model(inputs, outputs, name="cnn")
+
+
+def _blocks(x: Any, hyperparameters: CnnHyperparameters) -> Any:
+    import keras
+
+    from objectives.networks import layers
+
     conv_dropout = hyperparameters.conv_dropout
     if conv_dropout is None:
         conv_dropout = hyperparameters.dropout
-
-    inputs = keras.Input(input_shape, dtype=dtype)
-    x = layers.scale(inputs)
     for block in hyperparameters.blocks():
         for filters in block:
             x = keras.layers.Conv2D(
@@ -129,10 +142,4 @@ def build(
             x = layers.activate(x, hyperparameters)
         x = layers.pool(x, hyperparameters.pooling, hyperparameters.pool_size)
         x = layers.dropout(x, conv_dropout)
-    x = keras.layers.Flatten()(x)
-    for units in hyperparameters.hidden_units:
-        x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
-        x = layers.activate(x, hyperparameters)
-        x = layers.dropout(x, hyperparameters.dropout)
-    outputs = layers.classify(x, n_classes, hyperparameters)
-    return keras.Model(inputs, outputs, name="cnn")
+    return x

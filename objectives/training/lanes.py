@@ -70,7 +70,7 @@ class Lanes(Protocol):
         """Return `size` lanes, the first of which continue the given ones with all that they hold.
 
         Raises:
-            ValueError: The backend has one lane only.
+            SettingError: The backend has one lane only.
         """
 
 

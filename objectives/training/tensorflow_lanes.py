@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from objectives.errors import SettingError
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
     DeviceArrays,
@@ -143,7 +144,7 @@ class TensorflowLane:
 
     def resized(self, lanes: Sequence[int], size: int) -> TensorflowLane:
         """Raise an error: there is one lane only; see `objectives.training.lanes.Lanes`."""
-        raise ValueError(
+        raise SettingError(
             f"Expected one trial at a time on TensorFlow. Received: size={size}. "
             "Networks train side by side on JAX only: set KERAS_BACKEND=jax."
         )

@@ -1,4 +1,4 @@
-"""What every kind of data set can be asked; `objectives.data.sources` has the kinds."""
+"""The interface of every kind of data set; `objectives.data.sources` has the kinds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
