@@ -20,6 +20,12 @@ from optuna.trial import FrozenTrial
 
 from storage import STARTED, artifact_store, best_rows, read_artifact, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
+from studies.errors import (
+    FileFormatError,
+    NoCompleteTrialError,
+    StudyNotFoundError,
+    TrialNotFoundError,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +36,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet com
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
     """Return the `top` best completed trials, the best first; of equals the earlier one."""
-    return _frame(best_rows(study, top))
+    return _frame(_trials(study, top))
 
 
 def export_trials(
@@ -50,11 +56,7 @@ def export_trials(
     """
     if path is not None:
         check_format(path)
-    if top is None:
-        trials = study.get_trials(deepcopy=False, states=STARTED)
-    else:
-        trials = best_rows(study, top)
-    frame = _frame(trials)
+    frame = _frame(_trials(study, top))
     if path is not None:
         _write(frame, Path(path))
     return frame
@@ -67,7 +69,7 @@ def check_format(path: str | Path) -> None:
         ValueError: It is not.
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
-        raise ValueError(
+        raise FileFormatError(
             f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
         )
 
@@ -95,16 +97,18 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     """
     path = Path(file)
     if path.suffix != ".keras":
-        raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
+        raise FileFormatError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
     storage = storage_of(study)
     best = best_rows(study, 1)  # as ranked everywhere here: of equals the earlier one
     if trial is None and not best:
-        raise ValueError("Expected a study with a complete trial. Received: none is complete.")
+        raise NoCompleteTrialError(
+            "Expected a study with a complete trial. Received: none is complete."
+        )
     number = best[0].number if trial is None else trial
     try:
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
     except KeyError:
-        raise KeyError(
+        raise TrialNotFoundError(
             f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
             f"See them: hpo export {study.study_name}"
         ) from None
@@ -127,6 +131,16 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
         file = Path(folder) / "model.keras"
         save_model(study, file, trial)
         return keras.models.load_model(file)
+
+
+def _trials(study: optuna.Study, top: int | None) -> list[FrozenTrial]:
+    """Return the `top` best completed trials, or every trial that has started."""
+    try:
+        if top is None:
+            return study.get_trials(deepcopy=False, states=STARTED)
+        return best_rows(study, top)
+    except KeyError:
+        raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
 
 
 def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
