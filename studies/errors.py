@@ -1,9 +1,13 @@
 """The errors of this service: all that a caller may want to catch, under one base.
 
 Each is a built-in error too, so that code which catches `ValueError` or `KeyError` goes on working.
+The errors of `storage` and `objectives` are turned into these at the public functions of `studies`,
+see studies/error_translation.py.
 """
 
 from __future__ import annotations
+
+from signal import Signals
 
 
 class HpoError(Exception):
@@ -29,9 +33,112 @@ class StudyNotFoundError(HpoError, KeyError):
     """There is no such study in the storage, or it was not made by this service."""
 
 
+class DefinitionNotFoundError(HpoError, FileNotFoundError):
+    """There is no such study in the catalogue, and no such file."""
+
+
+class TrialNotFoundError(HpoError, KeyError):
+    """The study has no trial with this number."""
+
+
+class NoCompleteTrialError(HpoError, ValueError):
+    """No trial of the study is complete, so that there is no best one."""
+
+
+class NetworkNotKeptError(HpoError, FileNotFoundError):
+    """The trained network of a trial was never kept, or deleted for a better trial's."""
+
+
+class FileFormatError(HpoError, ValueError):
+    """The ending of a file's name stands for no format that can be written."""
+
+
+class SettingError(HpoError, ValueError):
+    """A name or a value with which no network can be trained."""
+
+
+class DataError(HpoError, ValueError):
+    """A data set is not what it should be, or cannot be split as asked."""
+
+
+class DataNotFoundError(HpoError, FileNotFoundError):
+    """A data set has no file here and cannot be downloaded."""
+
+
+class RenderingError(HpoError, RuntimeError):
+    """Clocks could not be rendered, for instance because the disk is full."""
+
+
+class DatabaseError(HpoError):
+    """The base of all errors of the database."""
+
+
+class DatabaseUrlError(DatabaseError, ValueError):
+    """The text is not the URL of a database that this service can open."""
+
+
+class DatabaseNotFoundError(DatabaseError, FileNotFoundError):
+    """The SQLite file to read from does not exist."""
+
+
+class DatabaseConnectionError(DatabaseError, ConnectionError):
+    """The database does not answer, or refuses the connection."""
+
+
+class DatabaseSchemaError(DatabaseError, RuntimeError):
+    """The tables were made by an Optuna version with another schema."""
+
+
 class LaunchError(HpoError, RuntimeError):
     """A worker process could not do its work; the message is its last error."""
 
 
 class WorkerError(HpoError, RuntimeError):
     """The worker cannot do its work: the message says why, and the remedy."""
+
+
+class ExecutorError(HpoError, RuntimeError):
+    """The child process that trains did not do what it was asked."""
+
+
+class ExecutorDiedError(ExecutorError):
+    """The child ended in the middle of a request: a crash, or killed for want of memory.
+
+    Attributes:
+        signal: The signal that ended it, if one did.
+        exit_code: Its exit code, if it ended by itself.
+    """
+
+    def __init__(
+        self, message: str, *, signal: Signals | None = None, exit_code: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.exit_code = exit_code
+
+
+class ExecutorStoppedError(ExecutorError):
+    """The worker was told to stop while it waited for the child."""
+
+
+class TrialError(ExecutorError):
+    """The request raised an exception in the child.
+
+    Attributes:
+        name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
+        traceback: Its traceback, as text.
+        raised_by_storage: Whether the service's own storage raised it.
+    """
+
+    def __init__(
+        self, name: str, message: str, traceback: str, *, raised_by_storage: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.traceback = traceback
+        self.raised_by_storage = raised_by_storage
+
+    @property
+    def class_name(self) -> str:
+        """The name of the exception's class alone."""
+        return self.name.rpartition(".")[2]

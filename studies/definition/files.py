@@ -12,7 +12,7 @@ from objectives import DataOptions
 from objectives.errors import unknown_name
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, DefinitionNotFoundError
 from studies.space.factor import same
 from studies.space.parse_space import SEED
 
@@ -36,7 +36,7 @@ def load_definition(
         quick: Whether to take its small form; see `read_table`.
 
     Raises:
-        FileNotFoundError: There is no such study and no such file.
+        DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
     return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
@@ -51,14 +51,15 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
             table `[quick]` then replace others, as overrides do.
 
     Raises:
-        FileNotFoundError: There is no such study and no such file.
+        DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: The file is not TOML, or has no small form.
     """
     shipped = catalog()
     path = shipped.get(str(source), Path(source))
     if not path.is_file():
         remedy = "Or name a .toml file that exists."
-        raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
+        unknown = unknown_name("a study", str(source), shipped, remedy=remedy)
+        raise DefinitionNotFoundError(str(unknown))
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

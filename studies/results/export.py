@@ -17,7 +17,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from storage import STARTED, best_rows
+from studies.errors import FileFormatError
 
 FORMATS = ("csv", "parquet", "json", "md")
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
@@ -25,7 +25,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is com
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
     """Return the `top` best completed trials, the best first; of equal ones the earlier first."""
-    return _frame(best_rows(study, top))
+    return _frame(_trials(study, top))
 
 
 def export_trials(
@@ -46,11 +46,7 @@ def export_trials(
     """
     if path is not None:
         check_format(path)
-    if top is None:
-        trials = study.get_trials(deepcopy=False, states=STARTED)
-    else:
-        trials = best_rows(study, top)
-    frame = _frame(trials)
+    frame = _frame(_trials(study, top))
     if path is not None:
         _write(frame, Path(path))
     return frame
@@ -63,7 +59,7 @@ def check_format(path: str | Path) -> None:
         ValueError: The ending is unknown.
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
-        raise ValueError(
+        raise FileFormatError(
             f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
         )
 
@@ -71,6 +67,16 @@ def check_format(path: str | Path) -> None:
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a data frame as CSV in which a spreadsheet takes no cell for a formula."""
     return str(_harmless(_as_text(frame)).to_csv(index=False))
+
+
+def _trials(study: optuna.Study, top: int | None) -> list[FrozenTrial]:
+    """Return the `top` best completed trials, or every trial that has started."""
+    try:
+        if top is None:
+            return study.get_trials(deepcopy=False, states=STARTED)
+        return best_rows(study, top)
+    except KeyError:
+        raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
 
 
 def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import optuna
 
 from storage import artifact_store, best_rows, read_artifact, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
+from studies.errors import FileFormatError, NoCompleteTrialError, TrialNotFoundError
 
 if TYPE_CHECKING:
     import keras
@@ -27,19 +28,20 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
         The number of the trial.
 
     Raises:
-        ValueError: The file's ending is not .keras, or no trial is complete.
-        KeyError: There is no such trial.
+        FileFormatError: The file's ending is not .keras.
+        NoCompleteTrialError: No trial is complete.
+        TrialNotFoundError: There is no such trial.
         FileNotFoundError: The trial's network is not kept.
     """
     path = Path(file)
     if path.suffix != ".keras":
-        raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
+        raise FileFormatError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
     number = _best_number(study) if trial is None else trial
     storage = storage_of(study)
     try:
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
     except KeyError:
-        raise KeyError(
+        raise TrialNotFoundError(
             f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
             f"See them: hpo export {study.study_name}"
         ) from None
@@ -52,8 +54,8 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
     """Load the trained network of a trial, by default of the best one. Imports Keras.
 
     Raises:
-        KeyError: There is no such trial.
-        ValueError: No trial is complete yet.
+        TrialNotFoundError: There is no such trial.
+        NoCompleteTrialError: No trial is complete yet.
         FileNotFoundError: The trial's network is not kept.
     """
     import keras
@@ -67,5 +69,7 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
 def _best_number(study: optuna.Study) -> int:
     best = best_rows(study, 1)
     if not best:
-        raise ValueError("Expected a study with a complete trial. Received: none is complete.")
+        raise NoCompleteTrialError(
+            "Expected a study with a complete trial. Received: none is complete."
+        )
     return best[0].number
