@@ -17,7 +17,8 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from studies.errors import FileFormatError
+from storage import STARTED, best_rows
+from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
