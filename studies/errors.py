@@ -5,6 +5,8 @@ Each is a built-in error too, so that code which catches `ValueError` or `KeyErr
 
 from __future__ import annotations
 
+from signal import Signals
+
 
 class HpoError(Exception):
     """The base of all errors that this service raises on purpose."""
@@ -35,3 +37,50 @@ class LaunchError(HpoError, RuntimeError):
 
 class WorkerError(HpoError, RuntimeError):
     """The worker cannot do its work: the message says why, and the remedy."""
+
+
+class ExecutorError(HpoError, RuntimeError):
+    """The child process that trains did not do what it was asked."""
+
+
+class ExecutorDiedError(ExecutorError):
+    """The child ended in the middle of a request: a crash, or killed for want of memory.
+
+    Attributes:
+        signal: The signal that ended it, if one did.
+        exit_code: Its exit code, if it ended by itself.
+    """
+
+    def __init__(
+        self, message: str, *, signal: Signals | None = None, exit_code: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.exit_code = exit_code
+
+
+class ExecutorStoppedError(ExecutorError):
+    """The worker was told to stop while it waited for the child."""
+
+
+class TrialError(ExecutorError):
+    """The request raised an exception in the child.
+
+    Attributes:
+        name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
+        traceback: Its traceback, as text.
+        raised_by_storage: Whether the service's own storage raised it.
+    """
+
+    def __init__(
+        self, name: str, message: str, traceback: str, *, raised_by_storage: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.traceback = traceback
+        self.raised_by_storage = raised_by_storage
+
+    @property
+    def class_name(self) -> str:
+        """The name of the exception's class alone."""
+        return self.name.rpartition(".")[2]

@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 from commands import is_alive, wait_until
 
-from studies.executor.client import (
-    Executor,
-    ExecutorDiedError,
-    ExecutorKind,
-    ExecutorStoppedError,
-    TrialError,
-)
+from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.executor.client import Executor
+from studies.executor.protocol import CallFunction, ExecutorKind
 
 FUNCTIONS = ExecutorKind(None)
 LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
-ANSWER = '{"event": "ready", "backend": null, "device": "", "wanted": 1}'
+ANSWER = '["Ready", {"backend": null, "device": "", "pack_size": 1}]'
+CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1)
 READY = f"read start; echo '{ANSWER}'; read request"
 
 
@@ -49,10 +46,10 @@ def is_left() -> bool:
 def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
     child_is: Callable[[str], None],
 ) -> None:
-    child_is(READY + """; printf '{"event": "done", "va'; kill -KILL $$""")
+    child_is(READY + """; printf '["TrialResult", {"id'; kill -KILL $$""")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="ended by SIGKILL, perhaps for want of memory"):
-        executor.call_function({})
+        executor.call_function(CALL)
     assert not executor.is_alive
     executor.close()
 
@@ -63,7 +60,7 @@ def test_a_child_has_died_though_something_that_it_started_goes_on(
     child_is(READY + f"; {LEAVE} kill -SEGV $$")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="ended by SIGSEGV"):
-        executor.call_function({})
+        executor.call_function(CALL)
     assert is_left()
     executor.close()
     wait_until(lambda: not is_left(), "it ends when the executor is closed")
@@ -73,7 +70,7 @@ def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], N
     child_is(READY + "; echo hello; exec sleep 600")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="SIGKILL"):
-        executor.call_function({})
+        executor.call_function(CALL)
     executor.close()
 
 
@@ -83,7 +80,7 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
     child_is(READY + f"; {LEAVE} exec sleep 60")
     executor = Executor(FUNCTIONS, lambda: Path("left").exists())
     with pytest.raises(ExecutorStoppedError):
-        executor.call_function({})
+        executor.call_function(CALL)
     executor.close()
     assert not executor.is_alive
     wait_until(lambda: not is_left(), "it ends with the child")
@@ -101,7 +98,7 @@ def test_a_wait_for_the_child_ends_when_told(child_is: Callable[[str], None]) ->
     executor = Executor(FUNCTIONS, lambda: bool(told))
     told.append(True)
     with pytest.raises(ExecutorStoppedError):
-        executor.call_function({})
+        executor.call_function(CALL)
     executor.close()
 
 

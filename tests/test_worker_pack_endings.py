@@ -8,7 +8,7 @@ import numpy as np
 from commands import start_worker, states
 from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
-from test_worker_pack_runner import ended, make, rates
+from small_workers import ended, network_study, rates
 
 from storage import storage_of
 
@@ -16,7 +16,7 @@ from storage import storage_of
 def test_of_trials_that_end_together_the_best_networks_are_kept(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         keep=2,
@@ -35,7 +35,7 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
 def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
+    study = network_study(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
     study.enqueue_trial({"activation": "reluu"})  # as Optuna lets anybody do
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 2, "FAIL": 1}
@@ -47,7 +47,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
     pictures = tmp_path / "pictures.npz"
     x, y = np.zeros((40, 6, 6), np.uint8), np.arange(40) % 2
     np.savez(pictures, x_train=x, y_train=y, x_test=x, y_test=y)
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         objective="cnn",

@@ -22,11 +22,11 @@ from studies.attributes import ARTIFACTS_KEY
 from studies.create import create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
-from studies.errors import LaunchError
-from studies.executor.client import Executor, ExecutorKind, TrialError
-from studies.worker.database_retry import patiently
-from studies.worker.loop import LAUNCHER_VARIABLE
-from studies.worker.signals import stop_signals
+from studies.errors import LaunchError, TrialError
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.worker.database_retry import wait_for_database
+from studies.worker.signals import LAUNCHER_VARIABLE, stop_signals
 
 POLL = 0.5  # seconds between two looks at the workers
 MAX_RESTARTS = 3  # of one worker that was killed; then the fault is not chance
@@ -104,11 +104,11 @@ def work_here(
     with stop_signals(crew.request_stop), crew:
         crew.start(workers or max(1, len(gpus())))
         while True:
-            if patiently(is_open, crew.stopping):
+            if wait_for_database(is_open, crew.stopping):
                 crew.replace_killed()
             if crew.has_ended() and not (crew.has_lost() and is_open()):
                 break
-            patiently(on_tick, crew.stopping)
+            wait_for_database(on_tick, crew.stopping)
             time.sleep(POLL)
     on_tick()
     return not crew.stopping()
@@ -134,7 +134,7 @@ def fetch_data(definition: StudyDefinition, progress: Progress | None = None) ->
         return
     executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
     try:
-        executor.prepare(name, definition.data.model_dump())
+        executor.load_data(DatasetSpec(name, definition.data.model_dump()))
     except TrialError as error:
         raise LaunchError(str(error)) from None
     finally:

@@ -13,7 +13,8 @@ from uuid import uuid4
 import objectives
 from storage import storage_of
 from studies.attributes import DATA_KEY, HOLDOUT_KEY
-from studies.executor.client import Executor, ExecutorKind
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind
 from studies.lookup import definition_of
 from studies.results.export import save_model
 from studies.space.parse_space import SEED
@@ -95,20 +96,19 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
         kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
         executor = Executor(kind, should_abort=lambda: False)
         try:
-            told = executor.judge(
-                {
-                    "objective": definition.objective,
-                    "hyperparameters": settings,
-                    "dataset": definition.dataset,
-                    "data": definition.data.model_dump(),
-                    "file": str(file),
-                    "sha256": judged.user_attrs.get(DATA_KEY),
-                }
+            answer = executor.evaluate_holdout(
+                EvaluateHoldout(
+                    objective=definition.objective,
+                    hyperparameters=settings,
+                    dataset=DatasetSpec(str(definition.dataset), definition.data.model_dump()),
+                    file=file,
+                    sha256=judged.user_attrs.get(DATA_KEY),
+                )
             )
         finally:
             executor.close()
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     data = judged.user_attrs[DATA_KEY]
-    found = Look(number, at, told["n"], told["metrics"], data, study.study_name)
+    found = Look(number, at, answer.n, answer.metrics, data, study.study_name)
     study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(found))
     return found
