@@ -220,7 +220,24 @@ def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
     study = function_study(sqlite_url, tmp_path, "database_away", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 4}
-    assert "no answer" in study.trials[-1].user_attrs["fail_reason"]
+    assert "readonly database" in study.trials[-1].user_attrs["fail_reason"]
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("own_sqlite_error", "OperationalError: no such table: mine"),
+        ("own_engine_error", "OperationalError: (sqlite3.OperationalError) no such table: mine"),
+    ],
+)
+def test_errors_of_a_functions_own_database_are_its_failures(
+    sqlite_url: str, tmp_path: Path, function: str, reason: str
+) -> None:
+    study = function_study(sqlite_url, tmp_path, function, 20)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 1
+    assert states(study) == {"FAIL": 5}
+    assert study.trials[0].user_attrs["fail_reason"].startswith(reason)
+    assert "error: 5 trials failed in a row" in (tmp_path / "worker.log").read_text()
 
 
 def test_the_parent_of_a_worker_loads_no_framework() -> None:

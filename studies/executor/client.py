@@ -46,13 +46,13 @@ A = TypeVar("A")
 def is_out_of_memory(error: TrialError | ExecutorDiedError) -> bool:
     """Tell whether a failure of the child was, by all appearance, for want of memory."""
     if isinstance(error, ExecutorDiedError):
-        return error.signal is signal.SIGKILL  # as the system does to whoever takes the most
+        return error.signal is signal.SIGKILL  # the system kills the largest process
     signs = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "MemoryError", "out of memory")
     return any(sign in f"{error.class_name}: {error}" for sign in signs)
 
 
 def as_trial_error(report: ErrorReport) -> TrialError:
-    """Return what the child has reported as an exception."""
+    """Return a reported error as an exception to raise."""
     return TrialError(
         report.name,
         report.message,
@@ -64,13 +64,13 @@ def as_trial_error(report: ErrorReport) -> TrialError:
 class Executor:
     """A running child. It ends when it is closed, and when this process ends in any way.
 
-    What it has started ends with it.
+    Processes that it has started end with it.
 
     Args:
         kind: What to start.
         should_abort: Asked while waiting; True makes the wait raise `ExecutorStoppedError`.
-        logs_output: Whether what the child prints is logged line by line; otherwise it goes where
-            this process writes its errors.
+        logs_output: Whether the child's prints are logged line by line; otherwise they go to this
+            process's standard error.
 
     Attributes:
         backend: The Keras backend; None for a user's own function.
@@ -178,7 +178,7 @@ class Executor:
         return self._ask(request)
 
     def close(self) -> None:
-        """End the child, and what it has started; log the last of its output."""
+        """End the child and the processes that it has started; log the rest of its output."""
         with contextlib.suppress(ProcessLookupError):  # the whole group has ended
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -224,8 +224,8 @@ class Executor:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        # Closed here and nowhere else: what a user's function has forked may hold the pipe open
-        # after the child's end, and another thread that closes it meanwhile waits for this one.
+        # Closed by this thread only: forks of a user's function may hold the pipe open after the
+        # child's end, and another thread that closed it would wait until they end too.
         with self._process.stdout as lines:
             try:
                 for line in lines:
@@ -283,7 +283,7 @@ def _defaults() -> dict[str, str]:
         # What one worker has compiled, the next one reads. Half of the wait for a first trial is
         # for the many small programs that fill its first weights.
         "JAX_COMPILATION_CACHE_DIR": str(caches / "hpo" / "jax"),
-        "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),  # bytes; what is unused for longest goes
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),  # bytes; the longest unused go first
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     }

@@ -82,7 +82,7 @@ class Trainer:
 
     Args:
         backend: The Keras backend, `jax` or `tensorflow`.
-        pack_size: How many trials to train at once on JAX; None to find out what is fastest.
+        pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 
     def __init__(self, backend: str, pack_size: int | None) -> None:
@@ -99,7 +99,7 @@ class Trainer:
         self._pack: Pack | None = None
         self._known: dict[Trial, _Known] = {}
         self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
-        self._saved: tuple[Hyperparameters, Any]  # what `save` wrote last, for `draw`
+        self._saved: tuple[Hyperparameters, Any]  # the network saved last, for `draw`
 
     @property
     def pack_size(self) -> int:
@@ -225,8 +225,8 @@ class Trainer:
         """Evaluate a kept network on the test part of its data set.
 
         Raises:
-            ValueError: The data are not those that it was trained on: what was trained on may be
-                in the test part now; or the test part has classes that the training part has not.
+            ValueError: The data differ from those that it was trained on, so that the test part may
+                hold pictures of its training; or the test part has classes of its own.
         """
         import keras
 

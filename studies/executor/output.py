@@ -1,7 +1,7 @@
-"""What the executor child prints, line by line in the worker's log, and marked as the child's.
+"""Show the executor child's prints in the worker's log, line by line and marked as the child's.
 
-A user's prints and warnings are shown, of a function that is killed as well. What libraries write
-about themselves is not: nobody who runs trials can act on it.
+Prints and warnings of a user's function are shown, even of one that is killed. Libraries' messages
+about themselves are not: they ask nothing of a person who runs trials.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LIBRARIES = (
     "studies",
 )
 LONGEST_LINE = 4096  # bytes; a longer one is shown in parts
-CLOSING = 1.0  # seconds to wait for the last lines, while what the child started may hold the pipe
-_MARK = "\0trial "  # the child writes it in front of a trial's lines
-# The last word of a process that dies (level F) is no greeting.
+CLOSING = 1.0  # seconds to wait for the last lines: processes it started may hold the pipe
+_MARK = "\0trial "  # the child writes it before the lines of a trial
+# Not of level F, the last message of a process that dies.
 _OF_LIBRARIES = re.compile(
     r"[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] "  # XLA and TensorFlow
     r"|\d{4}-\d\d-\d\d [\d:.]+: [IWE] \S+:\d+\] "  # the same in older versions
@@ -44,12 +44,12 @@ logger = logging.getLogger(__name__)
 
 
 def begin_trial(number: int) -> None:
-    """Mark, in the child, all that is printed from now on as a trial's.
+    """Mark, in the child, all later prints as those of a trial.
 
-    The mark goes the way of the lines: the worker may read them much later.
+    The mark is sent through the same pipe, since the worker may read the lines much later.
     """
     os.write(2, f"\n{_MARK}{number}\n".encode())
-    hide_library_warnings()  # again, since that has Python show a warning once more a trial
+    hide_library_warnings()  # changed filters make Python show a warning once again
 
 
 def hide_library_warnings() -> None:
@@ -59,7 +59,7 @@ def hide_library_warnings() -> None:
 
 
 class OutputLogger(threading.Thread):
-    """Logs what comes out of a pipe until nobody holds its other end any more.
+    """Logs the lines of a pipe until no process holds its other end.
 
     Args:
         pipe: The end to read, which is closed at the end.

@@ -73,7 +73,7 @@ class ExecutorKind(Request[Ready]):
     Attributes:
         backend: The Keras backend or `auto`; None for a user's own function.
         cpu_backend: What `auto` means on a CPU.
-        pack_size: How many trials to train at once on JAX; None to find out what is fastest.
+        pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 
     backend: str | None

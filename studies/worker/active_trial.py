@@ -1,4 +1,4 @@
-"""A claimed trial that trains in a pack: what the executor is asked, and what Optuna is told."""
+"""A claimed trial that trains in a pack: its task for the executor and its reports to Optuna."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ActiveTrial:
         return len(history["loss"]) if history else 0
 
     def restart(self, trial: Trial, reported: int) -> None:
-        """Forget what was not written, since the executor has failed.
+        """Forget all that was not written, since the executor has failed.
 
         Args:
             trial: Optuna's object for the trial, made anew.

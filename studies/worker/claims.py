@@ -55,7 +55,7 @@ class Claims:
             left = self._database.count_claimable(study.id)
             seen = self._database.workers_seen()
             workers = sum(worker.silent_for < self._grace for worker in seen)
-            # Of none left one is asked for: a claim takes out what waits after the timeout.
+            # At least one, even of none: a claim ends trials that wait after the timeout.
             n = n if left is None else min(n, max(1, -(-left // max(1, workers))))
         if n < 1:
             return []

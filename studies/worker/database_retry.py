@@ -92,9 +92,9 @@ def wait_for_database(
 class RetryingDatabase:
     """The storage, for everything that a worker reads and writes.
 
-    Each method may be interrupted by an outage at any moment, also after the database has done what
-    it was asked, and is then repeated: what it does twice is the same as once. A claim is not, but
-    trials of which the answer was lost have a heartbeat, and are queued again when it is old.
+    An outage may interrupt a method at any moment, even when the database has done its part; the
+    method is then repeated, so each has the same effect twice as once. Only a claim has not: trials
+    claimed without an answer have a heartbeat, and are queued again when it is old.
 
     Args:
         storage: The storage.
@@ -102,7 +102,7 @@ class RetryingDatabase:
         log: The worker's log.
 
     Attributes:
-        storage: The storage, for what Optuna's objects do within a batch, in memory.
+        storage: The storage, for Optuna's objects, which work on a batch in memory.
     """
 
     def __init__(self, storage: TrialStorage, stop: StopRequests, log: WorkerLog) -> None:
@@ -188,7 +188,7 @@ class RetryingDatabase:
 
         Args:
             study_id: The study.
-            others: Whether what is new of other workers' trials is read.
+            others: Whether other workers' new trials are read.
 
         Yields:
             A set that holds, after the end, the ids of the trials that had ended elsewhere.
@@ -202,7 +202,7 @@ class RetryingDatabase:
         lost |= self._wait(batch.write)
 
     def update_study(self, study: optuna.Study, update: Callable[[], None]) -> None:
-        """Write in one transaction what `update` changes of a study's attributes."""
+        """Write all changes that `update` makes to a study's attributes in one transaction."""
 
         def write() -> None:
             with self.storage.batch(study_id(study), others=False) as batch:

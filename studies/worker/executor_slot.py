@@ -17,7 +17,7 @@ class ExecutorSlot:
     Args:
         database: The storage.
         stop: Told to stop, a wait for the child ends: after the epoch, or at once.
-        pack_size: How many trials to train at once on JAX; None to find out what is fastest.
+        pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ExecutorSlot:
         return self.ensure(study)
 
     def close_dead(self) -> None:
-        """Remove what is left of a child that has ended."""
+        """Close the child if it has ended, with the processes that it has left."""
         if self._executor is not None and not self._executor.is_alive:
             self.close()
 

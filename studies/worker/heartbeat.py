@@ -73,7 +73,7 @@ class Heartbeat:
         self._watched = studies
 
     def begin(self, study_name: str, trials: Mapping[int, int], device: str) -> None:
-        """Record what the worker does from now on, and beat for its trials.
+        """Record the trials that the worker has from now on, and beat for them.
 
         Args:
             study_name: Their study.
@@ -95,7 +95,7 @@ class Heartbeat:
         self._worker = replace(self._worker, study_name=None, trial_numbers=())
 
     def beat(self) -> None:
-        """Beat once, and look for lost trials."""
+        """Beat once, and search for lost trials."""
         trial_ids = self._trial_ids
         if trial_ids:
             beat(self._storage, trial_ids)

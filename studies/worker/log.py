@@ -21,19 +21,19 @@ class WorkerLog:
         self._trials: tuple[int, ...] = ()
 
     def begin(self, study: str | None, trials: Iterable[int] = ()) -> None:
-        """Set what lines tell of that name no study or trial of their own."""
+        """Set the study and trials of later lines that name none."""
         self._study, self._trials = study, tuple(trials)
 
     def info(
         self, message: str, *arguments: object, study: str | None = None, trial: int | None = None
     ) -> None:
-        """Log what happens in order."""
+        """Log an event that is expected."""
         self._log(logging.INFO, message, arguments, study, trial)
 
     def warning(
         self, message: str, *arguments: object, study: str | None = None, trial: int | None = None
     ) -> None:
-        """Log what somebody may have to look into."""
+        """Log an event that may need a person."""
         self._log(logging.WARNING, message, arguments, study, trial)
 
     def _log(

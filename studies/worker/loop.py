@@ -43,7 +43,7 @@ class WorkerOptions:
         heartbeat: Seconds between two signs of life.
         grace: Seconds of silence after which another worker's trial is taken for lost.
         allow_modules: Packages whose functions studies may name as objectives.
-        pack_size: How many trials to train at once on JAX; None to find out what is fastest.
+        pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 
     max_trials: int | None = None

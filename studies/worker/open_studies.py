@@ -20,7 +20,7 @@ from studies.worker.checkpoints import checkpoint_file
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
-LEFT_OUT = 300.0  # seconds: what was wrong, such as a download, may be right by then
+LEFT_OUT = 300.0  # seconds: a fault such as a failed download may have passed by then
 
 
 @dataclass(eq=False)

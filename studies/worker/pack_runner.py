@@ -125,7 +125,7 @@ class PackRunner:
     def _choose(
         self, claimed: list[FrozenTrial], like: Mapping[str, Any]
     ) -> list[ActiveTrial | EndedTrial]:
-        """Return what claimed trials are to train, or how they end; not those that others have."""
+        """Return the claimed trials ready to train or ended; leave out those that others have."""
         study, definition = self._study, self._study.definition
         # A design's points are chosen; only a sampler reads what others have.
         others = not definition.search.design
@@ -190,7 +190,7 @@ class PackRunner:
         self._record(refused)
 
     def _train(self) -> None:
-        """Train until a trial has ended, or for a moment; write what is reported meanwhile."""
+        """Train until a trial has ended, or for a moment; write the reports of that time."""
         if not self._training:
             return
         definition = self._study.definition
@@ -298,7 +298,7 @@ class PackRunner:
 def _open_or_end(
     study: OpenStudy, claimed: FrozenTrial, prepared: Prepared
 ) -> ActiveTrial | EndedTrial:
-    """Return what is to be trained, or the end of a trial that needs no training."""
+    """Return a trial ready to train, or the end of one that needs no training."""
     if prepared.reused is not None:
         reused = {"reused_from": prepared.reused.number}
         return EndedTrial(claimed, Outcome.COMPLETE, prepared.reused.value, reused)

@@ -1,4 +1,4 @@
-"""What a worker has for all its studies: its name, its child, its ways to the database and log."""
+"""The parts of a worker that all its studies share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Session:
     save_every: float
 
     def begin(self, study: OpenStudy, trials: Mapping[int, int]) -> None:
-        """Show what the worker does from now on, and keep these trials alive: id -> number."""
+        """Show that the worker works on these trials (id -> number), and keep them alive."""
         self.log.begin(study.name, trials.values())
         self.heartbeat.begin(study.name, trials, self.slot.device)
 

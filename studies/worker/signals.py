@@ -47,7 +47,7 @@ def stop_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
     """Call `on_signal` at each SIGTERM and SIGINT, instead of ending the process.
 
     A process that was told to stop is about to end when this context ends. From then on it ignores
-    SIGTERM: one more would make an orderly end look like a crash.
+    SIGTERM: one more would make an orderly end count as a crash.
 
     Raises:
         ValueError: This is not the main thread, which alone may handle signals.
