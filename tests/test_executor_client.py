@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,10 @@ def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
 ) -> None:
     child_is(READY + """; printf '["TrialResult", {"id'; kill -KILL $$""")
     executor = Executor(FUNCTIONS, never)
-    with pytest.raises(ExecutorDiedError, match="ended by SIGKILL, perhaps for want of memory"):
+    with pytest.raises(ExecutorDiedError, match="perhaps for want of memory") as caught:
         executor.call_function(CALL)
+    assert str(caught.value).startswith("the training process was ended by SIGKILL")
+    assert (caught.value.signal, caught.value.exit_code) == (signal.SIGKILL, None)
     assert not executor.is_alive
     executor.close()
 
@@ -74,6 +77,14 @@ def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], N
     executor.close()
 
 
+def test_a_child_that_answers_another_request_is_ended(child_is: Callable[[str], None]) -> None:
+    child_is(READY + """; echo '["Done", {}]'; exec sleep 600""")
+    executor = Executor(FUNCTIONS, never)
+    with pytest.raises(ExecutorDiedError, match="SIGKILL"):
+        executor.call_function(CALL)
+    executor.close()
+
+
 def test_a_child_is_closed_though_something_that_it_started_goes_on(
     child_is: Callable[[str], None],
 ) -> None:
@@ -88,8 +99,9 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
 
 def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:
     child_is("exec 0<&-; sleep 0.2; exit 3")  # it never reads what it is told
-    with pytest.raises(ExecutorDiedError, match="exit code 3"):
+    with pytest.raises(ExecutorDiedError, match="exit code 3") as caught:
         Executor(FUNCTIONS, never)
+    assert (caught.value.signal, caught.value.exit_code) == (None, 3)
 
 
 def test_a_wait_for_the_child_ends_when_told(child_is: Callable[[str], None]) -> None:
