@@ -45,7 +45,7 @@ def hpo(
 
 
 def start_worker(*arguments: str, url: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start a worker that may execute the objectives of this folder; its words go to a file."""
+    """Start a worker that may execute the objectives of this folder; it logs to a file."""
     with (folder / "worker.log").open("ab") as log:
         return subprocess.Popen(
             [*COMMAND, "worker", "--allow-module", "user_objectives", *arguments],
@@ -67,7 +67,7 @@ def executors(folder: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait for something that must happen; its failure is the test's."""
+    """Wait for a condition that must come true; if it does not, the test fails."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"it did not happen in {seconds:g} s: {what}"
@@ -81,7 +81,7 @@ def states(study: optuna.Study) -> dict[str, int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process is there and not a zombie."""
+    """Tell whether a process exists and is no zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

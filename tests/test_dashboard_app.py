@@ -21,9 +21,10 @@ from optuna.trial import TrialState
 from small_studies import table
 
 from storage import claim, create_storage, study_id, trial_id
-from studies import create_study, load_study
+from studies import create_study
 from studies.definition.study import parse_definition
-from studies.worker.recorder import Evaluation
+from studies.worker.keep_models import show_plots
+from studies.worker.loop import WorkerOptions, open_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -169,21 +170,19 @@ def test_a_plot_on_the_studys_page_is_never_read_half_written(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     study = create_study(parse_definition(table()), sqlite_url, artifacts=tmp_path)
-    mine, other = create_storage(sqlite_url), create_storage(sqlite_url, writes=False)
-    opened, definition = load_study(study.study_name, mine)
-    evaluation = Evaluation(
-        mine, opened, definition, storage_url=sqlite_url, worker="w", stopping=bool, aborting=bool
-    )
+    database = open_session(sqlite_url, WorkerOptions()).database
+    opened, _ = database.load_study(study.study_name)
+    other = create_storage(sqlite_url, writes=False)
     seen = []
 
     def read(*_: object) -> None:
         shown = plots_shown(other, study_id(study))
         seen.extend(len(json.loads(text)["data"]) for text in shown.values())
 
-    sqlalchemy.event.listen(mine.engine, "commit", read)
+    sqlalchemy.event.listen(database.storage.engine, "commit", read)
     for n in (1, 300, 20):  # first in one attribute, then in many, then in fewer
         figure = go.Figure([go.Scatter(y=[1, 2, 3])] * n)
-        evaluation._show({"errors": figure.to_json()})
+        show_plots(database, opened, {"errors": figure.to_json()})
     read()
     assert set(seen) == {1, 300, 20}
     assert seen == sorted(seen, key=[1, 300, 20].index)

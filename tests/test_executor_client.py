@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +10,14 @@ from pathlib import Path
 import pytest
 from commands import is_alive, wait_until
 
-from studies.executor.client import (
-    Executor,
-    ExecutorDiedError,
-    ExecutorKind,
-    ExecutorStoppedError,
-    TrialError,
-)
+from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.executor.client import Executor
+from studies.executor.protocol import CallFunction, ExecutorKind
 
 FUNCTIONS = ExecutorKind(None)
 LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
-ANSWER = '{"event": "ready", "backend": null, "device": "", "wanted": 1}'
+ANSWER = '["Ready", {"backend": null, "device": "", "pack_size": 1}]'
+CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1)
 READY = f"read start; echo '{ANSWER}'; read request"
 
 
@@ -49,10 +47,12 @@ def is_left() -> bool:
 def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
     child_is: Callable[[str], None],
 ) -> None:
-    child_is(READY + """; printf '{"event": "done", "va'; kill -KILL $$""")
+    child_is(READY + """; printf '["TrialResult", {"id'; kill -KILL $$""")
     executor = Executor(FUNCTIONS, never)
-    with pytest.raises(ExecutorDiedError, match="ended by SIGKILL, perhaps for want of memory"):
-        executor.call_function({})
+    with pytest.raises(ExecutorDiedError, match="perhaps for want of memory") as caught:
+        executor.call_function(CALL)
+    assert str(caught.value).startswith("the training process was ended by SIGKILL")
+    assert (caught.value.signal, caught.value.exit_code) == (signal.SIGKILL, None)
     assert not executor.is_alive
     executor.close()
 
@@ -63,7 +63,7 @@ def test_a_child_has_died_though_something_that_it_started_goes_on(
     child_is(READY + f"; {LEAVE} kill -SEGV $$")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="ended by SIGSEGV"):
-        executor.call_function({})
+        executor.call_function(CALL)
     assert is_left()
     executor.close()
     wait_until(lambda: not is_left(), "it ends when the executor is closed")
@@ -73,7 +73,15 @@ def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], N
     child_is(READY + "; echo hello; exec sleep 600")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="SIGKILL"):
-        executor.call_function({})
+        executor.call_function(CALL)
+    executor.close()
+
+
+def test_a_child_that_answers_another_request_is_ended(child_is: Callable[[str], None]) -> None:
+    child_is(READY + """; echo '["Done", {}]'; exec sleep 600""")
+    executor = Executor(FUNCTIONS, never)
+    with pytest.raises(ExecutorDiedError, match="SIGKILL"):
+        executor.call_function(CALL)
     executor.close()
 
 
@@ -83,7 +91,7 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
     child_is(READY + f"; {LEAVE} exec sleep 60")
     executor = Executor(FUNCTIONS, lambda: Path("left").exists())
     with pytest.raises(ExecutorStoppedError):
-        executor.call_function({})
+        executor.call_function(CALL)
     executor.close()
     assert not executor.is_alive
     wait_until(lambda: not is_left(), "it ends with the child")
@@ -91,8 +99,9 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
 
 def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:
     child_is("exec 0<&-; sleep 0.2; exit 3")  # it never reads what it is told
-    with pytest.raises(ExecutorDiedError, match="exit code 3"):
+    with pytest.raises(ExecutorDiedError, match="exit code 3") as caught:
         Executor(FUNCTIONS, never)
+    assert (caught.value.signal, caught.value.exit_code) == (None, 3)
 
 
 def test_a_wait_for_the_child_ends_when_told(child_is: Callable[[str], None]) -> None:
@@ -101,7 +110,7 @@ def test_a_wait_for_the_child_ends_when_told(child_is: Callable[[str], None]) ->
     executor = Executor(FUNCTIONS, lambda: bool(told))
     told.append(True)
     with pytest.raises(ExecutorStoppedError):
-        executor.call_function({})
+        executor.call_function(CALL)
     executor.close()
 
 

@@ -20,7 +20,7 @@ from objectives.data import datasets
 from storage import storage_of, study_id
 from studies import create_study, load_model, load_study
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.executor.client import TrialError
+from studies.errors import TrialError
 from studies.lookup import definition_of
 from studies.results.holdout import evaluate_on_holdout, holdout_evaluations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,9 +13,10 @@ from storage import TrialStorage, claim, study_id
 from studies.create import create_study
 from studies.definition.sampler_options import read_pruner
 from studies.definition.study import parse_definition
-from studies.samplers.pruners import build_pruner
+from studies.executor.protocol import TrialEpoch, TrialTask
+from studies.samplers.build import build_pruner
 from studies.suggest import prepare_trial
-from studies.worker.active_trial import Lane
+from studies.worker.active_trial import ActiveTrial
 
 PRUNERS: dict[str, Any] = {
     "none": "none",
@@ -107,8 +107,8 @@ def test_after_a_resume_each_rung_has_the_value_of_its_own_epoch() -> None:
     study = optuna.create_study(pruner=pruner)
     values: list[float | None] = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]
     trial = study.ask()
-    lane = Lane(study.trials[0], trial, {}, 0, {}, None, Path("checkpoint.npz"))
-    lane.begin({"loss": values})
-    assert lane.report({"epoch": 9, "metrics": {"loss": 1.0}, "ended": False}, "loss", prunes=True)
+    active = ActiveTrial(study.trials[0], trial, TrialTask(0, {}, 0, None), {}, None)
+    active.begin({"loss": values})
+    assert active.report(TrialEpoch(0, 9, {"loss": 1.0}, ended=False), "loss", prunes=True)
     (found,) = study.trials
     assert found.system_attrs == {"completed_rung_0": 8.0, "completed_rung_1": 2.0}

@@ -10,13 +10,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
 
-import optuna
 import pytest
 import sqlalchemy
 from commands import (
@@ -31,44 +27,21 @@ from commands import (
 )
 from optuna.trial import TrialState
 from small_studies import table
+from small_workers import away, epochs, function_study
 
-from storage import TrialStorage, Worker, claim, create_storage, storage_of, study_id, workers_seen
+from storage import TrialStorage, Worker, claim, storage_of, study_id, workers_seen
 from studies import create_study, delete_study
 from studies.definition.study import parse_definition
-from studies.worker.heartbeat import Pulse
-from studies.worker.loop import WorkerOptions, _Loop
-
-
-def make(
-    url: str, folder: Path, function: str, n: int, *, adaptive: bool = True, **search: Any
-) -> optuna.Study:
-    """Make a study `s` of `n` trials of a function of user_objectives.py."""
-    search |= {"sampler": "random", "n_trials": n} if adaptive else {"design": "grid"}
-    definition = parse_definition(
-        {
-            "name": "s",
-            "objective": f"user_objectives:{function}",
-            "metric": "value",
-            "direction": "minimize",
-            "search": search,
-            "space": {"x": {"low": 0.0, "high": (n - 1) / n, "step": 1 / n}}
-            if not adaptive
-            else {"x": {"low": 0.0, "high": 1.0}},
-        }
-    )
-    return create_study(definition, url, artifacts=folder / "artifacts")
-
-
-def epochs(study: optuna.Study) -> list[float]:
-    """Return what was reported after each epoch of all trials."""
-    return [v for trial in study.trials for v in trial.intermediate_values.values()]
+from studies.worker.heartbeat import Heartbeat
+from studies.worker.loop import WorkerOptions, open_session
+from studies.worker.open_studies import OpenStudies
 
 
 @pytest.mark.parametrize("adaptive", [False, True], ids=["design", "sampler"])
 def test_eight_workers_execute_200_trials_exactly_once(
     storage_url: str, tmp_path: Path, adaptive: bool, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(storage_url, tmp_path, "quick", 200, adaptive=adaptive)
+    study = function_study(storage_url, tmp_path, "quick", 200, adaptive=adaptive)
     launched += [start_worker("s", url=storage_url, folder=tmp_path) for _ in range(8)]
     assert [worker.wait(timeout=300) for worker in launched] == [0] * 8
     assert states(study) == {"COMPLETE": 200}
@@ -79,7 +52,7 @@ def test_eight_workers_execute_200_trials_exactly_once(
 def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
     storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(storage_url, tmp_path, "slow", 24)
+    study = function_study(storage_url, tmp_path, "slow", 24)
     launched += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
     wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
     children = set(executors(tmp_path))
@@ -100,7 +73,7 @@ def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
 def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(sqlite_url, tmp_path, "endless", 1)
+    study = function_study(sqlite_url, tmp_path, "endless", 1)
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].kill()
@@ -114,7 +87,7 @@ def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
 def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(sqlite_url, tmp_path, "slow", 30)
+    study = function_study(sqlite_url, tmp_path, "slow", 30)
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) >= 2, "it executes")
     os.kill(launched[0].pid, signal.SIGSTOP)
@@ -129,29 +102,12 @@ def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
 def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(sqlite_url, tmp_path, "slow", 10)
+    study = function_study(sqlite_url, tmp_path, "slow", 10)
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the third trial is executed")
     study.tell(2, state=TrialState.FAIL)
     assert launched[0].wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
-
-
-@contextmanager
-def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
-    """Take a database away for a while."""
-    name = sqlalchemy.make_url(url).database
-    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
-        connection.exec_driver_sql(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-    engine.dispose()
 
 
 def test_a_worker_waits_for_a_database_that_is_away(
@@ -179,7 +135,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
 
 
 def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "crash_on_3", 6)
+    study = function_study(sqlite_url, tmp_path, "crash_on_3", 6)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 5, "FAIL": 1}
@@ -189,7 +145,7 @@ def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: 
 def test_five_failures_in_a_row_stop_the_worker_with_a_clear_word(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, "broken", 20)
+    study = function_study(sqlite_url, tmp_path, "broken", 20)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 1
     assert states(study) == {"FAIL": 5}
@@ -218,7 +174,7 @@ def test_a_function_may_suggest_report_and_prune_as_in_optuna(
 
 
 def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 3)
+    study = function_study(sqlite_url, tmp_path, "quick", 3)
     done = hpo("worker", "s", url=sqlite_url, folder=tmp_path)
     assert done.returncode == 1
     assert "Start the worker with --allow-module user_objectives." in done.stderr
@@ -226,7 +182,7 @@ def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: P
 
 
 def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 10)
+    study = function_study(sqlite_url, tmp_path, "quick", 10)
     worker = start_worker("s", "--max-trials=4", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 4}
@@ -235,17 +191,17 @@ def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
 def test_a_waiting_worker_takes_what_is_added_later(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 2)
+    study = function_study(sqlite_url, tmp_path, "quick", 2)
     launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
-    make(sqlite_url, tmp_path, "quick", 5)
+    function_study(sqlite_url, tmp_path, "quick", 5)
     wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
     launched[0].terminate()
     assert launched[0].wait(timeout=30) == 0
 
 
 def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=1.5)
+    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=1.5)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 0
     found = states(study)
@@ -257,14 +213,31 @@ def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path)
 def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, "database_away_once", 3)
+    study = function_study(sqlite_url, tmp_path, "database_away_once", 3)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 3, "FAIL": 3}  # a retry each
     delete_study("s", storage_of(study))
-    study = make(sqlite_url, tmp_path, "database_away", 1)
+    study = function_study(sqlite_url, tmp_path, "database_away", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 4}
-    assert "no answer" in study.trials[-1].user_attrs["fail_reason"]
+    assert "readonly database" in study.trials[-1].user_attrs["fail_reason"]
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("own_sqlite_error", "OperationalError: no such table: mine"),
+        ("own_engine_error", "OperationalError: (sqlite3.OperationalError) no such table: mine"),
+    ],
+)
+def test_errors_of_a_functions_own_database_are_its_failures(
+    sqlite_url: str, tmp_path: Path, function: str, reason: str
+) -> None:
+    study = function_study(sqlite_url, tmp_path, function, 20)
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 1
+    assert states(study) == {"FAIL": 5}
+    assert study.trials[0].user_attrs["fail_reason"].startswith(reason)
+    assert "error: 5 trials failed in a row" in (tmp_path / "worker.log").read_text()
 
 
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
@@ -286,7 +259,7 @@ def test_grace_shorter_than_the_heartbeat_is_an_error(
 
 
 def test_a_sampler_sees_the_trials_that_ended_before(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "ended_trials", 5)
+    study = function_study(sqlite_url, tmp_path, "ended_trials", 5)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3, 4]
 
@@ -294,28 +267,42 @@ def test_a_sampler_sees_the_trials_that_ended_before(sqlite_url: str, tmp_path: 
 def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, "not_a_number", 8)
+    study = function_study(sqlite_url, tmp_path, "not_a_number", 8)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 8}
     assert study.trials[0].user_attrs["fail_reason"] == "the value is not a finite number"
 
 
 def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 3)
-    storage = create_storage(sqlite_url)
-    claim(storage, study_id(study), 3)
-    with storage.transaction() as connection:
+    study = function_study(sqlite_url, tmp_path, "quick", 3)
+    now = [1000.0]
+    session = open_session(sqlite_url, WorkerOptions())
+    claim(session.database.storage, study_id(study), 3)
+    with session.database.storage.transaction() as connection:
         connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
-    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
-    pulse.watch([study_id(study), 99])  # the other one is gone
-    pulse._beat()  # new here: it may be that an outage ends now
+    heartbeat = Heartbeat(
+        session.database,
+        Worker("w", "host", 1),
+        session.log,
+        interval=10,
+        grace=60,
+        clock=lambda: now[0],
+    )
+    heartbeat.watch({study_id(study): "s", 99: "gone"})
+
+    def beat_at(time: float) -> None:
+        now[0] = time
+        heartbeat.beat()
+
+    beat_at(1000)  # new here: it may be that an outage ends now
     assert states(study) == {"RUNNING": 3}
-    pulse._lenient_until = 0.0
-    pulse._last_beat -= 45  # less than the grace, but others have beaten before
-    pulse._beat()
+    beat_at(1030)
+    beat_at(1075)  # after less than the grace, but others have beaten before
     assert states(study) == {"RUNNING": 3}
-    pulse._lenient_until = 0.0  # the time is over, and they are still silent
-    pulse._beat()
+    beat_at(1110)
+    beat_at(1134)
+    assert states(study) == {"RUNNING": 3}
+    beat_at(1136)  # the time is over, and they are still silent
     assert states(study) == {"FAIL": 3, "WAITING": 3}
 
 
@@ -335,13 +322,11 @@ def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path
 def test_a_worker_without_a_child_still_says_which_trials_it_has(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 3)
-    storage = create_storage(sqlite_url)
-    pulse = Pulse(storage, Worker("w", "host", 1), interval=10, grace=60)
-    options = WorkerOptions(allow_modules=("user_objectives",))
-    loop = _Loop(storage, sqlite_url, "w", ["s"], options, pulse)
-    (name,) = loop._roster.names()
+    function_study(sqlite_url, tmp_path, "quick", 3)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
+    (name,) = studies.names()
     # As where it is told to stop while a child is made in the place of one that has failed.
-    loop._beat(loop._roster.open(name), {study_id(study): 7})
-    (seen,) = workers_seen(storage)
+    session.begin(studies.open(name), {1: 7})
+    (seen,) = workers_seen(session.database.storage)
     assert (seen.study_name, seen.trial_numbers, seen.device) == ("s", (7,), "")

@@ -12,13 +12,13 @@ import pytest
 from commands import executions, start_worker, states, wait_until
 from queues import traffic
 from small_studies import RANDOM, table
-from test_worker_loop import make
+from small_workers import function_study
 
-from storage import TrialStorage, create_storage, storage_of, workers_seen
+from storage import create_storage, storage_of, workers_seen
 from studies import create_study, delete_study
 from studies.definition.study import parse_definition
-from studies.worker.open_studies import Roster
-from studies.worker.recorder import Evaluation
+from studies.worker.loop import WorkerOptions, open_session
+from studies.worker.open_studies import OpenStudies
 
 
 @pytest.fixture
@@ -70,41 +70,29 @@ def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
 def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
     reused_ids_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    make(reused_ids_url, tmp_path, "quick", 3)
+    function_study(reused_ids_url, tmp_path, "quick", 3)
     launched.append(start_worker("--wait", url=reused_ids_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the first study is executed")
     storage = create_storage(reused_ids_url)
     wait_until(lambda: not workers_seen(storage)[0].trial_numbers, "the worker rests")
     delete_study("s", storage)
-    study = make(reused_ids_url, tmp_path, "ended_trials", 4)
+    study = function_study(reused_ids_url, tmp_path, "ended_trials", 4)
     wait_until(lambda: states(study) == {"COMPLETE": 4}, "the second study is executed")
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
 
 
 def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
-    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         lines = {"name": name, "search": RANDOM | {"n_trials": 1}}
         create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path)
-    roster = Roster(
-        sqlite_storage,
-        [],
-        [],
-        open_evaluation=lambda study, definition: Evaluation(
-            sqlite_storage,
-            study,
-            definition,
-            storage_url=sqlite_url,
-            worker="w",
-            stopping=bool,
-            aborting=bool,
-        ),
-    )
-    opened = {name: roster.open(name) for name in roster.names()}
-    with traffic(sqlite_storage) as sent:
-        assert {name: roster.open(name) for name in roster.names()} == opened
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, [], [])
+    opened = {name: studies.open(name) for name in studies.names()}
+    with traffic(session.database.storage) as sent:
+        assert {name: studies.open(name) for name in studies.names()} == opened
     assert len([each for each in sent.statements if "SELECT" in each]) == 1
     delete_study("a", create_storage(sqlite_url))
-    assert roster.names() == ["b"]
-    assert list(roster._evaluations) == ["b"]
+    assert studies.names() == ["b"]
+    assert list(studies.ids().values()) == ["b"]

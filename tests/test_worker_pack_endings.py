@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
-from commands import start_worker, states
+import pytest
+import sqlalchemy
+from commands import child_of, start_worker, states, wait_until
 from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
-from test_worker_pack_runner import ended, make, rates
+from small_workers import away, ended, in_the_child, network_study, rates
 
 from storage import storage_of
 
@@ -16,7 +21,7 @@ from storage import storage_of
 def test_of_trials_that_end_together_the_best_networks_are_kept(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         keep=2,
@@ -37,7 +42,7 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
 def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
+    study = network_study(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
     study.enqueue_trial({"activation": "reluu"})  # as Optuna lets anybody do
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 2, "FAIL": 1}
@@ -49,7 +54,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
     pictures = tmp_path / "pictures.npz"
     x, y = np.zeros((40, 6, 6), np.uint8), np.arange(40) % 2
     np.savez(pictures, x_train=x, y_train=y, x_test=x, y_test=y)
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         objective="cnn",
@@ -66,3 +71,54 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
     (failed,) = study.get_trials(states=(TrialState.FAIL,))
     assert failed.params == {"kernel_size": 7}
     assert failed.user_attrs["fail_reason"].startswith("ValueError: Expected at least 7 pixels")
+
+
+# The first child waits in its first epoch until it is killed; later ones train at once.
+WAITS_ONCE = """
+import time
+from pathlib import Path
+from studies.executor.handlers import Trainer
+
+trained = Trainer.train_epoch
+
+def train_epoch(self, request):
+    note = Path(__file__).with_name("waits")
+    if not note.exists():
+        note.touch()
+        time.sleep(600)
+    return trained(self, request)
+
+Trainer.train_epoch = train_epoch
+"""
+
+
+@pytest.mark.parametrize(("n", "found"), [(1, {"FAIL": 1}), (3, {"COMPLETE": 3})])
+def test_a_child_that_dies_while_the_database_is_away_is_recorded_when_it_is_back(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    n: int,
+    found: dict[str, int],
+) -> None:
+    in_the_child(WAITS_ONCE, tmp_path, monkeypatch)
+    study = network_study(
+        postgres_url,
+        tmp_path,
+        search={"design": "grid"},
+        fixed={"epochs": 1, "hidden_units": [8]},
+        space={"learning_rate": rates(n)},
+    )
+    launched.append(start_worker("s", f"--lanes={n}", url=postgres_url, folder=tmp_path))
+    wait_until((tmp_path / "waits").exists, "an epoch begins")
+    log = tmp_path / "worker.log"
+    with away(postgres_server, postgres_url):
+        os.kill(child_of(launched[0]), signal.SIGSEGV)
+        wait_until(lambda: "trying again" in log.read_text(), "it waits")
+    assert launched[0].wait(timeout=120) == 0
+    assert states(study) == found
+    assert "the database answers again" in log.read_text()
+    if n == 1:
+        (failed,) = study.trials
+        assert "ended by SIGSEGV" in failed.user_attrs["fail_reason"]

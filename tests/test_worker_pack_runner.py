@@ -13,56 +13,16 @@ import numpy as np
 import optuna
 import pytest
 from commands import child_of, start_worker, states, wait_until
-from optuna.trial import FrozenTrial, TrialState
-from small_studies import table
+from optuna.trial import TrialState
+from small_workers import alike, all_train, ended, in_the_child, network_study, rates
 
-from storage import claim, create_storage, overview, study_id, workers_seen
-from studies import create_study, delete_study, load_study
-from studies.definition.study import parse_definition
-from studies.worker import pack_runner as pack_run
-from studies.worker.recorder import Evaluation
-
-
-def make(url: str, folder: Path, **lines: Any) -> optuna.Study:
-    """Make a study `s` of small networks on the digits."""
-    definition = parse_definition(table(**lines))
-    return create_study(definition, url, artifacts=folder / "artifacts")
-
-
-def rates(n: int) -> list[float]:
-    return [round(0.001 * (1 + i), 6) for i in range(n)]
-
-
-def alike(url: str, folder: Path, *, n: int, epochs: int) -> optuna.Study:
-    """Make a study of `n` trials of one structure."""
-    return make(
-        url,
-        folder,
-        search={"design": "grid"},
-        fixed={"hidden_units": [16], "epochs": epochs},
-        space={"learning_rate": rates(n)},
-    )
-
-
-def ended(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def all_train(url: str, n: int) -> None:
-    """Wait until each of the first study's `n` trials has reported an epoch."""
-    storage = create_storage(url)
-
-    def is_so() -> bool:
-        epochs = overview(storage, 1).epochs.values()
-        return len(epochs) == n and min(epochs) > 0
-
-    wait_until(is_so, "all train")
-
-
-def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Python run some code first in all that is started from now on."""
-    (folder / "sitecustomize.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+from storage import claim, create_storage, study_id, workers_seen
+from studies import delete_study
+from studies.worker import pack_runner
+from studies.worker.loop import WorkerOptions, open_session
+from studies.worker.open_studies import OpenStudies
+from studies.worker.pack_runner import PackRunner
+from studies.worker.session import Session
 
 
 def test_trials_come_to_the_same_side_by_side_and_one_by_one(
@@ -75,7 +35,7 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
     }
     histories = {}
     for lanes in (1, 4):
-        study = make(sqlite_url, tmp_path, name=f"lanes-{lanes}", **lines)
+        study = network_study(sqlite_url, tmp_path, name=f"lanes-{lanes}", **lines)
         worker = start_worker(
             study.study_name, f"--pack-size={lanes}", url=sqlite_url, folder=tmp_path
         )
@@ -95,7 +55,7 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
 def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         search={
@@ -126,7 +86,7 @@ def test_a_trial_that_has_come_to_its_end_is_not_pruned(
     sqlite_url: str, tmp_path: Path, judged_from: int, state: str, epochs: int
 ) -> None:
     """The last epoch of 27 is a rung of Hyperband's; who has got there is trained in full."""
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         search={
@@ -144,7 +104,7 @@ def test_a_trial_that_has_come_to_its_end_is_not_pruned(
 def test_the_timeout_takes_out_what_waits_for_a_worker_of_many_lanes(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         search={"design": "grid", "timeout": 1.0},
@@ -181,7 +141,9 @@ def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_the_child(DIES_AS_IT_SAVES, tmp_path, monkeypatch)
-    study = make(sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]})
+    study = network_study(
+        sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]}
+    )
     assert (
         start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     )
@@ -189,35 +151,25 @@ def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
     assert states(study) == {"COMPLETE": 2}
 
 
-def packing(url: str, folder: Path, **more: Any) -> tuple[optuna.Study, pack_run.PackRun]:
-    """Make a study, and a run of its trials that trains nothing."""
-    study = make(url, folder)
-    storage = create_storage(url)
-    opened, definition = load_study("s", storage)
-    evaluation = Evaluation(
-        storage, opened, definition, storage_url=url, worker="w", stopping=bool, aborting=bool
-    )
-    options: dict[str, Any] = {"beat": lambda trials: None, "save_every": 30, **more}
-    run = pack_run.PackRun(
-        evaluation,
-        executor=None,  # type: ignore[arg-type]
-        renew=lambda: pytest.fail("no child has failed"),
-        claim=lambda n, like: [],
-        **options,
-    )
-    return study, run
+def packing(url: str, folder: Path) -> tuple[optuna.Study, Session, PackRunner]:
+    """Make a study, and a runner of its trials that has no child."""
+    study = network_study(url, folder)
+    session = open_session(url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], [])
+    (name,) = studies.names()
+    runner = PackRunner(session, studies.open(name), executor=None)  # type: ignore[arg-type]
+    return study, session, runner
 
 
 def test_trials_are_queued_again_wherever_an_error_finds_them_but_not_for_ever(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study, run = packing(sqlite_url, tmp_path)
-    storage = create_storage(sqlite_url)
+    study, session, runner = packing(sqlite_url, tmp_path)
     for attempt in range(4):
-        run.begin(claim(storage, study_id(study), 2))
+        runner.begin(claim(session.database.storage, study_id(study), 2))
         with pytest.raises(AttributeError) as caught:  # there is no executor
-            run.step()
-        run.abandon(save=False, error=caught.value)
+            runner.step()
+        runner.abandon(save=False, error=caught.value)
         retried = {"WAITING": 2} if attempt < 3 else {}
         assert states(study) == {"FAIL": 2 * (attempt + 1)} | retried
     reason = study.trials[0].user_attrs["fail_reason"]
@@ -227,23 +179,23 @@ def test_trials_are_queued_again_wherever_an_error_finds_them_but_not_for_ever(
 def test_trials_are_kept_alive_while_the_sampler_thinks(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alive: dict[int, int] = {}
-    study, run = packing(sqlite_url, tmp_path, beat=alive.update)
-    thinking = pack_run.prepare_trials
+    study, session, runner = packing(sqlite_url, tmp_path)
+    thinking = pack_runner.prepare_trials
 
     def think(*arguments: Any, **options: Any) -> Any:
-        assert sorted(alive.values()) == [0, 1]
+        (seen,) = workers_seen(create_storage(sqlite_url))
+        assert seen.trial_numbers == (0, 1)
         return thinking(*arguments, **options)
 
-    monkeypatch.setattr(pack_run, "prepare_trials", think)
-    run.begin(claim(create_storage(sqlite_url), study_id(study), 2))
-    assert len(run.lanes) == 2
+    monkeypatch.setattr(pack_runner, "prepare_trials", think)
+    runner.begin(claim(session.database.storage, study_id(study), 2))
+    assert len(runner.active) == 2
 
 
 def test_a_sampler_fills_no_more_lanes_than_there_are_points(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = make(
+    study = network_study(
         sqlite_url,
         tmp_path,
         search={"sampler": "tpe", "n_trials": 8},
@@ -294,7 +246,7 @@ def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
 # Put in front of every Python process: as on a device whose memory holds two trials.
 HUNGRY = """
 from studies.executor.handlers import Trainer
-from storage import study_id
+
 pack_for = Trainer._pack_for
 
 def hungry(self, request):
@@ -348,7 +300,7 @@ def test_a_trial_that_somebody_ends_leaves_its_pack(
     study.tell(1, state=TrialState.FAIL)
     assert launched[0].wait(timeout=120) == 0
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert "trial 1 ended elsewhere" in (tmp_path / "worker.log").read_text()
+    assert "study=s trial=1 ended elsewhere" in (tmp_path / "worker.log").read_text()
 
 
 def test_a_study_deleted_while_a_pack_trains_ends_the_pack(

@@ -23,7 +23,7 @@ from commands import (
     wait_until,
 )
 from small_studies import table
-from test_worker_loop import away, epochs, make
+from small_workers import away, epochs, function_study
 
 from storage import claim, create_storage, requeue, study_id, workers_seen
 from studies import create_study
@@ -34,7 +34,7 @@ from studies.definition.study import parse_definition
 def test_what_a_function_has_started_hears_signals_and_ends_with_the_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], number: signal.Signals
 ) -> None:
-    make(sqlite_url, tmp_path, "starts_others", 1)
+    function_study(sqlite_url, tmp_path, "starts_others", 1)
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     left = tmp_path / "left"
     wait_until(left.exists, "it has started others, and ended some of them")
@@ -48,7 +48,7 @@ def test_what_a_function_has_started_hears_signals_and_ends_with_the_worker(
 def test_sigterm_queues_the_trial_again_and_ends_in_order(
     storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(storage_url, tmp_path, "endless", 1)
+    study = function_study(storage_url, tmp_path, "endless", 1)
     launched.append(start_worker("s", url=storage_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     (child,) = executors(tmp_path)
@@ -65,7 +65,7 @@ def test_a_second_signal_ends_a_worker_that_waits_for_its_database(
     tmp_path: Path,
     launched: list[Popen[bytes]],
 ) -> None:
-    study = make(postgres_url, tmp_path, "endless", 1)
+    study = function_study(postgres_url, tmp_path, "endless", 1)
     launched.append(start_worker("s", *QUICK, url=postgres_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     log = tmp_path / "worker.log"
@@ -101,7 +101,7 @@ def test_a_signal_to_every_process_queues_the_trial_again(
 
 
 def test_being_told_to_stop_uses_up_no_retries(sqlite_url: str, tmp_path: Path) -> None:
-    study = make(sqlite_url, tmp_path, "quick", 1)
+    study = function_study(sqlite_url, tmp_path, "quick", 1)
     storage = create_storage(sqlite_url)
     for number in range(6):
         (trial,) = claim(storage, study_id(study))
@@ -133,7 +133,7 @@ def test_a_second_signal_ends_the_worker_in_the_middle_of_an_epoch(
 def test_signals_on_a_stopping_workers_way_out_do_not_make_it_look_crashed(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = make(sqlite_url, tmp_path, "slow", 100)
+    study = function_study(sqlite_url, tmp_path, "slow", 100)
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: "RUNNING" in states(study), "a trial is claimed")
     until = time.monotonic() + 60

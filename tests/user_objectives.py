@@ -5,12 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
+import warnings
 from pathlib import Path
 
 import optuna
-import sqlalchemy.exc
+import sqlalchemy
+
+from storage import storage_of
 
 COMPLETE = optuna.trial.TrialState.COMPLETE
 
@@ -70,15 +75,69 @@ def crash_on_3(trial: optuna.Trial) -> float:
 
 
 def database_away_once(trial: optuna.Trial) -> float:
-    """Meet a database that does not answer, but not in the retry."""
-    if "retry_of" not in trial.user_attrs:
-        raise sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("no answer"))
-    return 1.0
+    """Meet a database that fails the trial's own storage, but not in the retry."""
+    return 1.0 if "retry_of" in trial.user_attrs else database_away(trial)
 
 
 def database_away(trial: optuna.Trial) -> float:
-    """Meet a database that never answers."""
-    raise sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("no answer"))
+    """Meet a database that always fails the trial's own storage."""
+    engine = storage_of(trial.study).engine
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    try:
+        trial.set_user_attr("note", 1)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+    return 1.0
+
+
+def own_sqlite_error(trial: optuna.Trial) -> float:
+    """Fail always by a database of the user's own."""
+    sqlite3.connect(":memory:").execute("SELECT * FROM mine")
+    return 1.0
+
+
+def own_engine_error(trial: optuna.Trial) -> float:
+    """Fail always by a database of the user's own, through SQLAlchemy as the service does."""
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM mine")
+    return 1.0
+
+
+def talks(trial: optuna.Trial) -> float:
+    """Print and warn, as a program of its own does."""
+    print(f"printed by {trial.number}")
+    print(f"an error of {trial.number}", file=sys.stderr)
+    warnings.warn("a doubt", stacklevel=1)
+    subprocess.run(["echo", f"echoed by {trial.number}"], check=True)
+    study = optuna.create_study()
+    study.optimize(lambda inner: inner.suggest_float("y", 0, 1), n_trials=1)
+    return 1.0
+
+
+def talks_and_is_killed(trial: optuna.Trial) -> float:
+    """Print much, the last line without its end, and be killed."""
+    for i in range(1000):
+        print(f"line {i}.")
+    print("the last words", end="")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 1.0
+
+
+def greets(trial: optuna.Trial) -> float:
+    """Print what TensorFlow, XLA and absl print when they load, and a progress bar of Keras."""
+    for line in (
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "I0000 00:00:1795750718.733999   14984 cudart_stub.cc:31] Could not find cuda drivers",
+        "E0000 00:00:1795750730.599389   14984 cuda_platform.cc:52] failed call to cuInit",
+        "2025-01-01 00:00:00.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This",
+        "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow",
+        "WARNING:absl:You are saving your model as an HDF5 file",
+    ):
+        print(line, file=sys.stderr)
+    print("\r1/2 loss: 2.0\b\b\b\b\r2/2 loss: 1.0")
+    return 1.0
 
 
 def broken(trial: optuna.Trial) -> float:

@@ -213,7 +213,7 @@ def worker(
         storage,
         names,
         WorkerOptions(
-            max_trials, wait, heartbeat, grace, tuple(allow_module or ()), lanes=pack_size
+            max_trials, wait, heartbeat, grace, tuple(allow_module or ()), pack_size=pack_size
         ),
     )
     say(f"{taken} trials taken.")

@@ -1,6 +1,6 @@
-"""What the executor child does about networks: it trains a pack of trials, epoch by epoch.
+"""Answer requests about networks: train a pack of trials, epoch by epoch, save and evaluate them.
 
-Each method answers one request of the worker with one event. Making a `Trainer` imports Keras.
+Making a `Trainer` imports Keras.
 """
 
 from __future__ import annotations
@@ -8,15 +8,44 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from studies.executor.channel import Message, describe_error, finite
+from studies.executor.protocol import (
+    AddedTrial,
+    AddTrials,
+    DataLoaded,
+    DatasetSpec,
+    Done,
+    DrawFigures,
+    EndedTrials,
+    EpochTrained,
+    EvaluateHoldout,
+    FiguresDrawn,
+    History,
+    HoldoutEvaluated,
+    LoadData,
+    Metrics,
+    NetworkAnswer,
+    NetworkRequest,
+    RefusedTrial,
+    SaveCheckpoint,
+    SaveNetwork,
+    StopTrials,
+    TakeEnded,
+    TrainEpoch,
+    TrialEpoch,
+    TrialResult,
+    TrialsAdded,
+    TrialTask,
+    finite,
+    report_error,
+)
 
 if TYPE_CHECKING:
     from objectives import Hyperparameters
@@ -28,18 +57,15 @@ if TYPE_CHECKING:
 class _Without(MetaPathFinder):
     """Makes the import of libraries fail, as on a machine that does not have them.
 
-    Keras asks for libraries in passing, and does without where they are missing: on JAX for
-    TensorFlow when it copies or saves a layer (2.5 s, 400 MB), and for pandas (half a second).
-
-    Args:
-        names: What to refuse.
+    Keras tries to import some and does without where they are missing: on JAX TensorFlow, when it
+    copies or saves a layer (2.5 s, 400 MB), and pandas (half a second).
     """
 
     def __init__(self, *names: str) -> None:
         self._names = names
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse a library; leave every other module to the finders that follow."""
+        """Refuse a library; leave every other module to the next finders."""
         if fullname in self._names:
             raise ModuleNotFoundError(f"{fullname} is left out of a process that trains")
 
@@ -57,50 +83,69 @@ class Trainer:
 
     Args:
         backend: The Keras backend, `jax` or `tensorflow`.
-        lanes: How many trials to train at once on JAX; None to find out what is fastest.
+        pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 
-    def __init__(self, backend: str, lanes: int | None) -> None:
+    def __init__(self, backend: str, pack_size: int | None) -> None:
         os.environ["KERAS_BACKEND"] = backend
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
         sys.meta_path.insert(0, _Without(*without))
-        with _silent():
-            from objectives.training import pack, program_cache
+        from objectives.training import pack, program_cache
 
         self._packing = pack
-        self._lanes = lanes if backend == "jax" else 1
+        self._pack_size = pack_size if backend == "jax" else 1
         self._programs = program_cache.ProgramCache()
         self._data: dict[str, Any] = {}
         self._pack: Pack | None = None
         self._known: dict[PackedTrial, _Known] = {}
         self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
-        self._saved: tuple[Hyperparameters, Any]  # what `save` wrote last, for `draw`
+        self._saved: tuple[Hyperparameters, Any]  # the network saved last, for `draw`
 
     @property
-    def wanted(self) -> int:
+    def pack_size(self) -> int:
         """How many trials to train at once."""
-        if self._lanes is not None:
-            return self._lanes
+        if self._pack_size is not None:
+            return self._pack_size
         return 1 if self._pack is None else self._pack.wanted
 
-    def prepare(self, request: Message) -> Message:
-        """Load a data set before the first trial is claimed: what is missing costs no trial."""
-        return {"sha256": self._load(request).sha256}
+    def handle(self, request: NetworkRequest) -> NetworkAnswer:
+        """Answer a request."""
+        match request:
+            case LoadData():
+                return self.load_data(request)
+            case AddTrials():
+                return self.add(request)
+            case TrainEpoch():
+                return self.train_epoch(request)
+            case StopTrials():
+                return self.stop(request)
+            case TakeEnded():
+                return self.take_ended(request)
+            case SaveNetwork():
+                return self.save(request)
+            case DrawFigures():
+                return self.draw(request)
+            case SaveCheckpoint():
+                return self.checkpoint(request)
+            case EvaluateHoldout():
+                return self.evaluate_holdout(request)
+            case _:
+                assert_never(request)
 
-    def add(self, request: Message) -> Message:
-        """Take trials of one structure in, beside those that train.
+    def load_data(self, request: LoadData) -> DataLoaded:
+        """Load a data set before the first trial is claimed, so that a missing one costs none."""
+        return DataLoaded(self._load(request.dataset).sha256)
 
-        The answer holds, for each that was taken, the metrics of the epochs that it has behind it,
-        and for each that cannot begin its error; it costs the others nothing.
-        """
+    def add(self, request: AddTrials) -> TrialsAdded:
+        """Add trials of one structure to those that train; one that cannot begin is refused."""
         pack = self._pack_for(request)
         tasks: dict[int, TrainingTask] = {}
-        refused: list[Message] = []
-        for told in request["tasks"]:
+        refused: list[RefusedTrial] = []
+        for each in request.tasks:
             try:
-                tasks[told["id"]] = self._task(request, told)
+                tasks[each.id] = self._task(request, each)
             except Exception as error:
-                refused.append({"id": told["id"], **describe_error(error)})
+                refused.append(RefusedTrial(each.id, report_error(error)))
         built_before = self._programs.built
         with self._all_or_none():
             trials = pack.add(list(tasks.values()))
@@ -108,85 +153,80 @@ class Trainer:
         added = []
         for trial, i in zip(trials, tasks, strict=True):
             self._known[trial] = _Known(i, compiled)
-            added.append({"id": i, "history": finite(trial.epochs.history)})
-        return {"added": added, "refused": refused, "wanted": self.wanted}
+            added.append(AddedTrial(i, _finite_history(trial.epochs.history)))
+        return TrialsAdded(added, refused, self.pack_size)
 
-    def train_epoch(self, request: Message) -> Message:
-        """Train every trial for one epoch of its own; tell the metrics, and who has ended."""
+    def train_epoch(self, request: TrainEpoch) -> EpochTrained:
+        """Train every trial for one epoch of its own."""
         assert self._pack is not None
         with self._all_or_none():
             trained = self._pack.train_epoch()
-        lanes = [
-            {
-                "id": self._known[trial].id,
-                "epoch": trial.epochs.completed,
-                "metrics": finite(metrics),
-                "ended": trial.epochs.stopped is not None,
-            }
+        epochs = [
+            TrialEpoch(
+                self._known[trial].id,
+                trial.epochs.completed,
+                _finite_metrics(metrics),
+                trial.epochs.stopped is not None,
+            )
             for trial, metrics in trained
         ]
-        return {"lanes": lanes, "wanted": self.wanted}
+        return EpochTrained(epochs, self.pack_size)
 
-    def stop(self, request: Message) -> Message:
+    def stop(self, request: StopTrials) -> Done:
         """End trials after the epoch that they have completed."""
-        for trial in self._trials(request["ids"]):
+        for trial in self._trials(request.ids):
             trial.stop()
-        return {}
+        return Done()
 
-    def take_ended(self, request: Message) -> Message:
+    def take_ended(self, request: TakeEnded) -> EndedTrials:
         """Take out the trials that have ended; their networks can be saved until the next time."""
         assert self._pack is not None
-        self._results, described = {}, []
+        self._results, results = {}, []
         for trial, result in self._pack.take_ended():
             known = self._known.pop(trial)
             self._results[known.id] = trial.task.hyperparameters, result
-            described.append({"id": known.id, **_described(known, result)})
-        return {
-            "results": described,
-            "programs_built": self._programs.built,
-        }
+            results.append(_trial_result(known, result))
+        return EndedTrials(results, self._programs.built)
 
-    def save(self, request: Message) -> Message:
-        """Write the network of a trial that was just taken out to a file."""
-        hyperparameters, result = self._results[request["id"]]
+    def save(self, request: SaveNetwork) -> Done:
+        """Write the network of a trial that was taken out last to a file."""
+        hyperparameters, result = self._results[request.id]
         self._saved = hyperparameters, result.model()
-        self._saved[1].save(request["file"])
-        return {}
+        self._saved[1].save(request.file)
+        return Done()
 
-    def draw(self, request: Message) -> Message:
-        """Draw what the network saved last makes of the validation pictures, into a folder.
-
-        Nothing, where the objective has no figures.
-        """
+    def draw(self, request: DrawFigures) -> FiguresDrawn:
+        """Draw what the network saved last predicts for the validation pictures."""
         import objectives
 
-        objective = objectives.get(request["objective"])
+        objective = objectives.get(request.objective)
         if objective.figures is None:
-            return {"figures": [], "plots": {}}
+            return FiguresDrawn([], {})
         from objectives.training import evaluate
 
-        data = self._load(request)
+        data = self._load(request.dataset)
         hyperparameters, network = self._saved
         head = objective.head_of(hyperparameters)
         x, y = data.x_validation, data.y_validation
         _, predicted = evaluate.losses_and_predictions(network, head, x, y).T
         figures = import_module(objective.figures)
-        drawn = figures.draw(Path(request["folder"]), x, y, predicted)
-        return {"figures": [str(each) for each in drawn], "plots": figures.plots(x, y, predicted)}
+        return FiguresDrawn(
+            figures.draw(request.folder, x, y, predicted), figures.plots(x, y, predicted)
+        )
 
-    def checkpoint(self, request: Message) -> Message:
-        """Write where trials are to files."""
+    def checkpoint(self, request: SaveCheckpoint) -> Done:
+        """Write the state of a trial to a file."""
         assert self._pack is not None
-        (trial,) = self._trials([request["id"]])
-        self._pack.checkpoint(trial).save(Path(request["file"]))
-        return {}
+        (trial,) = self._trials([request.id])
+        self._pack.checkpoint(trial).save(request.file)
+        return Done()
 
-    def judge(self, request: Message) -> Message:
-        """Judge a network that was kept on the test part of its data set.
+    def evaluate_holdout(self, request: EvaluateHoldout) -> HoldoutEvaluated:
+        """Evaluate a kept network on the test part of its data set.
 
         Raises:
-            ValueError: The data are not those that it was trained on: what was trained on may be
-                in the test part now; or the test part has classes that the training part has not.
+            ValueError: The data differ from those that it was trained on, so that the test part may
+                hold pictures of its training; or the test part has classes of its own.
         """
         import keras
 
@@ -195,116 +235,108 @@ class Trainer:
         from objectives.data import datasets
         from objectives.training import evaluate
 
-        objective = objectives.get(request["objective"])
-        data = self._load(request)
-        if data.sha256 != request["sha256"]:
+        objective = objectives.get(request.objective)
+        data = self._load(request.dataset)
+        if data.sha256 != request.sha256:
             raise ValueError(
-                f"Expected the data of {request['dataset']} that the trial was trained on, of "
-                f"SHA-256 {request['sha256']}. Received: others, of SHA-256 {data.sha256}."
+                f"Expected the data of {request.dataset.name} that the trial was trained on, of "
+                f"SHA-256 {request.sha256}. Received: others, of SHA-256 {data.sha256}."
             )
-        hyperparameters = objective.hyperparameters(**request["hyperparameters"])
+        hyperparameters = objective.hyperparameters(**request.hyperparameters)
         head = objective.head_of(hyperparameters)
-        x, y = datasets.load_test(request["dataset"], DataOptions(**request["data"]))
+        options = DataOptions(**request.dataset.options)
+        x, y = datasets.load_test(request.dataset.name, options)
         if y.max() >= data.n_classes:
             raise ValueError(
                 f"Expected test labels from 0 to {data.n_classes - 1}, as the training part has. "
                 f"Received: label={y.max()}."
             )
-        network = keras.models.load_model(request["file"], compile=False)
+        network = keras.models.load_model(request.file, compile=False)
         scores = evaluate.losses_and_predictions(network, head, x, y)
-        return {"metrics": finite(evaluate.metrics(head, scores, y)), "n": len(x)}
+        return HoldoutEvaluated(_finite_metrics(evaluate.metrics(head, scores, y)), len(x))
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
-        """Forget all trials after a failure: what it has left of them is not known."""
+        """Forget all trials after a failure, which leaves them in an unknown state."""
         try:
             yield
         except Exception:
             self._pack, self._known = None, {}
             raise
 
-    def _pack_for(self, request: Message) -> Pack:
-        """Return the pack that trains, or a new one once nobody trains any more."""
+    def _pack_for(self, request: AddTrials) -> Pack:
+        """Return the pack that trains, or a new one where no trial trains."""
         import objectives
 
         if self._pack is None or not self._pack.trials:
-            objective = objectives.get(request["objective"])
+            objective = objectives.get(request.objective)
             self._pack = self._packing.Pack(
-                objective, self._load(request), self._programs, request["levels"]
+                objective, self._load(request.dataset), self._programs, request.levels
             )
         return self._pack
 
-    def _task(self, request: Message, told: Message) -> TrainingTask:
-        """Check all that can be wrong with one trial."""
+    def _task(self, request: AddTrials, task: TrialTask) -> TrainingTask:
+        """Check everything that can be wrong with one trial."""
         import objectives
 
-        settings = objectives.get(request["objective"]).hyperparameters
-        hyperparameters = settings(**told["hyperparameters"])
-        hyperparameters.check_input(self._load(request).x_train.shape[1:])
+        settings = objectives.get(request.objective).hyperparameters
+        hyperparameters = settings(**task.hyperparameters)
+        hyperparameters.check_input(self._load(request.dataset).x_train.shape[1:])
         return self._packing.TrainingTask(
             hyperparameters,
-            told["seed"],
-            request["metric"],
-            request["maximize"],
-            _read_checkpoint(told["checkpoint"]),
+            task.seed,
+            request.metric,
+            request.maximize,
+            _read_checkpoint(task.checkpoint),
         )
 
     def _trials(self, ids: list[int]) -> list[PackedTrial]:
         return [trial for trial, known in self._known.items() if known.id in ids]
 
-    def _load(self, request: Message) -> Any:
+    def _load(self, dataset: DatasetSpec) -> Any:
         from objectives import DataOptions
         from objectives.data import datasets
 
-        key = json.dumps([request["dataset"], request["data"]], sort_keys=True)
+        key = json.dumps([dataset.name, dataset.options], sort_keys=True)
         if key not in self._data:
             self._data.clear()  # one at a time: a worker goes through its studies in turn
-            options = DataOptions(**request["data"])
-            self._data[key] = datasets.load(request["dataset"], options)
+            self._data[key] = datasets.load(dataset.name, DataOptions(**dataset.options))
         return self._data[key]
 
 
-def _read_checkpoint(file: str | None) -> Checkpoint | None:
-    """Read where a trial was; None where nobody has written it, or not to its end."""
+def _read_checkpoint(file: Path | None) -> Checkpoint | None:
+    """Read the state of a trial; None where it was not written, or not to its end."""
     from objectives.training import checkpoint
 
     if file is None:
         return None
     try:
-        return checkpoint.load(Path(file))
+        return checkpoint.load(file)
     except (OSError, ValueError):
         return None
 
 
-def _described(known: _Known, result: TrainingResult) -> Message:
-    """Return what the worker records of a trial that has ended."""
+def _trial_result(known: _Known, result: TrainingResult) -> TrialResult:
     attributes = {
         "best_epoch": result.best_epoch,
         "epochs": result.last_epoch,
         "train_seconds": round(result.train_seconds, 3),
         "compiled": known.compiled,
         "parameter_count": result.parameter_count,
-        "history": finite(result.history),
+        "history": _finite_history(result.history),
     }
     if result.stopped == "diverged":
         attributes["fail_reason"] = (
             f"Expected a finite loss. Received: loss={result.history['loss'][-1]} in epoch "
             f"{result.last_epoch}. A smaller learning rate may help."
         )
-    return {"value": result.value, "stopped": result.stopped, "attributes": attributes}
+    value = None if result.value is None else finite(result.value)
+    return TrialResult(known.id, value, result.stopped == "by_report", attributes)
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Send what libraries' native code writes to standard error nowhere, while they load.
+def _finite_metrics(metrics: Mapping[str, float]) -> Metrics:
+    return {name: finite(value) for name, value in metrics.items()}
 
-    TensorFlow greets with ten lines that no setting turns off. Python's errors are not affected.
-    """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+
+def _finite_history(history: Mapping[str, Sequence[float]]) -> History:
+    return {name: [finite(value) for value in values] for name, values in history.items()}

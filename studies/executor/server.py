@@ -1,116 +1,98 @@
 """The program that trains: it holds Keras and one device, and serves one worker over two pipes.
 
 Started fresh by `studies.executor.client`, never forked: accelerators and thread pools do not
-survive a fork. Requests come in on standard input, and each is answered by one event on what was
-standard output when it started (later prints of any library go to standard error instead). When
-standard input closes, its worker is gone, and it ends at once, whatever it is doing.
+survive a fork. Requests come in on standard input, and each gets one answer (protocol.py). When
+standard input closes, the worker is gone, and this process ends at once, whatever it is doing.
 
-Of what a worker runs, this alone imports Keras.
+Of the processes of a worker, this alone imports Keras.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
-import sys
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
 
-from storage import storage_of, study_id
-from studies.executor.channel import Channel, Message, describe_error, finite
-
-if TYPE_CHECKING:
-    from studies.executor.handlers import Trainer
-
-Handler = Callable[[Message], Message]
-CALLS = (
-    "prepare",
-    "add",
-    "train_epoch",
-    "stop",
-    "take_ended",
-    "save",
-    "draw",
-    "checkpoint",
-    "judge",
+from studies.executor.channel import Channel
+from studies.executor.output import hide_library_warnings
+from studies.executor.protocol import (
+    AnyAnswer,
+    AnyRequest,
+    CallFunction,
+    ExecutorKind,
+    Ready,
+    report_error,
 )
 
-
-class FunctionCaller:
-    """Calls users' own functions, `function(trial) -> float`, with real Optuna trials."""
-
-    def __init__(self) -> None:
-        sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
-        self._studies: dict[str, tuple[Any, Any]] = {}
-
-    def call(self, request: Message) -> Message:
-        """Evaluate one claimed trial."""
-        import optuna
-
-        from studies.suggest import prepare_trial
-
-        module, _, name = request["function"].partition(":")
-        function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
-        study, definition = self._open(request)
-        (frozen,) = storage_of(study).adopt(study_id(study), [request["trial_id"]])
-        trial, _ = prepare_trial(study, definition, frozen)
-        try:
-            value = float(function(trial))
-        except optuna.TrialPruned:
-            return {"value": None, "stopped": "by_report", "attributes": {}}
-        return {"value": finite(value), "stopped": "finished", "attributes": {}}
-
-    def _open(self, request: Message) -> tuple[Any, Any]:
-        """Open a study once for all its trials: a connection each would exhaust a server."""
-        import optuna
-
-        from storage import create_storage
-        from studies.lookup import load_study
-
-        # A study that was deleted and made again may have the name, and on SQLite the id.
-        key = f"{request['study']} {request['created_at']}"
-        if key not in self._studies:
-            optuna.logging.set_verbosity(optuna.logging.WARNING)
-            opened = create_storage(request["storage"], waiting=False)
-            self._studies = {key: load_study(request["study"], opened)}
-        return self._studies[key]
+Handler = Callable[[AnyRequest], AnyAnswer]
 
 
 def main() -> None:
     """Serve requests until standard input closes."""
     _leave_signals_to_the_worker()
+    hide_library_warnings()
     channel = Channel()
-    start = channel.receive()
-    handlers: dict[str, Handler] = {}
-    try:
-        if start["backend"] is None:
-            handlers["function"] = FunctionCaller().call
-            channel.send("ready", backend=None, device="", wanted=1)
-        else:
-            trainer = _trainer(start)
-            handlers = {call: getattr(trainer, call) for call in CALLS}
-            channel.send("ready", **_describe(), wanted=trainer.wanted)
-    except Exception as error:
-        channel.send("error", **describe_error(error))
+    handler: Handler = _refuse
     while True:
         request = channel.receive()
         try:
-            answer = handlers[request["call"]](request)
+            if isinstance(request, ExecutorKind):
+                handler, answer = _start(request)
+            else:
+                answer = handler(request)
         except Exception as error:
-            channel.send("error", **describe_error(error))
-        else:
-            channel.send("done", **answer)
+            answer = report_error(error)
+        channel.send(answer)
+
+
+def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
+    """Load what this kind of child needs."""
+    if kind.backend is None:
+        return _function_handler(), Ready(backend=None, device="", pack_size=1)
+    return _network_handler(kind.backend, kind.cpu_backend, kind.pack_size)
+
+
+def _function_handler() -> Handler:
+    from studies.executor.functions import FunctionCaller
+
+    caller = FunctionCaller()
+
+    def handle(request: AnyRequest) -> AnyAnswer:
+        return caller.call(request) if isinstance(request, CallFunction) else _refuse(request)
+
+    return handle
+
+
+def _network_handler(
+    wanted: str, cpu_backend: str, pack_size: int | None
+) -> tuple[Handler, AnyAnswer]:
+    from studies.executor.handlers import Trainer
+
+    trainer = Trainer(_choose_backend(wanted, cpu_backend), pack_size)
+
+    def handle(request: AnyRequest) -> AnyAnswer:
+        if isinstance(request, ExecutorKind | CallFunction):
+            return _refuse(request)
+        return trainer.handle(request)
+
+    backend, device = _describe_device()
+    return handle, Ready(backend, device, trainer.pack_size)
+
+
+def _refuse(request: AnyRequest) -> AnyAnswer:
+    raise TypeError(
+        "Expected a request that this kind of child serves. "
+        f"Received: request={type(request).__name__}."
+    )
 
 
 def _leave_signals_to_the_worker() -> None:
     """Do nothing at SIGINT and SIGTERM, which schedulers send to every process of a job.
 
     The worker decides what they mean for a trial, and the child ends with its pipe. What a user's
-    function starts is told as ever: a handler that does nothing is not handed on to programs, as
-    "ignore" would be, and is taken back in forks.
+    function starts receives them as usual: a handler that does nothing is not inherited by
+    programs, as "ignore" would be, and forks take it back.
     """
     handlers = {
         number: signal.signal(number, lambda _number, _frame: None)
@@ -122,18 +104,12 @@ def _leave_signals_to_the_worker() -> None:
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
-    # What a fork is sent before it has its own handlers waits for them.
+    # A signal that reaches a fork before it has its own handlers waits for them.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, handlers),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers),
         after_in_child=take_back,
     )
-
-
-def _trainer(start: Message) -> Trainer:
-    from studies.executor.handlers import Trainer
-
-    return Trainer(_choose_backend(start["backend"], start["cpu_backend"]), start["lanes"])
 
 
 def _choose_backend(wanted: str, cpu_backend: str) -> str:
@@ -151,20 +127,19 @@ def _choose_backend(wanted: str, cpu_backend: str) -> str:
     return cpu_backend
 
 
-def _describe() -> Message:
-    """Return what trains, and on what."""
-    chosen = os.environ["KERAS_BACKEND"]
-    if chosen == "jax":
+def _describe_device() -> tuple[str, str]:
+    """Return the backend, and the device as the backend names it."""
+    backend = os.environ["KERAS_BACKEND"]
+    if backend == "jax":
         import jax
 
-        return {"backend": chosen, "device": jax.devices()[0].device_kind}
+        return backend, jax.devices()[0].device_kind
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    return {"backend": chosen, "device": details.get("device_name", "cpu")}
+    return backend, details.get("device_name", "cpu")
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore")  # libraries' warnings are for their developers
     main()

@@ -15,11 +15,12 @@ from studies.attributes import ARTIFACTS_KEY
 from studies.create import create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
-from studies.errors import LaunchError
-from studies.executor.client import Executor, ExecutorKind, TrialError
+from studies.errors import LaunchError, TrialError
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, ExecutorKind
 from studies.fleet.gpus import gpus
 from studies.fleet.worker_processes import WorkerProcesses
-from studies.worker.database_retry import patiently
+from studies.worker.database_retry import wait_for_database
 from studies.worker.signals import stop_signals
 
 POLL = 0.5  # seconds between two checks of the workers
@@ -97,11 +98,11 @@ def work_here(
     with stop_signals(processes.request_stop), processes:
         processes.start(workers or max(1, len(gpus())))
         while True:
-            if patiently(is_open, processes.stopping):
+            if wait_for_database(is_open, processes.stopping):
                 processes.replace_killed()
             if processes.have_ended() and not (processes.any_killed() and is_open()):
                 break
-            patiently(on_tick, processes.stopping)
+            wait_for_database(on_tick, processes.stopping)
             time.sleep(POLL)
     on_tick()
     return not processes.stopping()
@@ -130,7 +131,7 @@ def fetch_data(definition: StudyDefinition, progress: Progress | None = None) ->
     # Keras downloads the rest, which this process does not load.
     executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
     try:
-        executor.prepare(name, definition.data.model_dump())
+        executor.load_data(DatasetSpec(name, definition.data.model_dump()))
     except TrialError as error:
         raise LaunchError(str(error)) from None
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from studies.errors import LaunchError
 from studies.fleet.gpus import gpus, share_cores
-from studies.worker.loop import LAUNCHER_VARIABLE
+from studies.worker.signals import LAUNCHER_VARIABLE
 
 MAX_RESTARTS = 3  # of one worker that was killed; a fourth kill is no accident
 

@@ -13,7 +13,8 @@ from uuid import uuid4
 import objectives
 from storage import storage_of
 from studies.attributes import DATA_KEY, HOLDOUT_KEY
-from studies.executor.client import Executor, ExecutorKind
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind, HoldoutEvaluated
 from studies.lookup import definition_of
 from studies.results.models import save_model
 from studies.space.parse_space import SEED
@@ -75,12 +76,12 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
         file = Path(folder) / "network.keras"
         number = save_model(study, file, trial)
         evaluated = study.trials[number]
-        result = _evaluate(definition, evaluated, file)
+        answer = _evaluate(definition, evaluated, file)
     found = HoldoutEvaluation(
         trial=number,
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        n=result["n"],
-        metrics=result["metrics"],
+        n=answer.n,
+        metrics=answer.metrics,
         data=evaluated.user_attrs[DATA_KEY],
         study=study.study_name,
     )
@@ -114,7 +115,7 @@ def _recorded(attributes: Mapping[str, Any]) -> list[HoldoutEvaluation]:
     ]
 
 
-def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> dict[str, Any]:
+def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> HoldoutEvaluated:
     """Evaluate a network in a child process; return its metrics and the number of pictures."""
     # A point that was queued may set a parameter that the optimizer of the trial does not have.
     settings = definition.factors.resolve(definition.factors.at(trial.params))
@@ -122,15 +123,14 @@ def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> di
     kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
     executor = Executor(kind, should_abort=lambda: False)
     try:
-        return executor.judge(
-            {
-                "objective": definition.objective,
-                "hyperparameters": settings,
-                "dataset": definition.dataset,
-                "data": definition.data.model_dump(),
-                "file": str(file),
-                "sha256": trial.user_attrs.get(DATA_KEY),
-            }
+        return executor.evaluate_holdout(
+            EvaluateHoldout(
+                objective=definition.objective,
+                hyperparameters=settings,
+                dataset=DatasetSpec(str(definition.dataset), definition.data.model_dump()),
+                file=file,
+                sha256=trial.user_attrs.get(DATA_KEY),
+            )
         )
     finally:
         executor.close()

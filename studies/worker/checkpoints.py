@@ -1,7 +1,7 @@
 """Where the checkpoints of trials lie until they have ended: files beside the kept networks.
 
 A retry goes on from the checkpoint of the attempt before it, on any machine that sees the folder;
-one that sees none begins anew. objectives/training/checkpoint.py says what is in the files.
+without one it begins anew. objectives/training/checkpoint.py describes the content of the files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Pat
 
 
 def remove_checkpoint(file: Path) -> None:
-    """Remove what a checkpoint consists of; what is not there is no error."""
+    """Remove the files of a checkpoint that exist."""
     for part in (file, file.with_suffix(".json")):
         with contextlib.suppress(OSError):  # as where this machine does not have the folder
             part.unlink()

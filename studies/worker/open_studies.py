@@ -1,23 +1,79 @@
-"""The studies that a worker works on: those named to it, or all, and which it cannot work on."""
+"""The studies that a worker has open: those named to it, or all that it can work on."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
+from optuna.trial import FrozenTrial
 
-from storage import TrialStorage, is_claimable, is_running, study_attributes, study_id
-from studies.attributes import CREATED_KEY, DEFINITION_KEY
+from storage import study_id
+from studies.attributes import ARTIFACTS_KEY, CREATED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
-from studies.lookup import load_study
-from studies.worker.recorder import Evaluation
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.worker.checkpoints import checkpoint_file
+from studies.worker.database_retry import RetryingDatabase
+from studies.worker.log import WorkerLog
 
-LEFT_OUT = 300.0  # seconds: what was wrong, such as a download, may be right by then
-logger = logging.getLogger(__name__)
+LEFT_OUT = 300.0  # seconds: a fault such as a failed download may have passed by then
+
+
+@dataclass(eq=False)
+class OpenStudy:
+    """A study that a worker has open.
+
+    Attributes:
+        study: The study.
+        definition: Its definition.
+        id: Its id in the storage.
+        created_at: When it was made, which tells it from another of its name.
+        artifacts: The folder of its artifacts.
+        data_sha256: The SHA-256 of its data, once the child has loaded them.
+        max_pack_size: How many trials fit into memory at once, once that is known.
+    """
+
+    study: optuna.Study
+    definition: StudyDefinition
+    id: int
+    created_at: str
+    artifacts: Path
+    data_sha256: str | None = None
+    max_pack_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self.study.study_name
+
+    @property
+    def dataset(self) -> DatasetSpec | None:
+        """The data to train on; None for a user's function, which has its own."""
+        if self.definition.dataset is None:
+            return None
+        return DatasetSpec(self.definition.dataset, self.definition.data.model_dump())
+
+    def executor_kind(self, pack_size: int | None) -> ExecutorKind:
+        """Return the kind of child that trains this study."""
+        if self.definition.is_function:
+            return ExecutorKind(None)
+        cpu_backend = self.definition.network.cpu_backend
+        return ExecutorKind(self.definition.backend, cpu_backend, pack_size)
+
+    def pack_size(self, executor: Executor) -> int:
+        """Return how many trials to train at once."""
+        if self.definition.is_function:
+            return 1
+        limits = (executor.pack_size, self.max_pack_size, self.definition.most_alike)
+        return min(limit for limit in limits if limit is not None)
+
+    def checkpoint(self, trial: FrozenTrial) -> Path:
+        """Return the checkpoint file of a trial and of its retries, whether or not it exists."""
+        return checkpoint_file(self.artifacts, self.created_at, trial)
 
 
 @dataclass(frozen=True)
@@ -28,56 +84,60 @@ class _Dropped:
     until: float
 
 
-class Roster:
-    """Opens studies, and leaves out those that cannot be worked on here.
+class OpenStudies:
+    """Opens studies, and leaves out those that this worker cannot work on.
 
     Args:
-        storage: The storage.
+        database: The storage.
+        log: The worker's log.
         named: The studies to work on, in order; all studies when empty.
         allow_modules: Packages whose functions studies may name as objectives.
-        open_evaluation: Makes the evaluation of a study.
     """
 
     def __init__(
         self,
-        storage: TrialStorage,
+        database: RetryingDatabase,
+        log: WorkerLog,
         named: Sequence[str],
         allow_modules: Sequence[str],
-        *,
-        open_evaluation: Callable[[optuna.Study, StudyDefinition], Evaluation],
     ) -> None:
-        self._storage = storage
+        self._database = database
+        self._log = log
         self._named = list(named)
         self._allow_modules = allow_modules
-        self._open_evaluation = open_evaluation
-        self._evaluations: dict[str, Evaluation] = {}
-        self._made: dict[str, str] = {}  # when each study was, as they were last looked at
+        self._open: dict[str, OpenStudy] = {}
+        self._created_at: dict[str, str] = {}  # of each study, when `names` was last called
         self._dropped: dict[str, _Dropped] = {}
 
     def names(self) -> list[str]:
-        """Return the studies to look at, in order, as they are in the storage now."""
-        self._made = study_attributes(self._storage, CREATED_KEY, having=DEFINITION_KEY)
-        for name in self._evaluations.keys() - self._made.keys():
+        """Return the studies that may have trials, in order, as they are in the storage now."""
+        self._created_at = self._database.created_at()
+        for name in self._open.keys() - self._created_at.keys():
             self._forget(name)  # a worker may see thousands come and go
-        names = self._named or list(self._made)
-        return [name for name in names if not self._is_dropped(name, self._made.get(name))]
+        names = self._named or list(self._created_at)
+        return [name for name in names if not self._is_dropped(name, self._created_at.get(name))]
 
-    def open(self, name: str) -> Evaluation:
-        """Return what is known of a study that `names` has returned.
+    def open(self, name: str) -> OpenStudy:
+        """Open a study that `names` has returned, unless it is open already.
 
         Raises:
             KeyError: There is no such study.
             ValueError: Its definition does not hold on this machine.
             WorkerError: Its objective is a function that this worker may not execute.
         """
-        known = self._evaluations.get(name)
-        if known is None or known.created_at != self._made.get(name):
-            # Another study may have had this id.
-            self._storage.forget(self._storage.get_study_id_from_name(name))
-            study, definition = load_study(name, self._storage)
+        known = self._open.get(name)
+        if known is None or known.created_at != self._created_at.get(name):
+            study, definition = self._database.load_study(name)
             self._check_allowed(definition)
-            self._evaluations[name] = self._open_evaluation(study, definition)
-        return self._evaluations[name]
+            attributes = self._database.get_attributes(study)
+            self._open[name] = OpenStudy(
+                study,
+                definition,
+                study_id(study),
+                attributes[CREATED_KEY],
+                Path(attributes[ARTIFACTS_KEY]),
+            )
+        return self._open[name]
 
     def drop(self, name: str, reason: str) -> None:
         """Leave a study out, for some minutes or until it is made anew.
@@ -85,20 +145,14 @@ class Roster:
         Raises:
             WorkerError: None of those named is left.
         """
-        self._evaluations.pop(name, None)
-        self._dropped[name] = _Dropped(self._made.get(name), time.monotonic() + LEFT_OUT)
+        self._open.pop(name, None)
+        self._dropped[name] = _Dropped(self._created_at.get(name), time.monotonic() + LEFT_OUT)
         if self._named and all(map(self._is_dropped, self._named)):
             raise WorkerError(f"study {name!r}: {reason}")
-        logger.warning("study %r is left out: %s", name, reason)
-
-    def _is_dropped(self, name: str, created_at: str | None = None) -> bool:
-        dropped = self._dropped.get(name)
-        if dropped is None or time.monotonic() > dropped.until:
-            return False
-        return None in (created_at, dropped.created_at) or created_at == dropped.created_at
+        self._log.warning("study %r is left out: %s", name, reason, study=name)
 
     def forget(self, name: str, *, is_expected: bool) -> None:
-        """Take note that a study was deleted; one of the same name may be made again.
+        """Forget a study that was deleted; one of the same name may be made again.
 
         Raises:
             WorkerError: It is the only one named, and that was not expected.
@@ -107,25 +161,31 @@ class Roster:
         if self._named == [name] and not is_expected:
             raise WorkerError(f"study {name!r} was deleted")
 
-    def _forget(self, name: str) -> None:
-        evaluation = self._evaluations.pop(name, None)
-        if evaluation is not None:
-            self._storage.forget(study_id(evaluation.study))
-
-    def study_ids(self) -> list[int]:
-        """Return the ids of the studies that are open."""
-        return [study_id(evaluation.study) for evaluation in self._evaluations.values()]
+    def ids(self) -> dict[int, str]:
+        """Return the open studies: id -> name."""
+        return {study.id: name for name, study in self._open.items()}
 
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""
-        return any(map(self._is_open, self.study_ids()))
+        return any(map(self._has_more, self.ids()))
 
-    def _is_open(self, study_id: int) -> bool:
+    def _has_more(self, study_id: int) -> bool:
         try:
             # In this order a trial that is queued again meanwhile is not overlooked.
-            return is_running(self._storage, study_id) or is_claimable(self._storage, study_id)
+            return self._database.is_running(study_id) or self._database.is_claimable(study_id)
         except KeyError:
             return False  # the study was deleted
+
+    def _is_dropped(self, name: str, created_at: str | None = None) -> bool:
+        dropped = self._dropped.get(name)
+        if dropped is None or time.monotonic() > dropped.until:
+            return False
+        return None in (created_at, dropped.created_at) or created_at == dropped.created_at
+
+    def _forget(self, name: str) -> None:
+        study = self._open.pop(name, None)
+        if study is not None:
+            self._database.storage.forget(study.id)
 
     def _check_allowed(self, definition: StudyDefinition) -> None:
         """Refuse code that a row of the database names, unless the worker was told to trust it."""

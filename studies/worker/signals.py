@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from studies.worker.log import WorkerLog
+
+LAUNCHER_VARIABLE = "HPO_LAUNCHER"  # process id of the parent, with which the worker ends
+
+
+class StopRequests:
+    """How often a worker was told to stop; the end of its launcher counts as once.
+
+    Args:
+        log: The worker's log.
+    """
+
+    def __init__(self, log: WorkerLog) -> None:
+        self._log = log
+        self._signals = 0
+        launcher = os.environ.get(LAUNCHER_VARIABLE)
+        self._launcher = int(launcher) if launcher else None
+
+    def add(self, number: signal.Signals) -> None:
+        """Count a signal."""
+        self._signals += 1
+        if self._signals == 1:
+            self._log.warning("%s: stopping after this epoch", number.name)
+
+    def stopping(self) -> bool:
+        """Tell whether to stop after the running epoch."""
+        orphaned = self._launcher is not None and os.getppid() != self._launcher
+        return self._signals > 0 or orphaned
+
+    def aborting(self) -> bool:
+        """Tell whether to stop at once."""
+        return self._signals > 1
 
 
 @contextmanager
 def stop_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
     """Call `on_signal` at each SIGTERM and SIGINT, instead of ending the process.
 
-    A process that was told to stop is on its way out when this ends. From then on it ignores
-    SIGTERM: one more would make an orderly end look like a crash.
+    A process that was told to stop is about to end when this context ends. From then on it ignores
+    SIGTERM: one more would make an orderly end count as a crash.
 
     Raises:
         ValueError: This is not the main thread, which alone may handle signals.
     """
-    told: list[int] = []
+    received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
+        received.append(number)
         on_signal(signal.Signals(number))
 
     numbers = (signal.SIGTERM, signal.SIGINT)
@@ -30,5 +64,5 @@ def stop_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
-            is_late = told and number == signal.SIGTERM
+            is_late = received and number == signal.SIGTERM
             signal.signal(number, signal.SIG_IGN if is_late else handler)

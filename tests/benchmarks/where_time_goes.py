@@ -91,6 +91,7 @@ def as_hpo(data: str) -> list[float]:
     """Return the seconds of each part, as the executor child does it with one lane."""
     from studies.definition.files import load_definition
     from studies.designs.points import initial_points
+    from studies.executor import protocol
 
     overrides = {"dataset": data, "search.n_trials": N_TRIALS, "epochs": EPOCHS}
     definition = load_definition("fashion-mlp-grid", overrides)
@@ -101,29 +102,31 @@ def as_hpo(data: str) -> list[float]:
         return Trainer("jax", 1)
 
     imports, trainer = timed(start)
-    subject = {"objective": "mlp", "dataset": data, "data": definition.data.model_dump()}
-    trainer.prepare(subject)
+    dataset = protocol.DatasetSpec(data, definition.data.model_dump())
+    trainer.load_data(protocol.LoadData(dataset))
     begin = compile_ = epochs = end = 0.0
     folder = tempfile.mkdtemp()
     for i, point in enumerate(initial_points(definition)):
         settings = definition.factors.resolve(point.params)
         settings.pop("seed", None)
-        task = {"id": i, "hyperparameters": settings, "seed": 0, "checkpoint": None}
-        request = {"metric": "val_accuracy", "maximize": True, "levels": definition.levels}
-        taken, _ = timed(trainer.add, {**subject, **request, "tasks": [task]})
+        task = protocol.TrialTask(i, settings, seed=0, checkpoint=None)
+        request = protocol.AddTrials(
+            "mlp", dataset, definition.levels, "val_accuracy", maximize=True, tasks=[task]
+        )
+        taken, _ = timed(trainer.add, request)
         begin += taken
         seconds: list[float] = []
         has_ended = False
         while not has_ended:
-            taken, told = timed(trainer.train_epoch, {})
+            taken, epoch = timed(trainer.train_epoch, protocol.TrainEpoch())
             seconds.append(taken)
-            has_ended = told["lanes"][0]["ended"]
+            has_ended = epoch.trials[0].ended
         rest = len(seconds) * min(seconds)
         compile_, epochs = compile_ + sum(seconds) - rest, epochs + rest
-        taken, _ = timed(trainer.take_ended, {})
+        taken, _ = timed(trainer.take_ended, protocol.TakeEnded())
         end += taken
-        file = f"{folder}/{i}.keras"
-        taken, _ = timed(trainer.save, {**subject, "id": i, "file": file})
+        file = Path(folder) / f"{i}.keras"
+        taken, _ = timed(trainer.save, protocol.SaveNetwork(i, file))
         end += taken
     return [imports, begin, compile_, epochs, end]
 

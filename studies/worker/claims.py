@@ -1,0 +1,66 @@
+"""How many trials a worker claims: as many as train at once, but its share and limit at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from studies.worker.database_retry import RetryingDatabase
+from studies.worker.log import WorkerLog
+from studies.worker.open_studies import OpenStudy
+
+
+class Claims:
+    """Claims trials, and counts them.
+
+    Args:
+        database: The storage.
+        log: The worker's log.
+        max_trials: How many this worker may claim in all; None for no limit.
+        grace: Seconds of silence after which a worker is taken for lost.
+
+    Attributes:
+        taken: How many trials were claimed.
+    """
+
+    def __init__(
+        self, database: RetryingDatabase, log: WorkerLog, *, max_trials: int | None, grace: float
+    ) -> None:
+        self.taken = 0
+        self._database = database
+        self._log = log
+        self._max_trials = max_trials
+        self._grace = grace
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether this worker has claimed all that it may."""
+        return self.taken == self._max_trials
+
+    def take(
+        self, study: OpenStudy, n: int, like: Mapping[str, Any] | None = None
+    ) -> list[FrozenTrial]:
+        """Claim up to `n` trials that can train side by side, and leave some for other workers.
+
+        Args:
+            study: Their study.
+            n: How many train at once.
+            like: Parameters that they must have.
+        """
+        if self._max_trials is not None:
+            n = min(n, self._max_trials - self.taken)
+        if n > 1:
+            left = self._database.count_claimable(study.id)
+            seen = self._database.workers_seen()
+            workers = sum(worker.silent_for < self._grace for worker in seen)
+            # At least one, even of none: a claim ends trials that wait after the timeout.
+            n = n if left is None else min(n, max(1, -(-left // max(1, workers))))
+        if n < 1:
+            return []
+        claimed = self._database.claim(study.id, n, study.definition.structural_factors, like)
+        self.taken += len(claimed)
+        for trial in claimed:
+            self._log.info("claimed", study=study.name, trial=trial.number)
+        return claimed

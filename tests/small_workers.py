@@ -1,0 +1,106 @@
+"""Studies for tests of workers, and what such tests wait for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy
+from commands import wait_until
+from optuna.trial import FrozenTrial, TrialState
+from small_studies import table
+
+from storage import create_storage, overview
+from studies import create_study
+from studies.definition.study import parse_definition
+
+
+def function_study(
+    url: str, folder: Path, function: str, n: int, *, adaptive: bool = True, **search: Any
+) -> optuna.Study:
+    """Make a study `s` of `n` trials of a function of user_objectives.py."""
+    search |= {"sampler": "random", "n_trials": n} if adaptive else {"design": "grid"}
+    definition = parse_definition(
+        {
+            "name": "s",
+            "objective": f"user_objectives:{function}",
+            "metric": "value",
+            "direction": "minimize",
+            "search": search,
+            "space": {"x": {"low": 0.0, "high": (n - 1) / n, "step": 1 / n}}
+            if not adaptive
+            else {"x": {"low": 0.0, "high": 1.0}},
+        }
+    )
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def network_study(url: str, folder: Path, **lines: Any) -> optuna.Study:
+    """Make a study `s` of small networks on the digits."""
+    definition = parse_definition(table(**lines))
+    return create_study(definition, url, artifacts=folder / "artifacts")
+
+
+def alike(url: str, folder: Path, *, n: int, epochs: int) -> optuna.Study:
+    """Make a study of `n` trials of one structure."""
+    return network_study(
+        url,
+        folder,
+        search={"design": "grid"},
+        fixed={"hidden_units": [16], "epochs": epochs},
+        space={"learning_rate": rates(n)},
+    )
+
+
+def rates(n: int) -> list[float]:
+    """Return `n` learning rates."""
+    return [round(0.001 * (1 + i), 6) for i in range(n)]
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the completed trials."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def epochs(study: optuna.Study) -> list[float]:
+    """Return what was reported after each epoch of all trials."""
+    return [v for trial in study.trials for v in trial.intermediate_values.values()]
+
+
+def all_train(url: str, n: int) -> None:
+    """Wait until each of the first study's `n` trials has reported an epoch."""
+    storage = create_storage(url)
+
+    def is_so() -> bool:
+        epochs = overview(storage, 1).epochs.values()
+        return len(epochs) == n and min(epochs) > 0
+
+    wait_until(is_so, "all train")
+
+
+def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Python run some code first in all that is started from now on."""
+    (folder / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+@contextmanager
+def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
+    """Take a database away for a while."""
+    name = sqlalchemy.make_url(url).database
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    engine.dispose()
