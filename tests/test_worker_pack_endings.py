@@ -110,7 +110,7 @@ def test_a_child_that_dies_while_the_database_is_away_is_recorded_when_it_is_bac
         fixed={"epochs": 1, "hidden_units": [8]},
         space={"learning_rate": rates(n)},
     )
-    launched.append(start_worker("s", f"--lanes={n}", url=postgres_url, folder=tmp_path))
+    launched.append(start_worker("s", f"--pack-size={n}", url=postgres_url, folder=tmp_path))
     wait_until((tmp_path / "waits").exists, "an epoch begins")
     log = tmp_path / "worker.log"
     with away(postgres_server, postgres_url):

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.data.sources import source_of
 from storage import trial_id
 from studies.executor.client import Executor
 from studies.versions import installed_versions
