@@ -25,7 +25,9 @@ def loaded(code: str) -> set[str]:
 @pytest.mark.parametrize("package", ["studies", "storage", "objectives"])
 def test_public_names_are_sorted_and_importable(package: str) -> None:
     module = importlib.import_module(package)
-    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name[0].isupper(), name))
+    assert module.__all__ == sorted(
+        module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
     for name in module.__all__:
         assert getattr(module, name) is not None
 
