@@ -1,4 +1,4 @@
-"""How one trial is evaluated: networks, data sets, training. Importing this loads no Keras."""
+"""Networks, data sets and training: how one trial is run. Importing this loads no Keras."""
 
 from objectives.data.options import DataOptions
 from objectives.errors import (
