@@ -82,15 +82,7 @@ def prepare_trials(
     search = definition.search
     study.pruner = build_pruner(search.pruner, definition.max_epochs)
     pack = _Pack(study, batch, definition, definition.factors.with_conditions(alike))
-    running = [t for t in claimed if pack.is_running(t)]
-    first_known = next((t for t in running if t.params), None)
-    in_turn = sorted(running, key=lambda t: t is not first_known)  # the others keep their order
-    prepared = {}
-    for trial in in_turn:
-        prepared[trial.number] = pack.prepare(trial, like or {})
-        if like is None:
-            like = prepared[trial.number].params
-    return [prepared[trial.number] for trial in running]
+    return pack.prepare_all(claimed, like)
 
 
 def prepare_trial(
@@ -139,12 +131,25 @@ class _Pack:
     running: set[_PointKey] = field(default_factory=set)
     is_exhausted: bool = False
 
-    def is_running(self, claimed: FrozenTrial) -> bool:
+    def prepare_all(
+        self, claimed: Sequence[FrozenTrial], like: Mapping[str, Scalar] | None
+    ) -> list[Prepared]:
+        running = [trial for trial in claimed if self._is_running(trial)]
+        first_known = next((trial for trial in running if trial.params), None)
+        prepared = {}
+        # A stable sort: the others keep their order.
+        for trial in sorted(running, key=lambda trial: trial is not first_known):
+            prepared[trial.number] = self._prepare(trial, like or {})
+            if like is None:
+                like = prepared[trial.number].params
+        return [prepared[trial.number] for trial in running]
+
+    def _is_running(self, claimed: FrozenTrial) -> bool:
         if trial_id(claimed) not in self.batch:
             return False
         return self.batch.get_trial(trial_id(claimed)).state is TrialState.RUNNING
 
-    def prepare(self, claimed: FrozenTrial, like: Mapping[str, Scalar]) -> Prepared:
+    def _prepare(self, claimed: FrozenTrial, like: Mapping[str, Scalar]) -> Prepared:
         fixed = {name: like[name] for name in self.alike if name in like}
         sampler = self._sampler(self._spec, claimed.number, fixed)
         drawn = self._draw(claimed, sampler)

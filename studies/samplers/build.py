@@ -67,28 +67,40 @@ def build_sampler(
         RuntimeError: The sampler relies on private names that the installed Optuna lacks.
     """
     name, options = read_sampler(spec)
-    is_ours = not (name == "tpe" and stock_tpe)
-    if is_ours and (problem := internals_problem(name)) is not None:
-        raise RuntimeError(
-            f"Expected an Optuna that the sampler {name!r} can extend. Received: {problem}. "
-            "Choose another sampler, or install the version that this project names."
-        )
-    own = seed_for(seed, number)
-    options["seed"] = own
     make = CLASSES[name]
-    if name == "tpe" and is_ours:
+    if name != "tpe" or not stock_tpe:
+        _check_internals(name)
+    if name == "tpe" and not stock_tpe:
         # Not at the top: it inherits from private classes, and stock TPE serves without them.
         from studies.samplers.tpe import PackTPESampler
 
         make = partial(PackTPESampler, space, cache or PackCache(), fixed or {})
-    elif name == "qmc":
-        # The sequence is the study's; only what is drawn outside of it is the trial's.
-        apart = samplers.RandomSampler(seed=own)
-        options |= {"number": number, "space": space, "independent_sampler": apart, "seed": seed}
-    elif name in ("cmaes", "gp"):
-        options["warn_independent_sampling"] = False  # conditional parameters are no surprise
+    options |= _own_options(name, seed, number, space)
     with warnings.catch_warnings():
         # The study names it: its author knows that Optuna may still change its interface.
         warnings.simplefilter("ignore", ExperimentalWarning)
         sampler = make(**options)
         return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+
+
+def _own_options(
+    name: str, seed: int, number: int, space: Mapping[str, BaseDistribution]
+) -> dict[str, Any]:
+    """Return the options that a definition does not set."""
+    own = seed_for(seed, number)
+    if name == "qmc":
+        # The sequence is the study's; only what is drawn outside of it is the trial's.
+        apart = samplers.RandomSampler(seed=own)
+        return {"number": number, "space": space, "independent_sampler": apart, "seed": seed}
+    if name in ("cmaes", "gp"):
+        # They leave conditional parameters to another sampler, which is no reason for a warning.
+        return {"seed": own, "warn_independent_sampling": False}
+    return {"seed": own}
+
+
+def _check_internals(name: str) -> None:
+    if (problem := internals_problem(name)) is not None:
+        raise RuntimeError(
+            f"Expected an Optuna that the sampler {name!r} can extend. Received: {problem}. "
+            "Choose another sampler, or install the version that this project names."
+        )
