@@ -9,13 +9,13 @@ from math import prod
 from typing import Any, Literal
 
 import pydantic
-from objectives.data.source import DataSource
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import ErrorDetails
 
 import objectives
 from objectives import DataOptions, Objective
 from objectives.data import sources
+from objectives.data.protocol import DataSource
 from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.search import SearchOptions, keyed
