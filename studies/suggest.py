@@ -179,7 +179,7 @@ class _Pack:
             if sampler is not None:
                 self.batch.take_back(trial_id(claimed))
                 drawn = self._draw(claimed, sampler)
-        self.is_exhausted = True  # further trials of this pack would look in vain as well
+        self.is_exhausted = True  # further trials of this pack would draw in vain as well
         return drawn
 
     @cached_property

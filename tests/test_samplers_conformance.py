@@ -41,7 +41,7 @@ class OpenTPESampler(PackTPESampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Look at the trials again: a pack looks once."""
+        """Read the trials again: a pack reads them once."""
         self._cache = PackCache()
         return super().sample_relative(study, trial, search_space)
 
@@ -52,7 +52,7 @@ class OpenTPESampler(PackTPESampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Look at the trials again: a pack looks once."""
+        """Read the trials again: a pack reads them once."""
         self._cache = PackCache()
         return super().sample_independent(study, trial, param_name, param_distribution)
 

@@ -47,7 +47,7 @@ class Method:
 
     Attributes:
         options: Its options by name.
-        rule: Returns what is wrong with a combination of options, in words; None if nothing is.
+        rule: Returns the error message for a combination of options; None if it is allowed.
         package: The package that it needs beside Optuna; this project's extra that installs the
             package has the name of the method.
     """
@@ -186,7 +186,7 @@ PRUNERS: dict[str, Method] = {
     ),
     "patient": Method(
         {
-            # A pruner, by name or as a table. It prunes only where the patience is over.
+            # A pruner, by name or as a table, whose decision waits for `patience` epochs.
             "wrapped": Option(str | dict, default="median"),
             "patience": Option(int, low=0, default=3),
             "min_delta": Option(NUMBER, low=0),

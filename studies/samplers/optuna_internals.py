@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Space = dict[str, BaseDistribution]
 _TPE = "optuna.samplers._tpe"
-# Imported when first used, so that a missing name concerns only those who use it.
+# Imported when first used: if one is missing, the samplers without it still work.
 _HOME = {
     "ParzenEstimator": (f"{_TPE}.parzen_estimator", "_ParzenEstimator"),
     "SearchSpaceTransform": ("optuna._transform", "_SearchSpaceTransform"),

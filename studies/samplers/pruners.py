@@ -38,8 +38,8 @@ def build_pruner(spec: NamedOptions, max_resource: int | None) -> BasePruner:
         options.setdefault("max_resource", max_resource)
     if name == "patient":
         wrapped = options.pop("wrapped")
-        # None is Optuna's word for patience that ends trials by itself. With a pruner that never
-        # prunes, no trial would end.
+        # Optuna's PatientPruner prunes by itself if it wraps None. If it wrapped a NopPruner, it
+        # would never prune.
         options["wrapped_pruner"] = (
             None if wrapped == "none" else build_pruner(wrapped, max_resource)
         )
