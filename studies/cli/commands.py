@@ -35,7 +35,7 @@ from studies.cli.output import console, fail, open_storage, print_error, say, sh
 from studies.cli.result_commands import results
 
 if TYPE_CHECKING:
-    from storage import TrialStorage
+    import optuna
 
 app = typer.Typer(
     name="hpo",
@@ -97,21 +97,12 @@ def run(
 
     Example: hpo run digits-mlp -n 30 -j 2
     """
-    from storage import best_trial
     from studies.cli.live import live_progress, rendering_progress
-    from studies.cli.tables import best_table
-    from studies.create import find_or_create_study
     from studies.fleet.local import fetch_data, work_here
     from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
-    found = find_or_create_study(
-        study,
-        _open_for(study, storage, given, quick),
-        overrides=given,
-        artifacts=artifacts,
-        quick=quick,
-    )
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
     with rendering_progress(console()) as advance:
         fetch_data(definition_of(found), advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
@@ -121,17 +112,7 @@ def run(
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
         fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
-    if best_trial(found) is None:
-        fail(f"No trial is complete. See why: hpo status {found.study_name}")
-    from studies.results import export  # only now: loading pandas would delay the workers' start
-
-    csv = Path(f"{found.study_name}.csv".replace("/", "-"))
-    export.export_trials(found, csv, top=sys.maxsize)
-    show(best_table(found, 10))
-    say(f"All completed trials, the best first: {csv.resolve()}")
-    # The URL itself may hold a password.
-    needs_url = storage not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
-    say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
+    _show_results(found, storage)
 
 
 @app.command()
@@ -148,16 +129,8 @@ def create(
 
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
-    from studies.create import find_or_create_study
-
     given = overrides(set_, name, n_trials)
-    found = find_or_create_study(
-        study,
-        _open_for(study, storage, given, quick),
-        overrides=given,
-        artifacts=artifacts,
-        quick=quick,
-    )
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
     say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
 
 
@@ -297,20 +270,43 @@ def objectives(
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
 
 
-def _open_for(study: str, storage: str, given: Mapping[str, Any], quick: bool) -> TrialStorage:
-    """Open the storage to make a study in.
+def _find_or_create(
+    study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
+) -> optuna.Study:
+    """Find a study or create it.
 
     Where there is no SQLite file yet, the definition is checked before one is made, so that a
     mistake in it leaves no empty database behind.
     """
+    from studies.create import find_or_create_study
+
     try:
-        open_storage(storage, writes=False).engine.dispose()
+        open_storage(url, writes=False).engine.dispose()
     except FileNotFoundError:
         from studies.definition.files import read_table, with_overrides
         from studies.definition.study import parse_definition
 
         parse_definition(with_overrides(read_table(study, quick=quick), given))
-    return open_storage(storage)
+    return find_or_create_study(
+        study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
+    )
+
+
+def _show_results(study: optuna.Study, url: str) -> None:
+    """Show the best trials, write all completed ones to a file, and tell how to browse them."""
+    from storage import best_trial
+    from studies.cli.tables import best_table
+    from studies.results.export import export_trials  # pandas: not while the workers start
+
+    if best_trial(study) is None:
+        fail(f"No trial is complete. See why: hpo status {study.study_name}")
+    csv = Path(f"{study.study_name}.csv".replace("/", "-"))
+    export_trials(study, csv, top=sys.maxsize)
+    show(best_table(study, 10))
+    say(f"All completed trials, the best first: {csv.resolve()}")
+    # Without the URL itself, which may hold a password.
+    needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
 
 
 app.add_typer(results)

@@ -63,6 +63,8 @@ def fail(words: str) -> None:
 
 def print_error(error: Exception) -> None:
     """Print an error on standard error: its message, and the way to the traceback of a bug."""
+    from objectives.errors import ObjectiveError
+    from storage.errors import StorageError
     from studies.errors import HpoError
 
     cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link to its message
@@ -70,5 +72,5 @@ def print_error(error: Exception) -> None:
     lines = str(cause or words).splitlines() or [type(error).__name__]
     sys.stderr.write(f"error: {lines[0] if cause else ' '.join(lines)}\n")
     # An OSError says what is wrong with a file or an address that the user has named.
-    if not isinstance(error, HpoError | OSError):
+    if not isinstance(error, HpoError | StorageError | ObjectiveError | OSError):
         sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")

@@ -97,15 +97,22 @@ def work_here(
 
     with stop_signals(processes.request_stop), processes:
         processes.start(workers or max(1, len(gpus())))
-        while True:
-            if wait_for_database(is_open, processes.stopping):
-                processes.replace_killed()
-            if processes.have_ended() and not (processes.any_killed() and is_open()):
-                break
-            wait_for_database(on_tick, processes.stopping)
-            time.sleep(POLL)
+        _supervise(processes, is_open, on_tick)
     on_tick()
     return not processes.stopping()
+
+
+def _supervise(
+    processes: WorkerProcesses, is_open: Callable[[], bool], on_tick: Callable[[], None]
+) -> None:
+    """Replace killed workers while the study is open, until all workers have ended."""
+    while True:
+        if wait_for_database(is_open, processes.stopping):
+            processes.replace_killed()
+        if processes.have_ended() and not (processes.any_killed() and is_open()):
+            return
+        wait_for_database(on_tick, processes.stopping)
+        time.sleep(POLL)
 
 
 def fetch_data(definition: StudyDefinition, progress: Progress | None = None) -> None:

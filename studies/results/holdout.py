@@ -50,8 +50,8 @@ class HoldoutEvaluation:
 def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> HoldoutEvaluation:
     """Evaluate the kept network of a trial on the test part, and record the evaluation.
 
-    A second evaluation is no error, but choosing by the first one has used the test part up.
-    Therefore each is recorded, and `earlier_evaluations` finds them.
+    A second evaluation is no error, but choosing by the first one has used the test part up:
+    `earlier_evaluations` finds it.
 
     Args:
         study: The study, in a storage that is opened to write.
@@ -73,8 +73,7 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
             f"Received: {definition.objective}, a function of yours, which knows its data itself."
         )
     with TemporaryDirectory(prefix="hpo-") as folder:
-        file = Path(folder) / "network.keras"
-        number = save_model(study, file, trial)
+        number = save_model(study, file := Path(folder) / "network.keras", trial)
         evaluated = study.trials[number]
         answer = _evaluate(definition, evaluated, file)
     found = HoldoutEvaluation(
@@ -85,7 +84,7 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
         data=evaluated.user_attrs[DATA_KEY],
         study=study.study_name,
     )
-    # With the study, not with the trial: a trial's attributes are read and exported by a search.
+    # With the study: a search shows and exports the attributes of its trials.
     study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(found))
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from storage import artifact_store, best_rows, read_artifact, storage_of, study_id
+from storage import artifact_store, best_trial, read_artifact, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
 from studies.errors import FileFormatError, NoCompleteTrialError, TrialNotFoundError
 
@@ -67,9 +67,9 @@ def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
 
 
 def _best_number(study: optuna.Study) -> int:
-    best = best_rows(study, 1)
-    if not best:
+    best = best_trial(study)
+    if best is None:
         raise NoCompleteTrialError(
             "Expected a study with a complete trial. Received: none is complete."
         )
-    return best[0].number
+    return best.number
