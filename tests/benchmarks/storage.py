@@ -41,7 +41,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import PROCESSES, at_once, meet, processes
 
-from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue, study_id
+from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue
+from storage import study_id as id_of
 from storage.rows import insert_trials, lock_study, utc_now
 from storage.tables import TRIALS, VALUES
 from studies.definition.study import StudyDefinition, parse_definition
@@ -171,8 +172,8 @@ def suggest(url: str, pack_size: int) -> float:
     storage, definition = create_storage(url, waiting=False), definition_of("suggest")
     study = optuna.load_study(study_name=NAME, storage=storage)
     study.get_trials(deepcopy=False)
-    claimed = claim(storage, study_id(study), pack_size)
-    with storage.batch(study_id(study)):
+    claimed = claim(storage, id_of(study), pack_size)
+    with storage.batch(id_of(study)):
         begin = time.monotonic()
         prepare_trials(study, definition, claimed)
         return time.monotonic() - begin
@@ -228,7 +229,7 @@ def pack(
     storage: TrialStorage, study: optuna.Study, definition: StudyDefinition, kind: str, n: int
 ) -> int:
     """Do a pack of trials, as a worker does."""
-    own_id, epochs = study_id(study), EPOCHS * KINDS[kind]
+    own_id, epochs = id_of(study), EPOCHS * KINDS[kind]
     claimed = claim(storage, own_id, n)
     with storage.batch(own_id, others=kind == "tpe") as batch:
         prepared = prepare_trials(study, definition, claimed)
@@ -270,7 +271,7 @@ def fill(url: str, setting: Setting, n: int) -> None:
         drawn = [factors.pick(lambda f: draw(rng, f)) for _ in range(count)]
         return [Point(p, factors.distributions(p), {"seed": 0}) for p in drawn]
 
-    study_id = optuna.create_study(storage=storage, study_name=NAME)._study_id
+    study_id = id_of(optuna.create_study(storage=storage, study_name=NAME))
     with storage.transaction() as connection:
         lock_study(connection, study_id)
         ids = insert_trials(connection, study_id, points(setting.finished), TrialState.COMPLETE)
@@ -285,7 +286,7 @@ def fill(url: str, setting: Setting, n: int) -> None:
     holder = study_id
     if adaptive:  # what waits in the study itself would be taken before a sampler is asked
         enqueue(storage, study_id, [], budget)
-        holder = optuna.create_study(storage=storage, study_name="another")._study_id
+        holder = id_of(optuna.create_study(storage=storage, study_name="another"))
     before = setting.finished if holder == study_id else 0
     enqueue(storage, holder, points(before) + queued, budget)
     with storage.engine.connect() as connection:
