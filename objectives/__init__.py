@@ -1,8 +1,31 @@
-"""How one trial is evaluated: networks, data sets, training. Importing this loads no Keras."""
+"""Networks, data sets and training: how one trial is run. Importing this loads no Keras."""
 
-from objectives.data.datasets import DataOptions
+from objectives.data.options import DataOptions
+from objectives.errors import (
+    CheckpointError,
+    DataError,
+    DataNotFoundError,
+    ObjectiveError,
+    RenderingError,
+    SettingError,
+    UnknownNameError,
+)
 from objectives.fields import HyperparameterInfo
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective, get, names
 
-__all__ = ["DataOptions", "HyperparameterInfo", "Hyperparameters", "Objective", "get", "names"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "DataNotFoundError",
+    "DataOptions",
+    "HyperparameterInfo",
+    "Hyperparameters",
+    "Objective",
+    "ObjectiveError",
+    "RenderingError",
+    "SettingError",
+    "UnknownNameError",
+    "get",
+    "names",
+]

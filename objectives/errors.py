@@ -1,11 +1,45 @@
-"""The error for a name that nobody knows: it lists the known ones and suggests the nearest."""
+"""The errors that this package raises on purpose.
+
+Each is also the built-in error that fits, so that `except ValueError` and pydantic's validators
+treat it as one.
+"""
 
 import difflib
 from collections.abc import Iterable
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], *, remedy: str = "") -> ValueError:
-    """Make the error for an unknown name, for the caller to raise.
+class ObjectiveError(Exception):
+    """The base of all errors of this package."""
+
+
+class UnknownNameError(ObjectiveError, ValueError):
+    """A name that is not among the known ones: of an objective, a hyperparameter, a data set."""
+
+
+class SettingError(ObjectiveError, ValueError):
+    """A setting that cannot be trained: a value, a combination, or trials that fit no one pack."""
+
+
+class DataError(ObjectiveError, ValueError):
+    """A data set that is not what it should be, or that cannot be split as asked."""
+
+
+class DataNotFoundError(ObjectiveError, FileNotFoundError):
+    """A known data set that has no file here and cannot be downloaded."""
+
+
+class CheckpointError(ObjectiveError, ValueError):
+    """The files of a checkpoint are broken, or do not belong together."""
+
+
+class RenderingError(ObjectiveError, RuntimeError):
+    """Clocks could not be rendered, for instance because the disk is full."""
+
+
+def unknown_name(
+    what: str, name: str, known: Iterable[str], *, remedy: str = ""
+) -> UnknownNameError:
+    """Make the error for an unknown name, which lists the known ones and suggests the nearest.
 
     Args:
         what: What the name stands for, with its article, as in "an objective".
@@ -14,7 +48,7 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, remedy: str = ""
         remedy: A further sentence for the end of the message.
 
     Returns:
-        The error, unraised, so that a type checker sees the `raise` at the call.
+        The error, not raised: a type checker should see the `raise` where the function ends.
     """
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=1)
@@ -24,4 +58,4 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, remedy: str = ""
         sentences.append(f"Did you mean {nearest[0]}?")
     if remedy:
         sentences.append(remedy)
-    return ValueError(" ".join(sentences))
+    return UnknownNameError(" ".join(sentences))

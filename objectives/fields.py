@@ -1,4 +1,4 @@
-"""What a hyperparameter's declaration says: its kind, and its rule in words."""
+"""Declare hyperparameters as pydantic fields, and read the declarations back."""
 
 import difflib
 from collections.abc import Hashable, Mapping, Sequence
@@ -10,26 +10,28 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from objectives.errors import SettingError
+
 Kind = Literal["structural", "tunable", "schedule"]
 Need = Mapping[str, tuple[Any, ...] | None]
-"""Other hyperparameters -> the values of each with which one has an effect; None for any that are
-something: not None, zero, false, "none" or an empty list."""
+"""Other hyperparameters -> the values of each with which this one has an effect. None instead of
+values stands for any value except None, zero, false, "none" and an empty list."""
 
 
 @dataclass(frozen=True)
 class HyperparameterInfo:
-    """One hyperparameter in words and numbers, as a table or a search space needs it.
+    """A description of a hyperparameter, for tables and search spaces.
 
     Attributes:
         name: The field's name.
         type: "float", "int", "bool", "choice" or "list of int".
         low: Lower bound, of each element for a list; None where there is none.
         high: Upper bound, likewise.
-        default: The value when nothing is said; None means Keras's default or "not used".
+        default: The default value; None means Keras's default or "not used".
         levels: The values of a choice, else None.
         kind: "structural", "tunable" or "schedule".
         help: One sentence.
-        needs: What it has an effect with: one of these, in full; always, where there are none.
+        needs: It has an effect where one of these conditions holds in full; empty for always.
     """
 
     name: str
@@ -56,8 +58,8 @@ def structural(
     Args:
         default: The default value.
         description: One sentence.
-        shared: Whether one program can hold all values that a study gives it.
-        needs: What it has an effect with; of several one is enough.
+        shared: Whether one program can serve all values that a study gives it.
+        needs: The conditions under which it has an effect; one of them is enough.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
     return _declare("structural", default, description, bounds, shared=shared, needs=needs)
@@ -78,9 +80,9 @@ def tunable(
         default: The default value.
         description: One sentence.
         presence: Whether zero (or "none") means that a part of the program is left out.
-        shared: Whether, in a study where only some trials have that part, one program can serve
-            those with it and those without.
-        needs: What it has an effect with; of several one is enough.
+        shared: Whether one program can serve trials with that part and trials without it, where a
+            study has both.
+        needs: The conditions under which it has an effect; one of them is enough.
         **bounds: `gt`, `ge`, `lt`, `le`, as for `pydantic.Field`.
     """
     return _declare(
@@ -128,7 +130,7 @@ def describe(name: str, field: FieldInfo) -> HyperparameterInfo:
 
 
 def need_in_words(need: Need) -> str:
-    """Return what a hyperparameter needs, as `head is classification and ...`."""
+    """Return a condition as text, such as `head is classification and ...`."""
     return " and ".join(
         f"{name} is {'something' if wanted is None else ' or '.join(map(str, wanted))}"
         for name, wanted in need.items()
@@ -136,7 +138,7 @@ def need_in_words(need: Need) -> str:
 
 
 def meets(value: Any, wanted: tuple[Any, ...] | None) -> bool:
-    """Tell whether a value is one of those that are wanted; see `Need`."""
+    """Tell whether a value meets one entry of a `Need`."""
     return bool(value) and value != "none" if wanted is None else value in wanted
 
 
@@ -146,26 +148,26 @@ def adapter(field: FieldInfo) -> TypeAdapter[Any]:
     return TypeAdapter(annotated, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def broken_rule(name: str, field: FieldInfo, value: Any) -> ValueError:
+def broken_rule(name: str, field: FieldInfo, value: Any) -> SettingError:
     """Make the error for a value that breaks its field's rule, for the caller to raise."""
     message = f"Expected {_rule(field)}. Received: {name}={value!r}."
     _, levels = _type(field)
     nearest = difflib.get_close_matches(str(value), levels or (), n=1)
-    return ValueError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
+    return SettingError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
 
 
 def served(field: FieldInfo, value: Any, levels: Sequence[Any]) -> frozenset[Hashable]:
-    """Return what the program of a trial serves: of the levels of a shared field, all.
+    """Return what a trial's program serves of a field: all levels if it is shared, or one.
 
     Args:
         field: The field.
         value: The trial's value.
-        levels: The values that trials of the study can have. A value that is none of them has a
-            program without them.
+        levels: The values that trials of the study can have. A value outside the levels has a
+            program of its own, without them.
 
     Returns:
-        Values, each reduced to what a program depends on: of a structural field the value itself,
-        of a part whether it is there.
+        Values, each reduced to what a program depends on: the value itself for a structural field,
+        whether the part is present for an optional part, and None for any other number.
     """
     own = _reduce(field, value)
     if not _extra(field)["shared"]:
@@ -175,7 +177,7 @@ def served(field: FieldInfo, value: Any, levels: Sequence[Any]) -> frozenset[Has
 
 
 def fullest(field: FieldInfo, value: Any, levels: Sequence[Any]) -> Any:
-    """Return the value, of those that the program of a trial serves, that has the most parts."""
+    """Return the value, among those that a trial's program serves, with the most parts."""
     if not _extra(field)["presence"] or len(served(field, value, levels)) == 1:
         return value
     # None stands for another field's value, which may be zero or not.
@@ -186,7 +188,7 @@ def _reduce(field: FieldInfo, value: Any) -> Any:
     extra = _extra(field)
     if extra["kind"] == "structural":
         return value
-    # None is kept apart from zero: it may stand for another field's value.
+    # None is not the same as zero: it may stand for another field's value.
     return value not in (0, "none") if extra["presence"] and value is not None else None
 
 
@@ -195,7 +197,7 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
 
 
 def _annotation(field: FieldInfo) -> tuple[Any, bool]:
-    """Return a field's annotation without its None, and whether it had one."""
+    """Return a field's annotation without `| None`, and whether it had that."""
     if isinstance(field.annotation, UnionType):
         (inner,) = (part for part in get_args(field.annotation) if part is not NoneType)
         return inner, True
@@ -212,7 +214,7 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
-    """Return the lower and the upper bound, of the elements for a list, as (sign, number)."""
+    """Return the lower and the upper bound as (sign, number); for a list, of its elements."""
     annotation, _ = _annotation(field)
     is_list = get_origin(annotation) is tuple
     metadata = get_args(get_args(annotation)[0])[1:] if is_list else field.metadata

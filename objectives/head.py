@@ -1,23 +1,20 @@
-"""What a network's output means: how it is trained and judged against the labels."""
+"""The label codec of a network: how its output is trained against labels and read as one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+from objectives.types import Array
 
 if TYPE_CHECKING:
     import keras
 
-Array = np.ndarray[Any, Any]
-Direction = Literal["maximize", "minimize"]
-
 
 class Head(Protocol):
-    """The label codec of a network: its loss, what it predicts, and the metrics of that.
+    """The label codec of a network: its loss, its predictions, and the metrics of these.
 
-    Tensors belong to the Keras backend; nothing in `loss` and `predict` depends on other pictures.
+    Tensors belong to the Keras backend. `loss` and `predict` treat each picture by itself.
     """
 
     def loss(self, y: Any, outputs: Any) -> Any:
@@ -29,25 +26,25 @@ class Head(Protocol):
         """
 
     def scores(self, outputs: Any) -> Any:
-        """Return what `loss` and `predict` take, of the output of a stock network."""
+        """Convert the output of a stock network, softmax included, to what `loss` takes."""
 
     def predict(self, outputs: Any) -> Any:
-        """Return the label that the network finds likeliest for each picture, (n,)."""
+        """Return the most likely label of each picture, (n,)."""
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Return Keras metrics of what is averaged while training, beside the loss.
+        """Return the Keras metrics that are averaged during training, beside the loss.
 
-        They must not read the numbers that the head was made with: Keras computes them where
+        They must not read the numbers that the head was made with: Keras computes metrics where
         variables have no values on JAX.
         """
 
     def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
-        """Return the metrics of some pictures beside their loss, without `val_` or `test_`.
+        """Return the metrics of predictions other than the loss, named without `val_` or `test_`.
 
         Args:
             y: Labels, (n,).
-            predicted: What `predict` made of the outputs, (n,).
+            predicted: What `predict` returned, (n,).
         """
 
     def stock_compile(self) -> Mapping[str, Any] | None:
-        """Return the loss and the metrics to save a network with; None where Keras has none."""
+        """Return Keras's arguments to compile a network for saving; None if it has no such loss."""

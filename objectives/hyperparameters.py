@@ -1,11 +1,10 @@
-"""The hyperparameters that every objective shares: type, bounds, default, and what a change costs.
+"""The hyperparameters that every objective shares, with types, bounds and defaults.
 
 Each field has a kind. A *structural* one changes the compiled program, a *tunable* one is a number
-inside it, and a *schedule* one is read by the training loop only. Trials that agree in
-`structure()` run in one compiled program, one after the other or side by side.
+inside it, and a *schedule* one is read by the training loop only. Trials with equal `structure()`
+run in one compiled program, one after the other or side by side.
 
-Where a study varies a structural field that is *shared*, or whether a part is there, one program
-serves all its levels; see `structure`.
+Where a study varies a *shared* field, one program serves all its levels; see `structure`.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -17,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic import BeforeValidator, model_validator
 
 from objectives import fields
-from objectives.errors import unknown_name
+from objectives.errors import SettingError, unknown_name
 from objectives.fields import HyperparameterInfo, schedule, structural, tunable
 
 OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
@@ -29,20 +28,20 @@ OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
     "adamax": frozenset({"beta_1", "beta_2", "epsilon"}),
     "nadam": frozenset({"beta_1", "beta_2", "epsilon"}),
 }
-"""The settings that each optimizer has beside its learning rate."""
+"""The settings of each optimizer, apart from its learning rate."""
 
 # TOML and JSON have lists; a frozen, hashable value needs tuples.
 _ListToTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Widths = Annotated[tuple[Annotated[int, Ge(1), Le(8192)], ...], _ListToTuple]
-"""Units or filters of one layer after the other."""
+"""Units or filters of each layer in turn."""
 
 
 class Hyperparameters(pydantic.BaseModel):
-    """One setting of everything that an objective can vary, except its seed.
+    """A value for everything that an objective can vary, except the seed.
 
     Raises:
-        ValueError: A name is unknown, a value outside its bounds, or a setting belongs to another
-            optimizer (as `pydantic.ValidationError`, which is a `ValueError`).
+        pydantic.ValidationError: A name is unknown, a value is out of bounds, or a setting belongs
+            to another optimizer.
     """
 
     model_config = pydantic.ConfigDict(
@@ -144,7 +143,7 @@ class Hyperparameters(pydantic.BaseModel):
     normalization_momentum: float = structural(
         0.99,
         "Share of its past that a normalization's mean keeps at each step; a search of few steps "
-        "wants less, such as 0.9, or its networks are judged by what they began with.",
+        "wants less, such as 0.9, or its networks are evaluated by their initial averages.",
         needs={"batch_normalization": (True,)},
         gt=0,
         lt=1,
@@ -165,7 +164,7 @@ class Hyperparameters(pydantic.BaseModel):
             value = getattr(self, name)
             if value is not None and value is not False:
                 owners = [o for o, settings in OPTIMIZER_SETTINGS.items() if name in settings]
-                raise ValueError(
+                raise SettingError(
                     f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
                     f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
                 )
@@ -178,14 +177,15 @@ class Hyperparameters(pydantic.BaseModel):
 
     @classmethod
     def check(cls, name: str, value: Any) -> Any:
-        """Validate one value without building the whole setting.
+        """Validate one value without making the whole setting.
 
         Returns:
-            The value as the field holds it: an int becomes a float where one is expected, a list a
-            tuple. Nothing else is converted.
+            The value as the field holds it: an int is converted to a float where one is expected,
+            a list to a tuple, and nothing else.
 
         Raises:
-            ValueError: The name is unknown, or the value has another type or is out of bounds.
+            UnknownNameError: The name is unknown.
+            SettingError: The value has another type or is out of bounds.
         """
         if name not in cls.model_fields:
             raise unknown_name("a hyperparameter", name, cls.model_fields)
@@ -198,32 +198,32 @@ class Hyperparameters(pydantic.BaseModel):
     def needs_programs(
         cls, name: str, values: Sequence[Any], levels: Mapping[str, Sequence[Any]]
     ) -> bool:
-        """Tell whether trials of some values of a hyperparameter need programs of their own.
+        """Tell whether trials that differ in a hyperparameter need different programs.
 
         Args:
             name: The hyperparameter.
-            values: The values; of a range, both ends.
+            values: Its values; for a range, both ends.
             levels: As for `structure`.
         """
         field, known = cls.model_fields[name], levels.get(name, ())
         return len({fields.served(field, cls.check(name, value), known) for value in values}) > 1
 
     def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
-        """Return what the compiled program depends on; equal values can share a program.
+        """Return what the compiled program depends on: settings with equal values share one.
 
-        A dropout layer, a penalty or a momentum costs time even at zero, so whether it is there
-        is structural although its amount is not. Compiling costs more: where trials of a study
-        differ in their activation, or in whether there is a penalty, a dropout or a momentum, one
-        program serves them all.
+        A dropout layer, a penalty or a momentum costs time even at zero, so its presence is
+        structural although its amount is not. Compiling costs more, though: where the trials of a
+        study differ in their activation, or in the presence of a penalty, a dropout or a momentum,
+        one program serves them all.
 
         Args:
-            levels: Hyperparameter name -> the values that trials of the study can have, defaults
-                included where a trial can be without; of a range, both ends.
+            levels: Hyperparameter name -> the values that trials of the study can have, the default
+                included if a trial can leave it out; for a range, both ends.
         """
         return tuple((name, self._served(name, levels)) for name in type(self).model_fields)
 
     def activations(self, levels: Mapping[str, Sequence[Any]]) -> list[str]:
-        """Return the activations that the program of this setting serves, sorted.
+        """Return the activations that this setting's program serves, sorted.
 
         Args:
             levels: As for `structure`.
@@ -231,7 +231,7 @@ class Hyperparameters(pydantic.BaseModel):
         return sorted(map(str, self._served("activation", levels)))
 
     def with_all_parts(self, levels: Mapping[str, Sequence[Any]]) -> Self:
-        """Return this setting with every part that the program of this setting serves.
+        """Return this setting with every part that its program serves.
 
         Args:
             levels: As for `structure`.
@@ -248,7 +248,7 @@ class Hyperparameters(pydantic.BaseModel):
         return fields.served(field, getattr(self, name), levels.get(name, ()))
 
     def optimizer_arguments(self) -> dict[str, float | bool]:
-        """Return the arguments of the Keras optimizer, without those left at Keras's default."""
+        """Return the arguments of the Keras optimizer that differ from Keras's defaults."""
         names = {"learning_rate"} | OPTIMIZER_SETTINGS[self.optimizer]
         values = {name: getattr(self, name) for name in sorted(names)}
         return {name: value for name, value in values.items() if value is not None}
@@ -258,18 +258,18 @@ class Hyperparameters(pydantic.BaseModel):
         return self.model_copy(update={"regularizer": "none"})
 
     def numbers(self, names: Sequence[str]) -> dict[str, float]:
-        """Return the values of some hyperparameters that are numbers."""
+        """Return the values of hyperparameters that are numbers, by name."""
         return {name: getattr(self, name) for name in names}
 
     def check_input(self, input_shape: tuple[int, ...]) -> None:
         """Check that the network can take pictures of a shape (height, width, channels).
 
         Raises:
-            ValueError: The pictures are too small for the network.
+            SettingError: The pictures are too small for the network.
         """
 
 
 @cache
 def _adapter(hyperparameters: type[Hyperparameters], name: str) -> pydantic.TypeAdapter[Any]:
-    # Made once: a design of thousands of points checks every value of every point.
+    # Cached: a design of thousands of points checks every value of every point.
     return fields.adapter(hyperparameters.model_fields[name])

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from objectives.clock import network as clock_reader
+from objectives.clock import network
+from objectives.clock.hyperparameters import HEAD_NUMBERS, ClockHyperparameters
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import unknown_name
-from objectives.head import Direction, Head
+from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.networks import cnn, mlp
+from objectives.types import Direction, Labels
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Objective:
-    """One kind of network and what can be varied in it. Making one loads no Keras.
+    """A kind of network and what can be varied in it. Making one loads no Keras.
 
     Attributes:
         name: The name that a study gives.
@@ -28,16 +30,16 @@ class Objective:
         cpu_backend: The Keras backend that trains it fastest on a CPU.
         build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
             dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
-            Only kernels begin at random: `objectives.training.initial_weights` draws them for a
-            trial, from the distribution of each layer's `kernel_initializer`.
+            Only kernels are initialized at random: `objectives.training.initial_weights` draws them
+            from the distribution of each layer's `kernel_initializer`.
         head: Takes the settings and the numbers of `head_numbers`, each a float or a variable;
-            returns what the network's output means.
+            returns the label codec of the network.
         metrics: What a study can optimize, and in which direction; the first is the default.
-        labels: What the labels are: a "class" from 0, or a "minute" of the dial from 0 to 719.
-        head_numbers: Tunable settings that the head reads, so that they can be variables. The
-            network's last layer then has no weights, for it holds them.
-        figures: The module that draws what a network makes of pictures, with `draw` and `plots`
-            as `objectives.clock.figures` has them; None for none.
+        labels: The labels that it is trained on.
+        head_numbers: Tunable settings that the head reads. In a compiled program they are variables
+            of the network's last layer, which therefore has no weights of its own.
+        figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
+            as in `objectives.clock.figures`; None for none.
     """
 
     name: str
@@ -47,12 +49,12 @@ class Objective:
     build: Callable[..., keras.Model]
     head: Callable[[Any, Mapping[str, Any]], Head]
     metrics: Mapping[str, Direction]
-    labels: Literal["class", "minute"]
+    labels: Labels
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
 
     def head_of(self, hyperparameters: Hyperparameters) -> Head:
-        """Make the head of one trial, with its own numbers."""
+        """Make a trial's head, with the numbers of its settings."""
         return self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
 
 
@@ -68,13 +70,13 @@ _OBJECTIVES = (
     Objective(
         name="clock",
         summary="Convolutional network that reads the time from pictures of clocks.",
-        hyperparameters=clock_reader.ClockHyperparameters,
+        hyperparameters=ClockHyperparameters,
         cpu_backend="tensorflow",
-        build=clock_reader.build,
-        head=clock_reader.head,
+        build=network.build,
+        head=network.head,
         metrics=CLOCK_METRICS,
         labels="minute",
-        head_numbers=clock_reader.HEAD_NUMBERS,
+        head_numbers=HEAD_NUMBERS,
         figures="objectives.clock.figures",
     ),
     Objective(
@@ -110,7 +112,7 @@ def get(name: str) -> Objective:
     """Return an objective by its name.
 
     Raises:
-        ValueError: There is none of that name.
+        UnknownNameError: There is no objective of that name.
     """
     for objective in _OBJECTIVES:
         if objective.name == name:

@@ -1,4 +1,4 @@
-"""Where trials live: Optuna's own tables in SQL, made safe for many workers.
+"""Studies and trials in SQL: Optuna's own tables, made safe for many workers.
 
 This package knows Optuna and SQLAlchemy, and neither Keras nor objectives.
 """
@@ -7,18 +7,28 @@ from storage.artifacts import (
     artifact_store,
     delete_artifacts,
     drop_artifacts,
-    in_order,
     keep_artifacts,
     kept_artifacts,
     read_artifact,
 )
 from storage.batch import Batch
-from storage.connect import TrialStorage, create_storage
+from storage.connect import create_storage, masked_url
 from storage.deletion import remove_study
-from storage.optuna_internals import storage_of, study_id, trial_id
-from storage.overview import Overview, overview, study_attributes
+from storage.errors import (
+    ArtifactNotKeptError,
+    DatabaseNotFoundError,
+    DatabaseUnreachableError,
+    InvalidUrlError,
+    SchemaError,
+    StorageError,
+    StudyGoneError,
+)
+from storage.optuna_internals import study_id, trial_id
+from storage.overview import Overview, overview
+from storage.ranking import best_rows, best_trial, in_order
 from storage.retries import requeue, requeue_stale
-from storage.rows import Point, first_attempt
+from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
+from storage.study_attributes import study_attributes
 from storage.trial_queue import (
     Budget,
     beat,
@@ -28,19 +38,31 @@ from storage.trial_queue import (
     get_budget,
     is_claimable,
     is_running,
-    record_attributes,
 )
+from storage.trial_storage import TrialStorage, storage_of
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
+    "FINISHED",
+    "STARTED",
+    "UNFINISHED",
+    "ArtifactNotKeptError",
     "Batch",
     "Budget",
+    "DatabaseNotFoundError",
+    "DatabaseUnreachableError",
+    "InvalidUrlError",
     "Overview",
     "Point",
+    "SchemaError",
+    "StorageError",
+    "StudyGoneError",
     "TrialStorage",
     "Worker",
     "artifact_store",
     "beat",
+    "best_rows",
+    "best_trial",
     "claim",
     "count_claimable",
     "create_storage",
@@ -55,9 +77,9 @@ __all__ = [
     "is_running",
     "keep_artifacts",
     "kept_artifacts",
+    "masked_url",
     "overview",
     "read_artifact",
-    "record_attributes",
     "record_worker",
     "remove_study",
     "requeue",

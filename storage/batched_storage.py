@@ -1,97 +1,84 @@
-"""The storage that knows batches: a thread that has entered one works on that."""
+"""The storage with batches: a thread that has entered a batch works on its copy in memory."""
 
 from __future__ import annotations
 
 import copy
-import json
 import threading
-from abc import abstractmethod
 from collections.abc import Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-import sqlalchemy
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import optuna_internals
 from storage.batch import Batch
-from storage.rows import STUDY_SYSTEM_ATTRS, STUDY_USER_ATTRS
+from storage.database import DatabaseStorage
+from storage.optuna_internals import trial_id as id_of
+from storage.study_attributes import AttributeKind, read_study_attributes
 
 
-class BatchingStorage(_CachedStorage):
-    """Optuna's cached SQL storage; a thread that has entered a batch works on that instead."""
+class BatchedStorage(DatabaseStorage):
+    """A storage in which a thread that has entered a batch works on that instead."""
 
-    def __init__(self, backend: RDBStorage) -> None:
-        super().__init__(backend)
+    def __init__(self, backend: RDBStorage, *, writes: bool) -> None:
+        super().__init__(backend, writes=writes)
         self._entered = threading.local()
-        self._known: set[int] = set()  # claimed here, and in the cache as they are written
+        # Trials claimed here whose cached copies are as new as the database.
+        self._known: set[int] = set()
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave out what belongs to a thread."""
+        """Leave out the state of threads."""
         state = super().__getstate__()
         del state["_entered"]
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Begin outside of any batch."""
+        """Begin outside any batch."""
         super().__setstate__(state)
         self._entered = threading.local()
-
-    @abstractmethod
-    def transaction(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Begin a transaction that writes."""
-
-    @abstractmethod
-    def reading(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Begin a transaction that only reads."""
-
-    @abstractmethod
-    def read_new(self, study_id: int, known: Container[int]) -> None:
-        """Read into the cache what is new of a study, but for trials of `known` that still run."""
 
     @contextmanager
     def batch(self, study_id: int, *, others: bool = True) -> Iterator[Batch]:
         """Let Optuna's API work in memory, in this thread and for one study.
 
-        Nothing is written before `Batch.write`, which is called after the block; an exception
-        discards the batch. Trials that are created or claimed within it are no part of it.
+        Nothing is written before `Batch.write`, which the caller calls after the block; an
+        exception discards the batch. Trials created or claimed within the block are not part of it.
 
         Optuna's `Trial` remembers which steps it has reported, and reports none twice: repeat
         `Batch.write`, not the block. The database is read at the beginning of the block only.
 
         Args:
             study_id: The study.
-            others: Whether what is new of other workers' trials is read. Samplers and pruners want
-                it; reports that no pruner looks at, and endings, do without.
+            others: Whether the changes of other workers' trials are read. Samplers and pruners need
+                them; reports without a pruner, and endings, do not.
 
         Raises:
             RuntimeError: This thread is in a batch already.
         """
         if self.entered is not None:
             raise RuntimeError("Expected one batch at a time in a thread. Received: a second one.")
-        self.get_study_directions(study_id)  # read once and kept, as is the name
+        self.get_study_directions(study_id)  # fill Optuna's cache now: a batch does not read later
         self.get_study_name_from_id(study_id)
-        notes: dict[str, Any] = {}
+        attrs: dict[AttributeKind, dict[str, Any]] = {}
         if others:
-            # Before the trials, since samplers note there which trials have ended.
-            notes["system_attrs"] = self._read_study_attrs(study_id, "system_attrs")
+            # Before the trials: samplers store there which trials have ended.
+            attrs["system_attrs"] = read_study_attributes(self, study_id, "system_attrs")
             self.read_new(study_id, self._known)
-        with self._lock:
-            trials = dict(self._studies[study_id].trials)
-        batch = Batch(self, study_id, trials, notes)
+        with self.lock_cache(study_id) as cache:
+            trials = cache.trials
+        batch = Batch(self, study_id, trials, attrs, partial(self._cache_written, study_id))
         self._entered.batch = batch
         try:
             yield batch
-            batch._is_whole = True
+            batch.complete()
         finally:
             del self._entered.batch
 
     @property
     def entered(self) -> Batch | None:
-        """The batch in which this thread is."""
+        """The batch that this thread has entered."""
         return getattr(self._entered, "batch", None)
 
     def _of_trial(self, trial_id: int) -> Batch | None:
@@ -103,35 +90,25 @@ class BatchingStorage(_CachedStorage):
         return batch if batch is not None and batch.study_id == study_id else None
 
     def _target(self, trial_id: int) -> Batch | None:
-        """Return the batch that takes changes of a trial; None where they are written at once."""
+        """Return the batch that takes the changes of a trial, None to write them at once."""
         batch = self._of_trial(trial_id)
         if batch is None:
             self.outdate(trial_id)
         return batch
 
     def outdate(self, trial_id: int) -> None:
-        """Tell that a trial was changed in the database, and the cache has it as it was."""
+        """Mark a cached trial as older than the database, so that it is read again."""
         self._known.discard(trial_id)
 
-    def _keep(self, study_id: int, trials: list[FrozenTrial], lost: set[int]) -> None:
-        """Put trials into the cache as they were written."""
-        # Of a trial that was changed beside the batch, the copy in memory is not the whole.
-        whole = [trial for trial in trials if optuna_internals.trial_id(trial) in self._known]
-        self._known -= lost | {
-            optuna_internals.trial_id(trial) for trial in trials if trial.state.is_finished()
-        }
-        with self._lock:
-            if study_id in self._studies:
-                self._add_trials_to_cache(study_id, whole)
+    def _cache_written(self, study_id: int, trials: Sequence[FrozenTrial], lost: set[int]) -> None:
+        # The copy of a trial that was also changed outside the batch lacks those changes.
+        whole = [trial for trial in trials if id_of(trial) in self._known]
+        self._known -= lost | {id_of(trial) for trial in trials if trial.state.is_finished()}
+        if self.is_cached(study_id):
+            with self.lock_cache(study_id) as cache:
+                cache.add(whole)
 
-    def _read_study_attrs(self, study_id: int, kind: str) -> dict[str, Any]:
-        table = STUDY_USER_ATTRS if kind == "user_attrs" else STUDY_SYSTEM_ATTRS
-        attrs = sqlalchemy.select(table.c.key, table.c.value_json)
-        with self.reading() as connection:
-            rows = connection.execute(attrs.where(table.c.study_id == study_id))
-            return {key: json.loads(text) for key, text in rows}
-
-    # Optuna's interface.
+    # Optuna's interface: a batch takes the call if it has the trial or the study.
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Return the id of a study; Hyperband asks for it at every suggestion and report."""
@@ -157,7 +134,7 @@ class BatchingStorage(_CachedStorage):
         """Return the best trial of a study."""
         if self._of_study(study_id) is None:
             return super().get_best_trial(study_id)
-        return BaseStorage.get_best_trial(self, study_id)  # of what `get_all_trials` returns
+        return BaseStorage.get_best_trial(self, study_id)  # from the trials of the batch
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial."""
@@ -202,7 +179,7 @@ class BatchingStorage(_CachedStorage):
             super().set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Set an attribute that samplers and pruners keep with a trial."""
+        """Set a system attribute of a trial, where samplers and pruners keep their state."""
         if batch := self._target(trial_id):
             batch.set_trial_attr(trial_id, "system_attrs", key, value)
         else:
@@ -215,7 +192,7 @@ class BatchingStorage(_CachedStorage):
         return super().get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """Return the attributes that samplers keep with a study."""
+        """Return the system attributes of a study, where samplers keep their state."""
         if batch := self._of_study(study_id):
             return batch.get_study_attrs("system_attrs")
         return super().get_study_system_attrs(study_id)
@@ -228,7 +205,7 @@ class BatchingStorage(_CachedStorage):
             super().set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Set an attribute that samplers keep with a study."""
+        """Set a system attribute of a study."""
         if batch := self._of_study(study_id):
             batch.set_study_attr("system_attrs", key, value)
         else:

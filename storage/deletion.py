@@ -1,7 +1,7 @@
 """Delete a study in one transaction of a dozen statements.
 
-Optuna loads every row of a study first, six collections a trial, and keeps the write lock of SQLite
-meanwhile; on PostgreSQL a row that a worker adds in that time makes it give up without a word.
+Optuna loads every row of a study first, six collections for each trial, and holds the write lock of
+SQLite meanwhile; on PostgreSQL it gives up silently when a worker adds a row in that time.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from contextlib import suppress
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.storages._rdb import models
 from sqlalchemy import select
 
-from storage.artifacts import PREFIX
-from storage.connect import TrialStorage
-from storage.rows import (
+from storage.rows import lock_study
+from storage.study_attributes import ARTIFACT_PREFIX
+from storage.tables import (
     HEARTBEATS,
     INTERMEDIATE_VALUES,
     PARAMS,
     STUDIES,
+    STUDY_DIRECTIONS,
     STUDY_SYSTEM_ATTRS,
     STUDY_USER_ATTRS,
     SYSTEM_ATTRS,
     TRIALS,
     USER_ATTRS,
     VALUES,
-    lock_study,
 )
+from storage.trial_storage import TrialStorage
 
 OF_TRIALS = (PARAMS, USER_ATTRS, SYSTEM_ATTRS, VALUES, INTERMEDIATE_VALUES, HEARTBEATS)
-OF_STUDIES = (STUDY_USER_ATTRS, STUDY_SYSTEM_ATTRS, models.StudyDirectionModel.__table__)
+OF_STUDIES = (STUDY_USER_ATTRS, STUDY_SYSTEM_ATTRS, STUDY_DIRECTIONS)
 
 
 def remove_study(
     storage: TrialStorage, study_id: int, store: FileSystemArtifactStore | None
 ) -> None:
-    """Delete a study, its trials and the files that were kept of them.
+    """Delete a study, its trials and their kept files.
 
     Args:
         storage: The storage.
@@ -44,15 +44,16 @@ def remove_study(
         store: Its artifact store; None where this machine has none.
 
     Raises:
-        KeyError: The study was deleted before.
+        StudyGoneError: The study was already deleted.
     """
     trials = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
-    noted = SYSTEM_ATTRS.c.key.startswith(PREFIX, autoescape=True)
+    names_file = SYSTEM_ATTRS.c.key.startswith(ARTIFACT_PREFIX, autoescape=True)
     with storage.transaction() as connection:
         lock_study(connection, study_id)
-        # Whoever adds something to a trial has locked it, or waits here and finds it gone.
+        # A transaction that adds rows to a trial locks it first: it has ended by now, or it waits
+        # for this one and then finds no trial.
         connection.execute(trials.order_by(TRIALS.c.trial_id).with_for_update()).all()
-        kept = select(SYSTEM_ATTRS.c.key).where(SYSTEM_ATTRS.c.trial_id.in_(trials), noted)
+        kept = select(SYSTEM_ATTRS.c.key).where(SYSTEM_ATTRS.c.trial_id.in_(trials), names_file)
         files = list(connection.execute(kept).scalars())
         for table in OF_TRIALS:
             connection.execute(table.delete().where(table.c.trial_id.in_(trials)))
@@ -63,4 +64,4 @@ def remove_study(
         return
     for key in files:
         with suppress(ArtifactNotFound):
-            store.remove(key.removeprefix(PREFIX))
+            store.remove(key.removeprefix(ARTIFACT_PREFIX))

@@ -1,43 +1,122 @@
 """The one place in `storage` that knows private names of Optuna.
 
-Optuna gives no public way to the id of a study or of a trial, without which no SQL can be written,
-nor from a study to its storage.
+A new Optuna version may move any of them; tests/test_storage_optuna_internals.py lists them all
+and tells which one moved.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 
 import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage
+from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, Trial
 
-if TYPE_CHECKING:
-    from storage.connect import TrialStorage
+# Optuna creates its tables from these definitions, and publishes them nowhere else.
+TABLES: sqlalchemy.MetaData = models.BaseModel.metadata
+
+# A value is stored as a number and a kind, since SQL knows neither NaN nor infinity.
+value_to_stored = models.TrialValueModel.value_to_stored_repr
+stored_to_value = models.TrialValueModel.stored_repr_to_value
+intermediate_to_stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
+stored_to_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
 
 
 def study_id(study: optuna.Study) -> int:
-    """Return the id of a study in its storage."""
+    """Return the id of a study in its storage: without it no SQL can be written."""
     return study._study_id
 
 
 def trial_id(trial: FrozenTrial | Trial) -> int:
-    """Return the id of a trial in its storage."""
+    """Return the id of a trial in its storage: without it no SQL can be written."""
     return trial._trial_id
 
 
-def storage_of(study: optuna.Study) -> TrialStorage:
-    """Return the storage of a study.
+def base_storage(study: optuna.Study) -> BaseStorage:
+    """Return the storage of a study, of any class: Optuna has no public way from one to it."""
+    return study._storage
 
-    Raises:
-        TypeError: The study was not opened through `storage.create_storage`.
+
+class StudyCache:
+    """The cached trials of one study, while the cache is locked. Made by `lock_cache`."""
+
+    def __init__(self, storage: CachedStorage, study_id: int) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._info = storage._studies.setdefault(study_id, _StudyInfo())
+
+    @property
+    def trials(self) -> dict[int, FrozenTrial]:
+        """A copy of the cached trials, by number."""
+        return dict(self._info.trials)
+
+    @property
+    def frontier(self) -> int:
+        """The id up to which all trials are finished and cached."""
+        return self._info.last_finished_trial_id
+
+    @frontier.setter
+    def frontier(self, trial_id: int) -> None:
+        self._info.last_finished_trial_id = trial_id
+
+    def has_finished(self, trial_id: int) -> bool:
+        """Tell whether a trial is cached as finished: it is then never read again."""
+        return self._storage._get_cached_trial(trial_id) is not None
+
+    def add(self, trials: Sequence[FrozenTrial]) -> None:
+        """Cache trials; Optuna refuses to set parameters of a trial that is not cached."""
+        self._storage._add_trials_to_cache(self._study_id, list(trials))
+
+
+class CachedStorage(_CachedStorage):
+    """Optuna's cached SQL storage, with its private parts under public names.
+
+    It is the class that Optuna itself makes of the URL of a database, and the only one that does
+    not read each finished trial at each call; Optuna has no public way to its cache.
     """
-    from storage.connect import TrialStorage
 
-    found = study._storage
-    if not isinstance(found, TrialStorage):
-        raise TypeError(
-            "Expected a study in a storage that create_storage has opened. "
-            f"Received: study={study.study_name!r} in a {type(found).__name__}. "
-            "Load it with studies.load_study."
-        )
-    return found
+    @property
+    def engine(self) -> sqlalchemy.Engine:
+        """The SQLAlchemy engine, for statements on Optuna's tables."""
+        return self._backend.engine
+
+    @contextmanager
+    def lock_cache(self, study_id: int) -> Iterator[StudyCache]:
+        """Lock the cache, and yield the part of it that holds a study."""
+        with self._lock:
+            yield StudyCache(self, study_id)
+
+    def is_cached(self, study_id: int) -> bool:
+        """Tell whether the cache holds anything of a study."""
+        return study_id in self._studies
+
+    def cached_number(self, trial_id: int) -> int | None:
+        """Return the number of a cached trial, None where the trial is not cached."""
+        found = self._trial_id_to_study_id_and_number.get(trial_id)
+        return None if found is None else found[1]
+
+    def drop_cached(self, study_id: int) -> list[int]:
+        """Empty the cache of a study, and return the ids of the trials that it held."""
+        with self._lock:
+            numbers = self._studies.pop(study_id, _StudyInfo()).trials
+            ids = [self._study_id_and_number_to_trial_id.pop((study_id, n)) for n in numbers]
+            for trial_id in ids:
+                self._trial_id_to_study_id_and_number.pop(trial_id, None)
+        return ids
+
+    def read_new(self, study_id: int, known: Container[int]) -> None:
+        """Read into the cache what changed in a study since the last call.
+
+        Args:
+            study_id: The study.
+            known: RUNNING trials that the cache holds already and that need not be read; Optuna's
+                way, which this is, reads them all the same.
+        """
+        super()._read_trials_from_remote_storage(study_id)
+
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        self.read_new(study_id, known=())

@@ -1,38 +1,28 @@
-"""How studies stand, in a few statements that never load their trials."""
+"""The progress of a study, in a few statements that never load its trials."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from optuna.trial import TrialState
 from sqlalchemy import func, select
 
-from storage.connect import STARTED, TrialStorage
-from storage.rows import (
-    INTERMEDIATE_VALUES,
-    STUDIES,
-    STUDY_USER_ATTRS,
-    TRIALS,
-    count_lineages,
-    count_trials,
-    in_state,
-    utc_now,
-)
+from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
+from storage.tables import INTERMEDIATE_VALUES, TRIALS
+from storage.trial_storage import TrialStorage
 
-RECENT = 30  # ended trials from which the rate is told
+RECENT = 30  # the rate is computed from so many trials, the last to end
 
 
 @dataclass(frozen=True)
 class Overview:
-    """How a study stands.
+    """The progress of a study.
 
     Attributes:
-        counts: Number of trials in each state.
-        retried: How many of the FAIL ones were queued again after their worker was lost.
-        per_minute: Trials that ended a minute, of late; None before two have ended.
+        counts: State -> number of trials.
+        retried: The number of FAIL trials that were queued again after their worker was lost.
+        per_minute: Trials that ended per minute recently; None before two have ended.
         epochs: Number of each RUNNING trial -> the last step it reported, 0 before the first.
     """
 
@@ -43,13 +33,12 @@ class Overview:
 
     @property
     def ended(self) -> int:
-        """The number of lineages that have come to their end."""
-        ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-        return sum(self.counts[state] for state in ended) - self.retried
+        """The number of lineages that have ended."""
+        return sum(self.counts[state] for state in FINISHED) - self.retried
 
 
 def overview(storage: TrialStorage, study_id: int) -> Overview:
-    """Return how a study stands.
+    """Return the progress of a study.
 
     Args:
         storage: The storage.
@@ -78,30 +67,8 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
         )
 
 
-def study_attributes(storage: TrialStorage, key: str, *, having: str) -> dict[str, Any]:
-    """Return the user attribute `key` of each study that has the attribute `having` too.
-
-    Args:
-        storage: The storage.
-        key: The attribute to read.
-        having: Another one, whose value is not read, for it may be large.
-
-    Returns:
-        Name of the study -> value, in the order in which the studies were made.
-    """
-    others = select(STUDY_USER_ATTRS.c.study_id).where(STUDY_USER_ATTRS.c.key == having)
-    statement = (
-        select(STUDIES.c.study_name, STUDY_USER_ATTRS.c.value_json)
-        .join(STUDY_USER_ATTRS, STUDY_USER_ATTRS.c.study_id == STUDIES.c.study_id)
-        .where(STUDY_USER_ATTRS.c.key == key, STUDIES.c.study_id.in_(others))
-        .order_by(STUDIES.c.study_id)
-    )
-    with storage.reading() as connection:
-        return {name: json.loads(text) for name, text in connection.execute(statement)}
-
-
 def _rate(ended_at: list[datetime]) -> float | None:
-    """Return trials a minute, from the times at which trials ended, the latest first."""
+    """Return trials per minute, from the times at which trials ended, the latest first."""
     if len(ended_at) < 2:
         return None
     seconds = (max(utc_now(), ended_at[0]) - ended_at[-1]).total_seconds()

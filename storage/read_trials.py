@@ -1,6 +1,6 @@
 """Read many trials in six statements, as Optuna's own `FrozenTrial`.
 
-Optuna builds them through an ORM, a trial at a time where a worker takes them.
+Optuna would read the trials that a worker claims through an ORM, one at a time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import sqlalchemy
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
 
-from storage.rows import (
+from storage.optuna_internals import stored_to_intermediate, stored_to_value
+from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
     SYSTEM_ATTRS,
@@ -29,17 +29,14 @@ from storage.rows import (
 
 LISTED = 1000  # more ids than these are read as a range: databases limit the length of a list
 
-_value = models.TrialValueModel.stored_repr_to_value
-_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
-
 
 def read_trials(connection: Connection, study_id: int, ids: Sequence[int]) -> list[FrozenTrial]:
-    """Read trials that have started, with all that belongs to them.
+    """Read started trials with their parameters, attributes, values and reports.
 
     Args:
         connection: A connection in a transaction.
-        study_id: The study that they are of.
-        ids: The ids of the trials; one that is not there is left out.
+        study_id: The study of the trials.
+        ids: The ids of the trials; ids without a trial are left out of the result.
 
     Returns:
         The trials in the order of `ids`.
@@ -47,7 +44,8 @@ def read_trials(connection: Connection, study_id: int, ids: Sequence[int]) -> li
     if not ids:
         return []
     wanted = set(ids)
-    # The trials before what belongs to them: a trial that is read as finished is then complete.
+    # The trials come first: all rows that belong to a finished trial were written before its end,
+    # so that a trial read as finished is read whole.
     rows = connection.execute(_of(TRIALS, study_id, wanted)).all()
     parts = [_read(connection, table, study_id, wanted) for table in _CHILDREN]
     found = {
@@ -85,7 +83,7 @@ _Item = Callable[[Any], tuple[Any, Any]]
 
 
 def _read(connection: Connection, table: sqlalchemy.Table, study_id: int, ids: set[int]) -> _Part:
-    """Return trial id -> key -> value of one of the tables that belong to trials."""
+    """Return trial id -> key -> value, from one of the tables with rows of trials."""
     item = _CHILDREN[table]
     (order,) = table.primary_key.columns
     part: _Part = defaultdict(dict)
@@ -108,10 +106,10 @@ _CHILDREN: dict[sqlalchemy.Table, _Item] = {
     PARAMS: _param,
     USER_ATTRS: _attribute,
     SYSTEM_ATTRS: _attribute,
-    VALUES: lambda row: (row.objective, _value(row.value, row.value_type)),
+    VALUES: lambda row: (row.objective, stored_to_value(row.value, row.value_type)),
     INTERMEDIATE_VALUES: lambda row: (
         row.step,
-        _intermediate(row.intermediate_value, row.intermediate_value_type),
+        stored_to_intermediate(row.intermediate_value, row.intermediate_value_type),
     ),
 }
 
@@ -133,7 +131,7 @@ def _frozen(
         datetime_complete=local_time(row.datetime_complete),
         params={name: value for name, (value, _) in params.items()},
         distributions={name: distribution for name, (_, distribution) in params.items()},
-        # Copies: those that have none share the default.
+        # Copies, since all trials without attributes share one empty dictionary.
         user_attrs=dict(user_attrs),
         system_attrs=dict(system_attrs),
         intermediate_values=dict(intermediate_values),
@@ -142,5 +140,5 @@ def _frozen(
 
 
 def local_time(stored: datetime | None) -> datetime | None:
-    """Return a time as Optuna tells it, local and naive, from one in UTC and naive."""
+    """Convert a time from the database (UTC, naive) to Optuna's (local, naive)."""
     return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

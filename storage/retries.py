@@ -1,7 +1,7 @@
 """Queue again the trials that lost their worker, or that a worker gives back.
 
-A *lineage* is a trial together with the retries of it: a lost attempt ends as FAIL and is queued
-again as a new trial, each naming the other. Optuna's own attributes `failed_trial` and
+A *lineage* is a trial together with its retries: a lost attempt ends as FAIL and is queued again as
+a new trial, and each names the other. Optuna's own attributes `failed_trial` and
 `retry_history` carry the link, so that Optuna's `RetryHeartbeatStaleTrialCallback` reads it.
 """
 
@@ -15,15 +15,9 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
-from storage import optuna_internals
-from storage.connect import TrialStorage
+from storage.errors import StudyGoneError
+from storage.optuna_internals import trial_id
 from storage.rows import (
-    HEARTBEATS,
-    PARAMS,
-    RETRY_KEY,
-    SYSTEM_ATTRS,
-    TRIALS,
-    USER_ATTRS,
     Point,
     attr_rows,
     count_trials,
@@ -34,12 +28,24 @@ from storage.rows import (
     read_attrs,
     set_user_attrs,
 )
+from storage.study_attributes import (
+    ARTIFACT_PREFIX,
+    FAIL_REASON_KEY,
+    LOST_KEY,
+    RETRIED_AS_KEY,
+    RETRY_HISTORY_KEY,
+    RETRY_KEY,
+    RETRY_OF_KEY,
+    SEED_KEY,
+)
+from storage.tables import HEARTBEATS, PARAMS, SYSTEM_ATTRS, TRIALS, USER_ATTRS
+from storage.trial_storage import TrialStorage
 
-MAX_RETRIES = 3  # of a trial that loses its worker each time: it must end some day
-KEPT_BY_RETRY = ("seed",)  # user attributes; the others tell of one attempt only
-# Optuna's notes that a retry must not have: on steps, which it takes again, and on files.
-OF_ONE_ATTEMPT = ("completed_rung_", "artifacts:")
-LOST_KEY = "lost_attempts"  # system attribute: how many attempts ended with their worker
+MAX_RETRIES = 3  # a trial that takes its worker down each time must not be retried forever
+KEPT_BY_RETRY = (SEED_KEY,)  # the other user attributes describe one attempt only
+# Prefixes of system attributes that a retry must not inherit: the rungs that Optuna's pruners note
+# for steps, which a retry repeats, and the files of the attempt.
+OF_ONE_ATTEMPT = ("completed_rung_", ARTIFACT_PREFIX)
 
 
 def requeue(
@@ -50,29 +56,30 @@ def requeue(
     Args:
         storage: The storage.
         trial: The trial, as it was claimed.
-        reason: Why it ended, kept as its `fail_reason`.
-        lost: Whether something befell it that may befall each retry, so that these are counted.
+        reason: Why the attempt ended, kept as its `fail_reason`.
+        lost: Whether the attempt counts as lost, since the trial itself may be the cause.
 
     Returns:
         The number of the new trial; None where the trial had ended elsewhere, or was lost more than
         `MAX_RETRIES` times and ends without a retry.
 
     Raises:
-        KeyError: The trial is gone, with its study.
+        StudyGoneError: The study was deleted, and the trial with it.
     """
+    claimed = trial_id(trial)
     with storage.transaction() as connection:
-        study_id = _study_of(connection, optuna_internals.trial_id(trial))
-        return _requeue(connection, study_id, optuna_internals.trial_id(trial), reason, lost=lost)
+        study_id = _lock_study_of(connection, claimed)
+        return _requeue(connection, study_id, claimed, reason, lost=lost)
 
 
 def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: float) -> list[int]:
     """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
 
-    One that has lost its worker more than `MAX_RETRIES` times ends without a retry.
+    A trial that lost its worker more than `MAX_RETRIES` times ends without a retry.
 
     Args:
         storage: The storage.
-        study_ids: The studies to look through; those that are gone have no trials.
+        study_ids: The studies to search; deleted ones are skipped.
         grace: Seconds without a heartbeat after which a worker counts as lost.
 
     Returns:
@@ -82,22 +89,22 @@ def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: floa
         concerned = {study_id for study_id, _, _ in _stale(connection, study_ids, grace)}
     lost: list[int] = []
     for study_id in sorted(concerned):
-        with suppress(KeyError), storage.transaction() as connection:  # deleted meanwhile
-            lock_study(connection, study_id)  # of two workers that look, one finds
-            for _, trial_id, number in _stale(connection, [study_id], grace):
+        with suppress(StudyGoneError), storage.transaction() as connection:
+            lock_study(connection, study_id)  # two workers must not requeue the same trial
+            for _, stale_id, number in _stale(connection, [study_id], grace):
                 reason = f"its worker was lost: no heartbeat for {grace:g} s"
-                _requeue(connection, study_id, trial_id, reason, lost=True)
+                _requeue(connection, study_id, stale_id, reason, lost=True)
                 lost.append(number)
     return lost
 
 
-def _study_of(connection: Connection, trial_id: int) -> int:
+def _lock_study_of(connection: Connection, trial_id: int) -> int:
     """Lock the study of a trial and return its id."""
     study_id = connection.execute(
         select(TRIALS.c.study_id).where(TRIALS.c.trial_id == trial_id)
     ).scalar()
     if study_id is None:
-        raise KeyError(f"There is no trial with id {trial_id}: its study was deleted.")
+        raise StudyGoneError(f"There is no trial with id {trial_id}: its study was deleted.")
     lock_study(connection, study_id)
     return int(study_id)
 
@@ -111,7 +118,7 @@ def _stale(
         select(*columns, func.current_timestamp())
         .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
         .where(TRIALS.c.study_id.in_(study_ids), TRIALS.c.state == TrialState.RUNNING)
-        .order_by(TRIALS.c.trial_id)  # as whoever locks several of them does
+        .order_by(TRIALS.c.trial_id)  # the order in which all transactions lock trials
     )
     return [
         (study_id, trial_id, number)
@@ -130,12 +137,12 @@ def _requeue(
         select(TRIALS.c.number).where(TRIALS.c.trial_id == trial_id)
     ).scalar_one()
     system = read_attrs(connection, SYSTEM_ATTRS, trial_id)
-    history = [*system.get("retry_history", []), number]
+    history = [*system.get(RETRY_HISTORY_KEY, []), number]
     retry = None
     system[LOST_KEY] = system.get(LOST_KEY, 0) + lost
     if system[LOST_KEY] <= MAX_RETRIES:
         retry = _insert_retry(connection, study_id, trial_id, system, history)
-    set_user_attrs(connection, trial_id, {"fail_reason": reason, "retried_as": retry})
+    set_user_attrs(connection, trial_id, {FAIL_REASON_KEY: reason, RETRIED_AS_KEY: retry})
     fail_trials(connection, TRIALS.c.trial_id == trial_id)
     return retry
 
@@ -150,7 +157,7 @@ def _insert_retry(
     kept = {
         k: v for k, v in read_attrs(connection, USER_ATTRS, trial_id).items() if k in KEPT_BY_RETRY
     }
-    point = Point({}, {}, {**kept, "retry_of": history[-1]})
+    point = Point({}, {}, {**kept, RETRY_OF_KEY: history[-1]})
     number = count_trials(connection, study_id)
     (new_id,) = insert_trials(connection, study_id, [point], TrialState.WAITING)
     columns = ("param_name", "param_value", "distribution_json")
@@ -161,6 +168,6 @@ def _insert_retry(
         )
     )
     notes = {k: v for k, v in system.items() if not k.startswith(OF_ONE_ATTEMPT)}
-    links = {RETRY_KEY: history[0], "retry_history": history}
+    links = {RETRY_KEY: history[0], RETRY_HISTORY_KEY: history}
     connection.execute(SYSTEM_ATTRS.insert(), attr_rows(new_id, {**notes, **links}))
     return number

@@ -1,7 +1,7 @@
-"""The statements on Optuna's tables that the queue is made of, on a connection in a transaction.
+"""The statements on Optuna's tables from which the queue is built, for use within a transaction.
 
-Optuna offers these only a trial at a time, through an ORM: adding 10,000 trials takes it seven
-minutes on PostgreSQL. The tables are Optuna's own; their schema has not changed since 3.2.
+Optuna offers them one trial at a time, through an ORM: adding 10,000 trials takes it seven minutes
+on PostgreSQL. The schema of these tables has not changed since Optuna 3.2.
 """
 
 from __future__ import annotations
@@ -14,32 +14,21 @@ from typing import Any
 
 import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
-STUDIES = models.StudyModel.__table__
-STUDY_USER_ATTRS = models.StudyUserAttributeModel.__table__
-STUDY_SYSTEM_ATTRS = models.StudySystemAttributeModel.__table__
-TRIALS = models.TrialModel.__table__
-PARAMS = models.TrialParamModel.__table__
-USER_ATTRS = models.TrialUserAttributeModel.__table__
-SYSTEM_ATTRS = models.TrialSystemAttributeModel.__table__
-VALUES = models.TrialValueModel.__table__
-INTERMEDIATE_VALUES = models.TrialIntermediateValueModel.__table__
-HEARTBEATS = models.TrialHeartbeatModel.__table__
+from storage.errors import StudyGoneError
+from storage.study_attributes import RETRY_KEY
+from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 
-# SQLite would else give the ids of what is deleted out again, and a worker that still has a trial
-# of a deleted study would write to another's. It holds for files that are made from here on.
-for _table in (STUDIES, TRIALS):
-    _table.dialect_options["sqlite"]["autoincrement"] = True
-
-RETRY_KEY = "failed_trial"  # Optuna's mark of a retry: the number of the first attempt
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+STARTED = (TrialState.RUNNING, *FINISHED)
+UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A trial to be queued: its parameters, and attributes that every attempt of it keeps."""
+    """The parameters of a trial to be queued, and the user attributes that it begins with."""
 
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
@@ -47,7 +36,7 @@ class Point:
 
 
 def first_attempt(trial: FrozenTrial) -> int:
-    """Return the number of the trial that a trial is a retry of, its own where it is none."""
+    """Return the number of the first attempt in a trial's lineage: its own unless it is a retry."""
     return int(trial.system_attrs.get(RETRY_KEY, trial.number))
 
 
@@ -60,11 +49,11 @@ def lock_study(connection: Connection, study_id: int) -> None:
     """Lock the row of a study until the transaction ends.
 
     Raises:
-        KeyError: The study was deleted.
+        StudyGoneError: The study was deleted.
     """
     locked = select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update()
     if connection.execute(locked).first() is None:
-        raise KeyError(f"There is no study with id {study_id}: it was deleted.")
+        raise StudyGoneError(f"There is no study with id {study_id}: it was deleted.")
 
 
 def lock_trial(connection: Connection, trial_id: int) -> TrialState | None:
@@ -80,7 +69,7 @@ def count_trials(connection: Connection, study_id: int) -> int:
 
 
 def count_lineages(connection: Connection, study_id: int) -> int:
-    """Return the number of trials of a study that are no retries of another."""
+    """Return the number of lineages of a study: its trials without the retries."""
     retries = (
         select(func.count())
         .select_from(SYSTEM_ATTRS.join(TRIALS, TRIALS.c.trial_id == SYSTEM_ATTRS.c.trial_id))
@@ -92,7 +81,7 @@ def count_lineages(connection: Connection, study_id: int) -> int:
 def insert_trials(
     connection: Connection, study_id: int, points: Sequence[Point], state: TrialState
 ) -> list[int]:
-    """Insert trials; the study must be locked. Returns their ids, in the order of the points."""
+    """Insert trials and return their ids in the order of the points; the study must be locked."""
     if not points:
         return []
     first = count_trials(connection, study_id)
@@ -102,7 +91,7 @@ def insert_trials(
         for i in range(len(points))
     ]
     connection.execute(TRIALS.insert(), rows)
-    # Not RETURNING: in order, SQLite would do it in a statement a row.
+    # Not by RETURNING: to keep the order, SQLAlchemy would send SQLite one statement a row.
     last = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
     latest = last.order_by(TRIALS.c.trial_id.desc()).limit(len(rows))
     ids = sorted(connection.execute(latest).scalars())
@@ -136,7 +125,7 @@ def attr_rows(trial_id: int, attributes: Mapping[str, Any]) -> list[dict[str, An
 
 
 def set_user_attrs(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    """Write user attributes of a trial, over those of the same key."""
+    """Write user attributes of a trial, and replace those of the same keys."""
     if not attributes:
         return
     replaced = (USER_ATTRS.c.trial_id == trial_id) & USER_ATTRS.c.key.in_(list(attributes))
@@ -162,7 +151,7 @@ def fail_trials(connection: Connection, condition: sqlalchemy.ColumnElement[bool
 def database_time(connection: Connection) -> datetime:
     """Return the time by the database's clock, which all machines share: UTC, naive."""
     if connection.dialect.name == "sqlite":
-        return utc_now()  # it has this machine's, and tells whole seconds
+        return utc_now()  # SQLite has this machine's clock, but returns whole seconds
     now: datetime = connection.execute(select(func.current_timestamp())).scalar_one()
     return now.replace(tzinfo=None)
 

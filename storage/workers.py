@@ -1,37 +1,21 @@
-"""The workers seen: where each runs, on what device, what it is doing, and its last sign of life.
+"""The list of workers: the machine and device of each, its trials, and its last sign of life.
 
-Optuna has no notion of a worker, so this is a table of our own, `hpo_workers`. It informs people
-and decides nothing: which trial is lost is told by the heartbeat of the trial (trial_queue.py).
+Optuna does not know workers, so they have a table of our own, `hpo_workers`. It informs people and
+decides nothing: whether a trial is lost depends on the heartbeat of the trial (trial_queue.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import sqlalchemy
 
 from storage.rows import database_time
+from storage.tables import WORKERS
+from storage.trial_storage import TrialStorage
 
-if TYPE_CHECKING:
-    from storage.connect import TrialStorage
-
-WORKERS = sqlalchemy.Table(
-    "hpo_workers",
-    sqlalchemy.MetaData(),
-    sqlalchemy.Column("worker", sqlalchemy.String(512), primary_key=True),
-    sqlalchemy.Column("host", sqlalchemy.String(255), nullable=False),
-    sqlalchemy.Column("pid", sqlalchemy.Integer, nullable=False),
-    sqlalchemy.Column("device", sqlalchemy.String(255), nullable=False),
-    sqlalchemy.Column("study_name", sqlalchemy.String(512)),
-    sqlalchemy.Column("trial_numbers", sqlalchemy.JSON, nullable=False),
-    sqlalchemy.Column(
-        "seen_at", sqlalchemy.DateTime, server_default=sqlalchemy.func.current_timestamp()
-    ),
-)
-
-FORGOTTEN = timedelta(days=1)  # no worker is silent for so long and comes back
+FORGOTTEN = timedelta(days=1)  # a worker silent for longer was killed, and does not come back
 
 
 @dataclass(frozen=True)
@@ -42,9 +26,10 @@ class Worker:
         name: Unique among all workers: host, process id and a random part.
         host: Name of the machine.
         pid: Process id on that machine.
-        device: What it trains on, such as `cpu` or `NVIDIA H200`; empty until it has trained.
-        study_name: The study of its trials, None while it waits for one.
-        trial_numbers: The numbers of the trials that it has.
+        device: The device it trains on, such as `cpu` or `NVIDIA H200`; empty before the first
+            training.
+        study_name: The study of its trials, None while it has no trial.
+        trial_numbers: The numbers of the trials that it runs.
         silent_for: Seconds since its last sign of life, by the database's clock.
     """
 
@@ -57,21 +42,10 @@ class Worker:
     silent_for: float = 0.0
 
 
-def create_workers_table(engine: sqlalchemy.Engine) -> None:
-    """Create the table where it is missing, or has other columns than this version's."""
-    inspector = sqlalchemy.inspect(engine)
-    if inspector.has_table(WORKERS.name):
-        columns = {column["name"] for column in inspector.get_columns(WORKERS.name)}
-        if columns == set(WORKERS.columns.keys()):
-            return
-        WORKERS.drop(engine, checkfirst=True)  # it tells of this moment: nothing is lost
-    WORKERS.create(engine, checkfirst=True)
-
-
 def record_worker(storage: TrialStorage, worker: Worker) -> None:
-    """Write what `worker` is doing, and that it is alive now.
+    """Record the state of a worker, with the present time as its last sign of life.
 
-    A new one takes out those that were killed and have been silent for more than `FORGOTTEN`.
+    The first record of a worker also deletes workers that were silent for more than `FORGOTTEN`.
     """
     row = {
         "host": worker.host,
@@ -92,13 +66,13 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
 
 
 def forget_worker(storage: TrialStorage, name: str) -> None:
-    """Remove a worker that ended in order."""
+    """Delete the record of a worker that ends normally."""
     with storage.transaction() as connection:
         connection.execute(WORKERS.delete().where(WORKERS.c.worker == name))
 
 
 def workers_seen(storage: TrialStorage) -> list[Worker]:
-    """Return the workers that have not ended in order, the most recently seen first."""
+    """Return the workers that have not ended normally, the most recently seen first."""
     statement = sqlalchemy.select(WORKERS, sqlalchemy.func.current_timestamp().label("now"))
     with storage.reading() as connection:
         rows = connection.execute(statement.order_by(WORKERS.c.seen_at.desc())).all()

@@ -1,12 +1,13 @@
-"""Write what a batch has changed: rows of Optuna's tables, as Optuna would have written them.
+"""Write the changes of a batch into Optuna's tables, as Optuna would have written them.
 
-Each row is inserted, or replaces the one of its key, so that doing it twice is doing it once.
+Each row is inserted or replaces the row of the same key, so that a second write changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -14,15 +15,16 @@ from typing import Any
 
 import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import sqlite
 
-from storage.rows import (
+from storage.errors import StudyGoneError
+from storage.optuna_internals import intermediate_to_stored, value_to_stored
+from storage.rows import lock_study
+from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
-    STUDIES,
     STUDY_SYSTEM_ATTRS,
     STUDY_USER_ATTRS,
     SYSTEM_ATTRS,
@@ -31,14 +33,12 @@ from storage.rows import (
     VALUES,
 )
 
-_value = models.TrialValueModel.value_to_stored_repr
-_intermediate = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
 _Row = dict[str, Any]
 
 
 @dataclass
 class Changes:
-    """What is new of a trial.
+    """The changes to one trial.
 
     Attributes:
         params: Name -> value in Optuna's internal representation, and distribution.
@@ -61,7 +61,7 @@ class Changes:
 
 @dataclass
 class StudyChanges:
-    """What is new of a study: key -> JSON."""
+    """The changes to the attributes of a study: key -> JSON."""
 
     user_attrs: dict[str, str] = field(default_factory=dict)
     system_attrs: dict[str, str] = field(default_factory=dict)
@@ -72,16 +72,17 @@ def write_changes(
 ) -> set[int]:
     """Write all changes to those trials that are still RUNNING.
 
-    The row of the study is locked before those of trials, and these in the order of their ids, as
-    by everybody who locks several: no two wait for each other.
+    The row of the study is locked before the rows of trials, and these in the order of their ids,
+    as in all transactions that lock several rows: no two of them can wait for each other.
 
     Returns:
-        The ids of the trials that ended otherwise or are gone, of which nothing was written.
+        The ids of the trials that ended otherwise or were deleted: nothing of them was written.
     """
-    has_study = True
+    has_study = False
     if study.user_attrs or study.system_attrs:
-        locked = select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update()
-        has_study = connection.execute(locked).first() is not None
+        with suppress(StudyGoneError):  # the trials, which are gone too, are returned as lost
+            lock_study(connection, study_id)
+            has_study = True
     running, written = _lock(connection, study_id, trials)
     if has_study:
         for table, attrs in (
@@ -100,7 +101,7 @@ def write_changes(
 def _lock(
     connection: Connection, study_id: int, trials: Mapping[int, Changes]
 ) -> tuple[list[int], set[int]]:
-    """Lock trials; return those that run, and those that ended by these very changes."""
+    """Lock trials; return those RUNNING, and those that these changes have already ended."""
     if not trials:
         return [], set()
     rows = connection.execute(
@@ -110,7 +111,7 @@ def _lock(
         .with_for_update()
     ).all()
     running = [i for i, state, _ in rows if state is TrialState.RUNNING]
-    # A connection that broke in COMMIT does not tell whether it came through.
+    # After a connection broke in COMMIT, nobody knows whether the transaction was committed.
     written = {i for i, *end in rows if end == [trials[i].state, trials[i].ended_at]}
     return running, written
 
@@ -155,13 +156,13 @@ def _params(trials: Sequence[tuple[int, Changes]]) -> list[_Row]:
 
 
 def _reported(trial_id: int, step: int, value: float) -> _Row:
-    stored, kind = _intermediate(value)
+    stored, kind = intermediate_to_stored(value)
     row = {"trial_id": trial_id, "step": step}
     return {**row, "intermediate_value": stored, "intermediate_value_type": kind}
 
 
 def _valued(trial_id: int, objective: int, value: float) -> _Row:
-    stored, kind = _value(value)
+    stored, kind = value_to_stored(value)
     return {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
 
 
@@ -171,7 +172,7 @@ def _upsert(
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        # One value holds all rows, in half the time of a list of parameters a row.
+        # All rows as one JSON value take half the time of a list of parameters for each row.
         connection.execute(_insert_json(table.name, tuple(rows[0]), tuple(key)), _as_json(rows))
         return
     new = sqlite.insert(table)
@@ -193,4 +194,4 @@ def _insert_json(
 
 
 def _as_json(rows: Sequence[_Row]) -> dict[str, str]:
-    return {"rows": json.dumps(rows, default=lambda value: value.name)}  # of an enumeration
+    return {"rows": json.dumps(rows, default=lambda member: member.name)}  # of an Enum

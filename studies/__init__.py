@@ -1,9 +1,10 @@
-"""What is run and in what order: studies, from their definition to their table of results.
+"""Studies: from a definition to its trials and their results. These are the public names.
 
-The names below are imported when they are first used, so that `hpo --help` answers at once.
+Each is imported when it is first used, so that `hpo --help` answers at once.
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,9 +12,36 @@ if TYPE_CHECKING:
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
     from studies.delete import delete_study
+    from studies.errors import (
+        DatabaseConnectionError,
+        DatabaseError,
+        DatabaseNotFoundError,
+        DatabaseSchemaError,
+        DatabaseUrlError,
+        DataError,
+        DataNotFoundError,
+        DefinitionError,
+        DefinitionNotFoundError,
+        ExecutorDiedError,
+        ExecutorError,
+        ExecutorStoppedError,
+        FileFormatError,
+        HpoError,
+        LaunchError,
+        NetworkNotKeptError,
+        NoCompleteTrialError,
+        RenderingError,
+        SettingError,
+        StudyNotFoundError,
+        TakenNameError,
+        TrialError,
+        TrialNotFoundError,
+        WorkerError,
+    )
     from studies.fleet.local import run
     from studies.lookup import load_study
-    from studies.results.export import best_trials, export_trials, load_model
+    from studies.results.export import best_trials, export_trials
+    from studies.results.models import load_model
 
 _HOME = {
     "StudyDefinition": "studies.definition.study",
@@ -22,13 +50,37 @@ _HOME = {
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
     "load_definition": "studies.definition.files",
-    "load_model": "studies.results.export",
+    "load_model": "studies.results.models",
     "load_study": "studies.lookup",
     "run": "studies.fleet.local",
 }
 
 __all__ = [
+    "DataError",
+    "DataNotFoundError",
+    "DatabaseConnectionError",
+    "DatabaseError",
+    "DatabaseNotFoundError",
+    "DatabaseSchemaError",
+    "DatabaseUrlError",
+    "DefinitionError",
+    "DefinitionNotFoundError",
+    "ExecutorDiedError",
+    "ExecutorError",
+    "ExecutorStoppedError",
+    "FileFormatError",
+    "HpoError",
+    "LaunchError",
+    "NetworkNotKeptError",
+    "NoCompleteTrialError",
+    "RenderingError",
+    "SettingError",
     "StudyDefinition",
+    "StudyNotFoundError",
+    "TakenNameError",
+    "TrialError",
+    "TrialNotFoundError",
+    "WorkerError",
     "best_trials",
     "create_study",
     "delete_study",
@@ -41,6 +93,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    home = "studies.errors" if name in __all__ and name not in _HOME else _HOME.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    found = getattr(import_module(home), name)
+    if isinstance(found, FunctionType):
+        from studies.error_translation import translated_errors
+
+        found = translated_errors()(found)
+    globals()[name] = found  # so that a name is one object, however often it is imported
+    return found

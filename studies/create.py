@@ -1,4 +1,4 @@
-"""Make the Optuna study of a definition: idempotent, with everything recorded that repeats it."""
+"""Create the Optuna study of a definition, once, with all that is needed to repeat it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, DEFINITION_KEY, VERSI
 from studies.definition.files import read_table, with_overrides
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, difference, parse_definition
-from studies.designs import points as designs
-from studies.errors import TakenNameError
+from studies.designs.points import initial_points
+from studies.errors import DefinitionError, TakenNameError
 from studies.lookup import definition_of, open_study
 from studies.versions import installed_versions
 
@@ -40,20 +40,20 @@ def create_study(
     *,
     artifacts: str | Path | None = None,
 ) -> optuna.Study:
-    """Make the study of `definition`, or go on with it.
+    """Create the study of `definition`, or continue it.
 
-    Making the same study twice changes nothing, but for the budget: a larger `n_trials` adds the
-    difference.
+    Creating the same study twice changes only its budget: a larger `n_trials` adds the difference.
 
     Args:
-        definition: What to make.
+        definition: The study's definition.
         storage: An open storage, or its URL.
-        artifacts: The folder for trained networks; beside a SQLite file by default, in the
+        artifacts: The folder for trained networks. By default it is beside a SQLite file, or in the
             current folder for a server.
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        ConnectionError: The database does not answer.
+        DefinitionError: A number of trials is given for a study that has no such limit.
+        DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
     try:
@@ -67,9 +67,9 @@ def create_study(
         _extend(opened, study, definition.search)
     else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
-        queue = designs.queue_of(definition)
+        queue = initial_points(definition)
         enqueue(opened, study_id(study), queue, _budget(definition, len(queue)))
-        # Last: workers take a study that has its definition.
+        # Last, since workers take every study that has a definition.
         study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
     return study
 
@@ -81,7 +81,7 @@ def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
                 f"Expected a free name. Received: {definition.name!r}, a study that was not made "
                 "by this service. Choose another with --name."
             )
-        return  # whoever began to make it was interrupted
+        return  # its creation was interrupted, and is now completed
     lines = difference(definition_of(study), definition)
     if lines:
         raise TakenNameError(
@@ -100,7 +100,7 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
 
 
 def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
-    """Return the budget of a definition; a design is spent when its points are."""
+    """Return the budget of a definition; that of a design is its number of points."""
     search = definition.search
     if search.design is not None:
         return Budget(n_queued, search.timeout, adaptive=False)
@@ -108,19 +108,21 @@ def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
 
 
 def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -> None:
-    """Add what a larger budget adds to a study that is there."""
-    # The stored definition says in which order the points come.
+    """Queue the further trials of a larger budget, and record it."""
+    # The stored definition: its known settings come in the order in which they were queued.
     definition = definition_of(study)
     old = get_budget(storage, study_id(study))
     if old.n_trials is None and search.n_trials is not None:
-        raise ValueError(
-            f"Expected a study that ends after a number of trials. Received: n_trials="
-            f"{search.n_trials} for {study.study_name!r}, which has none. Make another with --name."
+        raise DefinitionError(
+            "search.n_trials",
+            "Expected a study that ends after a number of trials. Received: n_trials="
+            f"{search.n_trials} for {study.study_name!r}, which has none. "
+            "Make another with --name.",
         )
     if old.n_trials is not None and (search.n_trials is not None or search.design is not None):
         wanted = search.n_trials or sys.maxsize
         definition = definition.with_budget(max(wanted, old.n_trials))
-    queue = designs.queue_of(definition)
+    queue = initial_points(definition)
     timeout = old.timeout
     if search.timeout != definition.search.timeout:
         timeout = search.timeout
@@ -141,17 +143,17 @@ def find_or_create_study(
     artifacts: str | Path | None = None,
     quick: bool = False,
 ) -> optuna.Study:
-    """Return the study that `source` means, made now where it is not there.
+    """Return the study that `source` means; create it if it does not exist.
 
     Args:
-        source: A name in the storage, else one of the catalogue, else the path of a TOML file.
+        source: A name in the storage, else a name in the catalogue, else the path of a TOML file.
         storage: The storage.
         overrides: Keys of the definition to replace, as for `load_definition`.
         artifacts: The folder for trained networks.
-        quick: Whether to take the small form of one of the catalogue or of a file.
+        quick: Whether to take the small form of a study of the catalogue or of a file.
 
     Raises:
-        FileNotFoundError: There is no such study anywhere.
+        DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line of the definition breaks a rule.
         TakenNameError: Another study has this name.
     """

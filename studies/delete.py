@@ -1,4 +1,4 @@
-"""Delete a study, with the files that were kept of it."""
+"""Delete a study and its files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from studies.worker.checkpoints import remove_checkpoints
 
 
 def delete_study(name: str, storage: TrialStorage) -> None:
-    """Delete a study and the networks that were kept of it.
+    """Delete a study, its trained networks and its checkpoints.
+
+    Files are deleted only if the study's folder of artifacts is on this machine.
 
     Raises:
-        KeyError: There is no such study.
+        StudyNotFoundError: There is no such study.
     """
     study = open_study(name, storage)
     attributes = study.user_attrs

@@ -1,6 +1,8 @@
 """The errors of this service: all that a caller may want to catch, under one base.
 
 Each is a built-in error too, so that code which catches `ValueError` or `KeyError` goes on working.
+The errors of `storage` and `objectives` are turned into these at the public functions of `studies`,
+see studies/error_translation.py.
 """
 
 from __future__ import annotations
@@ -29,6 +31,62 @@ class TakenNameError(HpoError, ValueError):
 
 class StudyNotFoundError(HpoError, KeyError):
     """There is no such study in the storage, or it was not made by this service."""
+
+
+class DefinitionNotFoundError(HpoError, FileNotFoundError):
+    """There is no such study in the catalogue, and no such file."""
+
+
+class TrialNotFoundError(HpoError, KeyError):
+    """The study has no trial with this number."""
+
+
+class NoCompleteTrialError(HpoError, ValueError):
+    """No trial of the study is complete, so that there is no best one."""
+
+
+class NetworkNotKeptError(HpoError, FileNotFoundError):
+    """The trained network of a trial was never kept, or deleted for a better trial's."""
+
+
+class FileFormatError(HpoError, ValueError):
+    """The ending of a file's name stands for no format that can be written."""
+
+
+class SettingError(HpoError, ValueError):
+    """A name or a value with which no network can be trained."""
+
+
+class DataError(HpoError, ValueError):
+    """A data set is not what it should be, or cannot be split as asked."""
+
+
+class DataNotFoundError(HpoError, FileNotFoundError):
+    """A data set has no file here and cannot be downloaded."""
+
+
+class RenderingError(HpoError, RuntimeError):
+    """Clocks could not be rendered, for instance because the disk is full."""
+
+
+class DatabaseError(HpoError):
+    """The base of all errors of the database."""
+
+
+class DatabaseUrlError(DatabaseError, ValueError):
+    """The text is not the URL of a database that this service can open."""
+
+
+class DatabaseNotFoundError(DatabaseError, FileNotFoundError):
+    """The SQLite file to read from does not exist."""
+
+
+class DatabaseConnectionError(DatabaseError, ConnectionError):
+    """The database does not answer, or refuses the connection."""
+
+
+class DatabaseSchemaError(DatabaseError, RuntimeError):
+    """The tables were made by an Optuna version with another schema."""
 
 
 class LaunchError(HpoError, RuntimeError):

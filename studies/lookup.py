@@ -1,4 +1,4 @@
-"""Find a study in the storage, and open it."""
+"""Find a study in the storage and open it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, St
 
     Raises:
         StudyNotFoundError: There is no such study, or it was not made by this service.
-        DefinitionError: The definition does not hold on this machine, as when a data set is not
-            there.
+        DefinitionError: The definition is not valid on this machine, for instance because a data
+            set is missing.
+        DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
     study = open_study(name, opened)
@@ -28,7 +29,7 @@ def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, St
 
 
 def open_study(name: str, storage: TrialStorage) -> optuna.Study:
-    """Return a study without looking at its definition: to read results needs no data set.
+    """Return a study without validating its definition: reading results needs no data set.
 
     Raises:
         StudyNotFoundError: There is no such study.
@@ -44,7 +45,7 @@ def find_study(source: str, storage: TrialStorage) -> str:
     """Return the name of the study in the storage that `source` means.
 
     Args:
-        source: A name in the storage, or the path of the TOML file that it was made from.
+        source: A name in the storage, or the path of the study's TOML file.
         storage: The storage.
 
     Raises:
@@ -63,7 +64,7 @@ def find_study(source: str, storage: TrialStorage) -> str:
 
 
 def definition_of(study: optuna.Study) -> StudyDefinition:
-    """Return the definition that is stored with a study.
+    """Return the definition stored with a study.
 
     Raises:
         StudyNotFoundError: The study was not made by this service.

@@ -1,10 +1,10 @@
-"""Claimed trials: their Optuna objects, their hyperparameters and their seeds."""
+"""Give claimed trials their parameters: those that a design has set, or a sampler now chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
 
 import optuna
 from optuna.distributions import FloatDistribution
@@ -13,27 +13,32 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Batch, storage_of, study_id, trial_id
+from studies.attributes import SAMPLER_KEY
+from studies.definition.sampler_options import DEFAULT_SAMPLER, NamedOptions, read_sampler
 from studies.definition.study import StudyDefinition
-from studies.samplers.build import DEFAULT_SAMPLER, build_pruner, build_sampler
-from studies.samplers.tpe import Past
+from studies.samplers.build import build_sampler
+from studies.samplers.optuna_internals import forget_cached_trials
+from studies.samplers.pack_cache import PackCache
+from studies.samplers.pruners import build_pruner
+from studies.samplers.tpe_variant import STOCK, tpe_variant
+from studies.space.factor import Scalar, round_level
 from studies.space.parse_space import SEED
-from studies.space.space import DIGITS, Scalar
 
-# Draws after the first, for a point that was not there yet: the sampler may come back to the same
-# point again and again, so that half of the draws are uniform.
+# Draws that may follow the first one until a point is new. Half of them are uniform, since a
+# sampler may propose the same point again and again.
 REDRAWS = 20
-_Key = tuple[int, frozenset[tuple[str, Scalar]]]
+_PointKey = tuple[int, frozenset[tuple[str, Scalar]]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A claimed trial that has its parameters.
+    """A claimed trial with its parameters.
 
     Attributes:
         trial: Optuna's trial.
         params: Its parameters.
-        reused: The completed trial of the same point and seed whose value is this one's, in a
-            study that reuses them: it is told that value, and is not trained.
+        reused: A complete trial with the same point and seed. The new trial takes its value and is
+            not trained. Only in a study whose definition says so.
     """
 
     trial: Trial
@@ -49,24 +54,24 @@ def prepare_trials(
     alike: frozenset[str] = frozenset(),
     like: Mapping[str, Scalar] | None = None,
 ) -> list[Prepared]:
-    """Let the sampler choose what the trials of a pack do not have yet, within a batch.
+    """Let the sampler choose the missing parameters of a pack's trials, within a batch.
 
-    What the sampler finds in the finished trials is found once for all of them, and each sees what
-    those before it have got. A point is a function of the study's seed, the trial's number and
-    what was there before: the same pack gets the same points.
+    The finished trials are processed once for all of them, and each choice takes the choices before
+    it into account. A point is a function of the study's seed, the trial's number and the trials so
+    far: the same pack gets the same points.
 
     Args:
-        study: The study, of whose storage this thread has entered a batch; one without the others'
-            trials is enough for the points of a design. Its sampler becomes that of the last trial.
+        study: The study. This thread must have entered a batch of its storage; a batch without the
+            others' trials is enough for a design. Its sampler becomes that of the last trial.
         definition: The study's definition.
         claimed: The trials, as they were claimed.
-        alike: Factors, such as the structural ones, in which those that follow take the first
-            one's choices, and whatever decides whether these factors are there.
-        like: Parameters whose choices all take instead.
+        alike: Factors in which all trials take the choices of the first, such as the structural
+            ones. The factors in their conditions are added.
+        like: Parameters to take these choices from instead.
 
     Returns:
-        One for each claimed trial that still runs, in their order. Parameters that a trial has
-        already stay: the first one is the first that has any, if there is one.
+        One for each claimed trial that still runs, in their order. Parameters that a trial already
+        has stay. The first trial that has any counts as the first one.
 
     Raises:
         RuntimeError: This thread is not in a batch of the study.
@@ -77,21 +82,13 @@ def prepare_trials(
     search = definition.search
     study.pruner = build_pruner(search.pruner, definition.max_epochs)
     pack = _Pack(study, batch, definition, definition.factors.with_conditions(alike))
-    running = [t for t in claimed if pack.is_running(t)]
-    first_known = next((t for t in running if t.params), None)
-    in_turn = sorted(running, key=lambda t: t is not first_known)  # the others keep their order
-    prepared = {}
-    for trial in in_turn:
-        prepared[trial.number] = pack.prepare(trial, like or {})
-        if like is None:
-            like = prepared[trial.number].params
-    return [prepared[trial.number] for trial in running]
+    return pack.prepare_all(claimed, like)
 
 
 def prepare_trial(
     study: optuna.Study, definition: StudyDefinition, claimed: FrozenTrial
 ) -> tuple[Trial, dict[str, Scalar]]:
-    """Let the sampler choose what one trial does not have yet, and write it.
+    """Let the sampler choose the missing parameters of one trial, and write them.
 
     Args:
         study: The study; its sampler becomes that of this trial.
@@ -102,7 +99,7 @@ def prepare_trial(
         Optuna's trial, and its parameters.
 
     Raises:
-        UpdateFinishedTrialError: The trial has ended elsewhere, or is gone with its study.
+        UpdateFinishedTrialError: The trial has ended elsewhere, or was deleted with its study.
     """
     storage, others = storage_of(study), definition.search.design is None
     with storage.batch(study_id(study), others=others) as batch:
@@ -115,7 +112,7 @@ def prepare_trial(
 def seed_of(
     definition: StudyDefinition, trial: Trial | FrozenTrial, params: Mapping[str, Scalar]
 ) -> int:
-    """Return the seed to train with: fixed, varied, replicated, or the study's."""
+    """Return the seed to train with: a hyperparameter, the replicate's, or else the study's."""
     default = trial.user_attrs.get(SEED, definition.search.seed)
     return int(definition.factors.resolve(params).get(SEED, default))
 
@@ -128,65 +125,96 @@ class _Pack:
     batch: Batch
     definition: StudyDefinition
     alike: frozenset[str]
-    past: Past = field(default_factory=Past)
-    # Points that were there before, and those that run: of this pack too.
-    finished: dict[_Key, FrozenTrial] | None = None
-    running: set[_Key] = field(default_factory=set)
+    cache: PackCache = field(default_factory=PackCache)
+    # The points of other trials, read at the first need; then those of this pack are added.
+    ended: dict[_PointKey, FrozenTrial] | None = None
+    running: set[_PointKey] = field(default_factory=set)
     is_exhausted: bool = False
 
-    def is_running(self, claimed: FrozenTrial) -> bool:
+    def prepare_all(
+        self, claimed: Sequence[FrozenTrial], like: Mapping[str, Scalar] | None
+    ) -> list[Prepared]:
+        running = [trial for trial in claimed if self._is_running(trial)]
+        first_known = next((trial for trial in running if trial.params), None)
+        prepared = {}
+        # A stable sort: the others keep their order.
+        for trial in sorted(running, key=lambda trial: trial is not first_known):
+            prepared[trial.number] = self._prepare(trial, like or {})
+            if like is None:
+                like = prepared[trial.number].params
+        return [prepared[trial.number] for trial in running]
+
+    def _is_running(self, claimed: FrozenTrial) -> bool:
         if trial_id(claimed) not in self.batch:
             return False
         return self.batch.get_trial(trial_id(claimed)).state is TrialState.RUNNING
 
-    def prepare(self, claimed: FrozenTrial, like: Mapping[str, Scalar]) -> Prepared:
+    def _prepare(self, claimed: FrozenTrial, like: Mapping[str, Scalar]) -> Prepared:
         fixed = {name: like[name] for name in self.alike if name in like}
-        sampler = self._sampler(claimed.number, fixed)
+        sampler = self._sampler(self._spec, claimed.number, fixed)
         drawn = self._draw(claimed, sampler)
         repeats = self.definition.search.repeats
-        if repeats != "train" and self._may_repeat(claimed, drawn.params, fixed):
-            uniform = self._sampler(claimed.number, fixed, "random")
+        if repeats != "train" and self._can_repeat(claimed, drawn.params, fixed):
+            uniform = self._sampler("random", claimed.number, fixed)
             redraws = [sampler] * (REDRAWS // 2) + [uniform] * (REDRAWS // 2)
-            drawn = self._anew(claimed, drawn, [] if self.is_exhausted else redraws)
-        if self.finished is not None and drawn.reused is None:
+            drawn = self._redraw_until_new(claimed, drawn, [] if self.is_exhausted else redraws)
+        if self.ended is not None and drawn.reused is None:
             self.running.add(self._key(drawn.trial, drawn.params))
+        if self._variant is not None:
+            drawn.trial.set_user_attr(SAMPLER_KEY, self._variant)
         return drawn
 
-    def _anew(
+    def _redraw_until_new(
         self, claimed: FrozenTrial, drawn: Prepared, redraws: Sequence[BaseSampler]
     ) -> Prepared:
-        """Draw until the point is a new one, or no sampler is left."""
+        """Draw until no other trial has the point, or no sampler is left."""
         reuses = self.definition.search.repeats == "reuse"
         for sampler in [*redraws, None]:
             key = self._key(drawn.trial, drawn.params)
-            former = self._former(key, claimed.number)
-            if reuses and former is not None and former.state is TrialState.COMPLETE:
-                return replace(drawn, reused=former)
-            if (reuses or former is None) and key not in self.running:
+            same = self._ended_at(key, claimed.number)
+            if reuses and same is not None and same.state is TrialState.COMPLETE:
+                return replace(drawn, reused=same)
+            if (reuses or same is None) and key not in self.running:
                 return drawn
             if sampler is not None:
                 self.batch.take_back(trial_id(claimed))
                 drawn = self._draw(claimed, sampler)
-        self.is_exhausted = True  # the other lanes would look in vain as well
+        self.is_exhausted = True  # further trials of this pack would draw in vain as well
         return drawn
 
-    def _sampler(self, number: int, fixed: dict[str, Scalar], spec: Any = None) -> BaseSampler:
-        search, factors = self.definition.search, self.definition.factors
-        always = {name: f.distribution for name, f in factors.factors.items() if not f.when}
-        spec = spec or search.sampler or ("random" if search.design else DEFAULT_SAMPLER)
-        return build_sampler(spec, search.seed, number, always, self.past, fixed)
+    @cached_property
+    def _spec(self) -> NamedOptions:
+        # A trial of a design has its parameters; a random sampler costs nothing.
+        search = self.definition.search
+        return search.sampler or ("random" if search.design else DEFAULT_SAMPLER)
+
+    @cached_property
+    def _variant(self) -> str | None:
+        """The variant of TPE that chooses the points; None for another sampler."""
+        return tpe_variant(self.study) if read_sampler(self._spec)[0] == "tpe" else None
+
+    def _sampler(self, spec: NamedOptions, number: int, fixed: Mapping[str, Scalar]) -> BaseSampler:
+        factors = self.definition.factors.factors
+        return build_sampler(
+            spec,
+            self.definition.search.seed,
+            number,
+            {name: factor.distribution for name, factor in factors.items() if not factor.when},
+            cache=self.cache,
+            fixed=fixed,
+            stock_tpe=self._variant == STOCK,
+        )
 
     def _draw(self, claimed: FrozenTrial, sampler: BaseSampler) -> Prepared:
         self.study.sampler = sampler
-        # Optuna's samplers read this cache, which only its own ask and tell would clear.
-        self.study._thread_local.cached_all_trials = None
+        forget_cached_trials(self.study)
         trial = Trial(self.study, trial_id(claimed))
         return Prepared(trial, self.definition.factors.pick(lambda factor: factor.suggest(trial)))
 
-    def _may_repeat(
+    def _can_repeat(
         self, claimed: FrozenTrial, params: Mapping[str, Scalar], fixed: Mapping[str, Scalar]
     ) -> bool:
-        """Tell whether something was chosen here, and from what has a number of values."""
+        """Tell whether the sampler chose parameters, none of them from a continuous range."""
         chosen = params.keys() - claimed.params.keys() - fixed.keys()
         distributions = [self.definition.factors.factors[name].distribution for name in chosen]
         return bool(params.keys() - claimed.params.keys()) and not any(
@@ -194,24 +222,25 @@ class _Pack:
             for d in distributions
         )
 
-    def _former(self, key: _Key, number: int) -> FrozenTrial | None:
-        """Return the trial that ended with this point and seed, one that is complete if any.
+    def _ended_at(self, key: _PointKey, number: int) -> FrozenTrial | None:
+        """Return a trial that ended with this point and seed, a complete one if there is any.
 
-        When first called, it notes what runs beside the trial of this number as well.
+        The first call reads the points of all trials but that with this number, which is the one
+        to get its parameters. Those that run are noted as well.
         """
-        if self.finished is None:
-            self.finished = {}
+        if self.ended is None:
+            self.ended = {}
             for trial in self.study.get_trials(deepcopy=False):
                 if trial.state is TrialState.RUNNING and trial.number != number:
                     self.running.add(self._key(trial, trial.params))
                 elif trial.state is TrialState.COMPLETE:
-                    self.finished[self._key(trial, trial.params)] = trial
+                    self.ended[self._key(trial, trial.params)] = trial
                 elif trial.state is TrialState.PRUNED:
-                    self.finished.setdefault(self._key(trial, trial.params), trial)
-        return self.finished.get(key)
+                    self.ended.setdefault(self._key(trial, trial.params), trial)
+        return self.ended.get(key)
 
-    def _key(self, trial: Trial | FrozenTrial, params: Mapping[str, Scalar]) -> _Key:
+    def _key(self, trial: Trial | FrozenTrial, params: Mapping[str, Scalar]) -> _PointKey:
         known = self.definition.factors.factors
-        levels = {k: round(v, DIGITS) if isinstance(v, float) else v for k, v in params.items()}
+        levels = {name: round_level(value) for name, value in params.items()}
         seed = seed_of(self.definition, trial, {k: v for k, v in levels.items() if k in known})
         return seed, frozenset(levels.items())

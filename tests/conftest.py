@@ -16,8 +16,11 @@ import pytest
 import sqlalchemy
 from commands import end
 from processes import processes
+from small_studies import table
 
-from storage import TrialStorage, create_storage
+from storage import TrialStorage, claim, create_storage, study_id, trial_id
+from studies import create_study
+from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _databases = itertools.count()
@@ -104,3 +107,21 @@ def launched() -> Iterator[list[Popen[bytes]]]:
     yield started
     for process in started:
         end(process)
+
+
+@pytest.fixture
+def study_url(sqlite_url: str, tmp_path: Path) -> str:
+    """Make a study `s` of four trials, three complete and one failed."""
+    definition = table(
+        search={"design": "grid"},
+        space={"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
+    )
+    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
+    storage = create_storage(sqlite_url)
+    for trial in claim(storage, study_id(study), 4):
+        if trial.number == 3:
+            storage.set_trial_user_attr(trial_id(trial), "fail_reason", "the loss was nan")
+            study.tell(3, state=study.trials[3].state.FAIL)
+        else:
+            study.tell(trial.number, 0.5 + trial.number / 10)
+    return sqlite_url

@@ -1,4 +1,4 @@
-"""Eight processes that meet in a database: they wait for each other, then act at once."""
+"""Eight processes that wait for each other, and then use one database at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _start: list[Barrier] = []
 
 @contextmanager
 def processes() -> Iterator[Pool]:
-    """Start the processes, each with nothing of this one."""
+    """Start the processes as fresh interpreters, without the state of this one."""
     context = multiprocessing.get_context("spawn")
     pool = context.Pool(PROCESSES, initializer=_join, initargs=(context.Barrier(PROCESSES),))
     yield pool
@@ -24,13 +24,13 @@ def processes() -> Iterator[Pool]:
 
 
 def at_once(pool: Pool, job: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run `job(rank, *arguments)` in all processes, and return what each returned."""
+    """Run `job(rank, *arguments)` in all processes, and return their results by rank."""
     tasks = [(job, rank, *arguments) for rank in range(PROCESSES)]
     return pool.starmap_async(_run, tasks, chunksize=1).get(timeout=120)
 
 
 def meet() -> None:
-    """Wait in a job until all processes are here."""
+    """Wait in a job until all processes have called this."""
     _start[0].wait(timeout=60)
 
 

@@ -1,4 +1,4 @@
-"""Studies of a queue, small and quick: what tests of the storage do to one and read from it."""
+"""Small studies for tests of the storage: make one, change it, and read it in several ways."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue, trial_id
-from storage.rows import (
+from storage.study_attributes import BEGUN_KEY
+from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
     STUDY_SYSTEM_ATTRS,
@@ -25,7 +26,6 @@ from storage.rows import (
     USER_ATTRS,
     VALUES,
 )
-from storage.trial_queue import BEGUN_KEY
 
 TABLES = (
     PARAMS,
@@ -43,7 +43,7 @@ LONG_AGO = "2001-01-01 00:00:00"  # further back than any grace or timeout here
 
 
 def points(n: int) -> list[Point]:
-    """Return the first `n` points of a design of one factor."""
+    """Return the first `n` points of a design with one factor."""
     return [Point({"x": i}, {"x": IntDistribution(0, 10**6)}, {"seed": i}) for i in range(n)]
 
 
@@ -55,40 +55,40 @@ def adaptive(n_trials: int | None, timeout: float | None = None) -> Budget:
 def new_study(
     storage: TrialStorage, budget: Budget = DESIGN, n: int = 0, name: str | None = None
 ) -> int:
-    """Make a study with `n` points that wait, and return its id."""
+    """Make a study with `n` waiting trials, and return its id."""
     study_id = storage.create_new_study([StudyDirection.MINIMIZE], name)
     enqueue(storage, study_id, points(n), budget)
     return study_id
 
 
 def end(storage: TrialStorage, trial: FrozenTrial, value: float = 0.0) -> None:
-    """Finish a trial."""
+    """End a trial as COMPLETE."""
     storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
 
 
 def write(storage: TrialStorage, sql: str) -> None:
-    """Change rows behind the storage's back."""
+    """Change rows by SQL, past the storage's cache."""
     with storage.transaction() as connection:
         connection.execute(sqlalchemy.text(sql))
 
 
 def silence(storage: TrialStorage) -> None:
-    """Make all workers look dead."""
+    """Set all heartbeats to a time beyond any grace."""
     write(storage, f"UPDATE trial_heartbeats SET heartbeat = '{LONG_AGO}'")
 
 
 def run_out(storage: TrialStorage, study_id: int) -> None:
-    """Make the first claim of a study look long ago."""
+    """Set the first claim of a study to a time beyond any timeout."""
     storage.set_study_user_attr(study_id, BEGUN_KEY, LONG_AGO)
 
 
 def states(storage: TrialStorage, study_id: int) -> list[str]:
-    """Return the states of the trials in order."""
+    """Return the states of the trials, by number."""
     return [trial.state.name for trial in storage.get_all_trials(study_id)]
 
 
 def plain_view(url: str, study_id: int) -> list[FrozenTrial]:
-    """Read the trials as Optuna does without this package."""
+    """Read the trials by Optuna's own storage."""
     plain = optuna.storages.RDBStorage(url)
     try:
         return plain.get_all_trials(study_id)
@@ -98,7 +98,7 @@ def plain_view(url: str, study_id: int) -> list[FrozenTrial]:
 
 @dataclass
 class Traffic:
-    """What was sent to a database, and the ids of the trials that were read from it."""
+    """The statements sent to a database, and the ids of the trials read from it."""
 
     statements: list[str] = field(default_factory=list)
     trials: list[int] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Traffic:
 
 @contextmanager
 def traffic(storage: TrialStorage) -> Iterator[Traffic]:
-    """Count the traffic of a storage."""
+    """Record the traffic of a storage."""
     counted = Traffic()
 
     def sent(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -128,7 +128,7 @@ def open_study(storage: TrialStorage, study_id: int) -> optuna.Study:
 
 
 def suggest(trial: Trial) -> float:
-    """Choose parameters of every kind, one of them only where another one says so."""
+    """Suggest parameters of every kind, one of them depending on another."""
     x = trial.suggest_float("x", 1e-3, 1.0, log=True)
     y = trial.suggest_float("y", 0.0, 1.0, step=0.1)
     n = trial.suggest_int("n", 1, 9)
@@ -140,7 +140,7 @@ def suggest(trial: Trial) -> float:
 
 
 def rows(storage: TrialStorage) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the rows of Optuna's tables, without the keys and times of their own."""
+    """Return the rows of Optuna's tables, without primary keys and times."""
     found = {}
     with storage.reading() as connection:
         for table in TABLES:

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import optuna
-import pandas as pd
 import pytest
 import typer
-from commands import COMMAND, environment, hpo, wait_until
+from commands import hpo
+from PIL import Image
 from small_studies import table
 
 import objectives
-from storage import claim, create_storage, study_id, trial_id
 from studies import create_study, load_study
 from studies.cli.commands import app
-from studies.cli.live import number
 from studies.definition.study import parse_definition
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 README = Path(__file__).parents[1] / "README.md"
-
-
-@pytest.fixture
-def study_url(sqlite_url: str, tmp_path: Path) -> str:
-    """Make a study `s` of four trials, three complete and one failed."""
-    definition = table(
-        search={"design": "grid"},
-        space={"hidden_units": [[16], [32, 16]], "optimizer": ["adam", "sgd"]},
-    )
-    study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
-    storage = create_storage(sqlite_url)
-    for trial in claim(storage, study_id(study), 4):
-        if trial.number == 3:
-            storage.set_trial_user_attr(trial_id(trial), "fail_reason", "the loss was nan")
-            study.tell(3, state=study.trials[3].state.FAIL)
-        else:
-            study.tell(trial.number, 0.5 + trial.number / 10)
-    return sqlite_url
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -98,31 +73,6 @@ def test_an_error_is_one_or_two_lines_with_the_remedy(
     assert "secret" not in done.stderr
 
 
-def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
-    import numpy as np
-
-    file = tmp_path / "mine.npz"
-    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
-    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
-    table = {"name": "s", "objective": "mlp", "dataset": str(file)}
-    table |= {"search": {"design": "grid"}, "space": {"optimizer": ["adam"]}}
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
-    claim(create_storage(sqlite_url), study_id(study))
-    study.tell(0, 0.5)
-    file.unlink()
-    for command in (["best", "s"], ["status"], ["status", "s"], ["export", "s"], ["list"]):
-        done = hpo(*command, url=sqlite_url, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-
-
-def test_nothing_complete_is_an_error_of_best_and_model(sqlite_url: str, tmp_path: Path) -> None:
-    hpo("create", "digits-mlp", url=sqlite_url, folder=tmp_path)
-    for command in (["best", "digits-mlp"], ["model", "digits-mlp", "-o", "b.keras"]):
-        done = hpo(*command, url=sqlite_url, folder=tmp_path)
-        assert done.returncode == 1
-        assert "complete" in done.stderr
-
-
 def test_debug_shows_the_traceback(study_url: str, tmp_path: Path) -> None:
     done = hpo("--debug", "status", "nope", url=study_url, folder=tmp_path)
     assert done.returncode == 1
@@ -141,31 +91,6 @@ def test_list_shows_the_catalogue_and_the_storage(study_url: str, tmp_path: Path
     assert "fashion-mlp-grid" in done.stdout
     assert "3 complete, 1 fail" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
-
-
-def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:
-    done = hpo("best", "s", "--top", "2", url=study_url, folder=tmp_path)
-    assert done.returncode == 0
-    rows = [line.split()[:2] for line in done.stdout.splitlines() if "0." in line]
-    assert rows == [["2", "0.7000"], ["1", "0.6000"]]
-
-
-def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
-    done = hpo("status", "s", url=study_url, folder=tmp_path)
-    assert done.returncode == 0
-    assert "3 complete, 1 fail" in done.stdout
-    assert "trial 3 failed: the loss was nan" in done.stdout
-
-
-def test_export_writes_csv_to_the_screen_and_files_by_their_ending(
-    study_url: str, tmp_path: Path
-) -> None:
-    screen = hpo("export", "s", url=study_url, folder=tmp_path)
-    assert screen.stdout.startswith("number,value,state,datetime_start,")
-    assert len(screen.stdout.splitlines()) == 5
-    done = hpo("export", "s", "--top", "3", "-o", "b.parquet", url=study_url, folder=tmp_path)
-    assert done.returncode == 0
-    assert list(pd.read_parquet(tmp_path / "b.parquet")["number"]) == [2, 1, 0]
 
 
 def test_creating_twice_and_a_larger_budget(sqlite_url: str, tmp_path: Path) -> None:
@@ -222,14 +147,6 @@ def test_names_are_shown_as_they_are_however_long(tmp_path: Path) -> None:
     assert "mlp[a]: the best of" in best.stdout
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.97916667, "0.9792"), (0.0, "0.0000"), (1.5e-06, "1.5e-06"), (1000000123.456, "1e+09")],
-)
-def test_a_number_says_something_whatever_its_size(value: float, shown: str) -> None:
-    assert number(value) == shown
-
-
 def test_objectives_tell_each_hyperparameter(tmp_path: Path) -> None:
     for name in objectives.names():
         done = hpo("objectives", name, url="", folder=tmp_path)
@@ -268,33 +185,19 @@ def test_reading_commands_make_no_storage(tmp_path: Path) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
-def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None:
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "status", "s", "--watch"],
-        env=environment(study_url, tmp_path) | {"TERM": "xterm"},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=subprocess.PIPE,
-        # Shells start what runs in the background, as these tests may, with SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    os.close(terminal)
-    shown = b""
-
-    def shows(words: bytes) -> bool:
-        nonlocal shown
-        with contextlib.suppress(OSError):  # its end closes the terminal
-            if select.select([controller], [], [], 0)[0]:
-                shown += os.read(controller, 65536)
-        return words in shown
-
-    wait_until(lambda: shows(b"3 complete, 1 fail"), "the study is shown")
-    load_study("s", study_url)[0].enqueue_trial({})
-    wait_until(lambda: shows(b"1 waiting"), "the change is shown")
-    process.send_signal(signal.SIGINT)
-    # Read on: it cannot end while the terminal does not take its last words.
-    wait_until(lambda: shows(b"") and process.poll() is not None, "it ends")
-    assert process.returncode == 130
-    assert process.communicate()[1] == b""
-    os.close(controller)
+def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ["--set", "size=20", "--set", "n_images=100"]
+    said = hpo("data", "clock", "-o", "sheet.png", "-n", "6", *options, url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 160, 2 * (160 + 18))
+    said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    for wrong, words in (
+        (["-o", "sheet.txt"], "error: Expected a file name that ends in .png."),
+        (["-o", "s.png", "--set", "siz=20"], "error: data.siz: Expected a key, one of"),
+    ):
+        said = hpo("data", "clock", *wrong, url="", folder=tmp_path)
+        assert said.returncode == 1
+        assert said.stderr.startswith(words)

@@ -7,41 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from clock_heads import HEADS, NAMES, head_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import objectives
-from objectives.clock.heads import ClockHead, Hand, Output
+from objectives.clock.heads import ClockHead, Output
+from objectives.clock.hyperparameters import ClockHyperparameters
 from objectives.clock.metrics import common_sense_error, summarize
-from objectives.clock.network import ClockHyperparameters
+from objectives.clock.parts import Hand
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 MINUTES = np.arange(720)
 minutes = st.integers(0, 719)
-# Each head, and the error in minutes that its classes may come to.
-HEADS: list[tuple[dict[str, Any], int]] = [
-    ({"head": "regression"}, 0),
-    ({"head": "regression", "regression_loss": "mae"}, 0),
-    ({"head": "regression_periodic"}, 0),
-    ({"head": "classification", "n_classes": 720}, 0),
-    ({"head": "classification", "n_classes": 72}, 5),
-    ({"head": "classification", "n_classes": 24}, 15),
-    *(
-        ({"head": "two_heads", "hour_output": hour, "minute_output": minute}, 0)
-        for hour in ("class", "regression")
-        for minute in ("class", "regression")
-    ),
-    ({"head": "two_heads", "minute_classes": 30}, 1),
-    ({"head": "hour_hand"}, 0),
-    ({"head": "hour_hand", "hand_activation": "unit_norm"}, 0),
-    ({"head": "both_hands"}, 0),
-    ({"head": "both_hands", "hand_activation": "unit_norm"}, 0),
-    ({"head": "soft_circular"}, 0),
-    ({"head": "soft_circular", "n_classes": 72, "label_shape": "von_mises"}, 0),
-    ({"head": "von_mises"}, 0),
-    ({"head": "hour_class_minute_circle"}, 0),
-]
-NAMES = ["-".join(map(str, setting.values())) for setting, _ in HEADS]
 # Labels so narrow that minutes in the middle of a class have nearly hard ones, and wide ones.
 WIDTHS = [
     {"head": head, "n_classes": 72, "label_shape": shape, "label_width": width}
@@ -49,10 +26,6 @@ WIDTHS = [
     for shape in ("gaussian", "von_mises")
     for width in (0.2, 0.3, 0.5, 3.0)
 ]
-
-
-def head_of(**setting: Any) -> ClockHead:
-    return objectives.get("clock").head_of(ClockHyperparameters(**setting))
 
 
 def ideal(head: ClockHead) -> Any:

@@ -15,17 +15,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from clock_heads import HEADS, NAMES, head_of
 from scipy import ndimage
-from test_clock_heads import HEADS, NAMES, head_of
 
 import objectives
-from objectives.clock import network as clock_reader
-from objectives.clock import render as renderer
-from objectives.clock.network import ClockHyperparameters
+from objectives.clock.hyperparameters import ClockHyperparameters
+from objectives.clock.network import build
+from objectives.clock.render import render
 from objectives.data.datasets import Dataset
-from objectives.training import evaluate as judge
-from objectives.training.pack import TrainingResult
-from objectives.training.program import ProgramCache
+from objectives.training import evaluate
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
 from objectives.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
@@ -65,7 +65,7 @@ def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
     """By chance two times are 180 minutes apart in the mean; true labels come well below."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 720, 1_500).astype(np.int32)
-    x = np.stack([renderer.render(int(t), 24, (i,), 0.0) for i, t in enumerate(y)])[..., None]
+    x = np.stack([render(int(t), 24, (i,), 0.0) for i, t in enumerate(y)])[..., None]
     x_train, x_validation, y_train, y_validation = x[:1_200], x[1_200:], y[:1_200], y[1_200:]
     setting = {**SMALL, "epochs": 8, "batch_size": 32, "learning_rate": 0.001, "patterns": 2}
     errors = []
@@ -77,7 +77,7 @@ def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
 
 
 def layers_of(kind: type, **setting: Any) -> list[Any]:
-    network = clock_reader.build(ClockHyperparameters(**SMALL | setting), (32, 32, 1), 720)
+    network = build(ClockHyperparameters(**SMALL | setting), (32, 32, 1), 720)
     return [layer for layer in network.layers if isinstance(layer, kind)]
 
 
@@ -134,7 +134,7 @@ def test_augmented_pictures_are_moved_or_turned_each_in_its_own_way_and_never_mi
     def turned(augmentation: str, *, training: bool) -> tuple[Any, Any]:
         """Return how far each is turned, in degrees, NaN where it is mirrored; and the pictures."""
         setting = ClockHyperparameters(**SMALL, augmentation=augmentation)
-        network = clock_reader.build(setting, picture.shape, 720, "float32")
+        network = build(setting, picture.shape, 720, "float32")
         first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         seen = keras.Model(network.input, first.input)(many, training=training)
         rows = keras.ops.convert_to_numpy(seen).reshape(len(many), -1)
@@ -172,10 +172,10 @@ def test_the_metrics_are_those_of_the_network_that_is_kept(setting: dict[str, An
     for numbers in (own, setting):
         result = run(data, programs, **SMALL, **setting | numbers, epochs=2)
         head = head_of(**setting | numbers)
-        scores = judge.losses_and_predictions(
+        scores = evaluate.losses_and_predictions(
             result.model(), head, data.x_validation, data.y_validation
         )
-        for name, value in judge.metrics(head, scores, data.y_validation).items():
+        for name, value in evaluate.metrics(head, scores, data.y_validation).items():
             kept = result.history[f"val_{name}"][result.best_epoch - 1]
             assert value == pytest.approx(kept, rel=1e-3)
     assert programs.built == 1
@@ -215,9 +215,9 @@ def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
     ]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
     head = head_of(**setting)
-    scores = judge.losses_and_predictions(network, head, data.x_train, data.y_train)
+    scores = evaluate.losses_and_predictions(network, head, data.x_train, data.y_train)
     kept = result.history["val_common_sense_error"][result.best_epoch - 1]
-    assert judge.metrics(head, scores, data.y_train)["common_sense_error"] == pytest.approx(
+    assert evaluate.metrics(head, scores, data.y_train)["common_sense_error"] == pytest.approx(
         kept,
         abs=12,  # a reading may turn by rounding
     )

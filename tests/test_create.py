@@ -340,11 +340,8 @@ def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
     )
     counts = []
     for n in (2, 20):
-        own_id = create_study(
-            parse_definition(table(name=f"{n}", search=RANDOM | {"n_trials": 99})),
-            storage,
-            artifacts=tmp_path,
-        )._study_id
+        definition = parse_definition(table(name=f"{n}", search=RANDOM | {"n_trials": 99}))
+        own_id = study_id(create_study(definition, storage, artifacts=tmp_path))
         for trial in claim(storage, own_id, n):
             storage.set_trial_user_attr(trial_id(trial), "a", 1)
         with traffic(storage) as sent:

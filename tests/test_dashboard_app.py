@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 import pytest
 import sqlalchemy
 from commands import COMMAND, environment, start_worker, wait_until
+from dashboard_api import plots_shown
 from optuna.trial import TrialState
-from optuna_dashboard._custom_plot_data import get_plotly_graph_objects as shown
 from small_studies import table
 
 from storage import claim, create_storage, study_id, trial_id
@@ -176,8 +176,8 @@ def test_a_plot_on_the_studys_page_is_never_read_half_written(
     seen = []
 
     def read(*_: object) -> None:
-        attributes = other.get_study_system_attrs(study_id(study))
-        seen.extend(len(json.loads(text)["data"]) for text in shown(attributes).values())
+        shown = plots_shown(other, study_id(study))
+        seen.extend(len(json.loads(text)["data"]) for text in shown.values())
 
     sqlalchemy.event.listen(database.storage.engine, "commit", read)
     for n in (1, 300, 20):  # first in one attribute, then in many, then in fewer

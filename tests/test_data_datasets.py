@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.data import datasets
-from objectives.data.datasets import DataOptions
+from objectives.data import datasets, sources
+from objectives.data.options import DataOptions
+from objectives.data.sources import source_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -64,7 +65,7 @@ def test_real_sets_are_found_in_hpo_data(name: str, shape: tuple[int, ...]) -> N
     data = datasets.load(real(name), DataOptions())
     assert data.x_train.shape == shape
     assert (data.x_train.dtype, data.n_classes, len(data.x_validation)) == (np.uint8, 10, 6000)
-    assert datasets.input_shape(name) == shape[1:]
+    assert source_of(name).input_shape(DataOptions()) == shape[1:]
 
 
 def test_a_part_of_a_real_set_goes_by_its_path() -> None:
@@ -209,17 +210,17 @@ def test_a_path_is_looked_up_in_hpo_data_too(
 ) -> None:
     save(tmp_path / "tiny.npz", tiny())
     monkeypatch.setenv("HPO_DATA", str(tmp_path))
-    datasets.check("/elsewhere/tiny.npz")
+    sources.check("/elsewhere/tiny.npz", DataOptions())
     assert datasets.load("/elsewhere/tiny.npz", DataOptions()).n_classes == 3
-    assert datasets.input_shape("/elsewhere/tiny.npz") is None
+    assert source_of("/elsewhere/tiny.npz").input_shape(DataOptions()) is None
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
-    assert datasets.names() == ("cifar10", "clock", "digits", "fashion_mnist", "mnist")
-    for name in datasets.names():
-        datasets.check(name)
+    assert sources.names() == ("cifar10", "clock", "digits", "fashion_mnist", "mnist")
+    for name in sources.names():
+        sources.check(name, DataOptions())
     with pytest.raises(ValueError, match=r"Received: fashon_mnist. Did you mean fashion_mnist\?"):
-        datasets.check("fashon_mnist")
+        sources.check("fashon_mnist", DataOptions())
     with pytest.raises(ValueError, match=r"Received: /no/file.npz.*HPO_DATA"):
         datasets.load("/no/file.npz", DataOptions())
 
@@ -278,7 +279,8 @@ def test_download_is_kept_off_standard_output(
 DOWNLOAD = """
 import sys
 import keras.src.datasets.mnist as module
-from objectives import DataOptions, datasets
+from objectives import DataOptions
+from objectives.data import datasets
 get_file = module.get_file
 def from_here(**given):
     return get_file(**given | {"origin": sys.argv[1], "file_hash": None})

@@ -13,7 +13,7 @@ from storage import TrialStorage
 from studies.create import create_study
 from studies.definition.files import catalog, load_definition, with_overrides
 from studies.definition.study import StudyDefinition, difference, parse_definition
-from studies.designs.points import queue_of
+from studies.designs.points import initial_points
 from studies.errors import DefinitionError
 from studies.lookup import definition_of
 
@@ -318,7 +318,7 @@ def test_a_point_of_a_design_may_be_queued_without_what_is_inactive_there() -> N
     for setting in ({"optimizer": "adam"}, {"optimizer": "adam", "momentum": 0.9}):
         search = {"design": "grid", "enqueue": [setting]}
         definition = parse_definition(table(search=search, **lines))
-        assert [point.params for point in queue_of(definition)] == [
+        assert [point.params for point in initial_points(definition)] == [
             {"optimizer": "adam"},
             {"optimizer": "sgd", "momentum": 0.0},
             {"optimizer": "sgd", "momentum": 0.9},

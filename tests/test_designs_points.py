@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.designs.points import grid, one_factor_at_a_time, queue_of, random_points
+from studies.designs.grid import grid
+from studies.designs.one_factor import one_factor_at_a_time
+from studies.designs.points import initial_points
+from studies.designs.random import random_points
 
 FOUR = {  # the 81 points
     "initializer": ["random_normal", "glorot_normal", "glorot_uniform"],
@@ -36,11 +39,11 @@ def study(
 
 
 def params(definition: StudyDefinition) -> list[dict[str, Any]]:
-    return [dict(point.params) for point in queue_of(definition)]
+    return [dict(point.params) for point in initial_points(definition)]
 
 
 def seeds(definition: StudyDefinition) -> list[int]:
-    return [point.user_attrs["seed"] for point in queue_of(definition)]
+    return [point.user_attrs["seed"] for point in initial_points(definition)]
 
 
 def keys(points: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
@@ -124,7 +127,7 @@ def test_a_longer_list_begins_with_the_shorter() -> None:
     range_ = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
     for search in searches:
         space = range_ if search["design"] == "random" else FOUR
-        lists = [queue_of(study(space, **search, n_trials=n)) for n in (1, 4, 7, 30)]
+        lists = [initial_points(study(space, **search, n_trials=n)) for n in (1, 4, 7, 30)]
         assert [len(points) for points in lists] == [1, 4, 7, 30]
         for shorter, longer in pairwise(lists):
             assert longer[: len(shorter)] == shorter
@@ -167,7 +170,7 @@ def test_a_known_setting_with_an_inactive_factor_is_not_repeated_either() -> Non
 def test_a_sampler_has_known_settings_only_and_they_may_be_partial() -> None:
     search: dict[str, Any] = {"sampler": "tpe", "n_trials": 9, "enqueue": [{"batch_size": 64}]}
     definition = study(CONDITIONAL, **search)
-    (point,) = queue_of(definition)
+    (point,) = initial_points(definition)
     assert point.params == {"batch_size": 64}
     assert list(point.distributions) == ["batch_size"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from studies.definition.files import catalog, load_definition
 from studies.definition.study import parse_definition
-from studies.designs import points as designs
+from studies.designs.points import initial_points
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -45,4 +45,22 @@ def test_a_shipped_study_is_valid_and_its_head_tells_command_cost_and_result(nam
     assert f"hpo run {name}" in words
     assert "on 2 cores" in words
     assert "Measured" in words
-    assert definition.search.design is None or designs.queue_of(definition)
+    assert definition.search.design is None or initial_points(definition)
+
+
+def test_the_picture_of_the_readme_names_every_folder_and_no_other() -> None:
+    (picture,) = re.findall(r"## Where things are\n.*?```\n(.*?)```", README, flags=re.DOTALL)
+    assert max(map(len, picture.splitlines())) <= 80
+    rooms = [ROOT / room for room in ("objectives", "storage", "studies")]
+    packages = [f.parent for room in rooms for f in room.rglob("__init__.py")]
+    folders = {folder.name for folder in (*packages, ROOT / "tests")}
+    assert set(re.findall(r"(\w+)/", picture)) == folders
+    files = {file.name for room in rooms for file in room.rglob("*.py")}
+    assert set(re.findall(r"\w+\.py", picture)) <= files
+
+
+@pytest.mark.parametrize(
+    "word", ["point", "trial", "lineage", "pack", "lane", "program", "outcome", "holdout"]
+)
+def test_the_readme_tells_what_a_word_means(word: str) -> None:
+    assert re.search(rf"^\| {word} \| .{{10,}} \|$", README, flags=re.MULTILINE)

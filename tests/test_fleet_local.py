@@ -13,7 +13,8 @@ from commands import COMMAND, HERE, environment, executions, executors, is_alive
 
 import studies
 from storage import create_storage, workers_seen
-from studies.fleet import local as launch
+from studies.fleet.gpus import gpus
+from studies.fleet.worker_processes import WorkerProcesses
 
 STUDY = """
 name = "s"
@@ -111,10 +112,10 @@ def test_a_signal_while_the_workers_are_being_started_stops_them_all(
 
 
 def test_no_worker_is_started_after_a_signal(tmp_path: Path) -> None:
-    crew = launch._Crew("s", "sqlite:///nowhere.db", tmp_path, ())
-    crew.request_stop(signal.SIGINT)
-    crew.start(2)
-    assert crew.members == []
+    processes = WorkerProcesses("s", "sqlite:///nowhere.db", tmp_path, ())
+    processes.request_stop(signal.SIGINT)
+    processes.start(2)
+    assert processes.members == []
 
 
 def test_a_data_set_that_is_nowhere_ends_the_run_before_a_trial(
@@ -177,6 +178,6 @@ def test_run_from_python_returns_the_study_of_optuna(sqlite_url: str, tmp_path: 
 
 def test_the_gpus_are_those_that_the_environment_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    assert launch.gpus() == ["2", "5"]
+    assert gpus() == ["2", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert launch.gpus() == []
+    assert gpus() == []

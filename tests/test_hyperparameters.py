@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from objectives.clock.network import ClockHyperparameters
+from objectives.clock.hyperparameters import ClockHyperparameters
 from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
 from objectives.networks.cnn import CnnHyperparameters
 from objectives.networks.mlp import MlpHyperparameters

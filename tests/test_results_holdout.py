@@ -1,4 +1,4 @@
-"""The look at the test part: on the network that was kept, recorded, and told a second time."""
+"""The evaluation of a kept network on the test part: recorded, and reported the second time."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import numpy as np
 import optuna
 import pytest
 from commands import hpo, start_worker, states
+from dashboard_api import plots_shown
 from optuna.artifacts import get_all_artifact_meta
-from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
-from PIL import Image
 from small_studies import RANDOM, table
 
 from objectives import DataOptions
-from objectives.clock import RENDERER_VERSION
+from objectives.clock.rendering import RENDERER_VERSION
 from objectives.data import datasets
 from storage import storage_of, study_id
 from studies import create_study, load_model, load_study
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import TrialError
 from studies.lookup import definition_of
-from studies.results.holdout import look, looks_at
+from studies.results.holdout import evaluate_on_holdout, holdout_evaluations
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 SEARCH = RANDOM | {"n_trials": 1}
@@ -46,11 +45,11 @@ def trained(url: str, folder: Path, **lines: Any) -> optuna.Study:
     return study
 
 
-def test_the_test_part_is_looked_at_once_and_it_is_said_when_not(
+def test_the_first_evaluation_is_recorded_and_the_second_one_says_so(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     study = trained(sqlite_url, tmp_path, fixed={"epochs": 2})
-    found = look(study)
+    found = evaluate_on_holdout(study)
     assert found.trial == study.best_trial.number
     assert found.n == 360
     network = load_model(study)
@@ -61,40 +60,41 @@ def test_the_test_part_is_looked_at_once_and_it_is_said_when_not(
     }
     said = hpo("test", "s", "--trial", "1", url=sqlite_url, folder=tmp_path)
     assert said.returncode == 0, said.stderr
-    assert "look 2 at the test part" in said.stdout
+    assert "recorded as evaluation 2 on this test part" in said.stdout
+    assert "uses the test part up" in said.stdout
     assert found.at in said.stdout
     assert f"of trial {found.trial} of s." in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
     again, _ = load_study("s", sqlite_url)
-    assert [each.trial for each in looks_at(again)] == [found.trial, 1]
-    assert looks_at(again)[0] == found
+    assert [each.trial for each in holdout_evaluations(again)] == [found.trial, 1]
+    assert holdout_evaluations(again)[0] == found
     # No trial knows of it.
     assert not any("test" in key for trial in again.trials for key in trial.user_attrs)
 
 
-def test_a_look_of_another_study_at_the_same_pictures_counts(
+def test_an_evaluation_by_another_study_on_the_same_pictures_counts(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    """Whoever compares two studies by the test part chooses by it too."""
+    """To compare two studies by the test part is to choose by it too."""
     trained(sqlite_url, tmp_path, fixed={"epochs": 1}, search=SEARCH)
     for name, data in (("other", {"seed": 1}), ("half", {"train_size": 200})):
         lines = {"name": name, "data": data, "fixed": {"epochs": 1}, "search": SEARCH}
         create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path / "artifacts")
         assert start_worker(name, url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
     first = hpo("test", "s", url=sqlite_url, folder=tmp_path)
-    assert "look" not in first.stdout
+    assert "evaluation" not in first.stdout
     for number, name in ((2, "other"), (3, "half")):
         said = hpo("test", name, url=sqlite_url, folder=tmp_path)
-        assert f"look {number} at the test part" in said.stdout
+        assert f"recorded as evaluation {number} on this test part" in said.stdout
         assert "of trial 0 of s." in said.stdout
 
 
-def test_a_network_that_is_not_kept_cannot_be_looked_at(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_network_that_is_not_kept_cannot_be_evaluated(sqlite_url: str, tmp_path: Path) -> None:
     study = trained(sqlite_url, tmp_path, keep=1, fixed={"epochs": 1})
     dropped = next(t.number for t in study.trials if t.number != study.best_trial.number)
     with pytest.raises(FileNotFoundError, match="Expected a trial whose network is kept"):
-        look(study, dropped)
-    assert looks_at(study) == []
+        evaluate_on_holdout(study, dropped)
+    assert holdout_evaluations(study) == []
 
 
 def test_a_test_part_with_other_classes_is_an_error(sqlite_url: str, tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_a_test_part_with_other_classes_is_an_error(sqlite_url: str, tmp_path: P
     np.savez(file, x_train=x, y_train=y, x_test=x[:10], y_test=np.arange(10) % 3)
     study = trained(sqlite_url, tmp_path, dataset=str(file), fixed={"epochs": 1}, search=SEARCH)
     with pytest.raises(TrialError, match=r"test labels from 0 to 1.*Received: label=2\."):
-        look(study)
-    assert looks_at(study) == []
+        evaluate_on_holdout(study)
+    assert holdout_evaluations(study) == []
 
 
 def test_a_function_has_no_test_part_that_is_known(sqlite_url: str, tmp_path: Path) -> None:
@@ -114,13 +114,13 @@ def test_a_function_has_no_test_part_that_is_known(sqlite_url: str, tmp_path: Pa
     )
     study = create_study(definition, sqlite_url)
     with pytest.raises(ValueError, match=r"^Expected a study of clock or cnn or mlp"):
-        look(study)
+        evaluate_on_holdout(study)
 
 
-# Clocks, from the first picture to the last look.
+# Clocks, from the first picture to the evaluation on the test part.
 
 
-def test_a_search_among_heads_and_the_look_at_its_best(
+def test_a_search_among_heads_and_the_evaluation_of_its_best(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -137,20 +137,20 @@ def test_a_search_among_heads_and_the_look_at_its_best(
         assert trial.user_attrs["renderer"] == RENDERER_VERSION
         files = [meta.filename for meta in get_all_artifact_meta(trial, storage=storage_of(study))]
         assert sorted(files) == ["errors.png", f"trial-{trial.number}.keras", "worst.png"]
-    shown = get_plotly_graph_objects(storage_of(study).get_study_system_attrs(study_id(study)))
+    shown = plots_shown(storage_of(study), study_id(study))
     assert set(shown) == {"clock-worst", "clock-errors", "clock-heat-map"}
     assert len(json.loads(shown["clock-errors"])["data"][0]["y"]["bdata"]) > 20
-    found = look(study)
+    found = evaluate_on_holdout(study)
     assert found.n == 20
     assert set(found.metrics) == {
         "loss", "common_sense_error", "median_error", "p95_error", "within_1", "within_5",
         "within_10", "hour_accuracy",
     }  # fmt: skip
-    # Of other pictures nothing is judged: these may have been trained on.
+    # Other pictures are refused: the network may have been trained on them.
     monkeypatch.setattr("studies.results.holdout.definition_of", lambda study: other_data(study))
     with pytest.raises(TrialError, match=r"^Expected the data of clock that the trial was trained"):
-        look(study)
-    assert len(looks_at(study)) == 1
+        evaluate_on_holdout(study)
+    assert len(holdout_evaluations(study)) == 1
 
 
 def other_data(study: optuna.Study) -> StudyDefinition:
@@ -165,21 +165,3 @@ def test_labels_and_objective_belong_together() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             parse_definition(table(**lines))
-
-
-def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    options = ["--set", "size=20", "--set", "n_images=100"]
-    said = hpo("data", "clock", "-o", "sheet.png", "-n", "6", *options, url="", folder=tmp_path)
-    assert said.returncode == 0, said.stderr
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.size == (3 * 160, 2 * (160 + 18))
-    said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)
-    assert said.returncode == 0, said.stderr
-    for wrong, words in (
-        (["-o", "sheet.txt"], "error: Expected a file name that ends in .png."),
-        (["-o", "s.png", "--set", "siz=20"], "error: data.siz: Expected a key, one of"),
-    ):
-        said = hpo("data", "clock", *wrong, url="", folder=tmp_path)
-        assert said.returncode == 1
-        assert said.stderr.startswith(words)

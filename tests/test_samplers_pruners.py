@@ -7,13 +7,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
-from test_samplers_build import PLANE, define
+from sampling import PLANE, define
 
 from storage import TrialStorage, claim, study_id
 from studies.create import create_study
+from studies.definition.sampler_options import read_pruner
 from studies.definition.study import parse_definition
 from studies.executor.protocol import TrialEpoch, TrialTask
-from studies.samplers.build import build_pruner, check_pruner
+from studies.samplers.build import build_pruner
 from studies.suggest import prepare_trial
 from studies.worker.active_trial import ActiveTrial
 
@@ -76,7 +77,9 @@ def test_hyperband_knows_the_epochs_of_the_study(spec: Any, sqlite_storage: Tria
 
 
 def test_hyperbands_own_max_resource_is_kept_and_unknown_epochs_are_left_to_it() -> None:
-    check_pruner({"name": "hyperband", "bootstrap_count": 2})  # whose epochs are known later
+    spec = {"name": "hyperband", "bootstrap_count": 2}
+    assert read_pruner(spec) == ("hyperband", {"bootstrap_count": 2})  # the epochs come later
+    assert build_pruner(spec, 27)._max_resource == 27  # type: ignore[attr-defined]
     given = build_pruner({"name": "hyperband", "max_resource": 9}, 27)
     assert given._max_resource == 9  # type: ignore[attr-defined]
     assert build_pruner("hyperband", None)._max_resource == "auto"  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ import pytest
 from commands import hpo
 from optuna.trial import TrialState
 
+from objectives import DataOptions
 from objectives.data import datasets
 from storage import create_storage, study_id
 from studies import create_study, load_study
@@ -60,7 +61,7 @@ def test_a_trial_records_what_repeats_it(sqlite_url: str, tmp_path: Path) -> Non
     assert attributes["worker"]
     assert {"hpo", "keras", "optuna"} <= set(attributes["versions"])
     assert attributes["train_seconds"] > 0
-    data = datasets.load("digits", datasets.DataOptions())
+    data = datasets.load("digits", DataOptions())
     assert attributes["data_sha256"] == data.sha256
 
 
@@ -69,9 +70,9 @@ def test_two_studies_of_one_definition_agree_to_the_last_digit(
 ) -> None:
     table = digits("a", search={"sampler": "tpe", "n_trials": 4})
     table["space"] = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
-    # How many lanes are fastest is measured, and what a pack suggests depends on their number.
-    first, _ = searched(sqlite_url, tmp_path, table, "--lanes=1")
-    second, _ = searched(sqlite_url, tmp_path, table | {"name": "b"}, "--lanes=1")
+    # The fastest size of a pack is measured, and what a pack suggests depends on its size.
+    first, _ = searched(sqlite_url, tmp_path, table, "--pack-size=1")
+    second, _ = searched(sqlite_url, tmp_path, table | {"name": "b"}, "--pack-size=1")
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
     assert [t.value for t in first.trials] == [t.value for t in second.trials]
     assert len({t.params["learning_rate"] for t in first.trials}) == 4

@@ -9,9 +9,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from objectives.networks.cnn import CnnHyperparameters
+from studies.designs.grid import grid
 from studies.errors import DefinitionError
+from studies.space.factor import same
 from studies.space.parse_space import parse_space
-from studies.space.space import Space, same
+from studies.space.space import Space
 
 
 def space(fixed: dict[str, Any] | None = None, **lines: Any) -> Space:
@@ -133,7 +135,7 @@ def test_conditions_can_be_chained_and_stand_in_any_order() -> None:
         optimizer=["sgd", "adam"],
     )
     assert list(made.factors) == ["optimizer", "momentum", "nesterov"]
-    assert len(list(made.grid())) == 4  # adam; sgd at 0; sgd at 0.9 with nesterov and without
+    assert len(grid(made)) == 4  # adam; sgd at 0; sgd at 0.9 with nesterov and without
 
 
 def test_a_seed_can_be_varied_in_the_space() -> None:

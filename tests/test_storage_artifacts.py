@@ -59,7 +59,7 @@ def finish(
     keep: int,
     trial: FrozenTrial | None = None,
 ) -> FrozenTrial:
-    """End a trial as a worker does: its network is kept where it is among the best."""
+    """End a trial as a worker does: keep its network if it is among the best."""
     if trial is None:
         (trial,) = claim(storage, study_id)
     ranked = [*kept_artifacts(storage, study_id), (value, trial_id(trial))]
@@ -96,7 +96,7 @@ def test_only_the_networks_of_the_best_trials_are_kept(
 def test_of_equals_the_earlier_trial_is_kept_whichever_ends_first(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
-    """As in every ranking: else the network of the best trial would be missing."""
+    """In another order the network of the best trial would be missing."""
     study_id = new_study(sqlite_storage, MAXIMIZE)
     early, late, better = claim(sqlite_storage, study_id, 3)
     for trial, value in ((late, 0.9), (early, 0.9), (better, 0.95)):
@@ -148,12 +148,12 @@ def test_the_folder_of_a_store_is_made_with_its_parents(tmp_path: Path) -> None:
 
 
 class Broken(TrialStorage):
-    """A storage whose connection breaks once in COMMIT, after the database has taken it."""
+    """A storage whose connection breaks once in COMMIT, after the database committed."""
 
     breaks = True
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Write, and fail the first time."""
+        """Commit, and fail the first time."""
         super().set_trial_system_attr(trial_id, key, value)
         if self.breaks:
             self.breaks = False
@@ -199,7 +199,7 @@ def test_a_trial_that_ends_while_others_are_dropped_keeps_its_network(
     ended = []
 
     def end_best(*_: object) -> None:
-        """Between the statements of whoever drops, as another worker may."""
+        """End a trial between two statements of `drop_artifacts`, as another worker may."""
         if not ended:
             ended.append(True)
             other = create_storage(str(storage.engine.url.render_as_string(hide_password=False)))

@@ -1,4 +1,4 @@
-"""Batches: what is seen within one, what is written at its end, and what is not."""
+"""Batches: the view of a study within one, and the rows written at its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from storage import (
     TrialStorage,
     claim,
     create_storage,
-    record_attributes,
     requeue,
     requeue_stale,
     study_id,
@@ -33,7 +32,7 @@ UNIT = FloatDistribution(0.0, 1.0)
 
 
 def claimed(storage: TrialStorage, n: int) -> tuple[optuna.Study, list[Trial]]:
-    """Return a study with `n` trials that run."""
+    """Return a study with `n` RUNNING trials."""
     study_id = new_study(storage, adaptive(n))
     study = open_study(storage, study_id)
     return study, [Trial(study, trial_id(t)) for t in claim(storage, study_id, n)]
@@ -244,7 +243,7 @@ def test_a_batch_reads_what_others_did_and_not_what_this_worker_did(
     (theirs,) = claim(other, study_id)
     other.set_trial_param(trial_id(theirs), "x", 0.5, UNIT)
     with traffic(mine) as counted, mine.batch(study_id) as batch:
-        assert study.trials[3].params == {"x": 0.5}  # the constant liar looks at it
+        assert study.trials[3].params == {"x": 0.5}  # the constant liar reads it
         study.tell(running[0].number, 0.5)
         mine.set_trial_param(trial_id(running[1]), "x", 0.25, UNIT)
     assert counted.trials == [trial_id(theirs)]
@@ -280,7 +279,7 @@ def test_a_batch_sees_what_was_written_to_its_trials_at_once(
     worker = create_storage(storage_url, waiting=False)
     one, two = claim(worker, study_id, 2)
     worker.set_trial_param(trial_id(one), "x", 0.5, UNIT)
-    record_attributes(worker, trial_id(two), {"seed": 3})
+    worker.set_trial_user_attr(trial_id(two), "seed", 3)
     with worker.batch(study_id):
         assert worker.get_all_trials(study_id) == plain_view(storage_url, study_id)
 

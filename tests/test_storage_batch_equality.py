@@ -1,4 +1,4 @@
-"""What a batch leaves in the database is what Optuna would have written itself."""
+"""A batch leaves the same rows in the database as Optuna itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEARCHES: dict[str, tuple[Any, Any]] = {
 
 
 def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
-    """Run a small search by packs of 4; the same calls with and without batches."""
+    """Run a small search in packs of 4, by the same calls with and without batches."""
     make_sampler, make_pruner = SEARCHES[name]
     study_id = new_study(storage, adaptive(28), name="s")
     study = open_study(storage, study_id)
@@ -80,7 +80,7 @@ def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
 
 
 def timeless(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    """Return the fields of trials, without the times that two runs cannot share."""
+    """Return the fields of trials, without the times, which differ between two runs."""
     found = [dict(vars(trial)) for trial in trials]
     for fields in found:
         assert fields.pop("_datetime_start") <= datetime.now()

@@ -1,4 +1,4 @@
-"""Batches of eight processes at once: each trial ends once, and nobody waits for another."""
+"""Batches of eight processes at once: each trial ends once, and there is no deadlock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage import TrialStorage, claim, create_storage, requeue_stale, trial_id
 
 
 def work(rank: int, url: str, study_id: int) -> int:
-    """Pull packs until the budget is spent, and return how many trials ended here."""
+    """Claim packs until the budget is spent; return the number of trials ended by this process."""
     storage = create_storage(url, waiting=False)
     study = open_study(storage, study_id)
     study.sampler = optuna.samplers.NSGAIISampler(seed=rank, population_size=10)
@@ -49,7 +49,7 @@ def test_eight_processes_that_work_by_batches_end_each_trial_once(
 
 
 def meddle(rank: int, url: str, study_id: int) -> set[int]:
-    """Change the same trials as everybody else, and return those that ended by this process."""
+    """End the same trials as the other processes; return those that this process ended."""
     storage = create_storage(url, waiting=False)
     study = open_study(storage, study_id)
     running = storage.get_all_trials(study_id, states=[TrialState.RUNNING])

@@ -1,4 +1,4 @@
-"""Claims of trials that agree in some parameters, as those of one compiled program do."""
+"""Claims of trials that agree in some parameters, as the trials of one compiled program do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage import Point, TrialStorage, claim, enqueue, requeue
 
 
 def mixed(kinds: list[tuple[str, int | None]]) -> list[Point]:
-    """Return points of a kind, a size that some kinds lack, and a rate that is each one's own."""
+    """Return points with a kind, a size unless the kind has none, and a rate unique to each."""
     distributions: dict[str, Any] = {
         "kind": CategoricalDistribution(["a", "b"]),
         "size": IntDistribution(0, 9),

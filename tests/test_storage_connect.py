@@ -21,14 +21,13 @@ from optuna.trial import TrialState
 from processes import PROCESSES, at_once, meet
 from queues import adaptive, new_study
 
-from storage import TrialStorage, claim, create_storage, trial_id
-from storage.connect import masked_url
+from storage import TrialStorage, claim, create_storage, masked_url, trial_id
 
 PASSWORD = "s3cr{t}%7B%25"
 
 
 def everything_told(error: BaseException | None) -> str:
-    """Return the texts of an error and of all errors behind it."""
+    """Return the texts of an error and of all errors in its chain."""
     if error is None:
         return ""
     behind = everything_told(error.__cause__) + everything_told(error.__context__)
@@ -37,7 +36,7 @@ def everything_told(error: BaseException | None) -> str:
 
 @contextlib.contextmanager
 def raw(storage: TrialStorage) -> Iterator[sqlite3.Connection]:
-    """Connect to the file of a storage as somebody else, who waits for no lock."""
+    """Connect to the file of a storage as another program, without waiting for locks."""
     path = str(storage.engine.url.database)
     with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         yield connection

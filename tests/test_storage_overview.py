@@ -1,4 +1,4 @@
-"""How a study stands, as people are told."""
+"""The progress of studies: counts by state, rate, epochs, and attributes of many studies."""
 
 from __future__ import annotations
 

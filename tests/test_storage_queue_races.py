@@ -37,14 +37,14 @@ from storage import (
 
 
 def opened(rank: int, job: Callable[..., Any], url: str, *arguments: Any) -> Any:
-    """Run `job(storage, rank, *arguments)`, not before all processes have opened the storage."""
+    """Run `job(storage, rank, *arguments)` once all processes have opened the storage."""
     storage = create_storage(url, waiting=False)
     meet()
     return job(storage, rank, *arguments)
 
 
 def pull(storage: TrialStorage, rank: int, study_id: int, n: int) -> list[int]:
-    """Claim until nothing is left, and return the numbers."""
+    """Claim until nothing is left, and return the numbers of the claimed trials."""
     taken: list[int] = []
     while trials := claim(storage, study_id, n):
         assert len(trials) <= n
@@ -95,7 +95,7 @@ def test_eight_workers_never_overshoot_an_adaptive_budget(
 
 
 def do_everything(storage: TrialStorage, rank: int, study_id: int, url: str) -> list[int]:
-    """Make trials in one of the ways there are, and return the numbers of those taken."""
+    """Create trials in the way that the rank selects, and return the numbers of those claimed."""
     name = storage.get_study_name_from_id(study_id)
     taken: list[int] = []
     for i in range(12):
@@ -148,7 +148,7 @@ def test_processes_that_look_for_lost_trials_at_once_requeue_each_once(
 
 
 def finish_or_requeue(storage: TrialStorage, rank: int, study_id: int) -> int:
-    """End all RUNNING trials, and return how many ended here."""
+    """End all RUNNING trials; return the number that this process ended."""
     ended = 0
     for trial in storage.get_all_trials(study_id, states=[TrialState.RUNNING]):
         if rank % 2:

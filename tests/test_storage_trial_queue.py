@@ -36,7 +36,6 @@ from storage import (
     get_budget,
     is_claimable,
     is_running,
-    record_attributes,
     requeue,
     requeue_stale,
     study_id,
@@ -324,9 +323,8 @@ def test_what_the_timeout_takes_out_ends_with_the_reason_and_keeps_its_number(
 def test_attributes_of_a_running_trial_are_overwritten(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=1)
     (trial,) = claim(storage, study_id)
-    record_attributes(storage, trial_id(trial), {"epochs": 1, "history": [1.0]})
-    record_attributes(storage, trial_id(trial), {"epochs": 2})
-    record_attributes(storage, trial_id(trial), {})
+    for key, value in (("epochs", 1), ("history", [1.0]), ("epochs", 2)):
+        storage.set_trial_user_attr(trial_id(trial), key, value)
     found = storage.get_trial(trial_id(trial)).user_attrs
     assert found == {"seed": 0, "epochs": 2, "history": [1.0]}
 
@@ -335,6 +333,6 @@ def test_attributes_of_an_ended_trial_are_never_changed(storage: TrialStorage) -
     study_id = new_study(storage, n=1)
     (trial,) = claim(storage, study_id)
     end(storage, trial)
-    with pytest.raises(UpdateFinishedTrialError, match="no longer running"):
-        record_attributes(storage, trial_id(trial), {"seed": 1})
+    with pytest.raises(UpdateFinishedTrialError, match="already finished"):
+        storage.set_trial_user_attr(trial_id(trial), "seed", 1)
     assert storage.get_trial(trial_id(trial)).user_attrs == {"seed": 0}

@@ -1,4 +1,4 @@
-"""What waits costs nothing, and a worker's view of a study lacks nothing but that.
+"""Waiting trials cost nothing, and a worker's view of a study lacks nothing but them.
 
 Costs are counted in statements, rows and steps of SQLite, not in seconds.
 """
@@ -25,23 +25,22 @@ from storage import (
     get_budget,
     is_claimable,
     is_running,
-    record_attributes,
     requeue,
     requeue_stale,
     trial_id,
-    trial_queue,
 )
+from storage.trial_queue import cancel_waiting
 
 
 def run_one(storage: TrialStorage, study_id: int) -> None:
-    """Do to one trial what a worker does."""
+    """Claim, report and end one trial as a worker does."""
     (trial,) = claim(storage, study_id)
     beat(storage, [trial_id(trial)])
     storage.get_all_trials(study_id, deepcopy=False)
     distribution = FloatDistribution(0.0, 1.0)
     storage.set_trial_param(trial_id(trial), "y", 0.5, distribution)
     storage.set_trial_intermediate_value(trial_id(trial), 1, 0.5)
-    record_attributes(storage, trial_id(trial), {"epochs": 1})
+    storage.set_trial_user_attr(trial_id(trial), "epochs", 1)
     end(storage, trial)
     storage.get_all_trials(study_id, deepcopy=False)
 
@@ -64,7 +63,7 @@ def test_a_worker_sends_and_reads_the_same_however_many_trials_wait(
 
 @contextmanager
 def work(storage: TrialStorage) -> Iterator[list[int]]:
-    """Count the steps of SQLite's virtual machine; there is one connection."""
+    """Count the steps of SQLite's virtual machine, on the only connection of the pool."""
     steps: list[int] = []
     with storage.reading() as connection:
         driver: Any = connection.connection.driver_connection
@@ -174,7 +173,7 @@ def test_a_reader_misses_nothing_that_happens_while_it_reads(
 
 
 def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> None:
-    """Do something that changes a study."""
+    """Change a study in a random way."""
     running = storage.get_all_trials(study_id, states=[TrialState.RUNNING])
     choice = rng.randrange(8)
     if choice == 0:
@@ -183,7 +182,7 @@ def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> No
         claim(storage, study_id, rng.randint(1, 3))
     elif choice == 3 and n % 10 == 9:
         with storage.transaction() as connection:
-            trial_queue._cancel_waiting(connection, study_id, "stopped")
+            cancel_waiting(connection, study_id, "stopped")
     elif running:
         trial = rng.choice(running)
         if choice == 4:
@@ -214,3 +213,28 @@ def test_a_worker_sees_what_optuna_sees_but_for_what_waits(
     full = plain_view(storage_url, study_id)
     assert storage.get_all_trials(study_id) == full
     assert {t.state for t in full} >= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_there_is_nothing_to_read_of_a_study_that_does_not_exist(
+    sqlite_url: str, waiting: bool
+) -> None:
+    storage = create_storage(sqlite_url, waiting=waiting)
+    study_id = new_study(storage, n=1)
+    with pytest.raises(KeyError):
+        storage.get_all_trials(study_id + 1)
+    storage.delete_study(study_id)
+    with pytest.raises(KeyError):
+        storage.get_all_trials(study_id)
+
+
+def test_a_worker_sees_a_waiting_trial_of_others_only_when_it_starts(
+    storage: TrialStorage, storage_url: str
+) -> None:
+    study_id = new_study(storage, n=2)
+    worker = create_storage(storage_url, waiting=False)
+    assert [t.state.name for t in storage.get_all_trials(study_id)] == ["WAITING"] * 2
+    assert worker.get_all_trials(study_id) == []
+    assert worker.get_n_trials(study_id) == 0
+    claim(storage, study_id)
+    assert [t.state.name for t in worker.get_all_trials(study_id)] == ["RUNNING"]

@@ -1,4 +1,4 @@
-"""The workers that are seen."""
+"""The table of workers and their last sign of life."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TWO = Worker("host-2-b", "host", 2, "NVIDIA H200", study_name="s", trial_numbers
 
 
 def seen(storage: TrialStorage) -> dict[str, Worker]:
-    """Return the workers by name, without the time since each was seen."""
+    """Return the workers by name, with the time since the last sign of life set to 0."""
     return {worker.name: replace(worker, silent_for=0.0) for worker in workers_seen(storage)}
 
 

@@ -10,13 +10,13 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from queues import end, plain_view, traffic
-from test_samplers_build import MIXED, QUICK, define, sphere
+from sampling import MIXED, PLANE, QUICK, define, sphere
 
 from storage import TrialStorage, claim, create_storage, requeue, storage_of, study_id, trial_id
 from studies.create import create_study
 from studies.definition.study import StudyDefinition
 from studies.samplers.build import seed_for
-from studies.suggest import Prepared, prepare_trial, prepare_trials
+from studies.suggest import Prepared, prepare_trial, prepare_trials, seed_of
 
 STRUCTURED: dict[str, Any] = {
     "size": [8, 16, 32],
@@ -204,7 +204,7 @@ def test_a_suggestion_counts_what_other_workers_run(
 def test_nothing_is_read_for_a_pack_but_at_its_beginning(sqlite_storage: TrialStorage) -> None:
     definition = define(MIXED, QUICK["tpe"], pruner="hyperband")
     study = create_study(definition, sqlite_storage)
-    search(study, definition, [20])
+    search(study, definition, [10, 10])  # the second one reads which TPE the study began with
     taken = claim(sqlite_storage, study_id(study), 20)
     with sqlite_storage.batch(study_id(study)), traffic(sqlite_storage) as counted:
         prepare_trials(study, definition, taken)
@@ -302,3 +302,34 @@ def test_trials_that_ended_elsewhere_are_left_out(
         prepare_trial(study, definition, taken[1])
     with pytest.raises(RuntimeError, match="Expected a batch of this study"):
         prepare_trials(study, definition, taken)
+
+
+# Parameters and seeds that a trial has already.
+
+
+def test_a_point_that_waited_keeps_its_parameters_and_seed(sqlite_storage: TrialStorage) -> None:
+    enqueue = [{"x": 0.25}, {"x": 0.5, "y": -0.5}]
+    definition = define(PLANE, "tpe", enqueue=enqueue, seed=8)
+    study = create_study(definition, sqlite_storage)
+    for expected in enqueue:
+        (claimed,) = claim(sqlite_storage, study_id(study))
+        trial, params = prepare_trial(study, definition, claimed)
+        assert expected.items() <= params.items()
+        assert set(params) == {"x", "y"}
+        assert seed_of(definition, trial, params) == 8
+
+
+def test_a_varied_seed_is_the_one_to_train_with(sqlite_storage: TrialStorage) -> None:
+    definition = define({"seed": [11, 12]}, "random", seed=8)
+    study = create_study(definition, sqlite_storage)
+    trial, params = prepare_trial(study, definition, claim(sqlite_storage, study_id(study))[0])
+    assert seed_of(definition, trial, params) == params["seed"] in (11, 12)
+
+
+def test_a_replicate_trains_with_its_own_seed(sqlite_storage: TrialStorage) -> None:
+    search = {"design": "grid", "replicates": 2, "seed": 8}
+    definition = define({"x": [1.5]}, None, None, **search)
+    study = create_study(definition, sqlite_storage)
+    claimed = claim(sqlite_storage, study_id(study), 2)
+    prepared = [prepare_trial(study, definition, each) for each in claimed]
+    assert [seed_of(definition, *each) for each in prepared] == [8, 9]

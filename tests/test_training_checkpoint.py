@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from objectives.errors import CheckpointError
+from objectives.hyperparameters import Hyperparameters
 from objectives.training.checkpoint import Checkpoint, load
+from objectives.training.epochs import Epochs
 
-COURSE = {"epoch": 2, "history": {"loss": [0.5, 0.25]}, "best_epoch": 1}
+EPOCHS = {"epoch": 2, "history": {"loss": [0.5, 0.25]}, "best_epoch": 1}
 
 
 def some(value: float) -> Checkpoint:
@@ -18,7 +23,7 @@ def some(value: float) -> Checkpoint:
         np.asarray(7, np.int32),
         np.zeros((0,), np.uint32),
     ]
-    return Checkpoint(arrays, COURSE | {"best_epoch": int(value)})
+    return Checkpoint(arrays, EPOCHS | {"best_epoch": int(value)})
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
@@ -26,11 +31,32 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     for value in (1, 2):  # the second in the place of the first
         some(value).save(file)
         read = load(file)
-        assert read.course == some(value).course
+        assert read.epochs == some(value).epochs
         for array, written in zip(read.state, some(value).state, strict=True):
             assert array.dtype == written.dtype
             np.testing.assert_array_equal(array, written)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lane.json", "lane.npz"]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    """Version 0.1 wrote these keys, and named the last improvement with an underscore."""
+    history = {"loss": [0.9, 0.8, 0.7], "val_loss": [0.5, 0.6, 0.7]}
+    course = {"epoch": 3, "history": history, "best_epoch": 1, "_reference_epoch": 1}
+    np.savez(tmp_path / "lane.npz", np.arange(3))
+    digest = hashlib.sha256((tmp_path / "lane.npz").read_bytes())
+    digest.update(json.dumps(course, sort_keys=True).encode())
+    words = json.dumps({"course": course, "sha256": digest.hexdigest()})
+    (tmp_path / "lane.json").write_text(words)
+    read = load(tmp_path / "lane.npz")
+    epochs = Epochs(Hyperparameters(early_stopping_patience=3), "val_loss", False, n_epochs=9)
+    epochs.resume(read.epochs)
+    assert (epochs.completed, epochs.best, epochs.history) == (3, 1, history)
+    assert epochs.state() == course
+    epochs.record({"loss": 0.6, "val_loss": 0.8})  # the third epoch without improvement
+    assert (epochs.completed, epochs.stopped) == (4, "early_stopping")
+    assert epochs.value() == 0.5
+    read.save(tmp_path / "again.npz")  # what is written now is what was written then
+    assert json.loads((tmp_path / "again.json").read_text())["course"] == course
 
 
 def test_there_is_none(tmp_path: Path) -> None:
@@ -53,5 +79,5 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, changed: 
         before = words.read_text()
         some(2).save(file)
         words.write_text(before)
-    with pytest.raises(ValueError, match="Expected a checkpoint as it was written"):
+    with pytest.raises(CheckpointError, match="Expected a checkpoint as it was written"):
         load(file)

@@ -22,12 +22,14 @@ import numpy as np
 import pytest
 
 import objectives
-from objectives.data.datasets import DataOptions, load
+from objectives.data.datasets import load
+from objectives.data.options import DataOptions
 from objectives.objective import Objective
 from objectives.training import checkpoint
 from objectives.training.checkpoint import Checkpoint
-from objectives.training.pack import Pack, Task, TrainingResult, Trial
-from objectives.training.program import ProgramCache
+from objectives.training.pack import Pack, PackedTrial, TrainingTask
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 JAX = keras.backend.backend() == "jax"
@@ -73,7 +75,7 @@ def _keras_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(module, "result_type", result_type)
 
 
-def task(objective: Objective, optimizer: str, i: int, **more: Any) -> Task:
+def task(objective: Objective, optimizer: str, i: int, **more: Any) -> TrainingTask:
     """Return the trial of lane `i`, unlike every other in all that does not change the program."""
     setting = {
         "optimizer": optimizer,
@@ -106,15 +108,15 @@ def task(objective: Objective, optimizer: str, i: int, **more: Any) -> Task:
         setting |= {"input_dropout": i % 2 and 0.1 + i / 60} if objective is MLP else {}
     setting |= more
     hyperparameters = objective.hyperparameters(**setting)
-    return Task(hyperparameters, seed=i, metric="val_loss", maximize=False)
+    return TrainingTask(hyperparameters, seed=i, metric="val_loss", maximize=False)
 
 
-def act(pack: Pack, trial: Trial) -> None:
+def act(pack: Pack, trial: PackedTrial) -> None:
     """Do to a trial after its epoch what happens to it wherever it trains."""
     lane = trial.task.seed
-    if lane == IS_PRUNED and trial.course.epoch == 2:
+    if lane == IS_PRUNED and trial.epochs.completed == 2:
         trial.stop()
-    if lane == DIVERGES and trial.course.epoch == 1:
+    if lane == DIVERGES and trial.epochs.completed == 1:
         i = pack._slots.index(trial)
         state = pack._lanes.get(i)
         pack._lanes.put([i], [[np.full_like(state[0], np.nan), *state[1:]]])
@@ -122,7 +124,7 @@ def act(pack: Pack, trial: Trial) -> None:
 
 def alone(
     objective: Objective,
-    tasks: list[Task],
+    tasks: list[TrainingTask],
     programs: ProgramCache,
     levels: Mapping[str, Sequence[Any]] = LEVELS,
 ) -> list[TrainingResult]:
@@ -139,7 +141,7 @@ def alone(
 
 
 def together(
-    objective: Objective, tasks: list[Task], programs: ProgramCache, folder: Path
+    objective: Objective, tasks: list[TrainingTask], programs: ProgramCache, folder: Path
 ) -> list[TrainingResult]:
     """Train all in one pack: one joins after an epoch, one leaves and comes back.
 
@@ -148,7 +150,7 @@ def together(
     pack = Pack(objective, DIGITS, programs, LEVELS)
     pack.add([one for one in tasks if one.seed != JOINS_LATE])
     results: dict[int, TrainingResult] = {}
-    away: Trial | None = None
+    away: PackedTrial | None = None
     epoch = 0
     while pack.trials:
         epoch += 1
@@ -301,7 +303,7 @@ def test_a_trial_of_another_structure_is_refused() -> None:
 
 
 def test_a_checkpoint_of_another_network_is_left_and_the_trial_begins_anew() -> None:
-    def begin(where: Checkpoint | None) -> tuple[Trial, Checkpoint]:
+    def begin(where: Checkpoint | None) -> tuple[PackedTrial, Checkpoint]:
         pack = Pack(MLP, DIGITS, ProgramCache())
         (trial,) = pack.add([replace(task(MLP, "adam", 4), checkpoint=where)])
         pack.train_epoch()
@@ -309,11 +311,11 @@ def test_a_checkpoint_of_another_network_is_left_and_the_trial_begins_anew() -> 
 
     _, after = begin(None)
     resumed, _ = begin(after)
-    assert resumed.course.epoch == 2
+    assert resumed.epochs.completed == 2
     of_another = [np.zeros((2, *np.shape(array))) for array in after.state]
     anew, again = begin(replace(after, state=of_another))
-    assert anew.course.epoch == 1
-    assert again.course == after.course
+    assert anew.epochs.completed == 1
+    assert again.epochs == after.epochs
 
 
 def test_a_checkpoint_of_the_other_backend_is_gone_on_from() -> None:
@@ -324,7 +326,7 @@ def test_a_checkpoint_of_the_other_backend_is_gone_on_from() -> None:
         (trial,) = pack.add([replace(task(MLP, "adam", 4, dropout=0.5), checkpoint=where)])
         for _ in range(2):
             pack.train_epoch()
-        assert trial.course.epoch == (4 if where else 2)
+        assert trial.epochs.completed == (4 if where else 2)
         return pack.checkpoint(trial)
 
     half = train(None)

@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 import objectives
-from objectives.data.datasets import DataOptions, Dataset, load
+from objectives.data.datasets import Dataset, load
+from objectives.data.options import DataOptions
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
-from objectives.training import initial_weights as first_weights
-from objectives.training import tunable_optimizer as optimizers
-from objectives.training.pack import Pack, Task, TrainingResult
-from objectives.training.program import ProgramCache
+from objectives.training import initial_weights, tunable_optimizer
+from objectives.training.pack import Pack, TrainingTask
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
 from objectives.training.schedule import epoch_order, epoch_steps, learning_rate_factor
 from objectives.training.train import train
 from objectives.training.tunable_model import TunableDropout
@@ -70,9 +71,9 @@ def run_stock(
     rng, _ = np.random.default_rng([seed, 0]).spawn(2)
     for layer in network.layers:
         if hasattr(layer, "kernel"):
-            kernel = first_weights.draw(layer.kernel_initializer, layer.kernel.shape, rng)
+            kernel = initial_weights.draw(layer.kernel_initializer, layer.kernel.shape, rng)
             layer.kernel.assign(kernel)
-    optimizer = optimizers.create(hyperparameters)
+    optimizer = tunable_optimizer.create(hyperparameters)
     network.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     first_rate = float(optimizer.learning_rate)
     size = hyperparameters.batch_size
@@ -329,7 +330,7 @@ def test_a_network_that_is_surely_wrong_learns_on_every_backend() -> None:
 )
 def test_tensorflow_trains_one_trial_at_a_time() -> None:
     pack = Pack(MLP, DIGITS, ProgramCache())
-    task = Task(MLP.hyperparameters(**SMALL), 0, "val_loss", False)
+    task = TrainingTask(MLP.hyperparameters(**SMALL), 0, "val_loss", False)
     with pytest.raises(ValueError, match=r"^Expected one trial at a time on TensorFlow"):
         pack.add([task, task])
 

@@ -29,7 +29,9 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
         fixed={"hidden_units": [16], "epochs": 2},
         space={"learning_rate": rates(8)},
     )
-    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     kept = {t.number for t in ended(study) if get_all_artifact_meta(t, storage=storage_of(study))}
     values = sorted((trial.values[0] for trial in ended(study)), reverse=True)
     assert sorted((study.trials[n].values[0] for n in kept), reverse=True) == values[:2]
@@ -62,7 +64,9 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
         fixed={"epochs": 1, "filters": [2], "padding": "valid", "hidden_units": []},
         space={"kernel_size": [3, 7]},
     )
-    assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     assert states(study) == {"COMPLETE": 1, "FAIL": 1}
     (failed,) = study.get_trials(states=(TrialState.FAIL,))
     assert failed.params == {"kernel_size": 7}
@@ -106,7 +110,7 @@ def test_a_child_that_dies_while_the_database_is_away_is_recorded_when_it_is_bac
         fixed={"epochs": 1, "hidden_units": [8]},
         space={"learning_rate": rates(n)},
     )
-    launched.append(start_worker("s", f"--lanes={n}", url=postgres_url, folder=tmp_path))
+    launched.append(start_worker("s", f"--pack-size={n}", url=postgres_url, folder=tmp_path))
     wait_until((tmp_path / "waits").exists, "an epoch begins")
     log = tmp_path / "worker.log"
     with away(postgres_server, postgres_url):

@@ -36,7 +36,9 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
     histories = {}
     for lanes in (1, 4):
         study = network_study(sqlite_url, tmp_path, name=f"lanes-{lanes}", **lines)
-        worker = start_worker(study.study_name, f"--lanes={lanes}", url=sqlite_url, folder=tmp_path)
+        worker = start_worker(
+            study.study_name, f"--pack-size={lanes}", url=sqlite_url, folder=tmp_path
+        )
         assert worker.wait(timeout=120) == 0
         assert states(study) == {"COMPLETE": 8}
         histories[lanes] = {
@@ -67,7 +69,9 @@ def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
             "learning_rate": {"low": 1e-4, "high": 1.0, "log": True},
         },
     )
-    workers = [start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path) for _ in range(2)]
+    workers = [
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path) for _ in range(2)
+    ]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     found = states(study)
     assert sum(found.values()) == 30
@@ -107,7 +111,9 @@ def test_the_timeout_takes_out_what_waits_for_a_worker_of_many_lanes(
         fixed={"hidden_units": [16], "epochs": 600},
         space={"learning_rate": rates(12)},
     )
-    assert start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     found = states(study)
     assert found["COMPLETE"] >= 4
     assert found == {"COMPLETE": found["COMPLETE"], "FAIL": 12 - found["COMPLETE"]}
@@ -138,7 +144,9 @@ def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
     study = network_study(
         sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]}
     )
-    assert start_worker("s", "--lanes=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     assert (tmp_path / "died").exists()
     assert states(study) == {"COMPLETE": 2}
 
@@ -194,7 +202,9 @@ def test_a_sampler_fills_no_more_lanes_than_there_are_points(
         fixed={"epochs": 1},
         space={"hidden_units": [[4], [8], [12], [16]], "activation": ["relu", "tanh"]},
     )
-    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     points = {tuple(sorted(trial.params.items())) for trial in ended(study)}
     assert len(points) == 8
 
@@ -204,7 +214,7 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
 ) -> None:
     study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
-    options = ("--heartbeat=0.1", "--grace=2.5", "--lanes=4")  # checkpoints every .3 s
+    options = ("--heartbeat=0.1", "--grace=2.5", "--pack-size=4")  # checkpoints every .3 s
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
     checkpoints = tmp_path / "artifacts" / "checkpoints"
     wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 4, "checkpoints are written")
@@ -224,7 +234,7 @@ def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = alike(sqlite_url, tmp_path, n=4, epochs=1500)
-    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 4)
     os.kill(child_of(launched[0]), signal.SIGSEGV)
     assert launched[0].wait(timeout=120) == 0
@@ -259,7 +269,9 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
 ) -> None:
     in_the_child(HUNGRY, tmp_path, monkeypatch)
     study = alike(sqlite_url, tmp_path, n=11, epochs=3)
-    assert start_worker("s", "--lanes=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert (
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    )
     assert states(study) == {"COMPLETE": 11}
     log = (tmp_path / "worker.log").read_text()
     assert log.count("8 trials at once failed, trying fewer") == 1
@@ -281,7 +293,7 @@ def test_a_trial_that_somebody_ends_leaves_its_pack(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = alike(sqlite_url, tmp_path, n=3, epochs=1500)
-    launched.append(start_worker("s", "--lanes=4", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)
     assert workers_seen(storage)[0].trial_numbers == (0, 1, 2)
@@ -295,7 +307,7 @@ def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     alike(sqlite_url, tmp_path, n=3, epochs=3000)
-    launched.append(start_worker("--lanes=4", "--wait", url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("--pack-size=4", "--wait", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)
     delete_study("s", storage)

@@ -1,4 +1,4 @@
-"""Sets of clocks: a user's folder, or rendered once and kept in such a folder; and their split.
+"""Folders of clocks, a user's own or rendered ones: render, check, read and split them.
 
 A folder holds `images.npy`, (n, h, w), and `labels.npy`, (n, 2): hour 0 to 11 and minute 0 to 59.
 """
@@ -7,40 +7,39 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from filelock import FileLock
 
-from objectives.clock.render_set import Rendering
-from objectives.data.locks import one_at_a_time
-from objectives.head import Array
+from objectives.clock.rendering import Rendering
+from objectives.errors import DataError, RenderingError
+from objectives.types import Array, Progress
 
 Part = Literal["train", "validation", "test"]
-Progress = Callable[[int, int], None]
-"""Takes how many more pictures are rendered, and how many there will be in all."""
 
-FEWEST = 10  # pictures, of which one judges and one is to test
+FEWEST = 10  # pictures: with fewer there would be none to validate or none to test
 
 
 def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
-    """Return the folder of a rendered set, rendering it now where it is not there.
+    """Return the folder of a rendered set; render it first if it is missing.
 
     Args:
         rendering: Which clocks.
-        progress: Told after each hundred pictures or so.
+        progress: Called after each chunk of about a hundred pictures.
 
     Raises:
-        RuntimeError: They cannot be rendered, as for want of space on the disk.
+        RenderingError: The clocks cannot be rendered, for instance because the disk is full.
     """
     folder = rendering.folder
     if not folder.is_dir():
-        with one_at_a_time(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{folder.name}.lock"):
             if not folder.is_dir():
                 unfinished = folder.parent / f"{folder.name}.unfinished"
-                shutil.rmtree(unfinished, ignore_errors=True)  # of who was killed
+                shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
                 unfinished.mkdir()
                 _render(rendering, unfinished, progress)
                 unfinished.rename(folder)
@@ -54,7 +53,7 @@ def read(folder: Path) -> tuple[Array, Array]:
         Pictures, (n, h, w, 1), uint8 or float32, and minutes of the dial, (n,), int32, 0 to 719.
 
     Raises:
-        ValueError: A file is missing, or is not what it should be.
+        DataError: A file is missing or malformed.
     """
     images, labels = _arrays(folder)
     _check_range(images, folder)
@@ -63,10 +62,10 @@ def read(folder: Path) -> tuple[Array, Array]:
 
 
 def check(folder: Path) -> tuple[int, int, int]:
-    """Check a folder of clocks, of which a hundred pictures are read; return n, height and width.
+    """Check a folder of clocks by about a hundred of its pictures; return n, height and width.
 
     Raises:
-        ValueError: A file is missing, or is not what it should be.
+        DataError: A file is missing or malformed.
     """
     images, _ = _arrays(folder)
     n, height, width = images.shape
@@ -78,36 +77,36 @@ def _check_range(images: Array, folder: Path) -> None:
     if images.dtype == np.uint8:
         return
     low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):  # nor with a NaN
-        raise ValueError(
+    if not (low >= 0 and high <= 1):  # true for NaN as well
+        raise DataError(
             f"Expected float pictures from 0 to 1 in {folder}/images.npy. Received: values "
             f"from {low:g} to {high:g}. Pixels from 0 to 255 are given as uint8."
         )
 
 
 def _arrays(folder: Path) -> tuple[Array, Array]:
-    """Open the two files of a folder, of which only the labels are read."""
+    """Open the two files of a folder; the pictures are mapped into memory, not read."""
     images, labels = _open(folder / "images.npy"), _open(folder / "labels.npy")
     is_float = np.issubdtype(images.dtype, np.floating)
     if images.ndim != 3 or 0 in images.shape or (images.dtype != np.uint8 and not is_float):
-        raise ValueError(
+        raise DataError(
             f"Expected pictures (n, height, width) of uint8 or float in {folder}/images.npy. "
             f"Received: {images.shape} of {images.dtype}."
         )
     if len(images) < FEWEST:
-        raise ValueError(
+        raise DataError(
             f"Expected at least {FEWEST} pictures in {folder}/images.npy, to train, validate and "
             f"test. Received: {len(images)}."
         )
     if labels.shape != (len(images), 2) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
+        raise DataError(
             f"Expected labels ({len(images)}, 2) of integers, hour and minute of each picture, in "
             f"{folder}/labels.npy. Received: {labels.shape} of {labels.dtype}."
         )
     for column, (name, end) in enumerate((("hour", 12), ("minute", 60))):
         low, high = labels[:, column].min(), labels[:, column].max()
         if low < 0 or high >= end:
-            raise ValueError(
+            raise DataError(
                 f"Expected the {name} of each picture to be from 0 to {end - 1} in "
                 f"{folder}/labels.npy. Received: {name} from {low} to {high}."
             )
@@ -115,50 +114,50 @@ def _arrays(folder: Path) -> tuple[Array, Array]:
 
 
 def split(minutes: Array, seed: int) -> dict[Part, Array]:
-    """Divide pictures 80/10/10, minute by minute.
+    """Split pictures 80/10/10, stratified by minute.
 
-    Of the 25 pictures that a minute has in a whole set, 20 are to train on, and 2 and 3, or 3 and
-    2, to validate and to test.
+    A whole set has 25 pictures of each minute: 20 for training, and 2 and 3, or 3 and 2, for
+    validation and test.
 
     Args:
         minutes: The minutes of all pictures, (n,).
-        seed: Which pictures of a minute go where.
+        seed: The seed of the split.
 
     Returns:
-        For each part, which pictures are in it, in order.
+        The indices of each part's pictures, sorted.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(minutes))
     ordered = shuffled[np.argsort(minutes[shuffled], kind="stable")]
-    # Of five that follow each other one judges, and of two of these one is to test: which ones is
-    # drawn, so that in a small set no minute is on one side only.
+    # One of five neighbours in the order of minutes is held out, and of two of those one for the
+    # test. Both are chosen at random, so that in a small set every kind of minute is in every part.
     fives, place = np.divmod(np.arange(len(ordered)), 5)
-    chosen = np.append(rng.integers(0, 5, len(minutes) // 5), -1)  # fewer than five train
-    judges = place == chosen[fives]
+    chosen = np.append(rng.integers(0, 5, len(minutes) // 5), -1)  # the last, fewer than 5, train
+    is_held_out = place == chosen[fives]
     turned = rng.integers(0, 2, len(minutes) // 10 + 1)
-    tests = (fives + turned[fives // 2]) % 2 == 1
+    is_test = (fives + turned[fives // 2]) % 2 == 1
     return {
-        "train": np.sort(ordered[~judges]),
-        "validation": np.sort(ordered[judges & ~tests]),
-        "test": np.sort(ordered[judges & tests]),
+        "train": np.sort(ordered[~is_held_out]),
+        "validation": np.sort(ordered[is_held_out & ~is_test]),
+        "test": np.sort(ordered[is_held_out & is_test]),
     }
 
 
 def training_size(n: int) -> int:
-    """Return how many of `n` pictures are to train on."""
+    """Return how many of `n` pictures are for training."""
     return n - n // 5
 
 
 def _open(file: Path) -> Array:
     if not file.is_file():
-        raise ValueError(f"Expected {file.name} in {file.parent}. Received: no such file.")
+        raise DataError(f"Expected {file.name} in {file.parent}. Received: no such file.")
     try:
         # Pickles stay off: they can run any code.
         return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     except OSError as error:
-        raise ValueError(f"Expected to read {file}. Received: {error}.") from None
+        raise DataError(f"Expected to read {file}. Received: {error}.") from None
     except (ValueError, EOFError) as error:
-        raise ValueError(f"Expected an array of numbers in {file}. Received: {error}.") from None
+        raise DataError(f"Expected an array of numbers in {file}. Received: {error}.") from None
 
 
 def _render(rendering: Rendering, folder: Path, progress: Progress | None) -> None:
@@ -171,7 +170,7 @@ def _render(rendering: Rendering, folder: Path, progress: Progress | None) -> No
             if progress is not None:
                 progress(int(line), rendering.n_images)
     if process.returncode != 0:
-        raise RuntimeError(
+        raise RenderingError(
             f"Expected to render {rendering.n_images} clocks into {folder}. "
             f"Received: exit code {process.returncode}, for the reason above."
         )

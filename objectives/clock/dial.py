@@ -13,22 +13,22 @@ NUMERALS = ("12", *map(str, range(1, 12)))
 
 @dataclass(frozen=True)
 class Style:
-    """How one clock looks. Lengths are fractions of the dial's radius, shades go from 0 to 255.
+    """The style of a clock. Lengths are fractions of the dial's radius; shades are 0 to 255.
 
     Attributes:
         face: Shade of the dial.
-        ink: Shade of what is printed on it.
+        ink: Shade of numerals and ticks.
         hands: Shade of the hands.
-        rim: Shade of the ring around it.
-        rim_width: Its width.
+        rim: Shade of the ring around the dial.
+        rim_width: Width of that ring.
         numerals_every: Hours from one numeral to the next.
         numeral_size: Height of a numeral.
-        numeral_radius: Where a numeral's middle is.
-        hour_tick: Length of the ticks of the hours.
-        minute_tick: Length of the ticks of the minutes; zero for none.
+        numeral_radius: Distance of a numeral's middle from the dial's.
+        hour_tick: Length of the hour ticks.
+        minute_tick: Length of the minute ticks; zero for none.
         hour_hand: Length and width of the hour hand.
         minute_hand: Length and width of the minute hand.
-        tail: How far the hands reach beyond the middle.
+        tail: Length of the hands beyond the middle.
         taper: Width of a hand's tip as a fraction of its width.
     """
 
@@ -49,9 +49,9 @@ class Style:
 
 
 def draw_style(rng: np.random.Generator) -> Style:
-    """Draw the looks of a clock at random."""
+    """Choose the style of a clock at random."""
     face, ink = int(rng.integers(190, 256)), int(rng.integers(0, 60))
-    # Hands stand out from the face, though not always as much as the print.
+    # Hands contrast with the face, though not always as much as the numerals.
     hands = int(face + (ink - face) * rng.uniform(0.8, 1))
     minute_length = rng.uniform(0.68, 0.88)
     return Style(
@@ -77,7 +77,7 @@ def draw_dial(minute: int, style: Style, side: int) -> Image.Image:
 
     Args:
         minute: The time that it shows, from 0 to 719. The hour hand moves between the hours.
-        style: Its looks.
+        style: Its style.
         side: Height and width of the picture in pixels; the clock touches its edges.
 
     Returns:
@@ -110,7 +110,7 @@ def _draw_numerals(picture: Image.Image, style: Style) -> None:
     font = ImageFont.load_default(size)
     for hour in range(0, 12, style.numerals_every):
         angle = math.radians(hour * 30)
-        # Below the triangle that marks it, the numeral of 12 stands a little further in.
+        # The numeral of 12 stands a little further in, below the triangle that marks it.
         away = radius * (style.numeral_radius - (0.08 if hour == 0 else 0.0))
         x, y = radius + away * math.sin(angle), radius - away * math.cos(angle)
         glyphs = Image.new("L", (int(3 * size), int(2 * size)))

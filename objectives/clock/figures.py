@@ -1,4 +1,4 @@
-"""What a network reads well and badly: pictures of a trial, and plots for its study's page."""
+"""Figures of how well a network reads clocks: files of a trial, and plots for its study's page."""
 
 import base64
 import io
@@ -11,10 +11,10 @@ from PIL import Image
 from plotly.subplots import make_subplots
 
 from objectives.clock.metrics import common_sense_error, time_of
-from objectives.head import Array
+from objectives.types import Array
 
 WORST = 8
-BIN = 5  # minutes of the minute hand that a cell of the heat map holds
+BIN = 5  # minutes in a cell of the heat map
 
 
 def draw(folder: Path, x: Array, y: Array, predicted: Array) -> list[Path]:
@@ -24,10 +24,10 @@ def draw(folder: Path, x: Array, y: Array, predicted: Array) -> list[Path]:
         folder: Where the files go.
         x: Pictures, (n, h, w, 1).
         y: Their times in minutes of the dial, (n,).
-        predicted: What was read, likewise.
+        predicted: The times read, likewise.
 
     Returns:
-        The files, PNG.
+        The PNG files.
     """
     predicted = predicted.astype(int)
     error = common_sense_error(y.astype(int), predicted)
@@ -38,28 +38,18 @@ def draw(folder: Path, x: Array, y: Array, predicted: Array) -> list[Path]:
 
 
 def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
-    """Plot the same for a browser.
+    """Plot the same figures for a browser.
 
     Args:
         x: Pictures, (n, h, w, 1).
         y: Their times in minutes of the dial, (n,).
-        predicted: What was read, likewise.
+        predicted: The times read, likewise.
 
     Returns:
         Name -> Plotly's JSON.
     """
     predicted = predicted.astype(int)
     error = common_sense_error(y.astype(int), predicted)
-    worst = _worst_of(y, predicted, error)
-    pictures = make_subplots(
-        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
-    )
-    for place, (i, _) in enumerate(worst):
-        row, column = divmod(place, WORST // 2)
-        pictures.add_trace(go.Image(source=_address(_pixels(x[i]))), row + 1, column + 1)
-    pictures.update_xaxes(visible=False)
-    pictures.update_yaxes(visible=False)
-    pictures.update_layout(title="Worst readings of the best trial (validation)")
     scatter = go.Figure(go.Scattergl(x=y / 60, y=error, mode="markers", marker={"size": 4}))
     scatter.update_layout(
         title="Error of the best trial over the dial (validation)",
@@ -67,7 +57,7 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
         yaxis_title="common-sense error (minutes)",
     )
     heat = go.Figure(
-        # With the edges of the cells, not their middles.
+        # x and y are the edges of the cells, one more than there are cells.
         go.Heatmap(
             z=heat_map(y, error), x=[*range(0, 61, BIN)], y=[*range(13)], colorscale="Viridis"
         )
@@ -78,12 +68,27 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
         yaxis_title="hour",
         yaxis_autorange="reversed",
     )
-    shown = {"clock-worst": pictures, "clock-errors": scatter, "clock-heat-map": heat}
+    worst = _worst_plot(x, y, predicted, error)
+    shown = {"clock-worst": worst, "clock-errors": scatter, "clock-heat-map": heat}
     return {name: str(figure.to_json()) for name, figure in shown.items()}
 
 
+def _worst_plot(x: Array, y: Array, predicted: Array, error: Array) -> go.Figure:
+    worst = _worst_of(y, predicted, error)
+    pictures = make_subplots(
+        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
+    )
+    for place, (i, _) in enumerate(worst):
+        row, column = divmod(place, WORST // 2)
+        pictures.add_trace(go.Image(source=_data_url(_pixels(x[i]))), row + 1, column + 1)
+    pictures.update_xaxes(visible=False)
+    pictures.update_yaxes(visible=False)
+    pictures.update_layout(title="Worst readings of the best trial (validation)")
+    return pictures
+
+
 def heat_map(y: Array, error: Array) -> Array:
-    """Return the mean error by hour and five minutes, (12, 12); NaN where there is no picture."""
+    """Return the mean error by hour and five minutes, (12, 12); NaN for cells without pictures."""
     cell = (y // 60) * (60 // BIN) + y % 60 // BIN
     n_cells = 12 * 60 // BIN
     sums = np.bincount(cell, error, minlength=n_cells)
@@ -104,7 +109,7 @@ def _worst(x: Array, y: Array, predicted: Array, error: Array) -> Figure:
 
 
 def _worst_of(y: Array, predicted: Array, error: Array) -> list[tuple[int, str]]:
-    """Return which readings are the worst, the very worst first, each with its words."""
+    """Return the worst readings, the very worst first, as (index, caption)."""
     return [
         (int(i), f"{time_of(y[i])}, read as {time_of(predicted[i])}\n{error[i]} minutes")
         for i in np.argsort(-error, kind="stable")[:WORST]
@@ -116,8 +121,8 @@ def _pixels(picture: Array) -> Image.Image:
     return Image.fromarray(scaled[..., 0])
 
 
-def _address(picture: Image.Image) -> str:
-    """Return the whole picture as an address, as a browser takes it."""
+def _data_url(picture: Image.Image) -> str:
+    """Return a picture as a `data:` URL."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,10 +1,10 @@
-"""How wrong a reading of the time is, whatever the network was trained with."""
+"""How wrong a reading of the time is, whatever loss the network was trained with."""
 
 from typing import Any
 
 import numpy as np
 
-from objectives.head import Array, Direction
+from objectives.types import Array, Direction
 
 METRICS: dict[str, Direction] = {
     "val_common_sense_error": "minimize",
@@ -15,14 +15,14 @@ METRICS: dict[str, Direction] = {
     "val_within_10": "maximize",
     "val_hour_accuracy": "maximize",
 }
-"""What a study of clocks can optimize; errors in minutes, the others from 0 to 1.
+"""What a study of clocks can optimize: errors in minutes, shares from 0 to 1.
 
-Not the loss: heads, and weights of their parts, have losses of units of their own.
+The loss is not among them: it cannot be compared between heads, or between weights of their parts.
 """
 
 
 def common_sense_error(one: Any, other: Any) -> Any:
-    """Return the shorter way round the dial between two times: of 11:55 and 0:05 it is 10.
+    """Return the shorter way round the dial between two times: 10 for 11:55 and 0:05.
 
     Args:
         one: Minutes of the dial, from 0 to 719; a number or an array.
@@ -36,16 +36,16 @@ def common_sense_error(one: Any, other: Any) -> Any:
 
 
 def time_of(minute: int) -> str:
-    """Return a minute of the dial as people say it: the first one is 12:00."""
+    """Return a minute of the dial as a time of day; minute 0 is 12:00."""
     return f"{minute // 60 or 12}:{minute % 60:02d}"
 
 
 def summarize(y: Array, predicted: Array) -> dict[str, float]:
-    """Return all measures of some readings.
+    """Return all metrics of readings.
 
     Args:
-        y: The times, in minutes of the dial, (n,).
-        predicted: What was read, likewise.
+        y: The true times, in minutes of the dial, (n,).
+        predicted: The times read, likewise.
     """
     error = common_sense_error(y.astype(int), predicted.astype(int))
     return {

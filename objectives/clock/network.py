@@ -3,214 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import model_validator
-
-from objectives.fields import structural, tunable
-from objectives.hyperparameters import Hyperparameters, Widths
+from objectives.clock.hyperparameters import HEAD_NUMBERS, ClockHyperparameters
 
 if TYPE_CHECKING:
     import keras
 
     from objectives.clock.heads import ClockHead
-
-HEAD_NUMBERS = ("minute_weight", "label_width")
-TWO_HEADS = {"head": ("two_heads",)}  # what some hyperparameters need
-SOFT_LABELS = {"head": ("soft_circular", "hour_class_minute_circle")}
-HANDS = {"head": ("hour_hand", "both_hands", "hour_class_minute_circle")}
-
-
-class ClockHyperparameters(Hyperparameters):
-    """What a network that reads the time can vary."""
-
-    head: Literal[
-        "regression",
-        "regression_periodic",
-        "classification",
-        "two_heads",
-        "hour_hand",
-        "both_hands",
-        "soft_circular",
-        "von_mises",
-        "hour_class_minute_circle",
-    ] = structural("both_hands", "What the network says of the time; see objectives.clock.heads.")
-    regression_loss: Literal["mse", "mae"] = structural(
-        "mse",
-        "Loss of outputs that are a number.",
-        needs=(
-            {"head": ("regression",)},
-            TWO_HEADS | {"hour_output": ("regression",)},
-            TWO_HEADS | {"minute_output": ("regression",)},
-        ),
-    )
-    n_classes: int = structural(
-        720,
-        "Classes of the dial, a divisor of 720; soft_circular has 60 of the minute too.",
-        needs={"head": ("classification", "soft_circular")},
-        ge=2,
-        le=720,
-    )
-    hour_output: Literal["class", "regression"] = structural(
-        "class", "How two_heads says the hour.", needs=TWO_HEADS
-    )
-    minute_output: Literal["class", "regression"] = structural(
-        "class", "How two_heads says the minute.", needs=TWO_HEADS
-    )
-    minute_classes: int = structural(
-        60,
-        "Classes of the minute, a divisor of 60.",
-        needs=TWO_HEADS | {"minute_output": ("class",)},
-        ge=2,
-        le=60,
-    )
-    hand_activation: Literal["tanh", "unit_norm"] = structural(
-        "tanh",
-        "Activation of sine and cosine: each by itself, or both to the length 1.",
-        needs=HANDS,
-    )
-    separate_outputs: bool = structural(
-        False,
-        "Give a hand's sine and cosine the dense layers of head_units each for itself.",
-        needs={"head_units": None, "head": (*HANDS["head"], "von_mises")},
-    )
-    decoding: Literal["independent", "joint"] = structural(
-        "joint",
-        "Hour and minute each by its own outputs, or the time that agrees with both.",
-        needs={"head": ("both_hands", "soft_circular", "von_mises", "hour_class_minute_circle")},
-    )
-    label_shape: Literal["gaussian", "von_mises"] = structural(
-        "gaussian",
-        "Shape of soft labels.",
-        needs=SOFT_LABELS,
-    )
-    label_width: float = tunable(
-        1.0,
-        "Deviation of soft labels, in classes.",
-        needs=SOFT_LABELS,
-        ge=0.05,
-        le=100,
-    )
-    minute_weight: float = tunable(
-        1.0,
-        "Weight of the minute's loss where the hour has another.",
-        needs={
-            "head": (
-                "two_heads",
-                "both_hands",
-                "soft_circular",
-                "von_mises",
-                "hour_class_minute_circle",
-            )
-        },
-        ge=0,
-        le=1000,
-    )
-    first_filters: int = structural(
-        32, "Filters of the first pattern; each further one has twice as many.", ge=1, le=512
-    )
-    patterns: int = structural(3, "Patterns of convolutions and a 2x2 max pooling.", ge=1, le=7)
-    convs_per_pattern: int = structural(2, "Convolutions in a pattern.", ge=1, le=4)
-    kernel_size: int = structural(3, "Height and width of a convolution's kernel.", ge=1, le=11)
-    strides: Literal["1x1", "2x2", "2x1 1x2"] = structural(
-        "1x1", "Steps of the first convolutions, down and right: of one, or of one after another."
-    )
-    average_pooling: bool = structural(False, "Halve the picture's sides before all else.")
-    gamma: float = structural(1.0, "Exponent of the pixels, from 0 to 1.", gt=0, le=10)
-    coordinates: bool = structural(False, "Give each pixel its place, as two more channels.")
-    augmentation: Literal["none", "light", "rotation"] = structural(
-        "none",
-        "While training, move the picture a little, change its brightness and raise its contrast; "
-        "with rotation, turn it any way round too.",
-    )
-    conv_dropout: float = tunable(
-        0.0, "Dropout rate after each pattern.", presence=True, shared=True, ge=0, lt=1
-    )
-    flat_dropout: float = tunable(
-        0.0, "Dropout rate of the last pattern's outputs.", presence=True, shared=True, ge=0, lt=1
-    )
-    hidden_units: Widths = structural(
-        (256,), "Units of each dense layer that the outputs share.", min_length=0, max_length=6
-    )
-    head_units: Widths = structural(
-        (), "Units of the dense layers that each part of the head has.", min_length=0, max_length=4
-    )
-    dropout: float = tunable(
-        0.0,
-        "Dropout rate after each dense layer.",
-        presence=True,
-        shared=True,
-        needs=({"hidden_units": None}, {"head_units": None}),
-        ge=0,
-        lt=1,
-    )
-    dense_normalization: bool = structural(
-        False,
-        "Normalize each batch after the first dense layer, if not everywhere.",
-        needs={"hidden_units": None, "batch_normalization": (False,)},
-    )
-    normalization_momentum: float = structural(
-        0.99,
-        Hyperparameters.model_fields["normalization_momentum"].description or "",
-        needs=({"batch_normalization": (True,)}, {"dense_normalization": (True,)}),
-        gt=0,
-        lt=1,
-    )
-    output_penalty: bool = structural(
-        False,
-        "Put the penalty on the kernels of the output layers too.",
-        needs={"regularizer": None, "regularizer_strength": None},
-    )
-
-    def for_reading(self) -> ClockHyperparameters:
-        """Return this setting without what has an effect on training only.
-
-        Keras's layers that augment do so in a network that is called as a function, too.
-        """
-        return super().for_reading().model_copy(update={"augmentation": "none"})
-
-    @model_validator(mode="after")
-    def _check_strides(self) -> ClockHyperparameters:
-        steps = len(self.conv_steps())
-        if steps > self.patterns * self.convs_per_pattern:
-            raise ValueError(
-                f"Expected a convolution for each of {steps} strides. Received: "
-                f"strides={self.strides!r} with patterns=1 and convs_per_pattern=1."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_classes(self) -> ClockHyperparameters:
-        for name, whole in (("n_classes", 720), ("minute_classes", 60)):
-            value = getattr(self, name)
-            if whole % value:
-                raise ValueError(
-                    f"Expected a number that divides {whole}. Received: {name}={value}."
-                )
-        return self
-
-    def conv_steps(self) -> list[tuple[int, int]]:
-        """Return the steps of the convolutions that have some, from the first on."""
-        pairs = [step.split("x") for step in self.strides.split()]
-        return [(int(down), int(right)) for down, right in pairs]
-
-    def check_input(self, input_shape: tuple[int, ...]) -> None:
-        """Check that pictures (height, width, channels) are large enough for every layer.
-
-        Raises:
-            ValueError: A pooling would have nothing left.
-        """
-        down, right = input_shape[:2]
-        if self.average_pooling:
-            down, right = down // 2, right // 2
-        for step in self.conv_steps():
-            down, right = -(-down // step[0]), -(-right // step[1])
-        side = min(down, right)
-        if side < 2**self.patterns:
-            raise ValueError(
-                f"Expected at least {2**self.patterns} pixels a side for {self.patterns} patterns. "
-                f"Received: {side} left of the picture. Use fewer patterns or smaller strides."
-            )
 
 
 def head(hyperparameters: ClockHyperparameters, numbers: Mapping[str, Any]) -> ClockHead:
@@ -235,7 +35,7 @@ def build(
         dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
 
     Raises:
-        ValueError: The pictures are too small for the network.
+        SettingError: The pictures are too small for the network.
     """
     import keras
 
@@ -256,14 +56,20 @@ def build(
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.flat_dropout)
     x = _dense(x, hyperparameters.hidden_units, hyperparameters, is_first=True)
+    return keras.Model(inputs, _outputs(x, hyperparameters), name="clock")
+
+
+def _outputs(x: Any, hyperparameters: ClockHyperparameters) -> Any:
+    """Apply the dense layers of each part of the head; put the parts' outputs side by side."""
+    import keras
+
     outputs = []
     for output in head(hyperparameters, hyperparameters.numbers(HEAD_NUMBERS)).outputs:
         apart = hyperparameters.separate_outputs and output.part.is_vector
         for units in (1, 1) if apart else (output.part.units,):
             own = _dense(x, hyperparameters.head_units, hyperparameters)
             outputs.append(_output(own, units, output.part.activation, hyperparameters))
-    y = keras.layers.Concatenate(name="outputs")(outputs)
-    return keras.Model(inputs, y, name="clock")
+    return keras.layers.Concatenate(name="outputs")(outputs)
 
 
 def _patterns(x: Any, hyperparameters: ClockHyperparameters) -> Any:
@@ -298,7 +104,7 @@ def _dense(
 
     from objectives.networks import layers
 
-    # Where each layer is normalized the first one is already.
+    # With batch_normalization the first layer is normalized already.
     is_normalized = hyperparameters.dense_normalization and not hyperparameters.batch_normalization
     for i, units in enumerate(widths):
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
@@ -330,12 +136,15 @@ def _with_coordinates(x: Any) -> Any:
 
 
 def _augmented(x: Any, *, turns: bool) -> Any:
-    """Change what does not change the time, which is read from the dial's own 12 o'clock."""
+    """Change pictures at random without changing the time that they show.
+
+    A turned dial shows the same time: it is read from the dial's own 12 o'clock.
+    """
     import keras
 
     if turns:
         x = keras.layers.RandomRotation(0.5, fill_mode="reflect")(x)
     x = keras.layers.RandomTranslation(0.05, 0.05, fill_mode="nearest")(x)
     x = keras.layers.RandomBrightness(0.15, value_range=(0, 1))(x)
-    # Up only: of one number Keras takes the lower bound to be zero.
+    # Both bounds are given: contrast is only raised, never lowered.
     return keras.layers.RandomContrast((0.0, 0.3), value_range=(0, 1))(x)

@@ -1,6 +1,6 @@
-"""Pictures of analogue clocks: at any rotation, seen at an angle, behind glass, on a wooden wall.
+"""Render pictures of analogue clocks: at any rotation, seen at an angle, behind glass, on a wall.
 
-They stand in for a set that cannot be downloaded freely: 18,000 grey pictures, 25 of each of the
+They replace a data set that cannot be downloaded freely: 18,000 grey pictures, 25 for each of the
 720 minutes of the dial.
 """
 
@@ -9,11 +9,11 @@ import math
 import numpy as np
 from PIL import Image, ImageFilter
 
-from objectives.clock import RENDERER_VERSION
 from objectives.clock.dial import draw_dial, draw_style
-from objectives.head import Array
+from objectives.clock.rendering import RENDERER_VERSION
+from objectives.types import Array
 
-FINER = 3  # each pixel is the mean of so many by so many
+FINER = 3  # supersampling: each pixel is the mean of 3 x 3
 
 
 def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.0) -> Array:
@@ -22,18 +22,18 @@ def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.
     Args:
         minute: The time that it shows, from 0 to 719.
         size: Height and width in pixels.
-        seed: What everything random comes from.
-        rotation: The dial is turned by at most so many degrees, either way.
+        seed: The seed of everything random.
+        rotation: The largest angle in degrees by which the dial is turned, either way.
 
     Returns:
         The picture, (size, size), uint8.
     """
-    # A generator for each part, so that the sizes show the same clocks in the same rooms.
-    looks, view, glass, wall, shadow, room, camera = np.random.default_rng(
+    # One generator for each part: pictures of different sizes show the same clock in the same room.
+    style, view, glass, wall, shadow, room, camera = np.random.default_rng(
         [RENDERER_VERSION, *seed]
     ).spawn(7)
     side = FINER * size
-    dial = draw_dial(minute, draw_style(looks), side)
+    dial = draw_dial(minute, draw_style(style), side)
     matrix = _view(view, side, math.radians(view.uniform(-rotation, rotation)))
     seen = dial.transform(
         (side, side), Image.Transform.PERSPECTIVE, _coefficients(matrix), Image.Resampling.BILINEAR
@@ -46,13 +46,13 @@ def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.
 
 
 def _view(rng: np.random.Generator, side: int, turn: float) -> Array:
-    """Return the 3x3 matrix that brings a point of the dial to where a camera sees it."""
+    """Return the 3x3 matrix that maps a point of the dial to its place in the picture."""
     half = side / 2
     tilt, towards = math.radians(rng.uniform(0, 30)), rng.uniform(0, 2 * math.pi)
     distance = rng.uniform(3, 6)  # of the camera, in radii
     scale, shift = rng.uniform(0.86, 0.98), rng.uniform(-0.03, 0.03, 2)
     spun = _rotation(turn)
-    # Turn, then lean by `tilt` in the direction `towards`, then look from a distance.
+    # Turn, then tilt towards the direction `towards`, then project from a distance.
     axis = _rotation(towards)
     lean = axis @ np.diag([1, math.cos(tilt), 1]) @ axis.T
     depth = np.array([0, math.sin(tilt), 0]) @ axis.T / distance
@@ -68,7 +68,7 @@ def _rotation(angle: float) -> Array:
 
 
 def _coefficients(matrix: Array) -> list[float]:
-    """Return what Pillow wants: where each point of the result comes from."""
+    """Return the coefficients that Pillow takes: they map the result back to the source."""
     back = np.linalg.inv(matrix)
     return list((back / back[2, 2]).ravel()[:8])
 
@@ -80,7 +80,7 @@ def _grid(size: int) -> tuple[Array, Array]:
 
 
 def _wood(rng: np.random.Generator, size: int) -> Array:
-    """Return a wall of planks with a grain."""
+    """Return a wooden wall with a grain."""
     x, y = _grid(size)
     angle = rng.uniform(0, math.pi)
     along = math.cos(angle) * x + math.sin(angle) * y
@@ -95,7 +95,7 @@ def _wood(rng: np.random.Generator, size: int) -> Array:
 
 
 def _shadow(rng: np.random.Generator, cover: Image.Image) -> Array:
-    """Return how much of the light the clock keeps from the wall."""
+    """Return the share of the light that the clock blocks, for each pixel of the wall."""
     away = rng.uniform(-0.06, 0.06, 2) * cover.width
     shape = cover.filter(ImageFilter.GaussianBlur(0.03 * cover.width))
     moved = shape.transform(
@@ -105,7 +105,7 @@ def _shadow(rng: np.random.Generator, cover: Image.Image) -> Array:
 
 
 def _reflections(rng: np.random.Generator, size: int) -> Array:
-    """Return the light that the glass throws back: up to two windows, and a sheen."""
+    """Return the light that the glass reflects: up to two windows, and a sheen."""
     x, y = _grid(size)
     light = np.zeros((size, size), np.float32)
     for _ in range(rng.integers(0, 3)):
@@ -122,7 +122,7 @@ def _reflections(rng: np.random.Generator, size: int) -> Array:
 
 
 def _light(rng: np.random.Generator, size: int) -> Array:
-    """Return how bright the room is, from one side to the other."""
+    """Return the brightness of the room, which changes from one side to the other."""
     x, y = _grid(size)
     turn = rng.uniform(0, 2 * math.pi)
     slope = rng.uniform(0, 0.3) * (math.cos(turn) * x + math.sin(turn) * y)
@@ -130,7 +130,7 @@ def _light(rng: np.random.Generator, size: int) -> Array:
 
 
 def _taken(rng: np.random.Generator, picture: Array) -> Array:
-    """Return what a camera makes of it: a little out of focus, with noise."""
+    """Return the picture as a camera takes it: slightly out of focus, with noise."""
     sharp = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     blurred = sharp.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.008) * picture.shape[0]))
     noise = rng.normal(0, rng.uniform(1, 5), picture.shape)

@@ -1,1 +1,1 @@
-"""Where the examples come from, and how they are split into what trains and what judges."""
+"""Where the pictures come from, and how they are split for training, validation and test."""

@@ -1,86 +1,178 @@
-"""Where the pictures come from: $HPO_DATA, a path, Keras's cache or scikit-learn.
+"""Archives of classified pictures: published sets, and .npz files of the user's own.
 
-The training part and the test part are read apart, so that a search never touches the test part.
+The training part and the test part are read separately, so that a search never reads the test part.
 """
 
 import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock
 
-from objectives.data.locks import one_at_a_time
-from objectives.errors import unknown_name
-from objectives.head import Array
+from objectives.data.options import DataOptions
+from objectives.data.paths import data_folder, places
+from objectives.data.protocol import Examples
+from objectives.data.splits import as_pictures, stratified, validation_size
+from objectives.errors import DataError, DataNotFoundError, unknown_name
+from objectives.types import Array, Labels, Progress
 
 Part = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
-class Known:
-    """A published data set: the shape of a picture and how many there are in each part."""
+class Archive(ABC):
+    """What all archives have in common; see `objectives.data.protocol.DataSource`.
 
-    input_shape: tuple[int, int, int]
-    sizes: dict[Part, int]
-
-
-KNOWN = {
-    "cifar10": Known((32, 32, 3), {"train": 50_000, "test": 10_000}),
-    "digits": Known((8, 8, 1), {"train": 1437, "test": 360}),
-    "fashion_mnist": Known((28, 28, 1), {"train": 60_000, "test": 10_000}),
-    "mnist": Known((28, 28, 1), {"train": 60_000, "test": 10_000}),
-}
-
-
-def find(name: str, known: Iterable[str] = KNOWN) -> Path | None:
-    """Return the file of a data set, or None for a known one that has no file of ours.
-
-    Args:
-        name: A known name, or the path of an .npz file; the path is looked up as given and, failing
-            that, by its file name in the folder $HPO_DATA.
-        known: The names to tell of in the error.
-
-    Raises:
-        ValueError: The name is neither known nor that of a file.
+    Attributes:
+        name: The name or path that a study gives.
     """
-    folder = Path(os.environ["HPO_DATA"]) if os.environ.get("HPO_DATA") else None
-    places = [] if folder is None else [folder / f"{name}.npz"]
-    if name not in KNOWN:
-        places = [Path(name)] + ([] if folder is None else [folder / Path(name).name])
-    for place in places:
-        if place.is_file():
-            return place
-    if name in KNOWN:
-        return None
-    remedy = (
-        "Or give the path of an .npz file, or of a folder with images.npy and labels.npy; "
-        "or put it into the folder that HPO_DATA names."
-    )
-    raise unknown_name("a data set", name, known, remedy=remedy)
+
+    name: str
+    labels: Labels = "class"
+    own_options: frozenset[str] = frozenset()
+
+    def read(self, options: DataOptions) -> Examples:
+        """Read the training part and split it by class; see `DataSource`."""
+        x, y = as_pictures(self.name, *self.stored("train"))
+        train, validation = stratified(y, options)
+        return Examples(x, y, train, validation, np.arange(len(x)), int(y.max()) + 1)
+
+    def read_test(self, options: DataOptions) -> tuple[Array, Array]:
+        """Read the test part; see `DataSource`."""
+        return as_pictures(self.name, *self.stored("test"))
+
+    def label_text(self, y: int) -> str:
+        """Return the number of the class."""
+        return str(y)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Nothing: the digest tells archives apart."""
+        return {}
+
+    @abstractmethod
+    def stored(self, part: Part) -> tuple[Array, Array]:
+        """Read pictures and labels of one part, as they are stored."""
 
 
-def read(name: str, part: Part) -> tuple[Array, Array]:
-    """Read one part of a data set: pictures and labels, as they are stored.
+@dataclass(frozen=True)
+class PublishedSet(Archive):
+    """A published data set that Keras downloads, unless HPO_DATA has a file of its name.
 
-    Raises:
-        ValueError: The name is unknown, or the file lacks the arrays or is only a part of the set.
-        FileNotFoundError: A known data set is nowhere and cannot be downloaded.
+    Attributes:
+        shape: Height, width and channels of a picture.
+        sizes: The number of pictures in each part.
     """
-    if name == "digits":
-        return _digits(part)
-    file = find(name)
-    x, y = _download(name, part) if file is None else _read_npz(file, part)
-    if name in KNOWN and len(x) != KNOWN[name].sizes[part]:
-        raise ValueError(
-            f"Expected all {KNOWN[name].sizes[part]} {part} pictures of {name}. "
-            f"Received: {len(x)} in {file}. Give a part of a data set by the path of its file."
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    sizes: tuple[int, int] = (60_000, 10_000)
+
+    def check(self, options: DataOptions) -> None:
+        """Accept: whether it can be downloaded shows when it is read."""
+
+    def input_shape(self, options: DataOptions) -> tuple[int, int, int]:
+        """Return height, width and channels."""
+        return self.shape
+
+    def training_size(self, options: DataOptions) -> int:
+        """Return how many pictures the validation part leaves."""
+        return self.sizes[0] - validation_size(self.sizes[0], options)
+
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Do nothing: Keras downloads it when it is read."""
+
+    def is_local(self, options: DataOptions) -> bool:
+        """Tell whether there is a file in HPO_DATA: Keras's cache is not searched."""
+        return self._file() is not None
+
+    def stored(self, part: Part) -> tuple[Array, Array]:
+        """Read one part from the file, or from Keras's cache after a download; see `Archive`."""
+        file = self._file()
+        x, y = _download(self.name, part) if file is None else _read_npz(file, part)
+        size = self.sizes[0 if part == "train" else 1]
+        if len(x) != size:
+            raise DataError(
+                f"Expected all {size} {part} pictures of {self.name}. "
+                f"Received: {len(x)} in {file}. Give a part of a data set by the path of its file."
+            )
+        return x, y
+
+    def _file(self) -> Path | None:
+        folder = data_folder()
+        file = None if folder is None else folder / f"{self.name}.npz"
+        return file if file is not None and file.is_file() else None
+
+
+@dataclass(frozen=True)
+class Digits(PublishedSet):
+    """The handwritten digits that scikit-learn has in its package, always the same test part."""
+
+    shape: tuple[int, int, int] = (8, 8, 1)
+    sizes: tuple[int, int] = (1437, 360)
+
+    def is_local(self, options: DataOptions) -> bool:
+        """Return True."""
+        return True
+
+    def stored(self, part: Part) -> tuple[Array, Array]:
+        """Scale the pixels from 0 to 255 and split off the test part; see `Archive`."""
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        x, y = load_digits(return_X_y=True)
+        pixels = np.round(x * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
+        halves = train_test_split(pixels, y, test_size=0.2, stratify=y, random_state=0)
+        return (halves[0], halves[2]) if part == "train" else (halves[1], halves[3])
+
+
+@dataclass(frozen=True)
+class NpzFile(Archive):
+    """An .npz file of the user's own, with x_train, y_train, x_test and y_test.
+
+    Attributes:
+        known: The names of data sets, for the error if there is no such file.
+    """
+
+    known: tuple[str, ...] = ()
+
+    def check(self, options: DataOptions) -> None:
+        """Check that the file exists."""
+        self._file()
+
+    def input_shape(self, options: DataOptions) -> None:
+        """Return None: only reading the file would tell."""
+
+    def training_size(self, options: DataOptions) -> None:
+        """Return None: only reading the file would tell."""
+
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Check that the file exists: it is the user's, and cannot be made here."""
+        self._file()
+
+    def is_local(self, options: DataOptions) -> bool:
+        """Tell whether the file exists."""
+        return any(place.is_file() for place in places(self.name))
+
+    def stored(self, part: Part) -> tuple[Array, Array]:
+        """Read one part of the file; see `Archive`."""
+        return _read_npz(self._file(), part)
+
+    def _file(self) -> Path:
+        for place in places(self.name):
+            if place.is_file():
+                return place
+        remedy = (
+            "Or give the path of an .npz file, or of a folder with images.npy and labels.npy; "
+            "or put it into the folder that HPO_DATA names."
         )
-    return x, y
+        raise unknown_name("a data set", self.name, self.known, remedy=remedy)
 
 
 def _read_npz(file: Path, part: Part) -> tuple[Array, Array]:
@@ -88,33 +180,24 @@ def _read_npz(file: Path, part: Part) -> tuple[Array, Array]:
     with np.load(file, allow_pickle=False) as arrays:
         missing = {f"x_{part}", f"y_{part}"} - set(arrays)
         if missing:
-            raise ValueError(
+            raise DataError(
                 f"Expected the arrays x_{part} and y_{part} in {file}. "
                 f"Received: {', '.join(sorted(arrays)) or 'none'}."
             )
         return arrays[f"x_{part}"], arrays[f"y_{part}"]
 
 
-def _digits(part: Part) -> tuple[Array, Array]:
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    x, y = load_digits(return_X_y=True)
-    pixels = np.round(x * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
-    halves = train_test_split(pixels, y, test_size=0.2, stratify=y, random_state=0)
-    return (halves[0], halves[2]) if part == "train" else (halves[1], halves[3])
-
-
 def _download(name: str, part: Part) -> tuple[Array, Array]:
-    # The name is one of the table above, never just what a study says.
+    # Safe to import: the name is one of the registry's, not whatever a study says.
     dataset = importlib.import_module(f"keras.datasets.{name}")
     file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / name
     try:
-        # Standard output belongs to whoever started this process; the progress bar is for people.
-        with one_at_a_time(file), contextlib.redirect_stdout(sys.stderr):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The executor child's standard output is a pipe to the worker; Keras prints a progress bar.
+        with FileLock(file.parent / f"{name}.lock"), contextlib.redirect_stdout(sys.stderr):
             train, test = dataset.load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails.
-        raise FileNotFoundError(
+        raise DataNotFoundError(
             f"Expected the data set {name}, but there is no file and no download: {error}. "
             f"Put {name}.npz, with the arrays x_train, y_train, x_test and y_test, "
             "into the folder that the environment variable HPO_DATA names."

@@ -1,24 +1,24 @@
-"""A contact sheet: some pictures of a data set, each with its label."""
+"""A contact sheet: a sample of pictures of a data set, each with its label."""
 
 import math
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from objectives.clock.metrics import time_of
-from objectives.data.datasets import Dataset, labels
-from objectives.head import Array
+from objectives.data.datasets import Dataset
+from objectives.data.sources import source_of
+from objectives.types import Array
 
-CELL, WORDS = 150, 18  # pixels: the least side of a picture, and the height of its label
+CELL, CAPTION = 150, 18  # pixels: the least side of a picture, and the height of its label
 
 
 def contact_sheet(data: Dataset, n: int, seed: int = 0) -> Image.Image:
-    """Draw some training pictures of a data set, chosen at random.
+    """Draw training pictures of a data set, chosen at random.
 
     Args:
         data: The data set.
-        n: How many, at most.
-        seed: Which ones.
+        n: The number of pictures, at most.
+        seed: The seed of the choice.
 
     Returns:
         A picture of mode "RGB".
@@ -27,24 +27,20 @@ def contact_sheet(data: Dataset, n: int, seed: int = 0) -> Image.Image:
     columns = max(1, round(math.sqrt(len(chosen) * 1.5)))
     height, width, _ = data.x_train.shape[1:]
     factor = max(1, round(CELL / max(height, width)))
-    cell = (width * factor, height * factor + WORDS)
+    cell = (width * factor, height * factor + CAPTION)
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (columns * cell[0], rows * cell[1]), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(WORDS * 0.7)
+    label_text = source_of(data.name).label_text
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION * 0.7)
     for place, i in enumerate(chosen):
         left, top = place % columns * cell[0], place // columns * cell[1]
         picture = _picture(data.x_train[i]).resize(
             (width * factor, height * factor), Image.Resampling.NEAREST
         )
         sheet.paste(picture, (left, top))
-        middle = (left + cell[0] / 2, top + cell[1] - WORDS / 2)
-        pen.text(middle, label_of(data, int(data.y_train[i])), "black", font, anchor="mm")
+        middle = (left + cell[0] / 2, top + cell[1] - CAPTION / 2)
+        pen.text(middle, label_text(int(data.y_train[i])), "black", font, anchor="mm")
     return sheet
-
-
-def label_of(data: Dataset, y: int) -> str:
-    """Return a label in words: a class by its number, a minute of the dial as the time."""
-    return time_of(y) if labels(data.name) == "minute" else str(y)
 
 
 def _picture(x: Array) -> Image.Image:

@@ -1,1 +1,1 @@
-"""The networks of general use, each a file of stock Keras layers."""
+"""General networks of stock Keras layers, one a file."""

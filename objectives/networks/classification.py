@@ -1,20 +1,21 @@
-"""The head of a network that tells classes apart."""
+"""The head of a network that classifies."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from objectives.head import Array
+from objectives.types import Array
 
-LEAST = 1e-37  # of a probability: the least normal number, below which its logarithm is infinite
+LEAST = 1e-37  # probability: about the least normal float32; the logarithm of zero is infinite
 
 
 class Classification:
-    """Classes by their scores, of which a network's softmax makes probabilities; see `Head`.
+    """Classes by their scores, before the softmax; see `Head`.
 
-    Of probabilities Keras on JAX cuts off what is below 1e-7, so that a network that is surely
-    wrong has no gradient and never learns again, and takes the scores behind them on TensorFlow.
+    The loss is computed from scores, not probabilities. On JAX, Keras clips probabilities at 1e-7,
+    so that a network that is certain and wrong has no gradient and stops learning; on TensorFlow
+    it finds and uses the scores behind them.
     """
 
     def loss(self, y: Any, outputs: Any) -> Any:
@@ -22,11 +23,11 @@ class Classification:
         return keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True)
 
     def scores(self, outputs: Any) -> Any:
-        """Return the scores, but for a constant, of a network's probabilities."""
+        """Return the scores behind a network's probabilities, up to a constant."""
         return ops.log(ops.maximum(outputs, LEAST))
 
     def predict(self, outputs: Any) -> Any:
-        """Return the likeliest class of each picture, (n,)."""
+        """Return the most likely class of each picture, (n,)."""
         return ops.argmax(outputs, axis=-1)
 
     def metrics(self) -> list[keras.metrics.Metric]:

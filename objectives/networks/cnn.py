@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from objectives.errors import SettingError
 from objectives.fields import structural, tunable
 from objectives.hyperparameters import Hyperparameters, Widths
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CnnHyperparameters(Hyperparameters):
-    """What a convolutional network can vary."""
+    """The hyperparameters of a convolutional network."""
 
     filters: Widths = structural(
         (32, 64), "Filters of each convolution.", min_length=1, max_length=24
@@ -67,7 +68,7 @@ class CnnHyperparameters(Hyperparameters):
         """Check that pictures (height, width, channels) are large enough for every layer.
 
         Raises:
-            ValueError: A convolution or a pooling would have nothing left.
+            SettingError: A convolution or a pooling would have nothing left.
         """
         side = min(input_shape[:2])
         for number, block in enumerate(self.blocks(), start=1):
@@ -81,7 +82,7 @@ class CnnHyperparameters(Hyperparameters):
 
     def _require(self, side: int, needed: int, block: int) -> None:
         if side < needed:
-            raise ValueError(
+            raise SettingError(
                 f"Expected at least {needed} pixels a side in block {block} of "
                 f"{len(self.blocks())}. Received: {side} left of the picture. "
                 "Use padding='same', fewer blocks, smaller strides or a smaller pool_size."
@@ -103,19 +104,32 @@ def build(
         dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
 
     Raises:
-        ValueError: The pictures are too small for the network.
+        SettingError: The pictures are too small for the network.
     """
     import keras
 
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = _blocks(layers.scale(inputs), hyperparameters)
+    x = keras.layers.Flatten()(x)
+    for units in hyperparameters.hidden_units:
+        x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
+        x = layers.activate(x, hyperparameters)
+        x = layers.dropout(x, hyperparameters.dropout)
+    outputs = layers.classify(x, n_classes, hyperparameters)
+    return keras.Model(inputs, outputs, name="cnn")
+
+
+def _blocks(x: Any, hyperparameters: CnnHyperparameters) -> Any:
+    import keras
+
+    from objectives.networks import layers
+
     conv_dropout = hyperparameters.conv_dropout
     if conv_dropout is None:
         conv_dropout = hyperparameters.dropout
-
-    inputs = keras.Input(input_shape, dtype=dtype)
-    x = layers.scale(inputs)
     for block in hyperparameters.blocks():
         for filters in block:
             x = keras.layers.Conv2D(
@@ -128,10 +142,4 @@ def build(
             x = layers.activate(x, hyperparameters)
         x = layers.pool(x, hyperparameters.pooling, hyperparameters.pool_size)
         x = layers.dropout(x, conv_dropout)
-    x = keras.layers.Flatten()(x)
-    for units in hyperparameters.hidden_units:
-        x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
-        x = layers.activate(x, hyperparameters)
-        x = layers.dropout(x, hyperparameters.dropout)
-    outputs = layers.classify(x, n_classes, hyperparameters)
-    return keras.Model(inputs, outputs, name="cnn")
+    return x

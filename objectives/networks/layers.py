@@ -1,4 +1,4 @@
-"""The few steps that the networks share, each a stock Keras layer or two."""
+"""The building blocks that the networks share, each of one or two stock Keras layers."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from objectives.hyperparameters import Hyperparameters
 
 
 def scale(inputs: Any) -> Any:
-    """Bring raw pixels, 0 to 255, to 0 to 1; leave float data as it is."""
+    """Scale raw pixels from 0 to 255 to 0 to 1; leave float data as it is."""
     if inputs.dtype == "uint8":
         return keras.layers.Rescaling(1 / 255)(inputs)
     return inputs
 
 
 def hidden_kernel(hyperparameters: Hyperparameters) -> dict[str, Any]:
-    """Return the arguments that every hidden layer with a kernel takes."""
+    """Return the arguments of every hidden layer that has a kernel."""
     return {
         "kernel_initializer": _initializer(hyperparameters),
         "kernel_regularizer": _regularizer(hyperparameters),
@@ -23,7 +23,7 @@ def hidden_kernel(hyperparameters: Hyperparameters) -> dict[str, Any]:
 
 
 def activate(x: Any, hyperparameters: Hyperparameters) -> Any:
-    """Apply the activation, after batch normalization where it is asked for."""
+    """Apply the activation, after batch normalization if the setting asks for it."""
     if hyperparameters.batch_normalization:
         x = normalize(x, hyperparameters)
     return keras.layers.Activation(hyperparameters.activation)(x)
@@ -41,7 +41,7 @@ def dropout(x: Any, rate: float) -> Any:
 
 
 def pool(x: Any, pooling: str, size: int) -> Any:
-    """Pool non-overlapping windows by their maximum or average, or not at all."""
+    """Pool non-overlapping windows by maximum or average, or return `x` unchanged."""
     if pooling == "max":
         return keras.layers.MaxPooling2D(size)(x)
     if pooling == "average":

@@ -1,4 +1,4 @@
-"""A multilayer perceptron: hidden dense layers, one softmax output a class."""
+"""A multilayer perceptron: hidden dense layers and a softmax output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MlpHyperparameters(Hyperparameters):
-    """What a multilayer perceptron can vary."""
+    """The hyperparameters of a multilayer perceptron."""
 
     hidden_units: Widths = structural(
         (128,), "Units of each hidden layer.", min_length=1, max_length=10

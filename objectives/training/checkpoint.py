@@ -1,4 +1,4 @@
-"""Where a trial is in its training, to go on from there: two files and a hash, no pickle."""
+"""A trial's state, to resume it from: two files and a hash, no pickle."""
 
 import hashlib
 import json
@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from objectives.errors import CheckpointError
 from objectives.training.lanes import LaneState
+
+# The key of `Checkpoint.epochs` in the JSON file. It is not called "epochs" because checkpoints
+# that earlier versions have written must stay readable.
+EPOCHS_KEY = "course"
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,16 +23,16 @@ class Checkpoint:
 
     Attributes:
         state: All variables of its program, and the weights kept of its best epoch.
-        course: Its epochs so far, as JSON says it.
+        epochs: The state of its `Epochs`.
     """
 
     state: LaneState
-    course: dict[str, Any]
+    epochs: dict[str, Any]
 
     def save(self, file: Path) -> None:
         """Write the arrays to `file`, which ends in .npz, and the rest beside it as .json.
 
-        A process that is killed meanwhile leaves the files that were there, or files that `load`
+        If the process is killed meanwhile, the files are the previous ones, or ones that `load`
         refuses.
 
         Raises:
@@ -35,31 +40,32 @@ class Checkpoint:
         """
         unfinished = file.with_suffix(".unfinished.npz")
         np.savez(unfinished, *self.state)
-        digest = _digest(unfinished, self.course)
+        digest = _digest(unfinished, self.epochs)
         os.replace(unfinished, file)
-        words = file.with_suffix(".unfinished.json")
-        words.write_text(json.dumps({"course": self.course, "sha256": digest}))
-        os.replace(words, file.with_suffix(".json"))
+        unfinished = file.with_suffix(".unfinished.json")
+        unfinished.write_text(json.dumps({EPOCHS_KEY: self.epochs, "sha256": digest}))
+        os.replace(unfinished, file.with_suffix(".json"))
 
 
 def load(file: Path) -> Checkpoint:
     """Read what `Checkpoint.save` has written.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: The two files do not belong together, or are broken.
+        FileNotFoundError: There is no checkpoint.
+        CheckpointError: The two files do not belong together, or are broken.
     """
-    told = json.loads(file.with_suffix(".json").read_text())
-    if _digest(file, told["course"]) != told["sha256"]:
-        raise ValueError(
+    content = json.loads(file.with_suffix(".json").read_text())
+    if _digest(file, content[EPOCHS_KEY]) != content["sha256"]:
+        raise CheckpointError(
             f"Expected a checkpoint as it was written. Received: {str(file)!r}, whose hash "
             "differs. Remove it; the trial then begins anew."
         )
     with np.load(file, allow_pickle=False) as arrays:
-        return Checkpoint([arrays[f"arr_{i}"] for i in range(len(arrays))], told["course"])
+        state = [arrays[f"arr_{i}"] for i in range(len(arrays))]
+    return Checkpoint(state, content[EPOCHS_KEY])
 
 
-def _digest(file: Path, course: dict[str, Any]) -> str:
+def _digest(file: Path, epochs: dict[str, Any]) -> str:
     digest = hashlib.sha256(file.read_bytes())
-    digest.update(json.dumps(course, sort_keys=True).encode())
+    digest.update(json.dumps(epochs, sort_keys=True).encode())
     return digest.hexdigest()

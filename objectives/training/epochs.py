@@ -1,8 +1,8 @@
-"""One trial's course through its epochs: its metrics so far, its best epoch, and why it ended."""
+"""A trial's progress through its epochs: its metrics, its best epoch, and why it ended."""
 
 import copy
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from objectives.hyperparameters import Hyperparameters
@@ -11,68 +11,69 @@ Stopped = Literal["finished", "early_stopping", "by_report", "diverged"]
 
 
 @dataclass
-class Course:
-    """The epochs of one trial.
+class Epochs:
+    """The epochs of a trial.
 
     Attributes:
         hyperparameters: The trial's setting.
         metric: The metric that chooses the best epoch and stops early.
-        maximize: Whether more of it is better.
+        maximize: Whether a higher metric is better.
         n_epochs: The number of epochs to train.
-        epoch: Epochs completed.
+        completed: The number of epochs completed.
         history: Each metric, epoch by epoch.
-        best_epoch: The epoch with the best metric, from 1; 0 while there is none.
-        stopped: Why training ended, None while it goes on.
+        best: The epoch with the best metric, from 1; 0 before the first.
+        stopped: Why training ended; None while it goes on.
     """
 
     hyperparameters: Hyperparameters
     metric: str
     maximize: bool
     n_epochs: int
-    epoch: int = 0
+    completed: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
+    best: int = 0
     stopped: Stopped | None = None
-    _reference_epoch: int = 0
+    _reference: int = 0
+    """The last epoch whose improvement was large enough to reset early stopping."""
 
     def record(self, metrics: dict[str, float]) -> None:
-        """Take the metrics of one more epoch, and end where that was the last one."""
-        self.epoch += 1
+        """Record the metrics of one more epoch, and decide whether it was the last one."""
+        self.completed += 1
         for name, number in metrics.items():
             self.history.setdefault(name, []).append(number)
         if not all(map(math.isfinite, (metrics["loss"], metrics["val_loss"]))):
-            self.stopped = "diverged"  # it would never be a number again
+            self.stopped = "diverged"  # no later loss would be finite
             return
-        if self._improves_on(self.best_epoch, 0.0):
-            self.best_epoch = self.epoch
-        if self._improves_on(self._reference_epoch, self.hyperparameters.early_stopping_min_delta):
-            self._reference_epoch = self.epoch
-        patience = self.hyperparameters.early_stopping_patience
-        if patience is not None and self.epoch - self._reference_epoch >= patience:
+        if self._improves_on(self.best, 0.0):
+            self.best = self.completed
+        if self._improves_on(self._reference, self.hyperparameters.early_stopping_min_delta):
+            self._reference = self.completed
+        most = self.hyperparameters.early_stopping_patience
+        if most is not None and self.completed - self._reference >= most:
             self.stopped = "early_stopping"
-        elif self.epoch == self.n_epochs:
+        elif self.completed == self.n_epochs:
             self.stopped = "finished"
 
     def keeps(self) -> bool:
-        """Tell whether the weights of the epoch recorded last are the ones to keep so far."""
-        return not self.hyperparameters.restore_best_weights or self.best_epoch == self.epoch
+        """Tell whether the weights of the last epoch are to be kept in place of earlier ones."""
+        return not self.hyperparameters.restore_best_weights or self.best == self.completed
 
     def value(self) -> float | None:
-        """Return the metric with the weights that are kept; None where training diverged."""
+        """Return the metric of the kept weights; None if training diverged."""
         if self.stopped == "diverged":
             return None
-        kept = self.best_epoch if self.hyperparameters.restore_best_weights else self.epoch
+        kept = self.best if self.hyperparameters.restore_best_weights else self.completed
         return self.history[self.metric][kept - 1]
 
     def state(self) -> dict[str, Any]:
-        """Return what `resume` needs, as JSON says it."""
-        names = ("epoch", "history", "best_epoch", "_reference_epoch")
-        return {name: value for name, value in asdict(self).items() if name in names}
+        """Return what `resume` needs, as JSON for a checkpoint."""
+        values = {key: getattr(self, name) for key, name in _STATE.items()}
+        return copy.deepcopy(values)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on where another course of the same trial was."""
-        for name, value in copy.deepcopy(state).items():
-            setattr(self, name, value)
+        """Continue from the `state` of another object for the same trial."""
+        for key, value in copy.deepcopy(state).items():
+            setattr(self, _STATE[key], value)
 
     def _improves_on(self, epoch: int, least: float) -> bool:
         if epoch == 0:
@@ -80,3 +81,12 @@ class Course:
         scores = self.history[self.metric]
         gain = scores[-1] - scores[epoch - 1]
         return (gain if self.maximize else -gain) > least
+
+
+# Keys in a checkpoint -> attributes. Checkpoints of earlier versions have these keys.
+_STATE = {
+    "epoch": "completed",
+    "history": "history",
+    "best_epoch": "best",
+    "_reference_epoch": "_reference",
+}

@@ -1,19 +1,20 @@
-"""Judge a trained network on pictures that it has not seen."""
+"""Evaluate a trained network on pictures that it has not seen."""
 
 import keras
 import numpy as np
 
-from objectives.head import Array, Head
+from objectives.head import Head
 from objectives.training.lanes import evaluation_batches, loss_and_prediction
+from objectives.types import Array
 
 
 def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array) -> Array:
-    """Return the loss and what is predicted of each picture, (n, 2).
+    """Return the loss and the prediction of each picture, (n, 2).
 
     Args:
-        network: A trained network.
-        head: What its output means.
-        x: Pictures, as it takes them.
+        network: A trained stock network.
+        head: Its label codec.
+        x: Pictures, as the network takes them.
         y: Labels, (n,).
     """
     found = []
@@ -24,10 +25,10 @@ def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array)
 
 
 def metrics(head: Head, scores: Array, y: Array) -> dict[str, float]:
-    """Return the loss and the head's metrics, without `val_` or `test_`.
+    """Return the loss and the head's metrics, named without `val_` or `test_`.
 
     Args:
-        head: What the network's output means.
+        head: The label codec.
         scores: As `losses_and_predictions` returns them.
         y: Labels, (n,).
     """

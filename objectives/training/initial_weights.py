@@ -1,7 +1,7 @@
-"""First weights, drawn by NumPy: the same on every backend, and nothing to compile for them.
+"""Initial weights, drawn by NumPy: the same on every backend, with nothing to compile.
 
-Keras draws with the backend's operations, each of which JAX compiles when it is new: a second for
-the first trial of each initializer.
+Keras draws with the backend's operations. JAX compiles each of them the first time, which takes a
+second for the first trial of each initializer.
 """
 
 import math
@@ -9,27 +9,28 @@ import math
 import keras
 import numpy as np
 
-from objectives.head import Array
+from objectives.errors import SettingError
+from objectives.types import Array
 
-# Cutting a normal distribution off at two deviations narrows it by this factor.
+# Truncating a normal distribution at two standard deviations reduces its own by this factor.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 def draw(
     initializer: keras.initializers.Initializer, shape: tuple[int, ...], rng: np.random.Generator
 ) -> Array:
-    """Draw what fills a kernel, from the distribution of a Keras initializer.
+    """Draw the values of a kernel from the distribution of a Keras initializer.
 
     Args:
         initializer: Zeros, ones, random normal or uniform, or one of Glorot's.
-        shape: The kernel's shape; the last two sides are its inputs and outputs.
-        rng: What to draw from.
+        shape: The kernel's shape; the last two dimensions are its inputs and outputs.
+        rng: The generator to draw from.
 
     Returns:
         An array of that shape, float32.
 
     Raises:
-        ValueError: It is another initializer.
+        SettingError: It is another initializer.
     """
     match initializer:
         case keras.initializers.Zeros():
@@ -46,14 +47,14 @@ def draw(
         case keras.initializers.GlorotNormal():
             deviation = math.sqrt(2 / _fan_sum(shape)) / _TRUNCATED_DEVIATION
             return np.float32(deviation) * _truncated_normal(shape, rng)
-    raise ValueError(
+    raise SettingError(
         "Expected an initializer that a hyperparameter names. "
         f"Received: {initializer.__class__.__name__}. Add how to draw it here."
     )
 
 
 def _fan_sum(shape: tuple[int, ...]) -> int:
-    """Return the numbers of inputs and outputs of one position, together."""
+    """Return the number of inputs and outputs of a unit, together."""
     *window, inputs, outputs = shape
     return math.prod(window) * (inputs + outputs)
 

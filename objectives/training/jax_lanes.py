@@ -1,46 +1,44 @@
 """Lanes on JAX: Keras's own stateless training step under vmap, an epoch in one compiled loop."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
-from objectives.head import Array
+from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
     DeviceArrays,
     LaneState,
     evaluation_batches,
     loss_and_prediction,
 )
+from objectives.types import Array
 
-if TYPE_CHECKING:
-    from objectives.training.program import Program
-
-MAX_LANES = 256  # what is tried; where it pays, fewer reach the same
+MAX_LANES = 256  # where lanes pay, fewer than this reach full speed
 State = Any
 """Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
 
 
 class JaxSteps:
-    """What is compiled of a program, once for each number of lanes.
+    """What JAX compiles for a network, once for each number of lanes.
 
     Args:
-        program: The program.
+        network: The network.
     """
 
-    def __init__(self, program: "Program") -> None:
+    def __init__(self, network: CompiledNetwork) -> None:
         self.traces = 0
-        self.program = program
-        self._model = program.model
+        self.network = network
+        self._model = network.model
         # XLA's convolutions on a CPU are about six times as slow inside a loop as outside it.
         has_convolution = any(
             isinstance(layer, keras.layers.Conv2D) for layer in self._model.layers
         )
         self.step_by_step = has_convolution and jax.default_backend() == "cpu"
-        # There, convolutions under vmap take three to four times as long a lane.
+        # On a CPU, convolutions under vmap take three to four times as long for each lane.
         self.max_lanes = 1 if self.step_by_step else MAX_LANES
         self.train_step = jax.jit(self._train_step, donate_argnums=0)
         self.train_steps = jax.jit(self._train_steps, donate_argnums=0)
@@ -54,19 +52,19 @@ class JaxSteps:
 
     def memory(self) -> tuple[int, int] | None:
         """Return the device's memory in use; see `objectives.training.lanes.Steps`."""
-        stats = jax.devices()[0].memory_stats() or {}  # none on a CPU
+        stats = jax.devices()[0].memory_stats() or {}  # None on a CPU
         peak, limit = stats.get("peak_bytes_in_use"), stats.get("bytes_limit")
         return None if peak is None or limit is None else (peak, limit)
 
     def lane(self, data: DeviceArrays) -> "JaxLanes":
         """Make one lane; see `objectives.training.lanes.Steps`."""
 
-        # NumPy's, until there is a state: `jnp.zeros` is a program to compile for each shape.
+        # NumPy's arrays until a state is put: JAX would compile `jnp.zeros` for each shape.
         def empty(variables: list[keras.Variable]) -> list[Array]:
             return [np.zeros((1, *v.shape), v.dtype) for v in variables]
 
-        state = tuple(map(empty, self.program.groups))
-        kept = empty(self.program.weight_variables)
+        state = tuple(map(empty, self.network.groups))
+        kept = empty(self.network.weight_variables)
         return JaxLanes(self, data, state, kept)
 
     def _train_step(self, state: State, x: Any, y: Any, rows: Any) -> State:
@@ -81,7 +79,7 @@ class JaxSteps:
         self, state: State, x: Any, y: Any, order: Any, start: Any, stop: Any
     ) -> State:
         self.traces += 1
-        size = self.program.batch_size
+        size = self.network.batch_size
         full, rest = divmod(order.shape[1], size)
 
         def lane(state: State, order: Any) -> State:
@@ -105,10 +103,10 @@ class JaxSteps:
     def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
         def lane(state: State) -> jax.Array:
             outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
-            # The head reads variables too.
+            # In a scope of its own, because the head reads variables as well.
             numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
             with keras.StatelessScope(state_mapping=numbers):
-                return loss_and_prediction(self.program.head, y[rows], outputs)
+                return loss_and_prediction(self.network.head, y[rows], outputs)
 
         return _each_lane(lane, state)
 
@@ -126,7 +124,7 @@ class JaxSteps:
 
 
 class JaxLanes:
-    """The states of some lanes, stacked; see `objectives.training.lanes.Lanes`."""
+    """The states of lanes, stacked; see `objectives.training.lanes.Lanes`."""
 
     def __init__(self, steps: JaxSteps, data: DeviceArrays, state: State, kept: list[Any]) -> None:
         self.size = kept[0].shape[0]
@@ -134,27 +132,27 @@ class JaxLanes:
         self._data = data
         self._state = state
         self._kept = kept
-        program = steps.program
-        places = {id(variable): i for i, variable in enumerate(program.variables)}
-        self._weights = [places[id(variable)] for variable in program.weight_variables]
-        optimizer = program.model.optimizer
-        rate = getattr(optimizer, "_learning_rate")  # noqa: B009 - the variable, not its value
+        network = steps.network
+        places = {id(variable): i for i, variable in enumerate(network.variables)}
+        self._weights = [places[id(variable)] for variable in network.weight_variables]
+        optimizer = network.model.optimizer
+        rate = optimizer.learning_rate  # the variable itself, since it is no schedule
         self._rate = [v is rate for v in optimizer.variables].index(True)
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
-        """Bring lanes to states; see `objectives.training.lanes.Lanes`."""
+        """Set the states of lanes; see `objectives.training.lanes.Lanes`."""
         if self.size == 1:
             tree = jax.tree.structure((self._state, self._kept))
             leaves = [jnp.array(value[None]) for value in states[0]]
             self._state, self._kept = jax.tree.unflatten(tree, leaves)
             return
-        # One by one: each number of lanes that are put at once would be a program of its own.
+        # One by one: JAX would compile a program for each number of lanes that are put at once.
         for lane, state in zip(lanes, states, strict=True):
             stacked = (self._state, self._kept)
             self._state, self._kept = self._steps.put(stacked, np.int32(lane), state)
 
     def get(self, lane: int) -> LaneState:
-        """Copy the state of a lane; see `objectives.training.lanes.Lanes`."""
+        """Return a copy of a lane's state; see `objectives.training.lanes.Lanes`."""
         return self._copy((self._state, self._kept), lane)
 
     def begin_epoch(self, rates: Array) -> None:
@@ -172,13 +170,13 @@ class JaxLanes:
             bounds = np.int32(start), np.int32(stop)
             self._state = self._steps.train_steps(self._state, x, y, order, *bounds)
             return
-        size = self._steps.program.batch_size
+        size = self._steps.network.batch_size
         for i in range(start, stop):
             rows = order[:, i * size : (i + 1) * size]
             self._state = self._steps.train_step(self._state, x, y, rows)
 
     def metrics(self) -> dict[str, Array]:
-        """Return the epoch's metrics; see `objectives.training.lanes.Lanes`."""
+        """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
         found = self._steps.metrics(self._state[3])
         return {name: np.asarray(values) for name, values in found.items()}
 
@@ -194,19 +192,19 @@ class JaxLanes:
         return np.swapaxes(scores, 0, 1).reshape(size, steps * batch, columns)[:, : len(x)]
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Keep the present weights; see `objectives.training.lanes.Lanes`."""
+        """Keep the current weights; see `objectives.training.lanes.Lanes`."""
         chosen = np.zeros(self.size, bool)
         chosen[list(lanes)] = True
         leaves = jax.tree.leaves(self._state)
         self._kept = self._steps.keep(self._kept, [leaves[i] for i in self._weights], chosen)
 
     def kept(self, lane: int) -> list[Array]:
-        """Copy the weights kept; see `objectives.training.lanes.Lanes`."""
+        """Return a copy of a lane's kept weights; see `objectives.training.lanes.Lanes`."""
         return self._copy(self._kept, lane)
 
     def resized(self, lanes: Sequence[int], size: int) -> "JaxLanes":
-        """Carry some lanes over; see `objectives.training.lanes.Lanes`."""
-        rows = np.resize(np.asarray(lanes, np.int32), size)  # what is left over repeats them
+        """Return another number of lanes; see `objectives.training.lanes.Lanes`."""
+        rows = np.resize(np.asarray(lanes, np.int32), size)  # the rest repeats them
         state, kept = self._steps.take((self._state, self._kept), rows)
         return JaxLanes(self._steps, self._data, state, kept)
 
@@ -218,7 +216,7 @@ class JaxLanes:
 
 
 def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
-    """Map a function over the lanes; one alone is computed without a dimension for lanes."""
+    """Map a function over the lanes; a single lane is computed without a lane dimension."""
     if jax.tree.leaves(stacked)[0].shape[0] > 1:
         return jax.vmap(function)(*stacked)
     alone = jax.tree.map(lambda value: value[0], stacked)

@@ -1,4 +1,4 @@
-"""Lanes: networks of one structure that train side by side in one program."""
+"""The interface of lanes: networks of one structure that train side by side in one program."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -7,99 +7,101 @@ import keras
 import numpy as np
 from keras import ops
 
-from objectives.head import Array, Head
+from objectives.head import Head
+from objectives.types import Array
 
 EVALUATION_BATCH = 512
-"""Pictures evaluated at once; more gains nothing and costs memory in convolutional networks."""
+"""Pictures evaluated at once. More gains no speed, and costs memory in convolutional networks."""
 EVALUATION_PIXELS = 2**21
-"""Pixels evaluated at once in all lanes: 32 filters of them take 256 MiB."""
+"""Pixels evaluated at once in all lanes together: 32 filters of float32 take 256 MiB."""
 
 LaneState = list[Array]
-"""All variables of a program as one lane has them, in its order, then the weights kept for it."""
+"""A lane's values of all variables of its network, in their order, then of its kept weights."""
 
 DeviceArrays = tuple[Any, ...]
-"""x_train, y_train, x_validation and y_validation of a data set, as the backend's tensors."""
+"""x_train, y_train, x_validation and y_validation of a data set, as tensors of the backend."""
 
 
 class Lanes(Protocol):
-    """Networks of one structure that train side by side, each with numbers and seed of its own.
+    """Networks of one structure that train side by side, each with its own numbers and seed.
 
-    No lane's result depends on another lane. A lane that nobody looks at costs time only.
+    No lane's result depends on another lane. A lane that is not in use costs time only.
     """
 
     size: int
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
-        """Bring each of some lanes to a state."""
+        """Set the states of lanes, one for each."""
 
     def get(self, lane: int) -> LaneState:
-        """Copy the state of a lane."""
+        """Return a copy of a lane's state."""
 
     def begin_epoch(self, rates: Array) -> None:
-        """Set the learning rates, (lanes,), and begin the epoch's metrics anew."""
+        """Set the learning rates, (lanes,), and reset the metrics."""
 
     def train(self, order: Array, start: int, stop: int) -> None:
-        """Take the gradient steps from `start` to `stop` of an epoch in every lane.
+        """Take the gradient steps of an epoch from `start` up to, not including, `stop`.
 
         Args:
-            order: The pictures in the order of each lane's epoch, (lanes, n), int32. The last step
-                takes what is left of them, which may be less than a batch.
+            order: The order of the pictures in each lane's epoch, (lanes, n), int32. The last step
+                takes the remaining pictures, which may be fewer than a batch.
             start: The first step, from 0.
             stop: The step before which to end.
         """
 
     def metrics(self) -> dict[str, Array]:
-        """Return the epoch's "loss", with the penalty, and the head's metrics, each (lanes,)."""
+        """Return the epoch's "loss", including the penalty, and the head's metrics, (lanes,)."""
 
     def evaluate(self) -> Array:
         """Evaluate all validation pictures.
 
         Returns:
-            The loss and what is predicted of each picture, (lanes, n, 2). Unlike Keras's, the loss
-            has no penalty in it: it could not be compared between trials of different penalties.
+            The loss and the prediction of each picture, (lanes, n, 2). Unlike Keras's, this loss
+            has no penalty: trials with different penalties could not be compared by it.
         """
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Keep the present weights of some lanes, in the place of those kept before."""
+        """Keep the current weights of these lanes, in place of those kept before."""
 
     def kept(self, lane: int) -> list[Array]:
-        """Copy the weights kept of a lane, in the order of `Program.weight_variables`."""
+        """Return a copy of a lane's kept weights, in the order of `weight_variables`."""
 
     def resized(self, lanes: Sequence[int], size: int) -> "Lanes":
-        """Return `size` lanes of which the first are those given, with all that they hold.
+        """Return `size` lanes, the first of which continue the given ones with all that they hold.
 
         Raises:
-            ValueError: The backend has one lane only.
+            SettingError: The backend has one lane only.
         """
 
 
 class Steps(Protocol):
-    """What a backend compiles of a program. The two agree within float tolerance.
+    """What a backend compiles for a network. Both backends agree within float tolerance.
 
     Attributes:
-        traces: How often a training step was traced, which is when it is compiled.
-        max_lanes: The most lanes that are worth trying.
+        traces: How often a training step has been traced, which precedes each compilation.
+        max_lanes: The largest number of lanes that is worth trying.
     """
 
     traces: int
     max_lanes: int
 
     def memory(self) -> tuple[int, int] | None:
-        """Return the most bytes in use on the device so far, and how many it has, if known."""
+        """Return the peak of bytes in use on the device so far, and its size; None if unknown."""
 
     def lane(self, data: DeviceArrays) -> Lanes:
-        """Make one lane on a data set, to be brought to a state with `put`."""
+        """Make one lane on a data set, whose state must then be set with `put`."""
 
 
 def evaluation_batches(shape: Sequence[int], size: int) -> Array:
-    """Divide pictures into batches for `size` lanes at once.
+    """Divide pictures into batches that `size` lanes evaluate at once.
 
     Args:
-        shape: Of all pictures: (n, height, width, channels).
+        shape: The shape of all pictures, (n, height, width, channels).
         size: The number of lanes.
 
     Returns:
-        The pictures of each step, (steps, batch), int32; the first ones again, to fill the last.
+        The indices of each step's pictures, (steps, batch), int32. The first ones are repeated to
+        fill the last batch.
     """
     n, height, width = shape[:3]
     most = EVALUATION_PIXELS // (height * width * size)
@@ -109,7 +111,7 @@ def evaluation_batches(shape: Sequence[int], size: int) -> Array:
 
 
 def loss_and_prediction(head: Head, y: Any, outputs: Any) -> Any:
-    """Return what `Lanes.evaluate` tells of a batch, (n, 2)."""
+    """Return the loss and the prediction of each picture of a batch, (n, 2)."""
     floats = keras.backend.floatx()
     found = head.loss(y, outputs), head.predict(outputs)
     return ops.stack([ops.cast(each, floats) for each in found], axis=-1)

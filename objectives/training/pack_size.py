@@ -1,4 +1,4 @@
-"""How many lanes of a program are fastest: found while trials train, by measuring."""
+"""Find the fastest number of lanes of a program by measuring while trials train."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from __future__ import annotations
 class PackSize:
     """Finds how many trials of one structure to train side by side.
 
-    Twice as many lanes are a program of their own. They are tried once training has taken as long
-    as compiling them will, so that no search spends more than half of its time on trying, and
-    only while doubling has paid so far and the device's memory will do.
+    Each number of lanes is compiled separately. Twice as many are tried once training has taken as
+    long as compiling them will, so that no search spends more than half of its time on trying; and
+    only while doubling has paid so far and the device has enough memory.
 
     Args:
-        limit: The most lanes that there can be, a power of two.
+        limit: The largest possible number of lanes, a power of two.
 
     Attributes:
         limit: The same.
     """
 
-    COMPILE = 2.0  # seconds at least: what was on disk took less, what is tried may not be there
-    SHARE = 0.9  # of the device's memory
-    GAIN = 0.95  # of a lane's time, that doubling must at least come to, to be tried again
+    # Seconds that compiling takes at least. The measured time is less if the program was on disk,
+    # where the next one may not be.
+    COMPILE = 2.0
+    SHARE = 0.9  # of the device's memory that may be used
+    GAIN = 0.95  # doubling pays if a lane's step takes less than this share of its time before
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._compile_seconds = self.COMPILE
         self._trained_seconds: dict[int, float] = {}  # by size
-        self._lane_seconds: dict[int, float] = {}  # of a step, the least seen, by size
+        self._lane_seconds: dict[int, float] = {}  # of a lane's step, the minimum, by size
         self._peak_bytes: dict[int, int] = {}  # by size
         self._bytes: int | None = None
 
@@ -38,15 +40,14 @@ class PackSize:
         compiled: bool,
         memory: tuple[int, int] | None = None,
     ) -> None:
-        """Take note of an epoch.
+        """Record an epoch.
 
         Args:
-            size: How many lanes it trained.
-            steps: How many gradient steps it took in each.
-            seconds: How long that took.
+            size: The number of lanes.
+            steps: The number of gradient steps in each lane.
+            seconds: How long the epoch took.
             compiled: Whether the program was compiled meanwhile.
-            memory: The most bytes that were in use on the device up to now, and the bytes that it
-                has; None where that is not known.
+            memory: The peak of bytes in use on the device so far, and its size; None if unknown.
         """
         if memory is not None:
             self._peak_bytes[size], self._bytes = memory
@@ -59,7 +60,7 @@ class PackSize:
 
     @property
     def wanted(self) -> int:
-        """How many lanes to train next: the fastest number, or one that is worth trying."""
+        """The number of lanes to train next: the fastest so far, or twice as many to try."""
         if not self._lane_seconds:
             return 1
         fastest = min(self._lane_seconds, key=self._lane_seconds.__getitem__)
@@ -75,10 +76,11 @@ class PackSize:
         return smaller is None or self._lane_seconds[size] < self.GAIN * smaller
 
     def _has_room(self, size: int) -> bool:
-        """Tell whether so many lanes will fit, if each takes what the last ones took."""
+        """Tell whether `size` lanes will fit, if each needs as much memory as the last ones did."""
         half, quarter = self._peak_bytes.get(size // 2), self._peak_bytes.get(size // 4, 0)
         if half is None or self._bytes is None:
             return True
-        # Of one lane it is not known which part are the pictures, that lanes share.
+        # The difference of two sizes, because lanes share the pictures. With one size measured,
+        # all its memory counts as the lane's.
         lane = (half - quarter) / (size // 2 - size // 4)
         return half + lane * size / 2 <= self.SHARE * self._bytes

@@ -1,11 +1,11 @@
-"""What an epoch consists of: how many steps, which pictures in which order, what learning rate."""
+"""The plan of an epoch: the number of steps, the order of the pictures, the learning rate."""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from objectives.hyperparameters import Hyperparameters
+from objectives.types import Array
 
 
 def epoch_steps(hyperparameters: Hyperparameters, steps_per_epoch: int) -> list[int]:
@@ -16,16 +16,16 @@ def epoch_steps(hyperparameters: Hyperparameters, steps_per_epoch: int) -> list[
     return [steps_per_epoch] * full + [rest] * (rest > 0)
 
 
-def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray[Any, Any]:
-    """Return the pictures in the order of an epoch, a permutation, int32 of shape (n,).
+def epoch_order(n: int, seed: int, epoch: int) -> Array:
+    """Return the order of the pictures in an epoch, a permutation, (n,), int32.
 
-    It depends on nothing but the arguments, so that any backend trains on the same one.
+    NumPy draws it, so that it is the same on every backend.
     """
     return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 
 
 def learning_rate_factor(hyperparameters: Hyperparameters, epoch: int, n_epochs: int) -> float:
-    """Return what the first learning rate is multiplied by in an epoch, from 1 to n_epochs."""
+    """Return the factor of the first learning rate in an epoch, from 1 to n_epochs."""
     final = hyperparameters.learning_rate_final
     progress = (epoch - 1) / max(n_epochs - 1, 1)
     match hyperparameters.learning_rate_schedule:

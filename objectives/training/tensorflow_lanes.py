@@ -8,43 +8,43 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from objectives.head import Array
+from objectives.errors import SettingError
+from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
     DeviceArrays,
     LaneState,
     evaluation_batches,
     loss_and_prediction,
 )
+from objectives.types import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from objectives.training.program import Program
-
 
 class TensorflowSteps:
-    """What is traced of a program.
+    """What TensorFlow compiles for a network.
 
     Args:
-        program: The program.
+        network: The network.
     """
 
     max_lanes = 1
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, network: CompiledNetwork) -> None:
         import tensorflow as tf
 
         self.traces = 0
-        self.program = program
-        self._model = program.model
+        self.network = network
+        self._model = network.model
         self.train_steps = tf.function(self._train_steps, autograph=False)
         self.scores = tf.function(self._scores, autograph=False)
 
     def memory(self) -> None:
-        """Tell nothing, since there is one lane only; see `objectives.training.lanes.Steps`."""
+        """Return None: it is not needed for one lane; see `objectives.training.lanes.Steps`."""
 
     def lane(self, data: DeviceArrays) -> TensorflowLane:
-        """Make the one lane; see `objectives.training.lanes.Steps`."""
+        """Make the only lane; see `objectives.training.lanes.Steps`."""
         return TensorflowLane(self, data)
 
     def _train_steps(
@@ -53,7 +53,7 @@ class TensorflowSteps:
         import tensorflow as tf
 
         self.traces += 1
-        size = self.program.batch_size
+        size = self.network.batch_size
         full, rest = divmod(order.shape[0], size)
 
         def step(rows: tf.Tensor) -> None:
@@ -67,7 +67,7 @@ class TensorflowSteps:
             step(order[full * size :])
             return tf.constant(0)
 
-        # One step after the other: each reads the weights that the one before it wrote.
+        # One step at a time: each reads the weights that the one before it wrote.
         until = tf.minimum(stop, full)
         (done,) = tf.while_loop(lambda i: i < until, body, [start], parallel_iterations=1)
         if rest:
@@ -79,51 +79,51 @@ class TensorflowSteps:
 
         def score(rows: tf.Tensor) -> tf.Tensor:
             outputs = self._model(tf.gather(x, rows), training=False)
-            return loss_and_prediction(self.program.head, tf.gather(y, rows), outputs)
+            return loss_and_prediction(self.network.head, tf.gather(y, rows), outputs)
 
         floats = tf.as_dtype(keras.backend.floatx())
         return tf.map_fn(score, order, fn_output_signature=floats, parallel_iterations=1)
 
 
 class TensorflowLane:
-    """The variables of a program themselves; see `objectives.training.lanes.Lanes`."""
+    """The variables of the network themselves; see `objectives.training.lanes.Lanes`."""
 
     size = 1
 
     def __init__(self, steps: TensorflowSteps, data: DeviceArrays) -> None:
         self._steps = steps
-        self._program = steps.program
+        self._network = steps.network
         self._data = data
         self._kept: list[Array] = []
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
-        """Bring the lane to a state; see `objectives.training.lanes.Lanes`."""
+        """Set the lane's state; see `objectives.training.lanes.Lanes`."""
         (state,) = states
-        variables = self._program.variables
+        variables = self._network.variables
         for variable, value in zip(variables, state, strict=False):
             variable.assign(value)
         self._kept = state[len(variables) :]
 
     def get(self, lane: int) -> LaneState:
-        """Copy the state; see `objectives.training.lanes.Lanes`."""
-        return [*(variable.numpy() for variable in self._program.variables), *self._kept]
+        """Return a copy of the state; see `objectives.training.lanes.Lanes`."""
+        return [*(variable.numpy() for variable in self._network.variables), *self._kept]
 
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rate; see `objectives.training.lanes.Lanes`."""
-        self._program.model.optimizer.learning_rate = rates[0]
-        self._program.model.reset_metrics()
+        self._network.model.optimizer.learning_rate = rates[0]
+        self._network.model.reset_metrics()
 
     def train(self, order: Array, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
-        # As tensors: a Python number or an array would be a constant, traced for each value.
+        # As tensors: TensorFlow would trace the function anew for each Python number or array.
         x, y, *_ = self._data
         tensor = keras.ops.convert_to_tensor
         bounds = (tensor(start, dtype="int32"), tensor(stop, dtype="int32"))
         self._steps.train_steps(x, y, tensor(order[0]), *bounds)
 
     def metrics(self) -> dict[str, Array]:
-        """Return the epoch's metrics; see `objectives.training.lanes.Lanes`."""
-        found = self._program.model.get_metrics_result()
+        """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
+        found = self._network.model.get_metrics_result()
         return {name: np.asarray([float(value)]) for name, value in found.items()}
 
     def evaluate(self) -> Array:
@@ -134,17 +134,17 @@ class TensorflowLane:
         return scores.reshape(1, -1, scores.shape[-1])[:, : x.shape[0]]
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Keep the present weights; see `objectives.training.lanes.Lanes`."""
+        """Keep the current weights; see `objectives.training.lanes.Lanes`."""
         if len(lanes) > 0:
-            self._kept = [variable.numpy() for variable in self._program.weight_variables]
+            self._kept = [variable.numpy() for variable in self._network.weight_variables]
 
     def kept(self, lane: int) -> list[Array]:
-        """Copy the weights kept; see `objectives.training.lanes.Lanes`."""
+        """Return a copy of the kept weights; see `objectives.training.lanes.Lanes`."""
         return list(self._kept)
 
     def resized(self, lanes: Sequence[int], size: int) -> TensorflowLane:
-        """Refuse, since there is no other; see `objectives.training.lanes.Lanes`."""
-        raise ValueError(
+        """Raise an error: there is one lane only; see `objectives.training.lanes.Lanes`."""
+        raise SettingError(
             f"Expected one trial at a time on TensorFlow. Received: size={size}. "
             "Networks train side by side on JAX only: set KERAS_BACKEND=jax."
         )

@@ -1,4 +1,7 @@
-"""Train one trial: epochs in, metrics and the kept weights out. Knows nothing of studies."""
+"""Train one trial from a script: a pack of one, with a function called after each epoch.
+
+Workers use `Pack` directly. This is for tests and notebooks, which train trials one by one.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,11 +9,12 @@ from typing import Any
 from objectives.data.datasets import Dataset
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
-from objectives.training.pack import Pack, Task, TrainingResult
-from objectives.training.program import ProgramCache
+from objectives.training.pack import Pack, TrainingTask
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
 
 Report = Callable[[int, dict[str, float]], bool]
-"""Takes the epochs completed and all metrics; returns whether to go on."""
+"""Takes the number of completed epochs and all metrics; returns whether to continue."""
 
 
 def train(
@@ -25,30 +29,30 @@ def train(
     programs: ProgramCache,
     levels: Mapping[str, Sequence[Any]] = {},
 ) -> TrainingResult:
-    """Train one trial in the program of its structure, compiled now if it is the first.
+    """Train one trial in the program of its structure, which is compiled if it is the first.
 
-    The result depends on nothing but the arguments: not on the trials before it, nor on whether
-    its program was there.
+    The result depends on nothing but the arguments: not on earlier trials, nor on whether the
+    program was compiled before.
 
     Args:
         objective: What network to build.
         hyperparameters: The trial's setting.
         data: What to train and validate on.
-        seed: Seed of the first weights, the dropout and the order of the pictures; from 0.
+        seed: The seed of the first weights, the dropout and the order of the pictures; from 0.
         metric: The metric that chooses the best epoch, stops early and is the result's value.
-        maximize: Whether more of it is better.
+        maximize: Whether a higher metric is better.
         report: Called after each epoch.
         programs: The programs of this process.
-        levels: What the study varies, for trials to share programs; see `Pack`.
+        levels: What the study varies, so that trials share programs; see `Pack`.
 
     Raises:
-        ValueError: The pictures are too small for the network.
+        SettingError: The pictures are too small for the network.
     """
     pack = Pack(objective, data, programs, levels)
-    (trial,) = pack.add([Task(hyperparameters, seed, metric, maximize)])
+    (trial,) = pack.add([TrainingTask(hyperparameters, seed, metric, maximize)])
     while True:
         for _, metrics in pack.train_epoch():
-            if not report(trial.course.epoch, metrics):
+            if not report(trial.epochs.completed, metrics):
                 trial.stop()
         for _, result in pack.take_ended():
             return result

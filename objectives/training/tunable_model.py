@@ -1,9 +1,10 @@
-"""A network's twin: the same layers, with what trials of one program differ in in variables.
+"""The network that a program compiles: variables in place of what its trials differ in.
 
 Networks are built of stock Keras layers, which hold dropout rates, penalties and activations as
-constants of the compiled program. The twin is what gets compiled; `first_values` brings it to any
-network of the same structure: first weights, rates, penalties, activation and seeds. A network may
-lack a penalty or a dropout that the twin has.
+constants of a compiled program. `create` makes a copy of such a network with variables instead, the
+*tunable* network. `first_values` gives the values with which it stands for any stock network of the
+same structure: first weights, rates, penalties, activation and seeds. The stock network may lack a
+penalty or a dropout that the tunable one has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,14 +14,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from objectives.head import Array
-from objectives.training import initial_weights as first_weights
+from objectives.training import initial_weights
+from objectives.training.keras_internals import DrawnSeed, seed_state
+from objectives.types import Array
 
 Activation = Callable[[Any], Any]
 
 
 class TunableActivation(keras.layers.Layer):  # type: ignore[misc]
-    """One of some activations, by an index that can be assigned.
+    """One of several activations, chosen by an index that can be assigned.
 
     Args:
         functions: The activations.
@@ -36,13 +38,13 @@ class TunableActivation(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Apply the activation to `inputs`, of any shape."""
-        # All results at once and a choice among them would have no gradient where another
-        # activation, the exponential, is infinite.
+        # Not all results at once and a choice among them: the gradient would be NaN wherever an
+        # activation that was not chosen, such as the exponential, is infinite.
         return ops.switch(ops.convert_to_tensor(self.index), self.functions, inputs)
 
 
 class TunableDropout(keras.layers.Layer):  # type: ignore[misc]
-    """Dropout at a rate that can be assigned; at zero nothing is drawn."""
+    """Dropout at a rate that can be assigned; at zero no random numbers are drawn."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)
@@ -53,29 +55,14 @@ class TunableDropout(keras.layers.Layer):  # type: ignore[misc]
         """Drop units of `inputs`, of any shape, while training, and scale up the others."""
         if not training:
             return inputs
-        # Assigned here: what is assigned in a branch is lost with it.
-        seed = _Drawn(self.seed_generator.next())
+        # Drawn outside the branch, in which the update of the generator's state would be lost.
+        seed = DrawnSeed(self.seed_generator.next())
 
         def dropped() -> Any:
             noise = keras.random.uniform(ops.shape(inputs), seed=seed)
             return ops.where(noise >= self.rate, inputs / (1 - self.rate), 0.0)
 
         return ops.cond(self.rate > 0, dropped, lambda: inputs)
-
-
-class _Drawn(keras.random.SeedGenerator):  # type: ignore[misc]
-    """A seed that has been drawn already. Keras takes no tensor for a seed.
-
-    Args:
-        seed: What a generator's `next` has returned.
-    """
-
-    def __init__(self, seed: Any) -> None:
-        self.seed = seed
-
-    def next(self, ordered: bool = True) -> Any:
-        """Return the seed."""
-        return self.seed
 
 
 class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
@@ -93,8 +80,8 @@ class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
         """Return the penalty on a kernel, a scalar."""
         l1, l2 = self.strengths[0], self.strengths[1]
 
-        # The gradient vanishes in the optimizer's update, with strengths of zero too; the sums,
-        # which only the loss shows, take a tenth of a small network's step.
+        # The gradient costs nothing beside the optimizer's update, also with strengths of zero. The
+        # sums would take a tenth of a small network's step, so they are left out at zero.
         @ops.custom_gradient  # type: ignore[untyped-decorator]
         def penalty(x: Any) -> Any:
             value = ops.cond(
@@ -110,12 +97,12 @@ class TunablePenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
 def create(
     network: keras.Model, activations: Sequence[str], numbers: Sequence[str] = ()
 ) -> keras.Model:
-    """Make the twin of a functional network of stock layers, without a softmax at its end.
+    """Make the tunable copy of a functional network of stock layers, without its last softmax.
 
     Args:
-        network: A network with all layers and penalties that another one may have.
-        activations: Those that networks differ in; with fewer than two of them, they do not.
-        numbers: Names of numbers that the head reads: they become variables of the last layer, so
+        network: A network with all layers and penalties that a trial may have.
+        activations: The activations in which trials differ; fewer than two mean that they do not.
+        numbers: Names of numbers that the head reads. They become variables of the last layer, so
             that they are part of the network's state. That layer must have no weights.
     """
     last = network.layers[-1]
@@ -132,7 +119,7 @@ def create(
             return TunableActivation(functions, name=layer.name)
         clone = _with_tunable_penalty(layer)
         if layer is last and getattr(layer, "activation", None) is keras.activations.softmax:
-            clone.activation = keras.activations.linear  # heads take the scores
+            clone.activation = keras.activations.linear  # heads take scores
         for name in numbers if layer is last else ():
             clone.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
         return clone
@@ -140,64 +127,63 @@ def create(
     return keras.models.clone_model(network, clone_function=tunable)
 
 
-def numbers(twin: keras.Model, names: Sequence[str]) -> dict[str, keras.Variable]:
+def numbers(tunable: keras.Model, names: Sequence[str]) -> dict[str, keras.Variable]:
     """Return the variables of the numbers that a head reads, by their names."""
-    return dict(zip(names, twin.layers[-1].weights, strict=True)) if names else {}
+    return dict(zip(names, tunable.layers[-1].weights, strict=True)) if names else {}
 
 
-def first_values(twin: keras.Model, network: keras.Model, seed: int) -> dict[int, Array]:
-    """Return what a twin starts with in the place of a network.
+def first_values(tunable: keras.Model, network: keras.Model, seed: int) -> dict[int, Array]:
+    """Return the values with which a tunable network starts in place of a stock one.
 
     Args:
-        twin: The twin.
-        network: A stock network; its variables need no values.
-        seed: Seed of the kernels and of the dropout.
+        tunable: The tunable network.
+        network: The stock network; its variables need no values.
+        seed: The seed of the kernels and of the dropout.
 
     Returns:
-        `id` of a variable -> its value, for those in which two networks can differ.
+        `id` of a variable -> its value, for the variables in which two networks can differ.
     """
-    # Epochs draw with the other numbers, from 1.
+    # [seed, 0]: the order of an epoch is drawn from [seed, epoch], with epochs from 1.
     kernels, noise = np.random.default_rng([seed, 0]).spawn(2)
     values: dict[int, Any] = {}
-    for mine, stock in _pairs(twin, network):
+    for layer, stock in _pairs(tunable, network):
         if stock is None:
-            values[id(mine.rate)] = 0.0
-            values[id(mine.seed_generator.state)] = [0, 0]
+            values[id(layer.rate)] = 0.0
+            values[id(seed_state(layer))] = [0, 0]
             continue
-        if isinstance(mine, TunableDropout):
-            values[id(mine.rate)] = stock.rate
-            values[id(mine.seed_generator.state)] = [noise.integers(2**31), 0]
-        generator = getattr(mine, "generator", None)
-        if isinstance(generator, keras.random.SeedGenerator):  # a layer that augments
-            values[id(generator.state)] = [noise.integers(2**31), 0]
+        if isinstance(layer, TunableDropout):
+            values[id(layer.rate)] = stock.rate
+        state = seed_state(layer)
+        if state is not None:
+            values[id(state)] = [noise.integers(2**31), 0]
         if hasattr(stock, "kernel"):
-            kernel = first_weights.draw(stock.kernel_initializer, stock.kernel.shape, kernels)
-            values[id(mine.kernel)] = kernel
-        if isinstance(mine, TunableActivation):
-            values[id(mine.index)] = mine.functions.index(stock.activation)
-        penalty = getattr(mine, "kernel_regularizer", None)
+            kernel = initial_weights.draw(stock.kernel_initializer, stock.kernel.shape, kernels)
+            values[id(layer.kernel)] = kernel
+        if isinstance(layer, TunableActivation):
+            values[id(layer.index)] = layer.functions.index(stock.activation)
+        penalty = getattr(layer, "kernel_regularizer", None)
         if isinstance(penalty, TunablePenalty):
             given = stock.kernel_regularizer
             values[id(penalty.strengths)] = [given.l1, given.l2] if given else [0.0, 0.0]
     return values
 
 
-def weight_variables(twin: keras.Model, network: keras.Model) -> list[keras.Variable]:
-    """Return the variables of a twin that its stock networks have too, layer by layer.
+def weight_variables(tunable: keras.Model, network: keras.Model) -> list[keras.Variable]:
+    """Return the variables of a tunable network that stock networks have too, layer by layer.
 
     Args:
-        twin: The twin.
-        network: The network that it was made of.
+        tunable: The tunable network.
+        network: The stock network that it is a copy of.
     """
     return [
         variable
-        for mine, stock in zip(twin.layers, network.layers, strict=True)
-        for variable, _ in zip(mine.weights, stock.weights, strict=False)
+        for layer, stock in zip(tunable.layers, network.layers, strict=True)
+        for variable, _ in zip(layer.weights, stock.weights, strict=False)
     ]
 
 
 def set_weights(network: keras.Model, values: Sequence[Array]) -> None:
-    """Give a stock network the values of its twin's `weight_variables`."""
+    """Give a stock network the values of a tunable network's `weight_variables`."""
     rest = list(values)
     for layer in network.layers:
         count = len(layer.weights)
@@ -206,13 +192,13 @@ def set_weights(network: keras.Model, values: Sequence[Array]) -> None:
 
 
 def _pairs(
-    twin: keras.Model, network: keras.Model
+    tunable: keras.Model, network: keras.Model
 ) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer | None]]:
-    """Pair the layers of a twin with a network's; None for a dropout that the network lacks."""
+    """Pair the layers of both networks; None for a dropout that the stock network lacks."""
     rest = list(network.layers)
-    for mine in twin.layers:
-        lacks = isinstance(mine, TunableDropout) and not isinstance(rest[0], keras.layers.Dropout)
-        yield mine, None if lacks else rest.pop(0)
+    for layer in tunable.layers:
+        lacks = isinstance(layer, TunableDropout) and not isinstance(rest[0], keras.layers.Dropout)
+        yield layer, None if lacks else rest.pop(0)
 
 
 def _with_tunable_penalty(layer: keras.layers.Layer) -> keras.layers.Layer:

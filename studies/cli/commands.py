@@ -1,6 +1,6 @@
 """The command line: parsing and printing only, one thin function a command.
 
-Whatever is heavy is imported inside the functions, so that `hpo --help` answers at once.
+Heavy libraries are imported inside the functions, so that `hpo --help` answers at once.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from studies.cli.options import (
     Artifacts,
     Grace,
     Heartbeat,
-    Lanes,
     Name,
+    PackSize,
     Quick,
     Set,
     SetData,
+    Settings,
     Storage,
     Study,
     Trials,
     overrides,
 )
-from studies.cli.output import console, fail, open_storage, say, show
+from studies.cli.output import console, fail, open_storage, print_error, say, show
 from studies.cli.result_commands import results
 
 if TYPE_CHECKING:
-    from storage import TrialStorage
+    import optuna
 
 app = typer.Typer(
     name="hpo",
@@ -48,21 +49,19 @@ app = typer.Typer(
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.
 
     Example: hpo run digits-mlp
     """
-    _state["debug"] = debug
-
-
-_state = {"debug": False}
+    context.ensure_object(Settings).debug = debug
 
 
 @app.command("list")
 def list_studies(storage: Storage = STORAGE) -> None:
-    """Show the catalogue, and the studies in the storage.
+    """Show the catalogue and the studies in the storage.
 
     Example: hpo list
     """
@@ -91,46 +90,29 @@ def run(
     heartbeat: Heartbeat = 10.0,
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
-    lanes: Lanes = None,
+    pack_size: PackSize = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Create a study or go on with it, work on it here, and show the best.
 
     Example: hpo run digits-mlp -n 30 -j 2
     """
-    from studies.cli import live as progress
-    from studies.cli import tables
-    from studies.create import find_or_create_study
+    from studies.cli.live import live_progress, rendering_progress
     from studies.fleet.local import fetch_data, work_here
     from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
-    found = find_or_create_study(
-        study,
-        _open_for(study, storage, given, quick),
-        overrides=given,
-        artifacts=artifacts,
-        quick=quick,
-    )
-    with progress.rendering_progress(console()) as rendered:
-        fetch_data(definition_of(found), rendered)
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
+    with rendering_progress(console()) as advance:
+        fetch_data(definition_of(found), advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
-    passed += [f"--lanes={lanes}"] if lanes else []
-    with progress.live_progress(found, console()) as tick:
+    passed += [f"--pack-size={pack_size}"] if pack_size else []
+    with live_progress(found, console()) as tick:
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
         fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
-    if progress.best_or_none(found) is None:
-        fail(f"No trial is complete. See why: hpo status {found.study_name}")
-    from studies.results import export  # not before: pandas would keep the workers waiting
-
-    csv = Path(f"{found.study_name}.csv".replace("/", "-"))
-    export.export_trials(found, csv, top=sys.maxsize)
-    show(tables.best_table(found, 10))
-    say(f"All completed trials, the best first: {csv.resolve()}")
-    elsewhere = storage not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
-    say(f"Browse them: hpo dashboard{' --storage URL' if elsewhere else ''}")
+    _show_results(found, storage)
 
 
 @app.command()
@@ -143,20 +125,12 @@ def create(
     artifacts: Artifacts = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Create a study, for workers to pull its trials; a larger -n adds the difference.
+    """Create a study whose trials workers pull; a larger -n adds the difference.
 
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
-    from studies.create import find_or_create_study
-
     given = overrides(set_, name, n_trials)
-    found = find_or_create_study(
-        study,
-        _open_for(study, storage, given, quick),
-        overrides=given,
-        artifacts=artifacts,
-        quick=quick,
-    )
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
     say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
 
 
@@ -166,7 +140,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: Storage = STORAGE,
 ) -> None:
-    """Delete a study, its trials and the networks kept of it.
+    """Delete a study, its trials and its kept networks.
 
     Example: hpo delete quick
     """
@@ -186,13 +160,13 @@ def worker(
         list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
     ] = None,
     max_trials: Annotated[
-        int | None, typer.Option("--max-trials", min=1, help="End after so many.")
+        int | None, typer.Option("--max-trials", min=1, help="End after this many trials.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Keep waiting for work.")] = False,
     heartbeat: Heartbeat = 10.0,
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
-    lanes: Lanes = None,
+    pack_size: PackSize = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Pull trials and execute them until nothing waits.
@@ -207,11 +181,13 @@ def worker(
     if studies:
         opened = open_storage(storage, writes=False)
         names = [find_study(study, opened) for study in studies]
-        opened.engine.dispose()  # a connection for nothing, as long as the worker works
+        opened.engine.dispose()  # the worker opens the storage itself
     taken = work(
         storage,
         names,
-        WorkerOptions(max_trials, wait, heartbeat, grace, tuple(allow_module or ()), lanes),
+        WorkerOptions(
+            max_trials, wait, heartbeat, grace, tuple(allow_module or ()), pack_size=pack_size
+        ),
     )
     say(f"{taken} trials taken.")
 
@@ -226,15 +202,16 @@ def status(
 
     Example: hpo status fashion-mlp-grid --watch
     """
-    from studies.cli import tables
+    from studies.cli.live import watch_status
+    from studies.cli.status import status_view
     from studies.lookup import find_study
 
     opened = open_storage(storage, writes=False)
     name = None if study is None else find_study(study, opened)
     if watch:
-        tables.watch_status(opened, name, console())
+        watch_status(opened, name, console())
     else:
-        show(tables.status_view(opened, name))
+        show(status_view(opened, name))
 
 
 @app.command()
@@ -244,11 +221,11 @@ def data(
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
     set_: SetData = None,
 ) -> None:
-    """Draw pictures that a search may see, each with its label, on one sheet.
+    """Draw training pictures, each with its label, on one sheet.
 
     Example: hpo data clock -o sheet.png --set size=150
     """
-    from objectives.data import datasets
+    from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
     from studies.cli.live import rendering_progress
     from studies.definition.study import data_options
@@ -257,9 +234,9 @@ def data(
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     options = data_options(lines)
-    datasets.check(name, options)
+    sources.check(name, options)
     with rendering_progress(console()) as progress:
-        datasets.prepare(name, options, progress)
+        sources.source_of(name).prepare(options, progress)
     loaded = datasets.load(name, options)
     contact_sheet(loaded, n, options.seed).save(output)
     say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")
@@ -293,16 +270,43 @@ def objectives(
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
 
 
-def _open_for(study: str, storage: str, given: Mapping[str, Any], quick: bool) -> TrialStorage:
-    """Open the storage to make a study in; a mistake in its definition makes no file."""
+def _find_or_create(
+    study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
+) -> optuna.Study:
+    """Find a study or create it.
+
+    Where there is no SQLite file yet, the definition is checked before one is made, so that a
+    mistake in it leaves no empty database behind.
+    """
+    from studies.create import find_or_create_study
+
     try:
-        open_storage(storage, writes=False).engine.dispose()
+        open_storage(url, writes=False).engine.dispose()
     except FileNotFoundError:
         from studies.definition.files import read_table, with_overrides
         from studies.definition.study import parse_definition
 
         parse_definition(with_overrides(read_table(study, quick=quick), given))
-    return open_storage(storage)
+    return find_or_create_study(
+        study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
+    )
+
+
+def _show_results(study: optuna.Study, url: str) -> None:
+    """Show the best trials, write all completed ones to a file, and tell how to browse them."""
+    from storage import best_trial
+    from studies.cli.tables import best_table
+    from studies.results.export import export_trials  # pandas: not while the workers start
+
+    if best_trial(study) is None:
+        fail(f"No trial is complete. See why: hpo status {study.study_name}")
+    csv = Path(f"{study.study_name}.csv".replace("/", "-"))
+    export_trials(study, csv, top=sys.maxsize)
+    show(best_table(study, 10))
+    say(f"All completed trials, the best first: {csv.resolve()}")
+    # Without the URL itself, which may hold a password.
+    needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
 
 
 app.add_typer(results)
@@ -310,17 +314,11 @@ app.add_typer(results)
 
 def main() -> None:
     """Run the command line; an error is one or two lines on standard error, and exit code 1."""
+    settings = Settings()
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        app(obj=settings)
     except Exception as error:
-        if _state["debug"]:
+        if settings.debug:
             raise
-        words = error.args[0] if isinstance(error, KeyError) and error.args else error
-        cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link
-        lines = str(cause or words).splitlines() or [type(error).__name__]
-        sys.stderr.write(f"error: {lines[0] if cause else ' '.join(lines)}\n")
-        if not isinstance(error, ValueError | LookupError | OSError | RuntimeError):
-            sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")
+        print_error(error)
         sys.exit(1)

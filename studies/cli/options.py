@@ -1,12 +1,21 @@
-"""The arguments and options that several commands share, and how `--set` is read."""
+"""The arguments and options that several commands share, and the parser of `--set`."""
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+
+@dataclass
+class Settings:
+    """The options that stand before the command."""
+
+    debug: bool = False
+
 
 Study = Annotated[
     str, typer.Argument(help="A name in the storage, else of the catalogue, else a .toml file.")
@@ -32,7 +41,7 @@ SetData = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE: a line of the table [data], such as size=150."),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="The study's small form, for a first look.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The study's small form, to try it out.")]
 Artifacts = Annotated[
     Path | None,
     typer.Option(
@@ -42,35 +51,39 @@ Artifacts = Annotated[
     ),
 ]
 Heartbeat = Annotated[
-    float, typer.Option("--heartbeat", min=0.1, help="Seconds between two signs of life.")
+    float, typer.Option("--heartbeat", min=0.1, help="Seconds between two heartbeats of a worker.")
 ]
 Grace = Annotated[
     float,
-    typer.Option("--grace", min=0.2, help="Seconds of silence after which a trial is requeued."),
+    typer.Option(
+        "--grace", min=0.2, help="Seconds of silence after which its trials are requeued."
+    ),
 ]
 AllowModule = Annotated[
     list[str] | None,
-    typer.Option("--allow-module", help="Package whose functions may be objectives."),
+    typer.Option("--allow-module", help="A package whose functions may be objectives."),
 ]
-Lanes = Annotated[
+PackSize = Annotated[
     int | None,
     typer.Option(
-        "--lanes", min=1, help="Trials at once in one program on JAX; by default as is fastest."
+        "--pack-size",
+        min=1,
+        help="Trials trained side by side in one program on JAX; by default as many as is fastest.",
     ),
 ]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
 
 
 def overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -> dict[str, Any]:
-    """Return the keys of a definition that a command line replaces, with their values.
+    """Return the keys of a definition that the command line replaces, with their new values.
 
     Args:
-        pairs: What `--set` was given: KEY=VALUE, with the value as TOML writes it, or plain text.
-        name: What `--name` was given.
-        n_trials: What `-n` was given.
+        pairs: The values of `--set`: KEY=VALUE, the value in TOML's syntax or plain text.
+        name: The value of `--name`.
+        n_trials: The value of `-n`.
 
     Raises:
-        typer.BadParameter: A pair is not of that form.
+        typer.BadParameter: A pair is not KEY=VALUE.
     """
     found: dict[str, Any] = {}
     for pair in pairs or []:
@@ -86,7 +99,7 @@ def overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -
 
 
 def _toml_value(text: str) -> Any:
-    """Return `3`, `[64, 64]` or `true` as TOML reads them; anything else is text."""
+    """Read `3`, `[64, 64]` or `true` as TOML does; anything else is text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

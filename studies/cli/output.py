@@ -1,19 +1,21 @@
-"""What the commands open, and what they say."""
+"""Open the storage for a command, and print its words, tables and errors."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     import optuna
+    from rich.console import Console
 
     from storage import TrialStorage
 
 
 def open_storage(url: str, *, writes: bool = True) -> TrialStorage:
-    """Open the storage of a command, with Optuna quiet."""
+    """Open the storage for a command, and silence Optuna's own log."""
     import optuna
 
     from storage import create_storage
@@ -22,15 +24,19 @@ def open_storage(url: str, *, writes: bool = True) -> TrialStorage:
     return create_storage(url, waiting=False, writes=writes)
 
 
-def find(study: str, url: str) -> optuna.Study:
-    """Return a study that is there, to read from."""
+def find(study: str, url: str, *, writes: bool = False) -> optuna.Study:
+    """Open the study in the storage that the argument STUDY means.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+    """
     from studies.lookup import find_study, open_study
 
-    opened = open_storage(url, writes=False)
+    opened = open_storage(url, writes=writes)
     return open_study(find_study(study, opened), opened)
 
 
-def console() -> Any:
+def console() -> Console:
     """Return the terminal."""
     from rich.console import Console
 
@@ -38,7 +44,7 @@ def console() -> Any:
 
 
 def show(*renderables: Any) -> None:
-    """Print tables and the like."""
+    """Print tables and other renderables of rich."""
     terminal = console()
     for renderable in renderables:
         terminal.print(renderable)
@@ -53,3 +59,18 @@ def fail(words: str) -> None:
     """Print a line on standard error, and end with exit code 1."""
     typer.echo(words, err=True)
     raise typer.Exit(1)
+
+
+def print_error(error: Exception) -> None:
+    """Print an error on standard error: its message, and the way to the traceback of a bug."""
+    from objectives.errors import ObjectiveError
+    from storage.errors import StorageError
+    from studies.errors import HpoError
+
+    cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link to its message
+    words = error.args[0] if isinstance(error, KeyError) and error.args else error
+    lines = str(cause or words).splitlines() or [type(error).__name__]
+    sys.stderr.write(f"error: {lines[0] if cause else ' '.join(lines)}\n")
+    # An OSError says what is wrong with a file or an address that the user has named.
+    if not isinstance(error, HpoError | StorageError | ObjectiveError | OSError):
+        sys.stderr.write(f"{type(error).__name__}: see where with hpo --debug ...\n")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from studies.cli.options import STORAGE, Storage, Study, Top
-from studies.cli.output import fail, find, open_storage, say, show
+from studies.cli.output import fail, find, say, show
 
 results = typer.Typer()
 
@@ -20,20 +20,20 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
 
     Example: hpo best fashion-mlp-grid --top 3
     """
-    from studies.cli import tables
-    from studies.cli.live import best_or_none
+    from storage import best_trial
+    from studies.cli.tables import best_table
 
     found = find(study, storage)
-    if best_or_none(found) is None:
-        fail(f"No trial is complete yet. See how it stands: hpo status {found.study_name}")
-    show(tables.best_table(found, top))
+    if best_trial(found) is None:
+        fail(f"No trial is complete yet. See its progress: hpo status {found.study_name}")
+    show(best_table(found, top))
 
 
 @results.command()
 def export(
     study: Study,
     top: Annotated[
-        int | None, typer.Option("--top", min=1, help="Only the best, the best first.")
+        int | None, typer.Option("--top", min=1, help="Only this many, the best first.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
@@ -68,35 +68,36 @@ def model(
 
     Example: hpo model fashion-mlp-grid -o best.keras
     """
-    from studies.results.export import save_model
+    from studies.results.models import save_model
 
     number = save_model(find(study, storage), output, trial)
     say(f"The network of trial {number} is written to {output}")
 
 
 @results.command("test")
-def judge(
+def holdout(
     study: Study,
     trial: Annotated[
         int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Judge the best trial's network on the test part, which no search has seen. Once.
+    """Evaluate the best trial's network on the test part, which no search has seen. Once.
+
+    Each evaluation is recorded: choosing by its result uses the test part up.
 
     Example: hpo test fashion-mlp-grid
     """
-    from studies.cli import tables
-    from studies.lookup import find_study, open_study
-    from studies.results.holdout import look, looks_before
+    from studies.cli.tables import holdout_table
+    from studies.results.holdout import earlier_evaluations, evaluate_on_holdout
 
-    opened = open_storage(storage)
-    found = open_study(find_study(study, opened), opened)
-    now = look(found, trial)
+    found = find(study, storage, writes=True)
+    now = evaluate_on_holdout(found, trial)
     say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
-    show(tables.look_table(found, now))
-    before = looks_before(now, found)
-    if before:
-        say(f"This is look {len(before) + 1} at the test part; the first was {before[0].at},")
-        say(f"of trial {before[0].trial} of {before[0].study}.")
-        say("Whoever chooses by it has no test part left.")
+    show(holdout_table(found, now))
+    earlier = earlier_evaluations(now, found)
+    if earlier:
+        first = earlier[0]
+        say(f"This is recorded as evaluation {len(earlier) + 1} on this test part.")
+        say(f"The first was at {first.at}, of trial {first.trial} of {first.study}.")
+        say("Choosing by these results uses the test part up.")

@@ -1,1 +1,1 @@
-"""Optuna's dashboard on a storage of ours."""
+"""Show the studies of a storage in optuna-dashboard."""

@@ -1,4 +1,4 @@
-"""Settings that a definition queues beside its search, or from which a design departs."""
+"""Check the settings in `search.enqueue` and `search.default` against the conditions of factors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from studies.errors import DefinitionError
-from studies.space.space import Factor, Scalar, Space, same
+from studies.space.factor import Factor, Scalar, same
+from studies.space.space import Space
 
 
 def check_whole(space: Space, key: str, setting: Mapping[str, Any]) -> None:
-    """Check that a setting is a point of a design; what is inactive there may be missing."""
+    """Check that a setting gives every factor of a design that is active in it."""
 
     def level(factor: Factor) -> Scalar:
         if factor.name not in setting:
@@ -23,9 +24,9 @@ def check_whole(space: Space, key: str, setting: Mapping[str, Any]) -> None:
 
 
 def check_conditions(space: Space, key: str, setting: Mapping[str, Any]) -> None:
-    """Check that what a queued setting gives is there whatever is chosen of the rest."""
+    """Check that the factors of a setting are active, whatever the sampler chooses for the rest."""
     unset = {**space.defaults, **space.fixed}
-    known = {name: [value] for name, value in unset.items()}  # what each can be
+    known = {name: [value] for name, value in unset.items()}  # hyperparameter or factor -> values
     for factor in space.factors.values():
         is_given = factor.name in setting
         for name, wanted in factor.when.items() if is_given else ():

@@ -1,4 +1,4 @@
-"""Definitions in files: the catalogue, their small forms, and lines that `--set` replaces."""
+"""Definitions in TOML files: the catalogue, small forms, and lines replaced by `--set`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from objectives import DataOptions
 from objectives.errors import unknown_name
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, DefinitionNotFoundError
+from studies.space.factor import same
 from studies.space.parse_space import SEED
-from studies.space.space import same
 
-SECTIONS = ("data", "search", "fixed", "space")  # tables of which [quick] replaces single lines
+SECTIONS = ("data", "search", "fixed", "space")  # tables in which [quick] replaces single lines
 
 
 def catalog() -> dict[str, Path]:
@@ -32,33 +32,35 @@ def load_definition(
 
     Args:
         source: The name of a study of the catalogue, or the path of a TOML file.
-        overrides: Keys to replace: `name`, `search.seed`, or a hyperparameter, which is then fixed.
+        overrides: Keys to replace, such as `name` or `search.seed`. The name of a hyperparameter
+            fixes it.
         quick: Whether to take its small form; see `read_table`.
 
     Raises:
-        FileNotFoundError: There is no such study and no such file.
+        DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
     return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
 
 
 def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
-    """Read a definition as it stands in its file, not yet validated.
+    """Read the table of a definition from its file, without validating it.
 
     Args:
         source: The name of a study of the catalogue, or the path of a TOML file.
         quick: Whether to take its small form, whose name ends in -quick: the lines of the file's
-            table `[quick]` then replace others, as overrides do.
+            table `[quick]` replace others, as overrides do.
 
     Raises:
-        FileNotFoundError: There is no such study and no such file.
+        DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: The file is not TOML, or has no small form.
     """
     shipped = catalog()
     path = shipped.get(str(source), Path(source))
     if not path.is_file():
         remedy = "Or name a .toml file that exists."
-        raise FileNotFoundError(str(unknown_name("a study", str(source), shipped, remedy=remedy)))
+        unknown = unknown_name("a study", str(source), shipped, remedy=remedy)
+        raise DefinitionNotFoundError(str(unknown))
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -78,9 +80,9 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
 def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition's table with keys replaced.
 
-    A key with dots names a line (`search.seed`); one without is a line at the top, or else a
-    hyperparameter, which is fixed and so no longer searched, or a factor of several, of which one
-    level is left.
+    A key with dots names a line of a table (`search.seed`). A key without dots names a line at the
+    top, a hyperparameter, which is fixed and no longer searched, or a factor that sets several
+    hyperparameters, which keeps one level.
 
     Raises:
         DefinitionError: A key names a line of [search] or [data] without its table.
@@ -98,7 +100,7 @@ def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> di
 
 
 def _fix(table: dict[str, Any], name: str, value: Any) -> None:
-    """Fix a hyperparameter, and take out what the rest of the table says of it."""
+    """Fix a hyperparameter, and remove it from the rest of the table."""
     space = _section(table, "space", ["space"])
     line = space.pop(name, None)
     if isinstance(line, dict) and line and all(isinstance(each, dict) for each in line.values()):
@@ -122,23 +124,23 @@ def _fix(table: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _is_out(line: Any, name: str, value: Any) -> bool:
-    """Tell whether a factor is never active where a hyperparameter has a value."""
+    """Tell whether a factor is inactive if a hyperparameter has this value."""
     when = line.get("when") if isinstance(line, dict) else None
     wanted = when.get(name) if isinstance(when, dict) else None
     return isinstance(wanted, list) and not any(same(value, each) for each in wanted)
 
 
 def _without(settings: Any, names: Collection[str]) -> Any:
-    """Return settings of factors, one or several, without some of the factors."""
+    """Return a setting, or a list of them, without some of the factors."""
     if isinstance(settings, list):
         return [_without(each, names) for each in settings]
     if not isinstance(settings, dict):
-        return settings  # a mistake, which is told of where the table is read
+        return settings  # not a table: the validation reports this mistake
     return {name: level for name, level in settings.items() if name not in names}
 
 
 def _section(table: dict[str, Any], key: str, names: list[str]) -> dict[str, Any]:
-    """Return the table that a dotted key names, copied on the way, made where it is missing."""
+    """Return the table that a dotted key names: copied, so that the caller may change it."""
     for name in names:
         inner = table.get(name, {})
         if not isinstance(inner, dict):

@@ -8,20 +8,28 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from studies.definition.sampler_options import (
+    DEFAULT_SAMPLER,
+    NamedOptions,
+    read_pruner,
+    read_sampler,
+)
 from studies.errors import DefinitionError
-from studies.samplers import build as samplers
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-NamedOptions = str | dict[str, Any]
 T = TypeVar("T")
 
 
 def keyed(key: str, check: Callable[[], T]) -> T:
-    """Return what `check` returns.
+    """Call `check`, and turn its `ValueError` into one that names a line of the definition.
+
+    Args:
+        key: The line.
+        check: Checks the line's value, and may return something made from it.
 
     Raises:
-        DefinitionError: It raised a `ValueError`, which is one of the line `key`.
+        DefinitionError: `check` raised a `ValueError`.
     """
     try:
         return check()
@@ -43,7 +51,7 @@ class SearchOptions(BaseModel):
     replicates: int = Field(1, ge=1, le=1000)
     enqueue: list[dict[str, Any]] = []
     default: dict[str, Any] = {}
-    # What a sampler does that comes upon a point which the study has with the same seed.
+    # What to do when a sampler proposes a point that the study already has with the same seed.
     repeats: Literal["resample", "reuse", "train"] = "resample"
 
     @field_validator("timeout", mode="before")
@@ -84,7 +92,6 @@ class SearchOptions(BaseModel):
                 "Expected [search.default] with design one-factor-at-a-time, and only there. "
                 f"Received: design={self.design!r}, default={self.default!r}."
             )
-        sampler = self.sampler or samplers.DEFAULT_SAMPLER
-        keyed("search.sampler", lambda: samplers.check_sampler(sampler))
-        keyed("search.pruner", lambda: samplers.check_pruner(self.pruner))
+        keyed("search.sampler", lambda: read_sampler(self.sampler or DEFAULT_SAMPLER))
+        keyed("search.pruner", lambda: read_pruner(self.pruner))
         return self

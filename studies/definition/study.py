@@ -1,4 +1,4 @@
-"""A study's definition: one TOML file, validated in full, and stored with the study as JSON."""
+"""A study's definition: one TOML file, fully validated, and stored with the study as JSON."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from pydantic_core import ErrorDetails
 
 import objectives
 from objectives import DataOptions, Objective
-from objectives.data import datasets
+from objectives.data import sources
+from objectives.data.protocol import DataSource
 from objectives.errors import unknown_name
-from studies.definition import enqueued as known_settings
+from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
+from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
-from studies.space.space import Factor, Space
+from studies.space.space import Space
 
-BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; no part of a study's identity
-EXAMPLES = 500  # points that are tried for hyperparameters which exclude each other
+BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
+EXAMPLES = 500  # points at which combinations of hyperparameters are validated
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class StudyDefinition(BaseModel):
-    """What a study is. Making one validates all of it.
+    """What a study is. The constructor validates all of it.
 
     Attributes:
         name: The study's name in the storage.
         objective: A registered objective, or `package.module:function` of the user.
         dataset: A known data set, the path of an `.npz` or of a folder of clocks; None for a
-            function.
-        metric: What a trial's value is, one of the objective's metrics; free for a function.
+            function, which loads its own.
+        metric: The metric that is a trial's value: one of the objective's, any name for a function.
         direction: `maximize` or `minimize`.
         backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
-            trains the objective faster.
-        keep: How many trials' trained networks are kept.
+            trains this objective faster.
+        keep: The number of best trials whose trained networks are kept.
         data: Options of the data set.
         search: How points are chosen.
         fixed: Hyperparameters that no trial changes.
-        space: The factors, as in TOML; `factors` has them read.
+        space: The factors, as in TOML; `factors` has them parsed.
     """
 
     model_config = ConfigDict(
@@ -74,37 +76,40 @@ class StudyDefinition(BaseModel):
 
     @cached_property
     def factors(self) -> Space:
-        """The search space, read."""
+        """The parsed search space."""
         kind = None if self.is_function else self.network.hyperparameters
         return parse_space(self.space, self.fixed, kind)
 
     @property
     def max_epochs(self) -> int | None:
-        """The most epochs that a trial can have, None where that is not known beforehand."""
+        """The most epochs that a trial can have; None if that is unknown beforehand."""
         if self.is_function or "steps" in self.fixed or self.factors.values_of("steps"):
             return None
         return int(max(self.factors.possible_values("epochs")))
 
     @cached_property
     def levels(self) -> dict[str, list[Any]]:
-        """The values that trials can have, of each hyperparameter that the study varies."""
+        """The values that trials can have, for each hyperparameter that the study varies."""
         names = self.network.hyperparameters.model_fields
         return {n: self.factors.possible_values(n) for n in names if self.factors.values_of(n)}
 
     @cached_property
     def structural_factors(self) -> frozenset[str]:
-        """The factors whose levels need compiled programs of their own; a function has none."""
+        """The factors whose levels need different compiled programs; none for a function."""
         if self.is_function:
             return frozenset()
         return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
 
     @cached_property
     def most_alike(self) -> int | None:
-        """The most points of one structure that a sampler can tell apart; None for no limit."""
+        """The most different points with one structure; None for a design, or without a limit.
+
+        More trials than that would repeat points, and so a pack is never larger.
+        """
         free = [f for f in self.factors.factors.values() if f.name not in self.structural_factors]
         try:
             return None if self.search.design else prod(len(f.levels()) for f in free)
-        except DefinitionError:  # one of them has any number of values
+        except DefinitionError:  # one of them is a continuous range
             return None
 
     def _is_structural(self, factor: Factor) -> bool:
@@ -119,7 +124,7 @@ class StudyDefinition(BaseModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes this study that study: all but the name and the budget, as JSON."""
+        """The parts that two definitions of one study share: all but name and budget, as JSON."""
         value = self.model_dump(mode="json", exclude={"name"})
         for key in BUDGET_KEYS:
             del value["search"][key]
@@ -138,8 +143,8 @@ class StudyDefinition(BaseModel):
             self._check_network()
         for number, setting in enumerate(self.search.enqueue):
             self._check_setting(f"search.enqueue[{number}]", setting)
-            if not self.search.design:  # which leaves out what is inactive
-                known_settings.check_conditions(self.factors, f"search.enqueue[{number}]", setting)
+            if not self.search.design:  # a design drops the inactive factors of a setting
+                check_conditions(self.factors, f"search.enqueue[{number}]", setting)
         self._check_setting("search.default", self.search.default)
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
@@ -172,19 +177,35 @@ class StudyDefinition(BaseModel):
 
     def _check_network(self) -> None:
         network = keyed("objective", lambda: self.network)
-        if self.dataset is None:
+        source = self._check_dataset(network)
+        self._check_metric(network)
+        most = source.training_size(self.data)
+        if most is not None and (self.data.train_size or 0) > most:
+            raise DefinitionError(
+                "data.train_size",
+                f"Expected at most the {most} pictures that the validation part leaves. "
+                f"Received: train_size={self.data.train_size}.",
+            )
+        self._check_points(network, source.input_shape(self.data))
+
+    def _check_dataset(self, network: Objective) -> DataSource:
+        dataset = self.dataset
+        if dataset is None:
             raise DefinitionError(
                 "dataset",
-                f"Expected one of {', '.join(datasets.names())}, or a path. Received: none.",
+                f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
             )
-        dataset = self.dataset
-        keyed("dataset", lambda: datasets.check(dataset, self.data))
-        if datasets.labels(dataset) != network.labels:
+        keyed("dataset", lambda: sources.check(dataset, self.data))
+        source = sources.source_of(dataset)
+        if source.labels != network.labels:
             raise DefinitionError(
                 "dataset",
                 f"Expected labels that are each a {network.labels}, for {self.objective}. "
-                f"Received: {dataset!r}, whose labels are each a {datasets.labels(dataset)}.",
+                f"Received: {dataset!r}, whose labels are each a {source.labels}.",
             )
+        return source
+
+    def _check_metric(self, network: Objective) -> None:
         metrics = network.metrics
         if self.metric not in metrics:
             raise DefinitionError("metric", str(unknown_name("a metric", self.metric, metrics)))
@@ -194,21 +215,16 @@ class StudyDefinition(BaseModel):
                 f"Expected {metrics[self.metric]!r} for {self.metric}. "
                 f"Received: direction={self.direction!r}.",
             )
-        most = datasets.training_size(dataset, self.data)
-        if most is not None and (self.data.train_size or 0) > most:
-            raise DefinitionError(
-                "data.train_size",
-                f"Expected at most the {most} pictures that the validation part leaves. "
-                f"Received: train_size={self.data.train_size}.",
-            )
-        shape = datasets.input_shape(dataset, self.data)
+
+    def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
+        """Check that a network can be built at each of many points of the space."""
         for point in self.factors.examples(EXAMPLES):
             settings = self.factors.resolve(point)
             settings.pop(SEED, None)
             try:
                 built = network.hyperparameters(**settings)
-                if shape is not None:
-                    built.check_input(shape)
+                if input_shape is not None:
+                    built.check_input(input_shape)
             except ValueError as error:
                 at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
                 raise DefinitionError(f"space ({at})", _plain(error)) from None
@@ -220,7 +236,7 @@ class StudyDefinition(BaseModel):
                 raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
             self.factors.factors[name].choice_of(value, f"{key}.{name}")
         if self.search.design and setting:
-            known_settings.check_whole(self.factors, key, setting)
+            check_whole(self.factors, key, setting)
 
 
 def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
@@ -231,12 +247,12 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
     """
     given = dict(table)
     if ":" in str(given.get("objective")):
-        given.setdefault("metric", "value")  # which a function's own is
+        given.setdefault("metric", "value")  # the name that a function's result gets
     else:
         known = given.get("objective") in objectives.names()
         metrics = objectives.get(given["objective"]).metrics if known else {}
         given.setdefault("metric", next(iter(metrics), "val_accuracy"))
-        # A metric that nobody knows is an error of its own line, not of a missing direction.
+        # An unknown metric is reported as such, not as a missing direction.
         given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
     try:
         return StudyDefinition.model_validate(given)
@@ -280,7 +296,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _readable(error: ErrorDetails) -> DefinitionError:
-    """Turn one of pydantic's errors into the words of this project."""
+    """Turn one of pydantic's errors into one of this project, which names the line."""
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, DefinitionError):
         return cause
@@ -302,7 +318,7 @@ def _readable(error: ErrorDetails) -> DefinitionError:
 
 
 def _plain(error: ValueError) -> str:
-    """Return the words of an error, without the frame that pydantic puts round them."""
+    """Return the message of an error, without the prefix that pydantic adds."""
     if isinstance(error, pydantic.ValidationError):
         return error.errors()[0]["msg"].removeprefix("Value error, ")
     return str(error)

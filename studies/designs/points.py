@@ -1,90 +1,40 @@
-"""Designed experiments: a search space -> the list of points to evaluate. Pure functions.
+"""The points that wait from the start of a study: its known settings, then its design.
 
-A point is its parameters and its seed. The list of a longer design begins with the list of the
-shorter one, so that a larger budget only adds.
+A larger budget extends the list and changes nothing at its beginning, so that a study can be
+continued with more trials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Any
-
-import optuna
-
 from storage import Point
 from studies.definition.study import StudyDefinition
+from studies.designs.grid import grid
+from studies.designs.one_factor import one_factor_at_a_time
+from studies.designs.random import random_points
+from studies.space.factor import Scalar
 from studies.space.parse_space import SEED
-from studies.space.space import Scalar, Space
-
-ATTEMPTS = 100  # draws a point, before a random design takes the space to be exhausted
+from studies.space.space import each_once
 
 
-def grid(space: Space) -> list[dict[str, Scalar]]:
-    """Return every combination of levels; those that differ in an inactive factor only, once.
+def initial_points(definition: StudyDefinition) -> list[Point]:
+    """Return the points to queue when the study is created, replicates next to each other.
 
-    Raises:
-        DefinitionError: A range has no step.
-    """
-    return list(space.grid())
-
-
-def one_factor_at_a_time(space: Space, default: Mapping[str, Any]) -> list[dict[str, Scalar]]:
-    """Return the default point, then each other level of each factor, the rest at the default.
-
-    Args:
-        space: The search space.
-        default: A level for every factor.
-
-    Raises:
-        DefinitionError: A range has no step, or a default is no level.
-    """
-    base = {
-        name: factor.choice_of(default[name], f"search.default.{name}")
-        for name, factor in space.factors.items()
-    }
-    varied = (
-        {**base, factor.name: level}
-        for factor in space.factors.values()
-        for level in factor.levels()
-    )
-    return list(_each_once(space.at(levels) for levels in (base, *varied)))
-
-
-def random_points(space: Space, n: int, seed: int) -> list[dict[str, Scalar]]:
-    """Return up to `n` points that differ, drawn independently from all factors.
-
-    Fewer come back when the space has fewer, as far as drawing tells.
-    """
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-
-    def draw() -> dict[str, Scalar]:
-        trial = study.ask()
-        return space.pick(lambda factor: factor.suggest(trial))
-
-    return list(islice(_each_once(draw() for _ in range(n * ATTEMPTS)), n))
-
-
-def queue_of(definition: StudyDefinition) -> list[Point]:
-    """Return the trials that wait from the start: known settings first, then the design.
-
-    For an adaptive sampler these are the known settings alone.
+    An adaptive sampler has no design, so that only the known settings are queued.
     """
     space, search = definition.factors, definition.search
-    points = _each_once([*_known(definition), *_design(definition)])
-    trials = [
+    points = [
         Point(
             params,
             space.distributions(params),
             {SEED: space.resolve(params).get(SEED, search.seed + replicate)},
         )
-        for params in points
+        for params in each_once([*_known_settings(definition), *_design(definition)])
         for replicate in range(search.replicates)
     ]
-    return trials[: search.n_trials]
+    return points[: search.n_trials]
 
 
-def _known(definition: StudyDefinition) -> list[dict[str, Scalar]]:
+def _known_settings(definition: StudyDefinition) -> list[dict[str, Scalar]]:
     space = definition.factors
     settings = [
         {
@@ -93,7 +43,8 @@ def _known(definition: StudyDefinition) -> list[dict[str, Scalar]]:
         }
         for number, setting in enumerate(definition.search.enqueue)
     ]
-    # A point of a design has no inactive factors, or the design would run it again.
+    # The points of a design have no inactive factors. Without the same here, the design would
+    # contain a known setting a second time.
     return [space.at(setting) for setting in settings] if definition.search.design else settings
 
 
@@ -107,12 +58,3 @@ def _design(definition: StudyDefinition) -> list[dict[str, Scalar]]:
         case "random":
             return random_points(space, search.n_trials or 0, search.seed)
     return []
-
-
-def _each_once(points: Iterable[dict[str, Scalar]]) -> Iterable[dict[str, Scalar]]:
-    seen = set()
-    for point in points:
-        key = tuple(sorted(point.items()))
-        if key not in seen:
-            seen.add(key)
-            yield point

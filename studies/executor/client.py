@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
+from objectives.cache import cache_folder
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
 from studies.executor.codec import decode_answer, encode
 from studies.executor.output import OutputLogger
@@ -275,14 +276,13 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
 
 def _defaults() -> dict[str, str]:
     """Return settings of the libraries in the child, each unless the environment says otherwise."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
         # JAX would take 3/4 of a GPU that others may share.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         # What one worker has compiled, the next one reads. Half of the wait for a first trial is
         # for the many small programs that fill its first weights.
-        "JAX_COMPILATION_CACHE_DIR": str(caches / "hpo" / "jax"),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),  # bytes; the longest unused go first
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",

@@ -50,7 +50,8 @@ from studies.executor.protocol import (
 if TYPE_CHECKING:
     from objectives import Hyperparameters
     from objectives.training.checkpoint import Checkpoint
-    from objectives.training.pack import Pack, Task, TrainingResult, Trial
+    from objectives.training.pack import Pack, PackedTrial, TrainingTask
+    from objectives.training.result import TrainingResult
 
 
 class _Without(MetaPathFinder):
@@ -89,15 +90,14 @@ class Trainer:
         os.environ["KERAS_BACKEND"] = backend
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
         sys.meta_path.insert(0, _Without(*without))
-        from objectives.training import pack as packing
-        from objectives.training import program
+        from objectives.training import pack, program_cache
 
-        self._packing = packing
+        self._packing = pack
         self._pack_size = pack_size if backend == "jax" else 1
-        self._programs = program.ProgramCache()
+        self._programs = program_cache.ProgramCache()
         self._data: dict[str, Any] = {}
         self._pack: Pack | None = None
-        self._known: dict[Trial, _Known] = {}
+        self._known: dict[PackedTrial, _Known] = {}
         self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
         self._saved: tuple[Hyperparameters, Any]  # the network saved last, for `draw`
 
@@ -139,7 +139,7 @@ class Trainer:
     def add(self, request: AddTrials) -> TrialsAdded:
         """Add trials of one structure to those that train; one that cannot begin is refused."""
         pack = self._pack_for(request)
-        tasks: dict[int, Task] = {}
+        tasks: dict[int, TrainingTask] = {}
         refused: list[RefusedTrial] = []
         for each in request.tasks:
             try:
@@ -153,7 +153,7 @@ class Trainer:
         added = []
         for trial, i in zip(trials, tasks, strict=True):
             self._known[trial] = _Known(i, compiled)
-            added.append(AddedTrial(i, _finite_history(trial.course.history)))
+            added.append(AddedTrial(i, _finite_history(trial.epochs.history)))
         return TrialsAdded(added, refused, self.pack_size)
 
     def train_epoch(self, request: TrainEpoch) -> EpochTrained:
@@ -164,9 +164,9 @@ class Trainer:
         epochs = [
             TrialEpoch(
                 self._known[trial].id,
-                trial.course.epoch,
+                trial.epochs.completed,
                 _finite_metrics(metrics),
-                trial.course.stopped is not None,
+                trial.epochs.stopped is not None,
             )
             for trial, metrics in trained
         ]
@@ -275,14 +275,14 @@ class Trainer:
             )
         return self._pack
 
-    def _task(self, request: AddTrials, task: TrialTask) -> Task:
+    def _task(self, request: AddTrials, task: TrialTask) -> TrainingTask:
         """Check everything that can be wrong with one trial."""
         import objectives
 
         settings = objectives.get(request.objective).hyperparameters
         hyperparameters = settings(**task.hyperparameters)
         hyperparameters.check_input(self._load(request.dataset).x_train.shape[1:])
-        return self._packing.Task(
+        return self._packing.TrainingTask(
             hyperparameters,
             task.seed,
             request.metric,
@@ -290,7 +290,7 @@ class Trainer:
             _read_checkpoint(task.checkpoint),
         )
 
-    def _trials(self, ids: list[int]) -> list[Trial]:
+    def _trials(self, ids: list[int]) -> list[PackedTrial]:
         return [trial for trial, known in self._known.items() if known.id in ids]
 
     def _load(self, dataset: DatasetSpec) -> Any:

@@ -1,1 +1,1 @@
-"""Many workers at once."""
+"""Run many workers at once."""

@@ -1,1 +1,1 @@
-"""What came of a study: data frames, files and networks; never a terminal."""
+"""Read a finished or running study: data frames, files and networks; never a terminal."""

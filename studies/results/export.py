@@ -1,7 +1,7 @@
-"""Trials -> tables: data frames, CSV, Parquet, JSON, Markdown, and the trained networks.
+"""Trials as data frames, and as CSV, Parquet, JSON and Markdown files.
 
-Columns are named as in Optuna's `trials_dataframe` and stand in a stable order, so that a script
-that reads one export reads the next.
+Columns have the names of Optuna's `trials_dataframe` and a stable order, so that a script that
+reads one export can read the next.
 """
 
 from __future__ import annotations
@@ -11,29 +11,22 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from storage import artifact_store, read_artifact, storage_of, study_id
-from storage.ranking import best_rows
-from studies.attributes import ARTIFACTS_KEY
-
-if TYPE_CHECKING:
-    import keras
+from storage import STARTED, best_rows
+from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-ENDED_OR_RUNNING = (*FINISHED, TrialState.RUNNING)
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
-    """Return the `top` best completed trials, the best first; of equals the earlier one."""
-    return _frame(best_rows(study, top))
+    """Return the `top` best completed trials, the best first; of equal ones the earlier first."""
+    return _frame(_trials(study, top))
 
 
 def export_trials(
@@ -43,9 +36,10 @@ def export_trials(
 
     Args:
         study: The study.
-        path: Where to write; its ending says how: csv, parquet, json or md. None writes nothing.
-        top: Only so many of the best completed trials, the best first. None is every trial that
-            has started, in order of number.
+        path: The file to write, in the format that its ending names: csv, parquet, json or md.
+            None writes no file.
+        top: Only this many of the best completed trials, the best first. None for every trial that
+            has started, by number.
 
     Raises:
         ValueError: The file's ending is unknown.
@@ -53,11 +47,7 @@ def export_trials(
     """
     if path is not None:
         check_format(path)
-    if top is None:
-        trials = study.get_trials(deepcopy=False, states=ENDED_OR_RUNNING)
-    else:
-        trials = best_rows(study, top)
-    frame = _frame(trials)
+    frame = _frame(_trials(study, top))
     if path is not None:
         _write(frame, Path(path))
     return frame
@@ -67,73 +57,31 @@ def check_format(path: str | Path) -> None:
     """Check that the ending of a file's name is a known format.
 
     Raises:
-        ValueError: It is not.
+        ValueError: The ending is unknown.
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
-        raise ValueError(
+        raise FileFormatError(
             f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
         )
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Return a data frame as CSV in which no cell is a formula to a spreadsheet."""
+    """Return a data frame as CSV in which a spreadsheet takes no cell for a formula."""
     return str(_harmless(_as_text(frame)).to_csv(index=False))
 
 
-def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) -> int:
-    """Write the trained network of a trial to a `.keras` file, which stock Keras loads.
-
-    Args:
-        study: The study.
-        file: Where to write.
-        trial: The number of the trial; the best one by default.
-
-    Returns:
-        The number of the trial.
-
-    Raises:
-        ValueError: The file's ending is not .keras, or no trial is complete.
-        KeyError: There is no such trial.
-        FileNotFoundError: The trial's network is not kept.
-    """
-    path = Path(file)
-    if path.suffix != ".keras":
-        raise ValueError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
-    storage = storage_of(study)
-    best = best_rows(study, 1)  # as ranked everywhere here: of equals the earlier one
-    if trial is None and not best:
-        raise ValueError("Expected a study with a complete trial. Received: none is complete.")
-    number = best[0].number if trial is None else trial
+def _trials(study: optuna.Study, top: int | None) -> list[FrozenTrial]:
+    """Return the `top` best completed trials, or every trial that has started."""
     try:
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
+        if top is None:
+            return study.get_trials(deepcopy=False, states=STARTED)
+        return best_rows(study, top)
     except KeyError:
-        raise KeyError(
-            f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
-            f"See them: hpo export {study.study_name}"
-        ) from None
-    store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
-    path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))
-    return number
-
-
-def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
-    """Return the trained network of a trial, of the best one by default. Imports Keras.
-
-    Raises:
-        KeyError: There is no such trial.
-        ValueError: No trial is complete yet.
-        FileNotFoundError: The trial's network is not kept.
-    """
-    import keras
-
-    with TemporaryDirectory(prefix="hpo-") as folder:
-        file = Path(folder) / "model.keras"
-        save_model(study, file, trial)
-        return keras.models.load_model(file)
+        raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
 
 
 def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
-    """Make the table: Optuna's columns, parameters and attributes sorted by name."""
+    """Make the data frame: Optuna's columns, then parameters and attributes, each by name."""
     trials = list(trials)
     params = sorted({name for trial in trials for name in trial.params})
     attrs = sorted({name for trial in trials for name in trial.user_attrs})
@@ -151,13 +99,13 @@ def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
 
 
 def _column(cells: list[Any]) -> Any:
-    """Return a column in which whole numbers stay so where some are missing."""
+    """Return a column whose integers stay integers where some are missing."""
     kinds = {type(cell) for cell in cells} - {type(None)}
     return pd.array(cells, dtype="Int64") if kinds == {int} and None in cells else cells
 
 
 def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
-    # Optuna stores UTC and gives local time, which two machines would print differently.
+    # Optuna stores UTC but returns local time, which two machines would print differently.
     utc = [pd.NaT if time is None else time.astimezone(UTC) for time in times]
     return pd.Series(utc, dtype="datetime64[us, UTC]")
 
@@ -168,7 +116,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
             path.write_text(to_csv(frame), encoding="utf-8")
         case "json":
             rows = _in_seconds(frame).to_dict("records")
-            # By Python, since pandas cuts numbers off after some decimals.
+            # Not with pandas, which rounds to a fixed number of decimals.
             text = json.dumps([_plain(row) for row in rows], indent=1, allow_nan=False)
             path.write_text(text, encoding="utf-8")
         case "md":
@@ -178,7 +126,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _plain(cell: Any) -> Any:
-    """Return a cell as JSON has it: times in ISO 8601, and null for what is no number."""
+    """Return a cell as JSON can hold it: times in ISO 8601, null for nan and infinity."""
     if isinstance(cell, Mapping):
         return {key: _plain(value) for key, value in cell.items()}
     if isinstance(cell, list | tuple):
@@ -189,12 +137,12 @@ def _plain(cell: Any) -> Any:
 
 
 def _in_seconds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose duration is a number of seconds, as every file has it."""
+    """Return the frame with its duration in seconds, a number that every format can hold."""
     return frame.assign(duration=frame["duration"].dt.total_seconds())
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose nested cells are JSON and whose duration is in seconds."""
+    """Return the frame with nested cells as JSON and the duration in seconds."""
     new = _in_seconds(frame)
     for name in new.columns:
         if new[name].dtype == object:
@@ -205,7 +153,7 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    """Return a table in which each trial is one row, whatever its texts, with all digits."""
+    """Return a table with one line a trial, even where a text has line breaks, and all digits."""
 
     def cell(value: Any) -> str:
         plain = _plain(value)
@@ -221,7 +169,7 @@ def _is_nested(cell: Any) -> bool:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame of columns of one type each, as Parquet needs: mixed ones become text."""
+    """Return the frame with each column of mixed types as text: Parquet needs one type a column."""
     new = _as_text(frame)
     for name in new.columns:
         kinds = {type(cell) for cell in new[name].dropna()} if new[name].dtype == object else set()
@@ -231,13 +179,13 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame in which text that a spreadsheet would compute begins with a quote."""
+    """Return the frame with a quote before each text that a spreadsheet would compute."""
 
     def quote(cell: Any) -> Any:
         if not isinstance(cell, str):
             return cell
         quoted = f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell
-        # A bare carriage return is not quoted by Python, and begins a row to who reads it.
+        # Python's csv does not quote a bare carriage return, which readers take for a new row.
         return quoted.replace("\r\n", "\n").replace("\r", "\n")
 
     return pd.DataFrame({quote(name): column.map(quote) for name, column in frame.items()})

@@ -1,4 +1,4 @@
-"""The look at the test part, when a search is over: of one kept network, and recorded."""
+"""Evaluate a kept network on the holdout, the test part of its data set, when a search is over."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ import objectives
 from storage import storage_of
 from studies.attributes import DATA_KEY, HOLDOUT_KEY
 from studies.executor.client import Executor
-from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind
+from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind, HoldoutEvaluated
 from studies.lookup import definition_of
-from studies.results.export import save_model
+from studies.results.models import save_model
 from studies.space.parse_space import SEED
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
+
+    from studies.definition.study import StudyDefinition
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at the test part.
+class HoldoutEvaluation:
+    """The result of one evaluation on the test part.
 
     Attributes:
-        trial: The number of the trial whose network was judged.
-        at: When, in UTC.
+        trial: The number of the trial whose network was evaluated.
+        at: The time, in UTC.
         n: The number of pictures.
-        metrics: What it came to: "loss" and the objective's metrics.
-        data: SHA-256 of the data that the trial was trained on, to whose test part this belongs.
-        study: The name of its study.
+        metrics: "loss" and the objective's metrics.
+        data: SHA-256 of the data that the trial was trained on; the test part belongs to them.
+        study: The name of the trial's study.
     """
 
     trial: int
@@ -44,41 +47,24 @@ class Look:
     study: str
 
 
-def looks_at(study: optuna.Study) -> list[Look]:
-    """Return the looks at the test part that a study has taken, the first one first."""
-    return sorted(_looks(study.user_attrs), key=lambda look: look.at)
+def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> HoldoutEvaluation:
+    """Evaluate the kept network of a trial on the test part, and record the evaluation.
 
-
-def looks_before(now: Look, study: optuna.Study) -> list[Look]:
-    """Return the earlier looks at the same test part, by all studies in the storage."""
-    everywhere = storage_of(study).get_all_studies()
-    looks = [look for each in everywhere for look in _looks(each.user_attrs)]
-    earlier = [look for look in looks if look.data == now.data and look.at < now.at]
-    return sorted(earlier, key=lambda look: look.at)
-
-
-def _looks(attributes: Mapping[str, Any]) -> list[Look]:
-    return [Look(**value) for key, value in attributes.items() if key.startswith(HOLDOUT_KEY)]
-
-
-def look(study: optuna.Study, trial: int | None = None) -> Look:
-    """Judge the kept network of a trial on the test part, and record that it was looked at.
-
-    A second look is no error; but whoever chooses by what the first one told has no test part left,
-    so it is recorded as well.
+    A second evaluation is no error, but choosing by the first one has used the test part up:
+    `earlier_evaluations` finds it.
 
     Args:
-        study: The study, in a storage that can be written.
-        trial: The number of the trial; the best one by default.
+        study: The study, in a storage that is opened to write.
+        trial: The number of the trial; None for the best one.
 
     Raises:
-        ValueError: No trial is complete, or the objective is a user's function, which alone knows
-            its data.
+        ValueError: No trial is complete, or the objective is a user's function, whose data only
+            the function knows.
         KeyError: There is no such trial.
         FileNotFoundError: The trial's network is not kept.
         TrialError: The network or the data cannot be read, or the data are not those that the
             trial was trained on.
-        ExecutorDiedError: The child ended, as for want of memory.
+        ExecutorDiedError: The child process ended, for instance for want of memory.
     """
     definition = definition_of(study)
     if definition.is_function:
@@ -87,28 +73,63 @@ def look(study: optuna.Study, trial: int | None = None) -> Look:
             f"Received: {definition.objective}, a function of yours, which knows its data itself."
         )
     with TemporaryDirectory(prefix="hpo-") as folder:
-        file = Path(folder) / "network.keras"
-        number = save_model(study, file, trial)
-        judged = study.trials[number]
-        # Of a setting that was queued, such as a momentum, the optimizer drawn may have no use.
-        settings = definition.factors.resolve(definition.factors.at(judged.params))
-        settings.pop(SEED, None)
-        kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
-        executor = Executor(kind, should_abort=lambda: False)
-        try:
-            answer = executor.evaluate_holdout(
-                EvaluateHoldout(
-                    objective=definition.objective,
-                    hyperparameters=settings,
-                    dataset=DatasetSpec(str(definition.dataset), definition.data.model_dump()),
-                    file=file,
-                    sha256=judged.user_attrs.get(DATA_KEY),
-                )
-            )
-        finally:
-            executor.close()
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    data = judged.user_attrs[DATA_KEY]
-    found = Look(number, at, answer.n, answer.metrics, data, study.study_name)
+        number = save_model(study, file := Path(folder) / "network.keras", trial)
+        evaluated = study.trials[number]
+        answer = _evaluate(definition, evaluated, file)
+    found = HoldoutEvaluation(
+        trial=number,
+        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        n=answer.n,
+        metrics=answer.metrics,
+        data=evaluated.user_attrs[DATA_KEY],
+        study=study.study_name,
+    )
+    # With the study: a search shows and exports the attributes of its trials.
     study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(found))
     return found
+
+
+def holdout_evaluations(study: optuna.Study) -> list[HoldoutEvaluation]:
+    """Return the recorded evaluations of a study on its test part, the first one first."""
+    return sorted(_recorded(study.user_attrs), key=lambda each: each.at)
+
+
+def earlier_evaluations(now: HoldoutEvaluation, study: optuna.Study) -> list[HoldoutEvaluation]:
+    """Return the evaluations before `now` on the same test part, the first one first.
+
+    Those of all studies in the storage count: comparing two studies by the test part chooses by it
+    as well.
+    """
+    everywhere = storage_of(study).get_all_studies()
+    found = [each for other in everywhere for each in _recorded(other.user_attrs)]
+    earlier = [each for each in found if each.data == now.data and each.at < now.at]
+    return sorted(earlier, key=lambda each: each.at)
+
+
+def _recorded(attributes: Mapping[str, Any]) -> list[HoldoutEvaluation]:
+    return [
+        HoldoutEvaluation(**value)
+        for key, value in attributes.items()
+        if key.startswith(HOLDOUT_KEY)
+    ]
+
+
+def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> HoldoutEvaluated:
+    """Evaluate a network in a child process; return its metrics and the number of pictures."""
+    # A point that was queued may set a parameter that the optimizer of the trial does not have.
+    settings = definition.factors.resolve(definition.factors.at(trial.params))
+    settings.pop(SEED, None)
+    kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
+    executor = Executor(kind, should_abort=lambda: False)
+    try:
+        return executor.evaluate_holdout(
+            EvaluateHoldout(
+                objective=definition.objective,
+                hyperparameters=settings,
+                dataset=DatasetSpec(str(definition.dataset), definition.data.model_dump()),
+                file=file,
+                sha256=trial.user_attrs.get(DATA_KEY),
+            )
+        )
+    finally:
+        executor.close()

@@ -21,15 +21,17 @@ from objectives import HyperparameterInfo, Hyperparameters
 from objectives.errors import unknown_name
 from objectives.fields import Need, meets, need_in_words
 from studies.errors import DefinitionError
-from studies.space.space import Factor, Scalar, Space, same
+from studies.space.factor import Factor, Scalar, same
+from studies.space.space import Space
 
-SEED = "seed"  # may be varied like a hyperparameter, and is one of no network
-# What other libraries call the ends of a range, or its levels: no labels.
+SEED = "seed"  # a study may vary it like a hyperparameter, although no network has it as one
+# Other libraries' names for the ends of a range or its levels. A line that has no other keys is a
+# mistake, not a table of labelled levels.
 MISTAKEN = frozenset(
     ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
      "log", "choices", "values", "sampling", "type")
 )  # fmt: skip
-MAX_WITHOUT_STEP = 8  # values of a structural range without a step: each is a program to compile
+MAX_WITHOUT_STEP = 8  # values of a structural range without a step; each compiles a program
 
 
 def parse_space(
@@ -94,7 +96,7 @@ def _parse_factor(
 
 
 def _label(key: str, value: Any) -> Scalar:
-    """Return how Optuna stores a level: itself, or its parts joined by dashes."""
+    """Return the form in which Optuna stores a level: itself, or its parts joined by dashes."""
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list) and all(isinstance(v, int | float | str) for v in value):
@@ -151,6 +153,18 @@ def _range(
         _check(key, name, end, kind)
     if info is not None and info.type not in ("int", "float"):
         raise DefinitionError(key, f"Expected a list of levels for {name}. Received: a range.")
+    _check_ends(key, low, high, step, log)
+    is_whole = info.type == "int" if info else {type(v) for v in (low, high, step or 1)} == {int}
+    if is_whole and step is not None and not isinstance(step, int):
+        raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
+    if info is not None and info.kind == "structural" and step is None:
+        _check_number_of_programs(key, name, low, high, log=log, is_whole=is_whole)
+    if is_whole:
+        return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)
+    return Factor(name, FloatDistribution(low, high, log, step), {}, when)
+
+
+def _check_ends(key: str, low: float, high: float, step: float | None, log: bool) -> None:
     if low > high or (log and (low <= 0 or step is not None)):
         raise DefinitionError(
             key,
@@ -161,26 +175,20 @@ def _range(
         raise DefinitionError(
             key, f"Expected a step that divides high - low. Received: step={step}."
         )
-    whole = info.type == "int" if info else all(isinstance(v, int) for v in (low, high, step or 1))
-    if whole and step is not None and not isinstance(step, int):
-        raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
-    n_programs = high - low + 1 if whole else inf
-    if (
-        info
-        and info.kind == "structural"
-        and step is None
-        and low < high
-        and n_programs > MAX_WITHOUT_STEP
-    ):
-        these_are = f"{n_programs:g}" if whole else "without number"
+
+
+def _check_number_of_programs(
+    key: str, name: str, low: float, high: float, *, log: bool, is_whole: bool
+) -> None:
+    """Check that a structural range without a step does not need a program for every trial."""
+    n_programs = high - low + 1 if is_whole else inf
+    if low < high and n_programs > MAX_WITHOUT_STEP:
+        these_are = f"{n_programs:g}" if is_whole else "without number"
         raise DefinitionError(
             key,
             f"Expected {'a list of levels' if log else 'a step'}: every value of {name} is a "
             f"program to compile, and these are {these_are}. Received: low={low}, high={high}.",
         )
-    if whole:
-        return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)
-    return Factor(name, FloatDistribution(low, high, log, step), {}, when)
 
 
 def _number(key: str, line: Mapping[str, Any], end: str) -> int | float:
@@ -201,9 +209,9 @@ def _parse_when(key: str, when: Any) -> dict[str, list[Any]]:
 def _check_when(
     factor: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
 ) -> Factor:
-    """Return the factor with the values of its `when` as the hyperparameters have them.
+    """Return the factor with the values of its `when` in the form that hyperparameters have.
 
-    A misspelt value would leave it inactive for ever.
+    A misspelt value is an error here; otherwise it would leave the factor inactive in every trial.
     """
     when = {}
     for name, values in factor.when.items():
@@ -230,11 +238,11 @@ def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) 
 
 
 def _check_reachable(space: Space) -> None:
-    """Check that every condition can be met: else its factor would be inactive for ever."""
+    """Check that every condition can be met: otherwise its factor is inactive in every trial."""
     for factor in space.factors.values():
         for name, wanted in factor.when.items():
             if name in space.factors and space.factors[name].meaning:
-                continue  # checked level by level
+                continue  # _check_when has checked each level
             values = space.possible_values(name)
             is_range = len(space.values_of(name)) > 0 and name in space.factors
             if not is_range and not any(same(a, b) for a in values for b in wanted):
@@ -246,12 +254,12 @@ def _check_reachable(space: Space) -> None:
 
 
 def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
-    """Check that what is searched can have an effect: else the search would be a lottery."""
+    """Check that every factor can affect the network: otherwise its trials differ by chance."""
     for factor in space.factors.values():
         names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
         for name in sorted(names & infos.keys()):
             needs = infos[name].needs
-            # Where a factor is conditional, it has an effect only under its own conditions.
+            # A conditional factor can have an effect only where its own conditions hold.
             values = {
                 other: factor.when.get(other) or space.possible_values(other)
                 for need in needs
@@ -292,7 +300,7 @@ def _check_set_once(factors: Mapping[str, Factor], fixed: Mapping[str, Any]) -> 
 
 
 def _in_order(factors: Mapping[str, Factor], given: set[str]) -> dict[str, Factor]:
-    """Sort the factors so that each comes after those that its `when` asks for."""
+    """Sort the factors so that each comes after the factors that its `when` names."""
     ordered: dict[str, Factor] = {}
     set_later = {n for f in factors.values() for level in f.meaning.values() for n in level}
     waiting = dict(factors)

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from objectives.data import datasets
+from objectives.data.sources import source_of
 from storage import trial_id
 from studies.executor.client import Executor
 from studies.versions import installed_versions
@@ -74,11 +74,12 @@ class Recorder:
         return EndedTrial(claimed, outcome, reason=reason)
 
     def _provenance(self, executor: Executor) -> dict[str, Any]:
+        dataset = self._study.definition.dataset
         found = {
             "backend": executor.backend,
             "device": executor.device,
             "data_sha256": self._study.data_sha256,
-            "renderer": datasets.renderer_version(self._study.definition.dataset),
+            **({} if dataset is None else source_of(dataset).provenance),
         }
         known = {key: value for key, value in found.items() if value}
         return {**known, "worker": self._worker, "versions": installed_versions()}

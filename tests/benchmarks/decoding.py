@@ -76,7 +76,7 @@ def read(
     """Return the readings of a trial's network in both ways, if there is such a network."""
     import objectives
     from objectives.data import datasets
-    from objectives.training import evaluate as judge
+    from objectives.training import evaluate
     from studies import load_model
     from studies.space.parse_space import SEED
 
@@ -95,14 +95,14 @@ def read(
     data = datasets.load(definition.dataset, definition.data)
     found = []
     for way, head in zip(WAYS, heads, strict=True):
-        _, predicted = judge.losses_and_predictions(
+        _, predicted = evaluate.losses_and_predictions(
             network, head, data.x_validation, data.y_validation
         ).T
-        found.append(judged(setting["head"], way, data.y_validation, predicted.astype(int)))
+        found.append(readings_of(setting["head"], way, data.y_validation, predicted.astype(int)))
     return found
 
 
-def judged(head: str, way: str, y: np.ndarray, predicted: np.ndarray) -> Readings:
+def readings_of(head: str, way: str, y: np.ndarray, predicted: np.ndarray) -> Readings:
     """Return what a network's readings come to."""
     from objectives.clock.metrics import common_sense_error
 

@@ -4,7 +4,7 @@
 
 The 81 networks of quality.toml are trained once with each of three seeds. Then TPE searches among
 them, many times, as workers do but without training: the value is that of the grid. What is counted
-are the trials until one is within .2 of a point of the best, for each number of lanes. Points at
+are the trials until one is within .2 of a point of the best, for each size of packs. Points at
 random are the measure of what TPE is worth here at all.
 
 Needs Fashion-MNIST in the folder that HPO_DATA names.
@@ -47,17 +47,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--pictures", type=int, default=10_000)
-    parser.add_argument("--lanes", nargs="*", type=int, default=[1, 2, 4, 8, 16])
+    parser.add_argument("--pack-sizes", nargs="*", type=int, default=[1, 2, 4, 8, 16])
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         grids = [train_grid(Path(folder), chosen.pictures, seed) for seed in range(REPLICATES)]
         found = {"at random": [at_random(grids, seed) for seed in range(chosen.seeds)]}
-        for lanes in chosen.lanes:
-            url = f"sqlite:///{folder}/{lanes}.db"
+        for pack_size in chosen.pack_sizes:
+            url = f"sqlite:///{folder}/{pack_size}.db"
             storage = create_storage(url, waiting=False)
-            found[f"TPE, {lanes} lanes"] = [
-                searched(storage, grids[seed % REPLICATES], lanes, seed)
+            found[f"TPE, packs of {pack_size}"] = [
+                searched(storage, grids[seed % REPLICATES], pack_size, seed)
                 for seed in range(chosen.seeds)
             ]
     show(found)
@@ -81,7 +81,7 @@ def train_grid(folder: Path, n_pictures: int, seed: int) -> Values:
     return {frozenset(t.params.items()): t.value for t in trials if t.value is not None}
 
 
-def searched(storage: TrialStorage, values: Values, lanes: int, seed: int) -> int:
+def searched(storage: TrialStorage, values: Values, pack_size: int, seed: int) -> int:
     """Return the trials until TPE is there, by packs."""
     definition = load_definition(
         DEFINITION, {"name": str(seed), "search.seed": seed, "search.pruner": "none"}
@@ -89,7 +89,7 @@ def searched(storage: TrialStorage, values: Values, lanes: int, seed: int) -> in
     study = create_study(definition, storage)
     goal, done = max(values.values()) - MARGIN, 0
     while done < len(values):
-        for value in told(storage, study, definition, values.__getitem__, lanes):
+        for value in told(storage, study, definition, values.__getitem__, pack_size):
             done += 1
             if value >= goal:
                 return done
@@ -101,12 +101,12 @@ def told(
     study: optuna.Study,
     definition: StudyDefinition,
     value_of: Callable[[Point], float],
-    lanes: int,
+    pack_size: int,
 ) -> list[float]:
     """Do a pack of trials, as a worker does; return their values."""
-    claimed = claim(storage, study_id(study), lanes)
+    claimed = claim(storage, study_id(study), pack_size)
     with storage.batch(study_id(study)) as batch:
-        alike = definition.structural_factors if lanes > 1 else frozenset()
+        alike = definition.structural_factors if pack_size > 1 else frozenset()
         prepared = prepare_trials(study, definition, claimed, alike=alike)
     batch.write()
     found = []

@@ -79,13 +79,13 @@ def children(network: str, lanes: int, n: int, pictures: int) -> list[dict[str, 
 def epoch(network: str, lanes: int, pictures: int) -> dict[str, Any]:
     """Train lanes side by side; return the seconds of an epoch and the bytes in use at most."""
     import objectives
-    from objectives.training.pack import Pack, Task
-    from objectives.training.program import ProgramCache
+    from objectives.training.pack import Pack, TrainingTask
+    from objectives.training.program_cache import ProgramCache
 
     name, setting = NETWORKS[network]
     objective = objectives.get(name)
     tasks = [
-        Task(
+        TrainingTask(
             objective.hyperparameters(**setting, learning_rate=1e-3 * (1 + i / lanes), epochs=100),
             seed=i,
             metric="val_accuracy",

@@ -5,8 +5,8 @@
 First a plain script trains the whole grid (10 epochs, 10,000 Fashion-MNIST pictures, a tenth of
 them to validate, the same for all): its best accuracy less .2 of a point is what the others are
 timed to, from the start of their processes. Each may train 81 networks, and has another seed in
-each round. `hpo, lanes 1` and `hpo, lanes 8` differ in nothing else. `hpo, by time` may train as
-many as it can in half of the grid's time, each with a seed of its own, as the scripts do.
+each round. `hpo, packs of 1` and `hpo, packs of 8` differ in nothing else. `hpo, by time` may train
+as many as it can in half of the grid's time, each with a seed of its own, as the scripts do.
 
 Needs the extra `benchmarks`, and Fashion-MNIST in the folder that HPO_DATA names.
 """
@@ -38,8 +38,8 @@ HPO += ["--set=dataset={data}", "--set=search.seed={seed}"]
 ONE_SEED = [*HPO, "--set=seed={seed}"]
 CONTESTANTS = {
     "hpo": ONE_SEED,
-    "hpo, lanes 1": [*ONE_SEED, "--lanes=1"],
-    "hpo, lanes 8": [*ONE_SEED, "--lanes=8"],
+    "hpo, packs of 1": [*ONE_SEED, "--pack-size=1"],
+    "hpo, packs of 8": [*ONE_SEED, "--pack-size=8"],
     "hpo, by time": [*HPO, "--set=search.n_trials=9999", "--set=search.timeout={limit:.0f}"],
     "optuna-tpe": [sys.executable, str(HERE / "contestants/plain_tpe.py"), "quality", "{data}"],
     "ray-asha": [sys.executable, str(HERE / "contestants/ray_asha.py"), "quality", "{data}"],

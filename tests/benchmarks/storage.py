@@ -5,7 +5,7 @@
 Ours against Optuna as it is, on a PostgreSQL that is started here and on a SQLite file, each run
 in a database of its own: a design whose points wait, a search with TPE, reports alone, and TPE's
 suggestions alone, which ours makes in the copy of the study that a batch has, Optuna in its own
-memory. Ours works by packs of `lanes`; Optuna asks, reports and tells one trial after the other.
+memory. Ours works by packs (`--pack-sizes`); Optuna asks, reports and tells trials one by one.
 Every report is committed on its own, or with those of its pack. The contestants take turns, in the
 reverse order in every other round. The table shows medians; the JSON line holds all.
 """
@@ -42,7 +42,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import PROCESSES, at_once, meet, processes
 
 from storage import Budget, Point, TrialStorage, claim, create_storage, enqueue, study_id
-from storage.rows import TRIALS, VALUES, insert_trials, lock_study, utc_now
+from storage.rows import insert_trials, lock_study, utc_now
+from storage.tables import TRIALS, VALUES
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.suggest import prepare_trials
 
@@ -82,11 +83,13 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     parser.add_argument("--processes", nargs="*", type=int, choices=(1, PROCESSES), default=[1, 8])
     parser.add_argument("--sizes", nargs="*", type=int, default=[100, 1000, 10_000])
-    parser.add_argument("--lanes", nargs="*", type=int, default=[1, 16, 64])
+    parser.add_argument("--pack-sizes", nargs="*", type=int, default=[1, 16, 64])
     parser.add_argument("--waiting", nargs="*", type=int, default=[0, 10_000])
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    contestants = [("hpo", lanes) for lanes in chosen.lanes] if "hpo" in chosen.only else []
+    contestants = (
+        [("hpo", pack_size) for pack_size in chosen.pack_sizes] if "hpo" in chosen.only else []
+    )
     contestants += [("optuna", 1)] if "optuna" in chosen.only else []
     rates: dict[Setting, dict[str, list[float]]] = {}
     with processes() as pool, servers(chosen.databases) as new_database:
@@ -94,11 +97,11 @@ def main() -> None:
             chosen.databases, chosen.kinds, chosen.processes, chosen.sizes, chosen.waiting
         ):
             setting = Setting(*parts)
-            taken = rates[setting] = {f"{name} {lanes}": [] for name, lanes in contestants}
+            taken = rates[setting] = {f"{name} {pack_size}": [] for name, pack_size in contestants}
             for i in range(chosen.rounds):
-                for name, lanes in contestants if i % 2 == 0 else reversed(contestants):
+                for name, pack_size in contestants if i % 2 == 0 else reversed(contestants):
                     url = new_database(setting.database)
-                    taken[f"{name} {lanes}"].append(run(pool, url, setting, name, lanes))
+                    taken[f"{name} {pack_size}"].append(run(pool, url, setting, name, pack_size))
             print(setting, {k: [round(r) for r in v] for k, v in taken.items()}, file=sys.stderr)
     show(rates)
 
@@ -147,28 +150,28 @@ def definition_of(kind: str) -> StudyDefinition:
     )
 
 
-def run(pool: Pool, url: str, setting: Setting, name: str, lanes: int) -> float:
+def run(pool: Pool, url: str, setting: Setting, name: str, pack_size: int) -> float:
     """Return the trials, reports or suggestions a second of one contestant."""
-    n = max(64, 12 * lanes * setting.processes)
+    n = max(64, 12 * pack_size * setting.processes)
     fill(url, setting, n)
     if setting.kind == "suggest":
-        return lanes / suggest(url, lanes) if name == "hpo" else ASKS / ask(url)
+        return pack_size / suggest(url, pack_size) if name == "hpo" else ASKS / ask(url)
     if setting.processes == 1:
-        results = [compete(0, url, setting.kind, name, lanes, n)]
+        results = [compete(0, url, setting.kind, name, pack_size, n)]
     else:
         share = -(-n // setting.processes)
-        results = at_once(pool, compete_at_once, url, setting.kind, name, lanes, share)
+        results = at_once(pool, compete_at_once, url, setting.kind, name, pack_size, share)
     done = sum(result[0] for result in results)
     seconds = max(end for *_, end in results) - min(begin for _, begin, _ in results)
     return done / seconds
 
 
-def suggest(url: str, lanes: int) -> float:
+def suggest(url: str, pack_size: int) -> float:
     """Return the seconds in which a pack of trials gets its parameters, in memory."""
     storage, definition = create_storage(url, waiting=False), definition_of("suggest")
     study = optuna.load_study(study_name=NAME, storage=storage)
     study.get_trials(deepcopy=False)
-    claimed = claim(storage, study_id(study), lanes)
+    claimed = claim(storage, study_id(study), pack_size)
     with storage.batch(study_id(study)):
         begin = time.monotonic()
         prepare_trials(study, definition, claimed)
@@ -196,7 +199,7 @@ def compete_at_once(rank: int, *arguments: Any) -> tuple[int, float, float]:
 
 
 def compete(
-    rank: int, url: str, kind: str, name: str, lanes: int, n: int, *, together: bool = False
+    rank: int, url: str, kind: str, name: str, pack_size: int, n: int, *, together: bool = False
 ) -> tuple[int, float, float]:
     """Do up to `n` trials; return their number, and when the first began and the last ended."""
     warnings.simplefilter("ignore")  # SQLite as Optuna opens it takes trials twice, and says so
@@ -211,7 +214,7 @@ def compete(
     begin, done = time.monotonic(), 0
     while done < n and time.monotonic() < begin + LIMIT:
         if name == "hpo":
-            new = pack(storage, study, definition, kind, min(lanes, n - done))
+            new = pack(storage, study, definition, kind, min(pack_size, n - done))
         else:
             new = plain(study, definition, kind)
         if not new:

@@ -90,7 +90,7 @@ def plain(data: str) -> list[float]:
 def as_hpo(data: str) -> list[float]:
     """Return the seconds of each part, as the executor child does it with one lane."""
     from studies.definition.files import load_definition
-    from studies.designs import points as designs
+    from studies.designs.points import initial_points
     from studies.executor import protocol
 
     overrides = {"dataset": data, "search.n_trials": N_TRIALS, "epochs": EPOCHS}
@@ -106,7 +106,7 @@ def as_hpo(data: str) -> list[float]:
     trainer.load_data(protocol.LoadData(dataset))
     begin = compile_ = epochs = end = 0.0
     folder = tempfile.mkdtemp()
-    for i, point in enumerate(designs.queue_of(definition)):
+    for i, point in enumerate(initial_points(definition)):
         settings = definition.factors.resolve(point.params)
         settings.pop("seed", None)
         task = protocol.TrialTask(i, settings, seed=0, checkpoint=None)

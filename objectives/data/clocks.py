@@ -1,0 +1,156 @@
+"""Pictures of clocks as data sets: rendered ones, and folders of the user's own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from objectives.clock import dataset
+from objectives.clock.metrics import time_of
+from objectives.clock.rendering import RENDERER_VERSION, Rendering
+from objectives.data.options import DEFAULT, DataOptions
+from objectives.data.paths import places
+from objectives.data.protocol import Examples
+from objectives.data.splits import check_train_size
+from objectives.errors import DataError
+from objectives.types import Array, Labels, Progress
+
+
+@dataclass(frozen=True)
+class Clocks(ABC):
+    """What all sets of clocks have in common; see `objectives.data.protocol.DataSource`.
+
+    Attributes:
+        name: The name or path that a study gives.
+    """
+
+    name: str
+    labels: Labels = "minute"
+    own_options: frozenset[str] = frozenset()
+
+    def check(self, options: DataOptions) -> None:
+        """Check that the split is the only one that clocks have; see `DataSource`."""
+        fraction = options.validation_fraction
+        if fraction != DEFAULT.validation_fraction:
+            raise DataError(
+                "Expected no validation_fraction for clocks, which are divided 80/10/10 minute by "
+                f"minute. Received: validation_fraction={fraction:g}."
+            )
+
+    def read(self, options: DataOptions) -> Examples:
+        """Read all clocks and split them minute by minute; see `DataSource`.
+
+        A smaller `train_size` is drawn from all minutes together, which may have one picture each.
+        """
+        x, y = dataset.read(self.folder(options))
+        parts = dataset.split(y, options.seed)
+        train, validation = parts["train"], parts["validation"]
+        seen = np.sort(np.concatenate([train, validation]))
+        if options.train_size is not None:
+            check_train_size(options.train_size, len(train))
+            shuffled = np.random.default_rng(options.seed).permutation(train)
+            train = np.sort(shuffled[: options.train_size])
+        return Examples(x, y, train, validation, seen, n_classes=720)
+
+    def read_test(self, options: DataOptions) -> tuple[Array, Array]:
+        """Read the test part; see `DataSource`."""
+        x, y = dataset.read(self.folder(options))
+        rows = dataset.split(y, options.seed)["test"]
+        return x[rows], y[rows]
+
+    def label_text(self, y: int) -> str:
+        """Return the time of day."""
+        return time_of(y)
+
+    @abstractmethod
+    def folder(self, options: DataOptions) -> Path:
+        """Return the folder of the pictures, rendering them if need be."""
+
+
+@dataclass(frozen=True)
+class RenderedClocks(Clocks):
+    """Clocks that are rendered on this machine and kept in the user's cache."""
+
+    name: str = "clock"
+    own_options: frozenset[str] = frozenset({"size", "n_images", "rotation"})
+
+    def input_shape(self, options: DataOptions) -> tuple[int, int, int]:
+        """Return height, width and channels."""
+        size = self._rendering(options).size
+        return size, size, 1
+
+    def training_size(self, options: DataOptions) -> int:
+        """Return how many pictures are for training."""
+        return dataset.training_size(self._rendering(options).n_images)
+
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Render the clocks if they are missing."""
+        dataset.rendered(self._rendering(options), progress)
+
+    def is_local(self, options: DataOptions) -> bool:
+        """Tell whether they have been rendered."""
+        return self._rendering(options).folder.is_dir()
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The version of the renderer, on which the pictures of a seed depend."""
+        return {"renderer": RENDERER_VERSION}
+
+    def folder(self, options: DataOptions) -> Path:
+        """Render the clocks if they are missing; return their folder."""
+        return dataset.rendered(self._rendering(options))
+
+    def _rendering(self, options: DataOptions) -> Rendering:
+        given = options.model_dump(include={"seed", *self.own_options}, exclude_none=True)
+        return Rendering(**given)
+
+
+@dataclass(frozen=True)
+class ClockFolder(Clocks):
+    """A folder with images.npy and labels.npy; see `objectives.clock.dataset`.
+
+    Attributes:
+        path: Where the folder is.
+    """
+
+    path: Path = Path()
+
+    def check(self, options: DataOptions) -> None:
+        """Check the folder by about a hundred of its pictures, too; see `DataSource`."""
+        super().check(options)
+        dataset.check(self.path)
+
+    def input_shape(self, options: DataOptions) -> tuple[int, int, int]:
+        """Return height, width and channels."""
+        _, height, width = dataset.check(self.path)
+        return height, width, 1
+
+    def training_size(self, options: DataOptions) -> int:
+        """Return how many pictures are for training."""
+        n, _, _ = dataset.check(self.path)
+        return dataset.training_size(n)
+
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Do nothing: the folder is there."""
+
+    def is_local(self, options: DataOptions) -> bool:
+        """Return True."""
+        return True
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Nothing: the digest tells folders apart."""
+        return {}
+
+    def folder(self, options: DataOptions) -> Path:
+        """Return where the folder is."""
+        return self.path
+
+
+def find_folder(path: str) -> ClockFolder | None:
+    """Return the folder of a path; None if there is none."""
+    found = next((place for place in places(path) if place.is_dir()), None)
+    return None if found is None else ClockFolder(path, path=found)

@@ -1,0 +1,32 @@
+"""The options of a data set, as a study's table `[data]` gives them."""
+
+import pydantic
+
+COMMON = frozenset({"train_size", "validation_fraction", "seed"})
+"""The options of every data set; the others belong to sources that name them."""
+
+
+class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
+    """How the training part of a data set is used.
+
+    Attributes:
+        train_size: The number of pictures for training; None is all but the validation part.
+        validation_fraction: The share of pictures for validation, split off first. Clocks are
+            split 80/10/10 instead, minute by minute.
+        seed: The seed of the split, and of rendered clocks. It is the study's and not the trial's:
+            all trials share one split.
+        size: Height and width of rendered clocks in pixels; None is 75.
+        n_images: The number of rendered clocks, the test part included; None is 18,000.
+        rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any
+            way round.
+    """
+
+    train_size: int | None = pydantic.Field(default=None, ge=1)
+    validation_fraction: float = pydantic.Field(default=0.1, gt=0, lt=1)
+    seed: int = pydantic.Field(default=0, ge=0, lt=2**32)
+    size: int | None = pydantic.Field(default=None, ge=16, le=1024)
+    n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
+    rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+
+
+DEFAULT = DataOptions()

@@ -1,0 +1,43 @@
+"""The result of a trained trial."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+
+from objectives.training import tunable_model
+from objectives.training.epochs import Stopped
+from objectives.types import Array
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """The result of a trained trial.
+
+    Attributes:
+        value: The metric of the kept weights; None if training diverged.
+        best_epoch: The epoch with the best metric, from 1.
+        last_epoch: The last epoch trained, from 1.
+        history: Each metric, epoch by epoch.
+        train_seconds: Wall time from its start to its end. It includes compilation if this trial
+            caused it, and the trials of a pack share it.
+        parameter_count: Numbers in the network's weights, moving averages included.
+        stopped: Why training ended.
+        weights: The kept weights, layer by layer.
+    """
+
+    value: float | None
+    best_epoch: int
+    last_epoch: int
+    history: dict[str, list[float]]
+    train_seconds: float
+    parameter_count: int
+    stopped: Stopped
+    weights: list[Array] = field(repr=False)
+    _build: Callable[[], keras.Model] = field(repr=False)
+
+    def model(self) -> keras.Model:
+        """Return the trained network, of stock Keras layers; see `build.build_for_reading`."""
+        network = self._build()
+        tunable_model.set_weights(network, self.weights)
+        return network

@@ -1,0 +1,64 @@
+"""Numbers, durations, values and counts in words, as tables and status lines show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.study import StudyDirection
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial, TrialState
+
+    from objectives import HyperparameterInfo
+
+
+def number(value: float | None) -> str:
+    """Return a value with four decimals, or with five digits where four decimals hide it."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units: `3 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def parameter(value: Any) -> str:
+    """Return the value of a hyperparameter, short enough for a cell of a table."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def allowed_values(info: HyperparameterInfo) -> str:
+    """Return the levels or the bounds of a hyperparameter; its type where it has neither."""
+    if info.levels is not None:
+        return ", ".join(str(level) for level in info.levels)
+    if info.low is None and info.high is None:
+        return info.type
+    return f"{info.type} {'' if info.low is None else f'{info.low:g}'}..{info.high:g}"
+
+
+def trial_counts(counts: Mapping[TrialState, int]) -> str:
+    """Return how many trials are in each state: `3 complete, 1 fail`."""
+    return ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items() if n)
+
+
+def metric_name(study: optuna.Study) -> str:
+    """Return the name of what a study optimizes."""
+    return study.metric_names[0] if study.metric_names else "value"
+
+
+def trial_value(study: optuna.Study, trial: FrozenTrial) -> str:
+    """Return the value of a trial with its metric: `val_accuracy 0.9792 (max) in trial 15`."""
+    direction = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
+    return f"{metric_name(study)} {number(trial.value)} ({direction}) in trial {trial.number}"

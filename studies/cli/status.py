@@ -1,0 +1,114 @@
+"""The text of `hpo status`: the progress of one study or of all, and why trials failed."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from storage import (
+    Overview,
+    TrialStorage,
+    Worker,
+    best_trial,
+    get_budget,
+    overview,
+    storage_of,
+    study_id,
+    workers_seen,
+)
+from studies.attributes import DEFINITION_KEY
+from studies.cli.format import duration, trial_counts, trial_value
+from studies.errors import StudyNotFoundError
+from studies.lookup import open_study
+
+SILENT = 60.0  # seconds without a heartbeat, after which the status line of a worker says so
+FAILURES_SHOWN = 5  # of the latest failed trials
+
+
+def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
+    """Return the progress of the study `name` with the reasons of its failures, or of all studies.
+
+    Raises:
+        StudyNotFoundError: There is no such study, or it was not made by this service.
+    """
+    if name is not None:
+        study = open_study(name, storage)
+        if DEFINITION_KEY not in study.user_attrs:
+            raise StudyNotFoundError(
+                f"Expected a study that this service has made. Received: {name}, another program's."
+            )
+        return Group(status_block(study), *_failures(study))
+    names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
+    if not names:
+        return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
+    blocks = [status_block(open_study(n, storage)) for n in names]
+    return Group(*(part for block in blocks for part in (block, Text(""))))
+
+
+def status_block(study: optuna.Study) -> RenderableType:
+    """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
+    storage = storage_of(study)
+    progress = overview(storage, study_id(study))
+    total = get_budget(storage, study_id(study)).n_trials
+    head = Table.grid(padding=(0, 1))
+    head.add_row(
+        Text(study.study_name, style="bold"),
+        ProgressBar(total=total or max(1, progress.ended), completed=progress.ended, width=24),
+        Text(f"{progress.ended}/{total or '?'}"),
+        Text(_rate(progress, total), style="cyan"),
+    )
+    lines: list[RenderableType] = [head, Text(_counts(progress), style="dim")]
+    best = best_trial(study)
+    if best is not None:
+        lines.append(Text(f"best {trial_value(study, best)}", style="green"))
+    lines += _worker_lines(storage, study.study_name, progress)
+    return Group(*lines)
+
+
+def _rate(progress: Overview, total: int | None) -> str:
+    if progress.per_minute is None:
+        return ""
+    words = f"{progress.per_minute:.1f} trials/min"
+    if total is None or progress.ended >= total:
+        return words
+    return f"{words}, {duration(60 * (total - progress.ended) / progress.per_minute)} left"
+
+
+def _counts(progress: Overview) -> str:
+    retried = f"{progress.retried} of the failed queued again after a lost worker"
+    words = [trial_counts(progress.counts), retried if progress.retried else ""]
+    return ", ".join(filter(None, words)) or "no trials yet"
+
+
+def _worker_lines(storage: TrialStorage, study_name: str, progress: Overview) -> list[Text]:
+    # A killed worker stays in the table of workers, but its trial does not stay RUNNING.
+    seen = [worker for worker in workers_seen(storage) if worker.study_name == study_name]
+    busy = [w for w in seen if not progress.epochs.keys().isdisjoint(w.trial_numbers)]
+    lines = [Text(_worker_line(worker, progress), style="dim") for worker in busy]
+    orphans = progress.counts[TrialState.RUNNING] - sum(len(w.trial_numbers) for w in busy)
+    if orphans > 0:
+        lines.append(Text(f"{orphans} running without a worker that is seen here", style="yellow"))
+    return lines
+
+
+def _worker_line(worker: Worker, progress: Overview) -> str:
+    first, *others = worker.trial_numbers
+    words = f"{worker.name} ({worker.device or 'cpu'}): trial {first}"
+    words += f" and {len(others)} beside it" if others else ""
+    epochs = max(progress.epochs.get(number, 0) for number in worker.trial_numbers)
+    words += f", {epochs} epochs done" if epochs else ""
+    if worker.silent_for > SILENT:
+        words += f", silent for {duration(worker.silent_for)}"
+    return words
+
+
+def _failures(study: optuna.Study) -> list[Text]:
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))[-FAILURES_SHOWN:]
+    return [
+        Text(f"trial {t.number} failed: {t.user_attrs.get('fail_reason', 'unknown')}", style="red")
+        for t in failed
+    ]

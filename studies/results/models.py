@@ -1,0 +1,75 @@
+"""The trained networks that were kept of a study's best trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import optuna
+
+from storage import artifact_store, best_trial, read_artifact, storage_of, study_id
+from studies.attributes import ARTIFACTS_KEY
+from studies.errors import FileFormatError, NoCompleteTrialError, TrialNotFoundError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) -> int:
+    """Write the trained network of a trial to a `.keras` file, which stock Keras loads.
+
+    Args:
+        study: The study.
+        file: The file to write.
+        trial: The number of the trial; None for the best one.
+
+    Returns:
+        The number of the trial.
+
+    Raises:
+        FileFormatError: The file's ending is not .keras.
+        NoCompleteTrialError: No trial is complete.
+        TrialNotFoundError: There is no such trial.
+        FileNotFoundError: The trial's network is not kept.
+    """
+    path = Path(file)
+    if path.suffix != ".keras":
+        raise FileFormatError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
+    number = _best_number(study) if trial is None else trial
+    storage = storage_of(study)
+    try:
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
+    except KeyError:
+        raise TrialNotFoundError(
+            f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
+            f"See them: hpo export {study.study_name}"
+        ) from None
+    store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
+    path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))
+    return number
+
+
+def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
+    """Load the trained network of a trial, by default of the best one. Imports Keras.
+
+    Raises:
+        TrialNotFoundError: There is no such trial.
+        NoCompleteTrialError: No trial is complete yet.
+        FileNotFoundError: The trial's network is not kept.
+    """
+    import keras
+
+    with TemporaryDirectory(prefix="hpo-") as folder:
+        file = Path(folder) / "model.keras"
+        save_model(study, file, trial)
+        return keras.models.load_model(file)
+
+
+def _best_number(study: optuna.Study) -> int:
+    best = best_trial(study)
+    if best is None:
+        raise NoCompleteTrialError(
+            "Expected a study with a complete trial. Received: none is complete."
+        )
+    return best.number

@@ -1,0 +1,55 @@
+"""`hpo best`, `hpo export` and `hpo model` on results that are there, and that are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from commands import hpo
+
+from storage import claim, create_storage, study_id
+from studies import create_study
+from studies.definition.study import parse_definition
+
+
+def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
+    import numpy as np
+
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    table = {"name": "s", "objective": "mlp", "dataset": str(file)}
+    table |= {"search": {"design": "grid"}, "space": {"optimizer": ["adam"]}}
+    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    claim(create_storage(sqlite_url), study_id(study))
+    study.tell(0, 0.5)
+    file.unlink()
+    for command in (["best", "s"], ["status"], ["status", "s"], ["export", "s"], ["list"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_complete_is_an_error_of_best_and_model(sqlite_url: str, tmp_path: Path) -> None:
+    hpo("create", "digits-mlp", url=sqlite_url, folder=tmp_path)
+    for command in (["best", "digits-mlp"], ["model", "digits-mlp", "-o", "b.keras"]):
+        done = hpo(*command, url=sqlite_url, folder=tmp_path)
+        assert done.returncode == 1
+        assert "complete" in done.stderr
+
+
+def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:
+    done = hpo("best", "s", "--top", "2", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if "0." in line]
+    assert rows == [["2", "0.7000"], ["1", "0.6000"]]
+
+
+def test_export_writes_csv_to_the_screen_and_files_by_their_ending(
+    study_url: str, tmp_path: Path
+) -> None:
+    screen = hpo("export", "s", url=study_url, folder=tmp_path)
+    assert screen.stdout.startswith("number,value,state,datetime_start,")
+    assert len(screen.stdout.splitlines()) == 5
+    done = hpo("export", "s", "--top", "3", "-o", "b.parquet", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert list(pd.read_parquet(tmp_path / "b.parquet")["number"]) == [2, 1, 0]

@@ -1,0 +1,64 @@
+"""The text of `hpo status`, once and redrawn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import optuna
+from commands import COMMAND, environment, hpo, wait_until
+
+from studies import load_study
+
+
+def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
+    done = hpo("status", "s", url=study_url, folder=tmp_path)
+    assert done.returncode == 0
+    assert "3 complete, 1 fail" in done.stdout
+    assert "trial 3 failed: the loss was nan" in done.stdout
+
+
+def test_status_and_best_agree_on_the_best_of_equals(study_url: str, tmp_path: Path) -> None:
+    study, _ = load_study("s", study_url)
+    study.add_trial(optuna.trial.create_trial(value=0.7))
+    done = hpo("status", "s", url=study_url, folder=tmp_path)
+    assert "best val_accuracy 0.7000 (max) in trial 2" in done.stdout
+    ranked = hpo("best", "s", "--top", "1", url=study_url, folder=tmp_path)
+    assert ranked.stdout.splitlines()[-1].split()[:2] == ["2", "0.7000"]
+
+
+def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "status", "s", "--watch"],
+        env=environment(study_url, tmp_path) | {"TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        # Shells start what runs in the background, as these tests may, with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    os.close(terminal)
+    shown = b""
+
+    def shows(words: bytes) -> bool:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # its end closes the terminal
+            if select.select([controller], [], [], 0)[0]:
+                shown += os.read(controller, 65536)
+        return words in shown
+
+    wait_until(lambda: shows(b"3 complete, 1 fail"), "the study is shown")
+    load_study("s", study_url)[0].enqueue_trial({})
+    wait_until(lambda: shows(b"1 waiting"), "the change is shown")
+    process.send_signal(signal.SIGINT)
+    # Read on: it cannot end while the terminal does not take its last words.
+    wait_until(lambda: shows(b"") and process.poll() is not None, "it ends")
+    assert process.returncode == 130
+    assert process.communicate()[1] == b""
+    os.close(controller)
