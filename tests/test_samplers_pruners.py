@@ -14,7 +14,7 @@ from studies.create import create_study
 from studies.definition.sampler_options import read_pruner
 from studies.definition.study import parse_definition
 from studies.executor.protocol import TrialEpoch, TrialTask
-from studies.samplers.build import build_pruner
+from studies.samplers.pruners import build_pruner
 from studies.suggest import prepare_trial
 from studies.worker.active_trial import ActiveTrial
 

@@ -220,7 +220,7 @@ def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
     study = function_study(sqlite_url, tmp_path, "database_away", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 4}
-    assert "readonly database" in study.trials[-1].user_attrs["fail_reason"]
+    assert "raised during the commit" in study.trials[-1].user_attrs["fail_reason"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -81,14 +82,14 @@ def database_away_once(trial: optuna.Trial) -> float:
 
 def database_away(trial: optuna.Trial) -> float:
     """Meet a database that always fails the trial's own storage."""
-    engine = storage_of(trial.study).engine
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = ON")
+    # Not in a transaction of SQLAlchemy, whose beginning fails too.
+    with closing(storage_of(trial.study).engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA query_only = ON")
     try:
         trial.set_user_attr("note", 1)
     finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA query_only = OFF")
+        with closing(storage_of(trial.study).engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA query_only = OFF")
     return 1.0
 
 
@@ -147,7 +148,8 @@ def broken(trial: optuna.Trial) -> float:
 
 def ended_trials(trial: optuna.Trial) -> float:
     """Return how many ended trials a sampler sees."""
-    return float(len(trial.study._get_trials(states=(COMPLETE,), use_cache=True)))
+    seen = trial.study._get_trials(states=(COMPLETE,), use_cache=True)  # noqa: SLF001, as samplers do
+    return float(len(seen))
 
 
 def not_a_number(trial: optuna.Trial) -> float:

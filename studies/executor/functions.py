@@ -31,8 +31,8 @@ class FunctionCaller:
 
     def __init__(self) -> None:
         sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
-        # A user's own optimization in a function would drown what the function prints.
-        optuna.logging.disable_default_handler()
+        # Optuna reports each step of its own, which would hide what the function prints.
+        optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._studies: dict[str, tuple[optuna.Study, StudyDefinition]] = {}
         self._storage_errors: list[BaseException] = []  # raised by the study's storage
 
