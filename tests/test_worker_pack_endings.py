@@ -70,7 +70,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
     assert states(study) == {"COMPLETE": 1, "FAIL": 1}
     (failed,) = study.get_trials(states=(TrialState.FAIL,))
     assert failed.params == {"kernel_size": 7}
-    assert failed.user_attrs["fail_reason"].startswith("ValueError: Expected at least 7 pixels")
+    assert failed.user_attrs["fail_reason"].startswith("SettingError: Expected at least 7 pixels")
 
 
 # The first child waits in its first epoch until it is killed; later ones train at once.
