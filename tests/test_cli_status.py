@@ -8,6 +8,7 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -32,16 +33,22 @@ def test_status_and_best_agree_on_the_best_of_equals(study_url: str, tmp_path: P
     assert ranked.stdout.splitlines()[-1].split()[:2] == ["2", "0.7000"]
 
 
+# Shells start what runs in the background, as these tests may, with SIGINT ignored.
+INTERRUPTIBLE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "status", "s", "--watch"],
+        [sys.executable, "-c", INTERRUPTIBLE, *COMMAND, "status", "s", "--watch"],
         env=environment(study_url, tmp_path) | {"TERM": "xterm"},
         stdin=terminal,
         stdout=terminal,
         stderr=subprocess.PIPE,
-        # Shells start what runs in the background, as these tests may, with SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(terminal)
     shown = b""

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from commands import is_alive, wait_until
 
-from objectives.clock.dataset import read, rendered, split
+from objectives.clock.dataset import read, rendered
 from objectives.clock.render import render
-from objectives.clock.rendering import Rendering
+from objectives.clock.render_options import Rendering
+from objectives.data.splits import split_clocks
 from objectives.errors import RenderingError
 
 
@@ -53,7 +54,7 @@ def test_clocks_that_cannot_be_rendered_leave_nothing_that_would_be_read() -> No
 RENDERS = """
 import os, signal, sys
 from objectives.clock.dataset import rendered
-from objectives.clock.rendering import Rendering
+from objectives.clock.render_options import Rendering
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(rendered(Rendering(size=100, n_images=int(sys.argv[1]))), flush=True)
@@ -89,24 +90,24 @@ def sizes(parts: Mapping[str, Any]) -> dict[str, int]:
 
 def test_each_minute_gives_20_pictures_to_train_on_and_5_held_out() -> None:
     minutes = np.repeat(np.arange(720), 25)
-    parts = split(minutes, seed=0)
+    parts = split_clocks(minutes, seed=0)
     assert sizes(parts) == {"train": 14_400, "validation": 1_800, "test": 1_800}
     counts = {name: np.bincount(minutes[part], minlength=720) for name, part in parts.items()}
     assert set(counts["train"]) == {20}
     assert set(counts["validation"]) == set(counts["test"]) == {2, 3}
     everything = np.concatenate(list(parts.values()))
     assert sorted(everything) == list(range(18_000))
-    other = split(minutes, seed=1)
+    other = split_clocks(minutes, seed=1)
     assert sorted(other["test"]) != sorted(parts["test"])
 
 
 def test_in_a_small_set_no_kind_of_minute_is_on_one_side_only() -> None:
     minutes = np.repeat(np.arange(720), 5)
-    parts = split(minutes, seed=0)
+    parts = split_clocks(minutes, seed=0)
     assert sizes(parts) == {"train": 2_880, "validation": 360, "test": 360}
     for part in parts.values():
         assert set(minutes[part] % 2) == {0, 1}
         assert set(minutes[part] % 10) == set(range(10))
-    alone = split(np.arange(720), seed=0)
+    alone = split_clocks(np.arange(720), seed=0)
     assert len(set(alone["train"] % 5)) == 5
-    assert sizes(split(np.arange(10), 0)) == {"train": 8, "validation": 1, "test": 1}
+    assert sizes(split_clocks(np.arange(10), 0)) == {"train": 8, "validation": 1, "test": 1}

@@ -9,7 +9,7 @@ import numpy as np
 
 from objectives.clock.dial import draw_dial, draw_style
 from objectives.clock.render import render
-from objectives.clock.rendering import RENDERER_VERSION
+from objectives.clock.render_options import RENDERER_VERSION
 
 # The mean shades of 4x4 parts of one picture.
 BLOCKS = [[74, 91, 110, 98], [90, 134, 162, 119], [101, 171, 176, 142], [104, 141, 133, 134]]

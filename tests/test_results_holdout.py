@@ -15,7 +15,7 @@ from optuna.artifacts import get_all_artifact_meta
 from small_studies import RANDOM, table
 
 from objectives import DataOptions
-from objectives.clock.rendering import RENDERER_VERSION
+from objectives.clock.render_options import RENDERER_VERSION
 from objectives.data import datasets
 from storage import storage_of, study_id
 from studies import create_study, load_model, load_study

@@ -41,7 +41,7 @@ from storage import (
     study_id,
     trial_id,
 )
-from storage.retries import MAX_RETRIES
+from storage.lost_trials import MAX_RETRIES
 
 # Claims.
 

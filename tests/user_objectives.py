@@ -148,7 +148,7 @@ def broken(trial: optuna.Trial) -> float:
 
 def ended_trials(trial: optuna.Trial) -> float:
     """Return how many ended trials a sampler sees."""
-    seen = trial.study._get_trials(states=(COMPLETE,), use_cache=True)  # noqa: SLF001, as samplers do
+    seen = trial.study._get_trials(states=(COMPLETE,), use_cache=True)
     return float(len(seen))
 
 

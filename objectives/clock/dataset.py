@@ -1,4 +1,4 @@
-"""Folders of clocks, a user's own or rendered ones: render, check, read and split them.
+"""Folders of clocks, a user's own or rendered ones: render, check and read them.
 
 A folder holds `images.npy`, (n, h, w), and `labels.npy`, (n, 2): hour 0 to 11 and minute 0 to 59.
 """
@@ -9,16 +9,13 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from filelock import FileLock
 
-from objectives.clock.rendering import Rendering
+from objectives.clock.render_options import Rendering
 from objectives.errors import DataError, RenderingError
 from objectives.types import Array, Progress
-
-Part = Literal["train", "validation", "test"]
 
 FEWEST = 10  # pictures: with fewer there would be none to validate or none to test
 
@@ -111,41 +108,6 @@ def _arrays(folder: Path) -> tuple[Array, Array]:
                 f"{folder}/labels.npy. Received: {name} from {low} to {high}."
             )
     return images, labels
-
-
-def split(minutes: Array, seed: int) -> dict[Part, Array]:
-    """Split pictures 80/10/10, stratified by minute.
-
-    A whole set has 25 pictures of each minute: 20 for training, and 2 and 3, or 3 and 2, for
-    validation and test.
-
-    Args:
-        minutes: The minutes of all pictures, (n,).
-        seed: The seed of the split.
-
-    Returns:
-        The indices of each part's pictures, sorted.
-    """
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(minutes))
-    ordered = shuffled[np.argsort(minutes[shuffled], kind="stable")]
-    # One of five neighbours in the order of minutes is held out, and of two of those one for the
-    # test. Both are chosen at random, so that in a small set every kind of minute is in every part.
-    fives, place = np.divmod(np.arange(len(ordered)), 5)
-    chosen = np.append(rng.integers(0, 5, len(minutes) // 5), -1)  # the last, fewer than 5, train
-    is_held_out = place == chosen[fives]
-    turned = rng.integers(0, 2, len(minutes) // 10 + 1)
-    is_test = (fives + turned[fives // 2]) % 2 == 1
-    return {
-        "train": np.sort(ordered[~is_held_out]),
-        "validation": np.sort(ordered[is_held_out & ~is_test]),
-        "test": np.sort(ordered[is_held_out & is_test]),
-    }
-
-
-def training_size(n: int) -> int:
-    """Return how many of `n` pictures are for training."""
-    return n - n // 5
 
 
 def _open(file: Path) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from objectives.clock.dial import draw_dial, draw_style
-from objectives.clock.rendering import RENDERER_VERSION
+from objectives.clock.render_options import RENDERER_VERSION
 from objectives.types import Array
 
 FINER = 3  # supersampling: each pixel is the mean of 3 x 3

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from objectives.clock.render import render
-from objectives.clock.rendering import RENDERER_VERSION, Rendering
+from objectives.clock.render_options import RENDERER_VERSION, Rendering
 from objectives.types import Array
 
 CHUNK = 100  # pictures between two reports of progress

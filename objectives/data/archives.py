@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from filelock import FileLock
 
+from objectives.data.data_source import Examples
 from objectives.data.options import DataOptions
 from objectives.data.paths import data_folder, places
-from objectives.data.protocol import Examples
-from objectives.data.splits import as_pictures, stratified, validation_size
+from objectives.data.splits import stratified, validation_size
 from objectives.errors import DataError, DataNotFoundError, unknown_name
 from objectives.types import Array, Labels, Progress
 
@@ -28,7 +28,7 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Archive(ABC):
-    """What all archives have in common; see `objectives.data.protocol.DataSource`.
+    """What all archives have in common; see `objectives.data.data_source.DataSource`.
 
     Attributes:
         name: The name or path that a study gives.
@@ -40,13 +40,13 @@ class Archive(ABC):
 
     def read(self, options: DataOptions) -> Examples:
         """Read the training part and split it by class; see `DataSource`."""
-        x, y = as_pictures(self.name, *self.stored("train"))
+        x, y = _as_pictures(self.name, *self.stored("train"))
         train, validation = stratified(y, options)
         return Examples(x, y, train, validation, np.arange(len(x)), int(y.max()) + 1)
 
     def read_test(self, options: DataOptions) -> tuple[Array, Array]:
         """Read the test part; see `DataSource`."""
-        return as_pictures(self.name, *self.stored("test"))
+        return _as_pictures(self.name, *self.stored("test"))
 
     def label_text(self, y: int) -> str:
         """Return the number of the class."""
@@ -173,6 +173,35 @@ class NpzFile(Archive):
             "or put it into the folder that HPO_DATA names."
         )
         raise unknown_name("a data set", self.name, self.known, remedy=remedy)
+
+
+def _as_pictures(name: str, x: Array, y: Array) -> tuple[Array, Array]:
+    """Bring stored arrays to the layout that networks take.
+
+    Returns:
+        Pictures, (n, h, w, c), uint8 or float32, and labels, (n,), int32.
+
+    Raises:
+        DataError: They are not pictures with labels.
+    """
+    if x.ndim == 3:
+        x = x[..., None]
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if x.ndim != 4 or y.shape != (len(x),) or not len(x):
+        raise DataError(
+            f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {name}. "
+            f"Received: pictures {x.shape}, labels {y.shape}."
+        )
+    is_float = np.issubdtype(x.dtype, np.floating)
+    if (x.dtype != np.uint8 and not is_float) or not np.issubdtype(y.dtype, np.integer):
+        raise DataError(
+            f"Expected uint8 or float pictures and integer labels in {name}. "
+            f"Received: pictures {x.dtype}, labels {y.dtype}."
+        )
+    if y.min() < 0:
+        raise DataError(f"Expected labels from 0 in {name}. Received: label={y.min()}.")
+    return x.astype(np.float32) if is_float else x, y.astype(np.int32)
 
 
 def _read_npz(file: Path, part: Part) -> tuple[Array, Array]:

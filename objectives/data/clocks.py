@@ -10,18 +10,18 @@ import numpy as np
 
 from objectives.clock import dataset
 from objectives.clock.metrics import time_of
-from objectives.clock.rendering import RENDERER_VERSION, Rendering
+from objectives.clock.render_options import RENDERER_VERSION, Rendering
+from objectives.data.data_source import Examples
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import places
-from objectives.data.protocol import Examples
-from objectives.data.splits import check_train_size
+from objectives.data.splits import check_train_size, clock_training_size, split_clocks
 from objectives.errors import DataError
 from objectives.types import Array, Labels, Progress
 
 
 @dataclass(frozen=True)
 class Clocks(ABC):
-    """What all sets of clocks have in common; see `objectives.data.protocol.DataSource`.
+    """What all sets of clocks have in common; see `objectives.data.data_source.DataSource`.
 
     Attributes:
         name: The name or path that a study gives.
@@ -46,7 +46,7 @@ class Clocks(ABC):
         A smaller `train_size` is drawn from all minutes together, which may have one picture each.
         """
         x, y = dataset.read(self.folder(options))
-        parts = dataset.split(y, options.seed)
+        parts = split_clocks(y, options.seed)
         train, validation = parts["train"], parts["validation"]
         seen = np.sort(np.concatenate([train, validation]))
         if options.train_size is not None:
@@ -58,7 +58,7 @@ class Clocks(ABC):
     def read_test(self, options: DataOptions) -> tuple[Array, Array]:
         """Read the test part; see `DataSource`."""
         x, y = dataset.read(self.folder(options))
-        rows = dataset.split(y, options.seed)["test"]
+        rows = split_clocks(y, options.seed)["test"]
         return x[rows], y[rows]
 
     def label_text(self, y: int) -> str:
@@ -84,7 +84,7 @@ class RenderedClocks(Clocks):
 
     def training_size(self, options: DataOptions) -> int:
         """Return how many pictures are for training."""
-        return dataset.training_size(self._rendering(options).n_images)
+        return clock_training_size(self._rendering(options).n_images)
 
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Render the clocks if they are missing."""
@@ -131,7 +131,7 @@ class ClockFolder(Clocks):
     def training_size(self, options: DataOptions) -> int:
         """Return how many pictures are for training."""
         n, _, _ = dataset.check(self.path)
-        return dataset.training_size(n)
+        return clock_training_size(n)
 
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Do nothing: the folder is there."""

@@ -2,8 +2,8 @@
 
 from objectives.data.archives import Digits, NpzFile, PublishedSet
 from objectives.data.clocks import RenderedClocks, find_folder
+from objectives.data.data_source import DataSource
 from objectives.data.options import COMMON, DataOptions
-from objectives.data.protocol import DataSource
 from objectives.errors import DataError
 
 _RENDERED = RenderedClocks()

@@ -1,6 +1,7 @@
-"""Stored arrays of classified pictures: check them, bring them to one layout, split them."""
+"""Split pictures into what trains, validates and tests: classes, and clocks minute by minute."""
 
 from math import ceil
+from typing import Literal
 
 import numpy as np
 
@@ -8,34 +9,7 @@ from objectives.data.options import DataOptions
 from objectives.errors import DataError
 from objectives.types import Array
 
-
-def as_pictures(name: str, x: Array, y: Array) -> tuple[Array, Array]:
-    """Bring stored arrays to the layout that networks take.
-
-    Returns:
-        Pictures, (n, h, w, c), uint8 or float32, and labels, (n,), int32.
-
-    Raises:
-        DataError: They are not pictures with labels.
-    """
-    if x.ndim == 3:
-        x = x[..., None]
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if x.ndim != 4 or y.shape != (len(x),) or not len(x):
-        raise DataError(
-            f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {name}. "
-            f"Received: pictures {x.shape}, labels {y.shape}."
-        )
-    is_float = np.issubdtype(x.dtype, np.floating)
-    if (x.dtype != np.uint8 and not is_float) or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(
-            f"Expected uint8 or float pictures and integer labels in {name}. "
-            f"Received: pictures {x.dtype}, labels {y.dtype}."
-        )
-    if y.min() < 0:
-        raise DataError(f"Expected labels from 0 in {name}. Received: label={y.min()}.")
-    return x.astype(np.float32) if is_float else x, y.astype(np.int32)
+Part = Literal["train", "validation", "test"]
 
 
 def validation_size(n: int, options: DataOptions) -> int:
@@ -72,6 +46,41 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
         return train[np.sort(np.random.default_rng(seed).permutation(n_train)[:size])], validation
     train, _ = train_test_split(train, train_size=size, stratify=y[train], random_state=seed)
     return train, validation
+
+
+def split_clocks(minutes: Array, seed: int) -> dict[Part, Array]:
+    """Split pictures of clocks 80/10/10, stratified by minute.
+
+    A whole set has 25 pictures of each minute: 20 for training, and 2 and 3, or 3 and 2, for
+    validation and test.
+
+    Args:
+        minutes: The minutes of all pictures, (n,).
+        seed: The seed of the split.
+
+    Returns:
+        The indices of each part's pictures, sorted.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(minutes))
+    ordered = shuffled[np.argsort(minutes[shuffled], kind="stable")]
+    # One of five neighbours in the order of minutes is held out, and of two of those one for the
+    # test. Both are chosen at random, so that in a small set every kind of minute is in every part.
+    fives, place = np.divmod(np.arange(len(ordered)), 5)
+    chosen = np.append(rng.integers(0, 5, len(minutes) // 5), -1)  # the last, fewer than 5, train
+    is_held_out = place == chosen[fives]
+    turned = rng.integers(0, 2, len(minutes) // 10 + 1)
+    is_test = (fives + turned[fives // 2]) % 2 == 1
+    return {
+        "train": np.sort(ordered[~is_held_out]),
+        "validation": np.sort(ordered[is_held_out & ~is_test]),
+        "test": np.sort(ordered[is_held_out & is_test]),
+    }
+
+
+def clock_training_size(n: int) -> int:
+    """Return how many of `n` pictures of clocks are for training."""
+    return n - n // 5
 
 
 def check_train_size(train_size: int, most: int) -> None:

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 import objectives
 from objectives import DataOptions, Objective
 from objectives.data import sources
-from objectives.data.protocol import DataSource
+from objectives.data.data_source import DataSource
 from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.search import SearchOptions, keyed

@@ -62,7 +62,11 @@ class _Without(MetaPathFinder):
     """
 
     def __init__(self, *names: str) -> None:
-        self._names = names
+        self._names = set(names)
+
+    def admit(self, name: str) -> None:
+        """Leave a library to the next finders from now on."""
+        self._names.remove(name)
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse a library; leave every other module to the next finders."""
@@ -89,9 +93,12 @@ class Trainer:
     def __init__(self, backend: str, pack_size: int | None) -> None:
         os.environ["KERAS_BACKEND"] = backend
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
-        sys.meta_path.insert(0, _Without(*without))
+        finder = _Without(*without, "matplotlib")
+        sys.meta_path.insert(0, finder)
         from objectives.training import pack, program_cache
 
+        # Keras would load it for its picture galleries (.9 s); figures of trials need it later.
+        finder.admit("matplotlib")
         self._packing = pack
         self._pack_size = pack_size if backend == "jax" else 1
         self._programs = program_cache.ProgramCache()
