@@ -72,7 +72,9 @@ def requeue(
         return _requeue(connection, study_id, claimed, reason, lost=lost)
 
 
-def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: float) -> list[int]:
+def requeue_stale(
+    storage: TrialStorage, study_ids: Collection[int], grace: float
+) -> list[tuple[int, int]]:
     """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
 
     A trial that lost its worker more than `MAX_RETRIES` times ends without a retry.
@@ -83,18 +85,18 @@ def requeue_stale(storage: TrialStorage, study_ids: Collection[int], grace: floa
         grace: Seconds without a heartbeat after which a worker counts as lost.
 
     Returns:
-        The numbers of the trials that were lost.
+        The study's id and the number of each trial that was lost.
     """
     with storage.reading() as connection:
         concerned = {study_id for study_id, _, _ in _stale(connection, study_ids, grace)}
-    lost: list[int] = []
+    lost: list[tuple[int, int]] = []
     for study_id in sorted(concerned):
         with suppress(StudyGoneError), storage.transaction() as connection:
             lock_study(connection, study_id)  # two workers must not requeue the same trial
             for _, stale_id, number in _stale(connection, [study_id], grace):
                 reason = f"its worker was lost: no heartbeat for {grace:g} s"
                 _requeue(connection, study_id, stale_id, reason, lost=True)
-                lost.append(number)
+                lost.append((study_id, number))
     return lost
 
 

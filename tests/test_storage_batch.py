@@ -201,7 +201,7 @@ def test_of_a_batch_whose_process_is_killed_nothing_is_there(
     assert done.returncode == 9
     (trial,) = plain_view(storage_url, study_id)
     assert (trial.state, trial.params) == (TrialState.RUNNING, {})
-    assert requeue_stale(storage, [study_id], grace=-1) == [0]
+    assert requeue_stale(storage, [study_id], grace=-1) == [(study_id, 0)]
 
 
 def test_a_trial_that_waits_is_no_part_of_a_batch(storage: TrialStorage) -> None:

@@ -133,7 +133,7 @@ def test_numbers_have_no_gap_and_no_double_whoever_creates_trials(
 
 
 def find_stale(storage: TrialStorage, rank: int, study_id: int) -> list[int]:
-    return requeue_stale(storage, [study_id], grace=60)
+    return [number for _, number in requeue_stale(storage, [study_id], grace=60)]
 
 
 def test_processes_that_look_for_lost_trials_at_once_requeue_each_once(

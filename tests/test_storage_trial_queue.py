@@ -177,7 +177,7 @@ def test_a_claimed_trial_is_found_lost_though_its_worker_never_beat(storage: Tri
     claim(storage, study_id, 2)  # one waited, one is created
     assert requeue_stale(storage, [study_id], grace=60) == []
     silence(storage)
-    assert requeue_stale(storage, [study_id], grace=60) == [0, 1]
+    assert requeue_stale(storage, [study_id], grace=60) == [(study_id, 0), (study_id, 1)]
     assert states(storage, study_id) == ["FAIL", "FAIL", "WAITING", "WAITING"]
 
 
@@ -186,7 +186,7 @@ def test_a_trial_whose_worker_beats_is_not_lost(storage: TrialStorage) -> None:
     kept, _ = claim(storage, study_id, 2)
     silence(storage)
     beat(storage, [trial_id(kept)])
-    assert requeue_stale(storage, [study_id], grace=60) == [1]
+    assert requeue_stale(storage, [study_id], grace=60) == [(study_id, 1)]
 
 
 def test_a_running_trial_without_heartbeat_is_never_touched(storage: TrialStorage) -> None:
@@ -256,7 +256,7 @@ def test_a_trial_that_loses_its_worker_each_time_ends_some_day(storage: TrialSto
     for _ in range(MAX_RETRIES + 1):
         (trial,) = claim(storage, study_id)
         silence(storage)
-        assert requeue_stale(storage, [study_id], grace=60) == [trial.number]
+        assert requeue_stale(storage, [study_id], grace=60) == [(study_id, trial.number)]
     assert claim(storage, study_id) == []
     *_, last = storage.get_all_trials(study_id)
     assert last.state is TrialState.FAIL

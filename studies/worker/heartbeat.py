@@ -113,12 +113,11 @@ class Heartbeat:
 
     def _requeue_lost(self) -> None:
         watched = self._watched
-        study = next(iter(watched.values())) if len(watched) == 1 else None
-        for number in requeue_stale(self._storage, list(watched), self._grace):
+        for study_id, number in requeue_stale(self._storage, list(watched), self._grace):
             self._log.warning(
                 "queued again: its worker was lost, no heartbeat for %g s",
                 self._grace,
-                study=study,
+                study=watched[study_id],
                 trial=number,
             )
 
