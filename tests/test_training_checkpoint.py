@@ -64,6 +64,15 @@ def test_there_is_none(tmp_path: Path) -> None:
         load(tmp_path / "lane.npz")
 
 
+@pytest.mark.parametrize("text", ["", '{"course": {', "{}", "[]", '{"course": {}}'])
+def test_half_of_a_file_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "lane.npz"
+    some(1).save(file)
+    file.with_suffix(".json").write_text(text)
+    with pytest.raises(CheckpointError, match="Expected a checkpoint as it was written"):
+        load(file)
+
+
 @pytest.mark.parametrize("changed", ["arrays", "words", "interrupted"])
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, changed: str) -> None:
     file = tmp_path / "lane.npz"

@@ -54,15 +54,19 @@ def load(file: Path) -> Checkpoint:
         FileNotFoundError: There is no checkpoint.
         CheckpointError: The two files do not belong together, or are broken.
     """
-    content = json.loads(file.with_suffix(".json").read_text())
-    if _digest(file, content[EPOCHS_KEY]) != content["sha256"]:
+    try:
+        content = json.loads(file.with_suffix(".json").read_text())
+        epochs, digest = content[EPOCHS_KEY], content["sha256"]
+    except (ValueError, KeyError, TypeError):  # half of a file, or another program's
+        epochs, digest = {}, None
+    if _digest(file, epochs) != digest:
         raise CheckpointError(
             f"Expected a checkpoint as it was written. Received: {str(file)!r}, whose hash "
             "differs. Remove it; the trial then begins anew."
         )
     with np.load(file, allow_pickle=False) as arrays:
         state = [arrays[f"arr_{i}"] for i in range(len(arrays))]
-    return Checkpoint(state, content[EPOCHS_KEY])
+    return Checkpoint(state, epochs)
 
 
 def _digest(file: Path, epochs: dict[str, Any]) -> str:
