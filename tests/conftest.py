@@ -17,6 +17,7 @@ import sqlalchemy
 from commands import end
 from processes import processes
 from small_studies import table
+from xla import FAST_XLA
 
 from storage import TrialStorage, claim, create_storage, study_id, trial_id
 from studies import create_study
@@ -25,6 +26,28 @@ from studies.definition.study import parse_definition
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _databases = itertools.count()
 IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
+# Compilation is most of the time of tests that train, and without fusion emitters it takes half as
+# long; one test of packs (see there) trains as users do, without flags.
+os.environ.setdefault("XLA_FLAGS", FAST_XLA)
+# The files that take longest, in this order: begun last, one would run while the other cores wait.
+LONGEST = (
+    "test_training_pack.py",
+    "test_worker_loop.py",
+    "test_clock_network.py",
+    "test_worker_pack_runner.py",
+    "test_training_train.py",
+    "test_storage_conformance.py",
+    "test_results_holdout.py",
+    "test_cli_commands.py",
+    "test_search.py",
+    "test_fleet_local.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    names = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: names.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

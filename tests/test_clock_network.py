@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from clock_heads import HEADS, NAMES, head_of
 from scipy import ndimage
+from xla import FASTEST_XLA
 
 import objectives
 from objectives.clock.hyperparameters import ClockHyperparameters
@@ -232,7 +233,7 @@ def test_all_that_is_about_programs_on_the_other_backend() -> None:
     other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
     # Nearly all of the time is compilation, which XLA can do with less care.
-    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    flags = {"XLA_FLAGS": FASTEST_XLA}
     environment = os.environ | flags | {"KERAS_BACKEND": other}
     chosen = ["-k", "metrics_are_those or each_setting"]
     done = subprocess.run([*command, *chosen], env=environment, capture_output=True, text=True)

@@ -39,9 +39,9 @@ CLOCKS: dict[str, Any] = {
 
 
 def trained(url: str, folder: Path, **lines: Any) -> optuna.Study:
-    """Make a study and work on it."""
+    """Make a study, and work on all that there are."""
     study = create_study(parse_definition(table(**lines)), url, artifacts=folder / "artifacts")
-    assert start_worker("s", url=url, folder=folder).wait(timeout=200) == 0
+    assert start_worker(url=url, folder=folder).wait(timeout=200) == 0
     return study
 
 
@@ -76,11 +76,10 @@ def test_an_evaluation_by_another_study_on_the_same_pictures_counts(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     """To compare two studies by the test part is to choose by it too."""
-    trained(sqlite_url, tmp_path, fixed={"epochs": 1}, search=SEARCH)
     for name, data in (("other", {"seed": 1}), ("half", {"train_size": 200})):
         lines = {"name": name, "data": data, "fixed": {"epochs": 1}, "search": SEARCH}
         create_study(parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path / "artifacts")
-        assert start_worker(name, url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+    trained(sqlite_url, tmp_path, fixed={"epochs": 1}, search=SEARCH)
     first = hpo("test", "s", url=sqlite_url, folder=tmp_path)
     assert "evaluation" not in first.stdout
     for number, name in ((2, "other"), (3, "half")):

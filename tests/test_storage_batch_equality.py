@@ -18,6 +18,7 @@ from storage import (
     create_storage,
     trial_id,
 )
+from studies.samplers.optuna_internals import forget_cached_trials
 
 SEARCHES: dict[str, tuple[Any, Any]] = {
     "tpe, hyperband": (
@@ -56,7 +57,7 @@ def search(storage: TrialStorage, name: str, *, in_batches: bool) -> int:
             begun = len(sent.statements)
             for each in claimed:
                 study.sampler = make_sampler(each.number)
-                study._thread_local.cached_all_trials = None
+                forget_cached_trials(study)
                 trial = Trial(study, trial_id(each))
                 trials[trial] = suggest(trial)
             assert len(sent.statements) == begun or not in_batches

@@ -10,6 +10,7 @@ from processes import PROCESSES, at_once, meet
 from queues import adaptive, new_study, open_study, plain_view, states, suggest
 
 from storage import TrialStorage, claim, create_storage, requeue_stale, trial_id
+from studies.samplers.optuna_internals import forget_cached_trials
 
 
 def work(rank: int, url: str, study_id: int) -> int:
@@ -22,7 +23,7 @@ def work(rank: int, url: str, study_id: int) -> int:
     told = 0
     while pack := claim(storage, study_id, 5):
         with storage.batch(study_id) as batch:
-            study._thread_local.cached_all_trials = None
+            forget_cached_trials(study)
             trials = [Trial(study, trial_id(each)) for each in pack]
             values = [suggest(trial) for trial in trials]
         assert batch.write() == set()

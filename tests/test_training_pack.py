@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from xla import FAST_XLA, FASTEST_XLA
 
 import objectives
 from objectives.data.datasets import load
@@ -353,11 +354,11 @@ def test_a_checkpoint_of_the_other_backend_is_gone_on_from() -> None:
 @pytest.mark.skipif("PACKING" in os.environ, reason="this is what it starts")
 def test_all_of_this_on_jax_in_double_and_single_precision(tmp_path: Path) -> None:
     children = [
-        start(tmp_path / name, floatx, select)
-        for name, floatx, select in (
-            ("mlp", "float64", "mlp"),
-            ("cnn", "float64", "cnn"),
-            ("single", "float32", "test"),
+        start(tmp_path / name, floatx, select, flags)
+        for name, floatx, select, flags in (
+            ("mlp", "float64", "mlp", FASTEST_XLA),
+            ("cnn", "float64", "cnn", FAST_XLA),  # a convolution is too slow without any care
+            ("single", "float32", "test", ""),  # compiled as users have it
         )
     ]
     words = [child.communicate(timeout=550)[0] for child in children]
@@ -369,7 +370,7 @@ def test_all_of_this_on_jax_in_double_and_single_precision(tmp_path: Path) -> No
     ]
 
 
-def start(home: Path, floatx: str, select: str) -> subprocess.Popen[str]:
+def start(home: Path, floatx: str, select: str, flags: str) -> subprocess.Popen[str]:
     """Start the tests of this file whose names hold `select`, in a precision that Keras reads."""
     home.mkdir()
     (home / "keras.json").write_text(json.dumps({"floatx": floatx, "backend": "jax"}))
@@ -378,8 +379,7 @@ def start(home: Path, floatx: str, select: str) -> subprocess.Popen[str]:
         "KERAS_BACKEND": "jax",
         "JAX_ENABLE_X64": str(floatx == "float64").lower(),
         "PACKING": "1",
-        # Most of the time goes to compilation; only a convolution is too slow without any care.
-        "XLA_FLAGS": f"--xla_backend_optimization_level={int(select != 'mlp')}",
+        "XLA_FLAGS": flags,
     }
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
     return subprocess.Popen(
