@@ -69,7 +69,7 @@ def test_any_integers_are_classes_by_their_rank(
 
 def test_labels_that_are_not_those_of_the_study_are_refused(save: Callable[[Arrays], str]) -> None:
     file = save(arrays())
-    with pytest.raises(DataError, match=r"the training part has: 3 classes, .*: label=0\."):
+    with pytest.raises(DataError, match=r"that the study trains: 3 classes, .*: label=0\."):
         datasets.load(file, DataOptions(), Encoding(255.0, (7, 8, 9)))
 
 
@@ -88,7 +88,7 @@ def test_labels_that_are_not_those_of_the_study_are_refused(save: Callable[[Arra
         (lambda x: x.astype(np.uint16), 255),
     ],
 )
-def test_the_divisor_fits_the_type_and_the_maximum_and_can_be_set(
+def test_the_divisor_fits_the_maximum_and_can_be_set(
     save: Callable[[Arrays], str], make: Callable[[Any], Any], scale: int
 ) -> None:
     content = arrays()
@@ -313,6 +313,17 @@ def test_what_is_rendered_or_downloaded_is_known_without_reading_it(
         source_of("mnist").examine(DataOptions())
 
 
-@pytest.mark.parametrize("high", [0, 1, 2, 255])
-def test_the_divisor_of_digits_and_of_nothing(high: int) -> None:
-    assert divisor("uint8", 0, high) == (1 if high <= 1 else 255)
+@pytest.mark.parametrize(
+    ("low", "high", "scale"),
+    [
+        (0, 0, 1),
+        (0, 1, 1),
+        (0, 16, 1),
+        (0, 250, 255),
+        (-0.4, 40, 1),
+        (0, 270, 255),
+        (0, 6e4, 65535),
+    ],
+)
+def test_the_divisor_is_the_nearest_of_three(low: float, high: float, scale: int) -> None:
+    assert divisor(low, high) == scale

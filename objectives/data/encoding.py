@@ -53,27 +53,23 @@ def encoding_of(train: Summary, scale: float | None) -> Encoding:
         scale: The divisor that the user has set; None for the one that fits.
     """
     if scale is None:
-        scale = divisor(train.dtype, train.low, train.high)
+        scale = divisor(train.low, train.high)
     return Encoding(scale, train.labels)
 
 
-def divisor(dtype: str, low: float, high: float) -> float:
-    """Return what brings pixels to about 0 to 1: 1, 255 or 65535.
+def divisor(low: float, high: float) -> float:
+    """Return what brings pixels to about 0 to 1: that of 1, 255 and 65535 nearest by its ratio.
+
+    Types alone do not tell: floats may be bytes, and bytes a mask of 0 and 1. Nor is the maximum a
+    bound: a resize goes a little beyond a range, and few pictures may not reach its end.
 
     Args:
-        dtype: "bool", "uint8", "uint16" or "float".
         low: The smallest pixel of the training part.
         high: The largest.
     """
-    if low < 0 or high <= 1:  # standardized, or scaled already; a mask
+    if low < 0 or high <= 16:  # standardized; scaled already, or a mask
         return 1.0
-    if dtype == "uint8":
-        return 255.0
-    if dtype == "uint16":
-        return 255.0 if high <= 255 else 65535.0
-    # Floats may go a little beyond the range that they stand for, as after a resize: the divisor
-    # that is nearest by its ratio.
-    return 1.0 if high <= 16 else 255.0 if high <= 4096 else 65535.0
+    return 255.0 if high <= 4096 else 65535.0
 
 
 def classes(y: Array, labels: Sequence[int], where: str) -> Array:
@@ -107,6 +103,6 @@ def check_labels(own: Sequence[int], known: Mapping[int, Any], where: str) -> No
         if label not in known:
             low, high = min(known), max(known)
             raise DataError(
-                f"Expected labels in {where} that the training part has: {len(known)} classes, "
+                f"Expected labels in {where} that the study trains: {len(known)} classes, "
                 f"from {low} to {high}. Received: label={label}."
             )
