@@ -28,10 +28,11 @@ class Objective:
         summary: One sentence for a list of objectives.
         hyperparameters: The class of its settings.
         cpu_backend: The Keras backend that trains it fastest on a CPU.
-        build: Takes the settings, the input shape (h, w, c), the number of classes and the input's
-            dtype ("uint8" or "float32"); returns the network, of stock Keras layers, uncompiled.
-            Only kernels are initialized at random: `objectives.training.initial_weights` draws them
-            from the distribution of each layer's `kernel_initializer`.
+        build: Takes the settings, the input shape (h, w, c), the number of classes, the input's
+            dtype ("uint8" or "float32") and what its pixels are divided by; returns the network, of
+            stock Keras layers, uncompiled. Only kernels are initialized at random:
+            `objectives.training.initial_weights` draws them from the distribution of each layer's
+            `kernel_initializer`.
         head: Takes the settings and the numbers of `head_numbers`, each a float or a variable;
             returns the label codec of the network.
         metrics: What a study can optimize, and in which direction; the first is the default.

@@ -20,9 +20,16 @@ from storage import (
     create_storage,
     enqueue,
     get_budget,
+    study_attributes,
     study_id,
 )
-from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, DEFINITION_KEY, VERSIONS_KEY
+from studies.attributes import (
+    ARTIFACTS_KEY,
+    CREATED_KEY,
+    DEFINITION_KEY,
+    ENCODING_KEY,
+    VERSIONS_KEY,
+)
 from studies.definition.files import read_table, with_overrides
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, difference, parse_definition
@@ -52,10 +59,13 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: A number of trials is given for a study that has no such limit.
+        DefinitionError: There is a mistake in the data, or a number of trials is given for a study
+            that has no such limit.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
+    if definition.name not in study_attributes(opened, CREATED_KEY, having=DEFINITION_KEY):
+        _ = definition.encoding  # a mistake in the data must leave no study behind
     try:
         study = optuna.create_study(
             storage=opened, study_name=definition.name, direction=definition.direction
@@ -93,6 +103,8 @@ def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
 def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -> None:
     study.set_user_attr(ARTIFACTS_KEY, str(artifacts.absolute()))
     study.set_user_attr(VERSIONS_KEY, installed_versions())
+    if definition.encoding is not None:
+        study.set_user_attr(ENCODING_KEY, definition.encoding.to_json())
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

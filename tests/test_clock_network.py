@@ -49,7 +49,7 @@ def noise(n: int = 64) -> Dataset:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (n, 16, 16, 1)).astype(np.uint8)
     y = rng.permutation(720)[:n].astype(np.int32)
-    return Dataset("noise", x, y, x, y, 720, "")
+    return Dataset("noise", x, y, x, y, 720, "", 255.0)
 
 
 @pytest.mark.parametrize(("setting", "most"), HEADS, ids=NAMES)
@@ -76,7 +76,7 @@ def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
     setting = {**SMALL, "epochs": 8, "batch_size": 32, "learning_rate": 0.001, "patterns": 2}
     errors = []
     for labels in (y_train, rng.permutation(y_train)):
-        data = Dataset("clocks", x_train, labels, x_validation, y_validation, 720, "")
+        data = Dataset("clocks", x_train, labels, x_validation, y_validation, 720, "", 255.0)
         errors.append(min(run(data, **setting).history["val_common_sense_error"]))
     assert errors[0] < 120
     assert 160 < errors[1] < 200
@@ -140,7 +140,7 @@ def test_augmented_pictures_are_moved_or_turned_each_in_its_own_way_and_never_mi
     def turned(augmentation: str, *, training: bool) -> tuple[Any, Any]:
         """Return how far each is turned, in degrees, NaN where it is mirrored; and the pictures."""
         setting = ClockHyperparameters(**SMALL, augmentation=augmentation)
-        network = build(setting, picture.shape, 720, "float32")
+        network = build(setting, picture.shape, 720, "float32", 1.0)
         first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         seen = keras.Model(network.input, first.input)(many, training=training)
         rows = keras.ops.convert_to_numpy(seen).reshape(len(many), -1)

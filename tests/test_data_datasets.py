@@ -151,7 +151,8 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
 def test_layouts_that_are_brought_to_one(tmp_path: Path) -> None:
     arrays = tiny()
     arrays["y_train"] = arrays["y_train"][:, None]
-    arrays["x_train"] = arrays["x_train"] / 255
+    for part in ("x_train", "x_test"):
+        arrays[part] = arrays[part] / 255
     data = datasets.load(save(tmp_path / "tiny.npz", arrays), DataOptions())
     assert data.x_train.shape == (54, 4, 5, 1)
     assert (data.x_train.dtype, data.y_train.shape) == (np.float32, (54,))
@@ -180,19 +181,14 @@ def float_labels(arrays: Arrays) -> None:
     arrays["y_train"] = arrays["y_train"].astype(float)
 
 
-def negative_label(arrays: Arrays) -> None:
-    arrays["y_train"] = arrays["y_train"].astype(int) - 1
-
-
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (without_labels, r"the arrays x_train and y_train .* Received: x_test, x_train, y_test\."),
         (too_few_labels, r"labels \(n,\).* Received: pictures \(60, 4, 5, 1\), labels \(59,\)\."),
         (flat_pictures, r"Received: pictures \(60, 20\)"),
-        (wide_integers, r"Expected uint8 or float pictures.* Received: pictures int64"),
+        (wide_integers, r"Expected uint8, uint16, bool or float .* Received: pictures int64"),
         (float_labels, r"integer labels .* labels float64\."),
-        (negative_label, r"Expected labels from 0 .* Received: label=-1\."),
     ],
 )
 def test_files_that_are_no_pictures_with_labels(
@@ -273,7 +269,7 @@ def test_download_is_kept_off_standard_output(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     assert len(datasets.load("mnist", DataOptions()).x_validation) == 6000
     assert len(datasets.load_test("mnist")[0]) == 10_000
-    assert capsys.readouterr() == ("", "Downloading\nDownloading\n")
+    assert capsys.readouterr() == ("", "Downloading\n" * 3)  # a test part is compared
 
 
 DOWNLOAD = """

@@ -47,7 +47,7 @@ def test_order_of_layers() -> None:
         "InputLayer", "Rescaling", "Flatten", "Dense", "Activation", "Dense",
     ]  # fmt: skip
     hyperparameters = MlpHyperparameters(dropout=0.5, input_dropout=0.1, batch_normalization=True)
-    full = build(hyperparameters, MNIST, 10, "float32")
+    full = build(hyperparameters, MNIST, 10, "float32", 1.0)
     assert layer_names(full) == [
         "InputLayer", "Flatten", "Dropout", "Dense", "BatchNormalization", "Activation",
         "Dropout", "Dense",

@@ -96,14 +96,25 @@ def test_a_network_that_is_not_kept_cannot_be_evaluated(sqlite_url: str, tmp_pat
     assert holdout_evaluations(study) == []
 
 
-def test_a_test_part_with_other_classes_is_an_error(sqlite_url: str, tmp_path: Path) -> None:
+def test_own_labels_and_a_test_part_that_was_replaced(sqlite_url: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.npz"
-    x, y = np.zeros((100, 4, 4), np.uint8), np.arange(100) % 2
-    np.savez(file, x_train=x, y_train=y, x_test=x[:10], y_test=np.arange(10) % 3)
-    study = trained(sqlite_url, tmp_path, dataset=str(file), fixed={"epochs": 1}, search=SEARCH)
-    with pytest.raises(TrialError, match=r"test labels from 0 to 1.*Received: label=2\."):
+    x = np.random.default_rng(0).integers(0, 256, (100, 4, 4)).astype(float)
+    y = np.where(x[:, 0, 0] > 127, 4294967303, 7)  # alike as int32
+    parts = {"x_train": x, "y_train": y, "x_test": x[:30], "y_test": y[:30]}
+    np.savez(file, **parts)
+    study = trained(sqlite_url, tmp_path, dataset=str(file), fixed={"epochs": 2}, search=SEARCH)
+    found = evaluate_on_holdout(study)
+    outputs = load_model(study).predict(x[:30], verbose=0).argmax(axis=1)
+    labels = np.array(study.user_attrs["data_encoding"]["labels"])
+    assert outputs.max() < 2
+    assert found.metrics["accuracy"] == pytest.approx((labels[outputs] == y[:30]).mean())
+    np.savez(file, **parts | {"x_test": x[:30, :, :3]})
+    with pytest.raises(
+        TrialError, match=r"the training part's shape .*: \(4, 3, 1\)\.$"
+    ) as refused:
         evaluate_on_holdout(study)
-    assert holdout_evaluations(study) == []
+    assert len(str(refused.value)) < 300
+    assert holdout_evaluations(study) == [found]  # a refusal is no look
 
 
 def test_a_function_has_no_test_part_that_is_known(sqlite_url: str, tmp_path: Path) -> None:

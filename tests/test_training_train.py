@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -351,10 +352,42 @@ def test_batch_size_is_at_most_the_training_part() -> None:
 
 def test_float_pictures_are_taken_as_they_are() -> None:
     scaled = [(x / 255).astype(np.float32) for x in (DIGITS.x_train, DIGITS.x_validation)]
-    data = Dataset("scaled", scaled[0], DIGITS.y_train, scaled[1], DIGITS.y_validation, 10, "")
+    data = replace(DIGITS, x_train=scaled[0], x_validation=scaled[1], scale=1.0)
     hyperparameters = MLP.hyperparameters(**SMALL)
     raw = run(hyperparameters).history["loss"]
     assert run(hyperparameters, data=data).history["loss"] == pytest.approx(raw, rel=1e-5)
+
+
+def test_pictures_and_labels_in_another_form_come_to_the_same(tmp_path: Path) -> None:
+    x, y, programs = DIGITS.x_train, DIGITS.y_train, ProgramCache()
+    mask = (x > 127).astype(np.uint8)
+    forms = [(x, y), (x.astype(float), y.astype(np.uint64) * 2**60), (mask, y), (mask * 1.0, y - 5)]
+    results = []
+    for pixels, labels in forms:
+        np.savez(tmp_path / "form.npz", x_train=pixels, y_train=labels)
+        data = load(str(tmp_path / "form.npz"), DataOptions())
+        results.append(run(MLP.hyperparameters(**SMALL), data=data, programs=programs))
+    for plain, other in (results[:2], results[2:]):
+        assert other.history == {n: pytest.approx(v, rel=1e-3) for n, v in plain.history.items()}
+    kept, as_floats = (result.model().predict(x * 1.0, verbose=0) for result in results[:2])
+    np.testing.assert_allclose(kept, as_floats, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ((math.inf, 1.0), "Expected a finite loss. Received: loss=inf in epoch 1."),
+        ((0.5, math.nan), "Expected a finite val_loss. Received: val_loss=nan in epoch 1."),
+        ((math.nan, math.nan), "Expected a finite loss. Received: loss=nan in epoch 1."),
+    ],
+)
+def test_a_diverged_trial_names_the_metric_that_was_not_finite(
+    last: tuple[float, float], said: str
+) -> None:
+    history = {"loss": [last[0]], "accuracy": [1.0], "val_loss": [last[1]], "val_accuracy": [1.0]}
+    result = TrainingResult(None, 0, 1, history, 0.1, 9, "diverged", [], keras.Sequential)
+    assert result.fail_reason() == f"{said} A smaller learning rate may help."
+    assert replace(result, stopped="finished").fail_reason() is None
 
 
 def test_program_cache_drops_the_one_unused_for_longest() -> None:

@@ -66,15 +66,35 @@ def check(folder: Path) -> tuple[int, int, int]:
     """
     images, _ = _arrays(folder)
     n, height, width = images.shape
-    _check_range(images[:: -(-n // 100)], folder)
+    _check_range(images, folder, step=-(-n // 100))
     return n, height, width
 
 
-def _check_range(images: Array, folder: Path) -> None:
+def value_range(folder: Path) -> tuple[float, float]:
+    """Check every picture of a folder of clocks; return the smallest and the largest pixel.
+
+    Raises:
+        DataError: A file is missing or malformed, or a pixel is out of range or not finite.
+    """
+    images, _ = _arrays(folder)
+    _check_range(images, folder)
+    return float(images.min()), float(images.max())
+
+
+def _check_range(images: Array, folder: Path, step: int = 1) -> None:
+    """Check every picture whose number is a multiple of `step`."""
+    looked_at = images[::step]
     if images.dtype == np.uint8:
         return
-    low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):  # true for NaN as well
+    if not np.isfinite(looked_at).all():
+        place = [int(i) for i in np.argwhere(~np.isfinite(images))[0]]
+        raise DataError(
+            f"Expected finite pixels in {folder}/images.npy. "
+            f"Received: {images[tuple(place)]} at {place}, the first place. "
+            "Replace such pixels, or leave such pictures out."
+        )
+    low, high = looked_at.min(), looked_at.max()
+    if not (low >= 0 and high <= 1):
         raise DataError(
             f"Expected float pictures from 0 to 1 in {folder}/images.npy. Received: values "
             f"from {low:g} to {high:g}. Pixels from 0 to 255 are given as uint8."

@@ -117,7 +117,7 @@ def _worst_of(y: Array, predicted: Array, error: Array) -> list[tuple[int, str]]
 
 
 def _pixels(picture: Array) -> Image.Image:
-    scaled = picture if picture.dtype == np.uint8 else (picture * 255).round().astype(np.uint8)
+    scaled = picture if picture.max() > 1 else (picture * 255).round().astype(np.uint8)
     return Image.fromarray(scaled[..., 0])
 
 

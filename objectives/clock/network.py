@@ -25,6 +25,7 @@ def build(
     input_shape: tuple[int, ...],
     n_classes: int,
     dtype: str = "uint8",
+    scale: float = 255.0,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to the outputs of its head (n, units).
 
@@ -32,7 +33,8 @@ def build(
         hyperparameters: The layers and their settings.
         input_shape: Height, width and channels.
         n_classes: Has no effect: the dial has 720 minutes.
-        dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
+        dtype: The type of the pictures, "uint8" or "float32".
+        scale: What pixels are divided by.
 
     Raises:
         SettingError: The pictures are too small for the network.
@@ -43,7 +45,7 @@ def build(
 
     hyperparameters.check_input(input_shape)
     inputs = keras.Input(input_shape, dtype=dtype)
-    x = layers.scale(inputs)
+    x = layers.scale(inputs, scale)
     if hyperparameters.average_pooling:
         x = keras.layers.AveragePooling2D(2)(x)
     if hyperparameters.augmentation != "none":

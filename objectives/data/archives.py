@@ -1,6 +1,7 @@
 """Archives of classified pictures: published sets, and .npz files of the user's own.
 
 The training part and the test part are read separately, so that a search never reads the test part.
+When a study is made, its type, shape, range and labels are compared with the training part's.
 """
 
 import contextlib
@@ -11,19 +12,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from objectives.data.data_source import Examples
-from objectives.data.options import DataOptions
+from objectives.data import npz
+from objectives.data.data_source import Examined, Examples
+from objectives.data.encoding import BEFORE, Encoding, check_labels, classes, encoding_of
+from objectives.data.npz import Part
+from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import data_folder, places
-from objectives.data.splits import stratified, validation_size
+from objectives.data.pictures import (
+    Pictures,
+    as_pictures,
+    check_alike,
+    check_training,
+    summarize,
+)
+from objectives.data.splits import check_split, draw, stratified, validation_size
 from objectives.errors import DataError, DataNotFoundError, unknown_name
 from objectives.types import Array, Labels, Progress
-
-Part = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -38,18 +47,59 @@ class Archive(ABC):
     labels: Labels = "class"
     own_options: frozenset[str] = frozenset()
 
-    def read(self, options: DataOptions) -> Examples:
-        """Read the training part and split it by class; see `DataSource`."""
-        x, y = _as_pictures(self.name, *self.stored("train"))
-        train, validation = stratified(y, options)
-        return Examples(x, y, train, validation, np.arange(len(x)), int(y.max()) + 1)
+    def examine(self, options: DataOptions) -> Examined:
+        """Check all parts, one at a time in memory; see `DataSource`."""
+        train = self._pictures("train")
+        summary = summarize(train)
+        check_training(summary)
+        has_validation = self._check_validation(options)
+        check_split(train.y, options, has_validation=has_validation)
+        del train
+        labels = dict.fromkeys(summary.labels)
+        others: list[Part] = ["validation", "test"]
+        for part in others:
+            if self.has(part):
+                other = summarize(self._pictures(part))
+                check_alike(summary, other)
+                check_labels(other.labels, labels, other.where)
+        return Examined(encoding_of(summary, options.scale), summary.shape)
 
-    def read_test(self, options: DataOptions) -> tuple[Array, Array]:
-        """Read the test part; see `DataSource`."""
-        return _as_pictures(self.name, *self.stored("test"))
+    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+        """Read the training part and split it by class, or read the validation part as well."""
+        train = self._pictures("train")
+        if encoding == BEFORE:
+            return _as_before(train, options)
+        summary = summarize(train)
+        check_training(summary)
+        known = encoding or encoding_of(summary, options.scale)
+        assert known.labels is not None
+        x, y = train.x, classes(train.y, known.labels, train.where)
+        if not self._check_validation(options):
+            rows, held_out = stratified(y, options)
+        else:
+            other = self._pictures("validation")
+            check_alike(summary, summarize(other))
+            check_split(y, options, has_validation=True)
+            rows, held_out = draw(np.arange(len(x)), y, options), len(x) + np.arange(len(other.x))
+            x = np.concatenate([x, other.x])
+            y = np.concatenate([y, classes(other.y, known.labels, other.where)])
+        return Examples(x, y, rows, held_out, np.arange(len(x)), len(known.labels), known)
+
+    def read_test(
+        self, options: DataOptions, encoding: Encoding | None = None
+    ) -> tuple[Array, Array]:
+        """Read the test part, and compare it with the training part; see `DataSource`."""
+        test, train = self._pictures("test"), self._pictures("train")
+        summary = summarize(train)
+        check_alike(summary, summarize(test))
+        if encoding == BEFORE:
+            return test.x, classes(test.y.astype(np.int32), _labels_before(train.y), test.where)
+        labels = summary.labels if encoding is None else encoding.labels
+        assert labels is not None
+        return test.x, classes(test.y, labels, test.where)
 
     def label_text(self, y: int) -> str:
-        """Return the number of the class."""
+        """Return the label."""
         return str(y)
 
     @property
@@ -58,8 +108,28 @@ class Archive(ABC):
         return {}
 
     @abstractmethod
+    def has(self, part: Part) -> bool:
+        """Tell whether there is such a part."""
+
+    @abstractmethod
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Read pictures and labels of one part, as they are stored."""
+
+    def _pictures(self, part: Part) -> Pictures:
+        what = "training" if part == "train" else part
+        return as_pictures(f"the {what} part of {self.name}", *self.stored(part))
+
+    def _check_validation(self, options: DataOptions) -> bool:
+        """Tell whether there is a validation part, which cannot be split off then."""
+        fraction = options.validation_fraction
+        if not self.has("validation"):
+            return False
+        if fraction != DEFAULT.validation_fraction:
+            raise DataError(
+                f"Expected no validation_fraction for {self.name}, which has a validation part. "
+                f"Received: validation_fraction={fraction:g}."
+            )
+        return True
 
 
 @dataclass(frozen=True)
@@ -92,10 +162,21 @@ class PublishedSet(Archive):
         """Tell whether there is a file in HPO_DATA: Keras's cache is not searched."""
         return self._file() is not None
 
+    def examine(self, options: DataOptions) -> Examined:
+        """Check the file, if there is one: what Keras downloads is known; see `DataSource`."""
+        if self._file() is not None:
+            return super().examine(options)
+        scale = 255.0 if options.scale is None else options.scale
+        return Examined(Encoding(scale, tuple(range(10))), self.shape)
+
+    def has(self, part: Part) -> bool:
+        """Tell that there are two parts; see `Archive`."""
+        return part != "validation"
+
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Read one part from the file, or from Keras's cache after a download; see `Archive`."""
         file = self._file()
-        x, y = _download(self.name, part) if file is None else _read_npz(file, part)
+        x, y = _download(self.name, part) if file is None else npz.read_part(file, part)
         size = self.sizes[0 if part == "train" else 1]
         if len(x) != size:
             raise DataError(
@@ -121,6 +202,9 @@ class Digits(PublishedSet):
         """Return True."""
         return True
 
+    def _file(self) -> None:
+        """Return None: they are in a package."""
+
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Scale the pixels from 0 to 255 and split off the test part; see `Archive`."""
         from sklearn.datasets import load_digits
@@ -135,6 +219,8 @@ class Digits(PublishedSet):
 @dataclass(frozen=True)
 class NpzFile(Archive):
     """An .npz file of the user's own, with x_train, y_train, x_test and y_test.
+
+    With x_val and y_val, or x_validation and y_validation, none is split off for validation.
 
     Attributes:
         known: The names of data sets, for the error if there is no such file.
@@ -160,9 +246,13 @@ class NpzFile(Archive):
         """Tell whether the file exists."""
         return any(place.is_file() for place in places(self.name))
 
+    def has(self, part: Part) -> bool:
+        """Tell whether the file has such a part; see `Archive`."""
+        return npz.has_part(self._file(), part)
+
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Read one part of the file; see `Archive`."""
-        return _read_npz(self._file(), part)
+        return npz.read_part(self._file(), part)
 
     def _file(self) -> Path:
         for place in places(self.name):
@@ -175,45 +265,22 @@ class NpzFile(Archive):
         raise unknown_name("a data set", self.name, self.known, remedy=remedy)
 
 
-def _as_pictures(name: str, x: Array, y: Array) -> tuple[Array, Array]:
-    """Bring stored arrays to the layout that networks take.
-
-    Returns:
-        Pictures, (n, h, w, c), uint8 or float32, and labels, (n,), int32.
-
-    Raises:
-        DataError: They are not pictures with labels.
-    """
-    if x.ndim == 3:
-        x = x[..., None]
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if x.ndim != 4 or y.shape != (len(x),) or not len(x):
+def _as_before(train: Pictures, options: DataOptions) -> Examples:
+    """Split a training part as a study does that was made before encodings were stored."""
+    if train.dtype not in ("uint8", "float") or train.y.min() < 0:
         raise DataError(
-            f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {name}. "
-            f"Received: pictures {x.shape}, labels {y.shape}."
+            "Expected uint8 or float pictures and labels from 0 for a study of an earlier version, "
+            f"in {train.where}. Received: {train.dtype}, label={train.y.min()}. "
+            "Make the study anew with --name."
         )
-    is_float = np.issubdtype(x.dtype, np.floating)
-    if (x.dtype != np.uint8 and not is_float) or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(
-            f"Expected uint8 or float pictures and integer labels in {name}. "
-            f"Received: pictures {x.dtype}, labels {y.dtype}."
-        )
-    if y.min() < 0:
-        raise DataError(f"Expected labels from 0 in {name}. Received: label={y.min()}.")
-    return x.astype(np.float32) if is_float else x, y.astype(np.int32)
+    y, n_classes = train.y.astype(np.int32), len(_labels_before(train.y))
+    rows, held_out = stratified(y, options)
+    return Examples(train.x, y, rows, held_out, np.arange(len(y)), n_classes, BEFORE)
 
 
-def _read_npz(file: Path, part: Part) -> tuple[Array, Array]:
-    # Arrays in an .npz are read one by one, on access. Pickles stay off: they can run any code.
-    with np.load(file, allow_pickle=False) as arrays:
-        missing = {f"x_{part}", f"y_{part}"} - set(arrays)
-        if missing:
-            raise DataError(
-                f"Expected the arrays x_{part} and y_{part} in {file}. "
-                f"Received: {', '.join(sorted(arrays)) or 'none'}."
-            )
-        return arrays[f"x_{part}"], arrays[f"y_{part}"]
+def _labels_before(y: Array) -> range:
+    """Return the classes of such a study: all numbers up to the highest label."""
+    return range(int(y.astype(np.int32).max()) + 1)
 
 
 def _download(name: str, part: Part) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@ import numpy as np
 from objectives.clock import dataset
 from objectives.clock.metrics import time_of
 from objectives.clock.render_options import RENDERER_VERSION, Rendering
-from objectives.data.data_source import Examples
+from objectives.data.data_source import Examined, Examples
+from objectives.data.encoding import Encoding, divisor
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import places
 from objectives.data.splits import check_train_size, clock_training_size, split_clocks
@@ -40,12 +41,13 @@ class Clocks(ABC):
                 f"minute. Received: validation_fraction={fraction:g}."
             )
 
-    def read(self, options: DataOptions) -> Examples:
+    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read all clocks and split them minute by minute; see `DataSource`.
 
         A smaller `train_size` is drawn from all minutes together, which may have one picture each.
         """
         x, y = dataset.read(self.folder(options))
+        known = encoding or self._encoding(options)
         parts = split_clocks(y, options.seed)
         train, validation = parts["train"], parts["validation"]
         seen = np.sort(np.concatenate([train, validation]))
@@ -53,10 +55,12 @@ class Clocks(ABC):
             check_train_size(options.train_size, len(train))
             shuffled = np.random.default_rng(options.seed).permutation(train)
             train = np.sort(shuffled[: options.train_size])
-        return Examples(x, y, train, validation, seen, n_classes=720)
+        return Examples(x, y, train, validation, seen, n_classes=720, encoding=known)
 
-    def read_test(self, options: DataOptions) -> tuple[Array, Array]:
-        """Read the test part; see `DataSource`."""
+    def read_test(
+        self, options: DataOptions, encoding: Encoding | None = None
+    ) -> tuple[Array, Array]:
+        """Read the test part, which is in one array with the others; see `DataSource`."""
         x, y = dataset.read(self.folder(options))
         rows = split_clocks(y, options.seed)["test"]
         return x[rows], y[rows]
@@ -64,6 +68,21 @@ class Clocks(ABC):
     def label_text(self, y: int) -> str:
         """Return the time of day."""
         return time_of(y)
+
+    def examine(self, options: DataOptions) -> Examined:
+        """Check the pictures, unless they are rendered here; see `DataSource`."""
+        return Examined(self._encoding(options), self.input_shape(options))
+
+    def _encoding(self, options: DataOptions) -> Encoding:
+        return Encoding(self._divisor(options) if options.scale is None else options.scale)
+
+    @abstractmethod
+    def input_shape(self, options: DataOptions) -> tuple[int, int, int]:
+        """Return height, width and channels."""
+
+    @abstractmethod
+    def _divisor(self, options: DataOptions) -> float:
+        """Return the divisor that fits the pictures."""
 
     @abstractmethod
     def folder(self, options: DataOptions) -> Path:
@@ -102,6 +121,9 @@ class RenderedClocks(Clocks):
     def folder(self, options: DataOptions) -> Path:
         """Render the clocks if they are missing; return their folder."""
         return dataset.rendered(self._rendering(options))
+
+    def _divisor(self, options: DataOptions) -> float:
+        return 255.0
 
     def _rendering(self, options: DataOptions) -> Rendering:
         given = options.model_dump(include={"seed", *self.own_options}, exclude_none=True)
@@ -144,6 +166,9 @@ class ClockFolder(Clocks):
     def provenance(self) -> Mapping[str, Any]:
         """Nothing: the digest tells folders apart."""
         return {}
+
+    def _divisor(self, options: DataOptions) -> float:
+        return divisor(*dataset.value_range(self.path))
 
     def folder(self, options: DataOptions) -> Path:
         """Return where the folder is."""

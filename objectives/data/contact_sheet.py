@@ -34,15 +34,17 @@ def contact_sheet(data: Dataset, n: int, seed: int = 0) -> Image.Image:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION * 0.7)
     for place, i in enumerate(chosen):
         left, top = place % columns * cell[0], place // columns * cell[1]
-        picture = _picture(data.x_train[i]).resize(
+        picture = _picture(data.x_train[i], data.scale).resize(
             (width * factor, height * factor), Image.Resampling.NEAREST
         )
         sheet.paste(picture, (left, top))
         middle = (left + cell[0] / 2, top + cell[1] - CAPTION / 2)
-        pen.text(middle, label_text(int(data.y_train[i])), "black", font, anchor="mm")
+        y = int(data.y_train[i])
+        text = label_text(data.labels[y] if data.labels else y)
+        pen.text(middle, text, "black", font, anchor="mm")
     return sheet
 
 
-def _picture(x: Array) -> Image.Image:
-    pixels = x if x.dtype == np.uint8 else (np.clip(x, 0, 1) * 255).astype(np.uint8)
+def _picture(x: Array, scale: float) -> Image.Image:
+    pixels = (np.clip(x / scale, 0, 1) * 255).round().astype(np.uint8)
     return Image.fromarray(pixels[..., 0] if x.shape[-1] == 1 else pixels[..., :3])

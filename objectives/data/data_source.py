@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from objectives.data.encoding import Encoding
 from objectives.data.options import DataOptions
 from objectives.types import Array, Labels, Progress
 
@@ -13,12 +14,13 @@ class Examples:
     """Pictures and labels with the split of what a search may see of them.
 
     Attributes:
-        x: Pictures, (n, h, w, c), uint8 from 0 to 255 or float32. They can include the test part.
-        y: Labels, (n,), int32 from 0.
+        x: Pictures, (n, h, w, c), uint8 or float32. They can include the test part.
+        y: Classes or minutes, (n,), int32 from 0.
         train: Indices of the pictures to train on.
         validation: Indices of the pictures to validate on.
         seen: Indices, sorted, of all that a search may see, whatever `train_size` is.
-        n_classes: The highest label plus one.
+        n_classes: The number of classes, or of minutes.
+        encoding: What the pictures are divided by, and the label of each class.
     """
 
     x: Array
@@ -27,6 +29,20 @@ class Examples:
     validation: Array
     seen: Array
     n_classes: int
+    encoding: Encoding
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a data set before training.
+
+    Attributes:
+        encoding: What the pictures are divided by, and the label of each class.
+        shape: Height, width and channels.
+    """
+
+    encoding: Encoding
+    shape: tuple[int, ...]
 
 
 class DataSource(Protocol):
@@ -67,8 +83,22 @@ class DataSource(Protocol):
     def is_local(self, options: DataOptions) -> bool:
         """Tell whether it can be read without making or downloading anything."""
 
-    def read(self, options: DataOptions) -> Examples:
+    def examine(self, options: DataOptions) -> Examined:
+        """Check all that can be known before training, by one pass over what is on this machine.
+
+        Of the test part nothing is told but its type, shape, range and labels, and only where they
+        do not fit the training part.
+
+        Raises:
+            ObjectiveError: Something is wrong with the data.
+        """
+
+    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read and split what a search may see, downloading or rendering it if need be.
+
+        Args:
+            options: How to split it.
+            encoding: That of the study; None to find it.
 
         Raises:
             DataError: It is not pictures with labels, or cannot be split as asked.
@@ -76,8 +106,14 @@ class DataSource(Protocol):
             UnknownNameError: There is no such name or file.
         """
 
-    def read_test(self, options: DataOptions) -> tuple[Array, Array]:
-        """Read pictures and labels of the test part, as in `Examples`; raises as `read`."""
+    def read_test(
+        self, options: DataOptions, encoding: Encoding | None = None
+    ) -> tuple[Array, Array]:
+        """Read pictures and labels of the test part, as in `Examples`; raises as `read`.
+
+        Raises:
+            DataError: It has another type, shape or scale than the training part, or other labels.
+        """
 
     def label_text(self, y: int) -> str:
         """Return a label as people read it."""

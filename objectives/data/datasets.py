@@ -3,6 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+
+from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
 from objectives.types import Array
@@ -14,12 +17,14 @@ class Dataset:
 
     Attributes:
         name: The name or path that it was loaded by.
-        x_train: (n, h, w, c), uint8 from 0 to 255 or float32.
-        y_train: (n,), int32 from 0.
+        x_train: (n, h, w, c), uint8 or float32.
+        y_train: (n,), int32 from 0: classes, or minutes.
         x_validation: As `x_train`.
         y_validation: As `y_train`.
-        n_classes: The highest label plus one.
+        n_classes: The number of classes, or of minutes.
         sha256: The digest of all that a search may see, before the split and `train_size`.
+        scale: What brings the pictures to about 0 to 1: networks divide by it.
+        labels: The label of each class, in order; none where a class is its own label.
     """
 
     name: str
@@ -29,10 +34,17 @@ class Dataset:
     y_validation: Array
     n_classes: int
     sha256: str
+    scale: float
+    labels: tuple[int, ...] = ()
 
 
-def load(name: str, options: DataOptions) -> Dataset:
+def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
     """Load what a search may see of a data set, and split it.
+
+    Args:
+        name: The name or path of the data set.
+        options: How to split it.
+        encoding: That of the study; None to find it.
 
     Raises:
         DataError: The arrays are not pictures with labels, or cannot be split as asked.
@@ -40,8 +52,8 @@ def load(name: str, options: DataOptions) -> Dataset:
         RenderingError: Clocks cannot be rendered.
         UnknownNameError: The name is neither known nor that of a file or folder.
     """
-    examples = source_of(name).read(options)
-    x, y = examples.x, examples.y
+    examples = source_of(name).read(options, encoding)
+    x, y, found = examples.x, examples.y, examples.encoding
     return Dataset(
         name=name,
         x_train=x[examples.train],
@@ -50,16 +62,23 @@ def load(name: str, options: DataOptions) -> Dataset:
         y_validation=y[examples.validation],
         n_classes=examples.n_classes,
         sha256=_digest(x, y, examples.seen),
+        scale=(255.0 if x.dtype == np.uint8 else 1.0) if found.scale is None else found.scale,
+        labels=tuple(found.labels or ()),
     )
 
 
-def load_test(name: str, options: DataOptions = DEFAULT) -> tuple[Array, Array]:
+def load_test(
+    name: str, options: DataOptions = DEFAULT, encoding: Encoding | None = None
+) -> tuple[Array, Array]:
     """Load the test part, for the one evaluation when a search is over; raises as `load`.
 
     Returns:
-        Pictures (n, h, w, c), uint8 or float32, and labels (n,), int32.
+        Pictures (n, h, w, c), uint8 or float32, and classes or minutes (n,), int32.
+
+    Raises:
+        DataError: It has another type, shape or scale than the training part, or other labels.
     """
-    return source_of(name).read_test(options)
+    return source_of(name).read_test(options, encoding)
 
 
 def _digest(x: Array, y: Array, seen: Array) -> str:

@@ -2,7 +2,7 @@
 
 import pydantic
 
-COMMON = frozenset({"train_size", "validation_fraction", "seed"})
+COMMON = frozenset({"train_size", "validation_fraction", "seed", "scale"})
 """The options of every data set; the others belong to sources that name them."""
 
 
@@ -15,6 +15,8 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
             split 80/10/10 instead, minute by minute.
         seed: The seed of the split, and of rendered clocks. It is the study's and not the trial's:
             all trials share one split.
+        scale: What pixels are divided by, inside the networks; None is 1, 255 or 65535, by the
+            maximum of the training part, found when the study is made.
         size: Height and width of rendered clocks in pixels; None is 75.
         n_images: The number of rendered clocks, the test part included; None is 18,000.
         rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any
@@ -24,6 +26,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     train_size: int | None = pydantic.Field(default=None, ge=1)
     validation_fraction: float = pydantic.Field(default=0.1, gt=0, lt=1)
     seed: int = pydantic.Field(default=0, ge=0, lt=2**32)
+    scale: float | None = pydantic.Field(default=None, gt=0, allow_inf_nan=False)
     size: int | None = pydantic.Field(default=None, ge=16, le=1024)
     n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
     rotation: float | None = pydantic.Field(default=None, ge=0, le=180)

@@ -26,26 +26,53 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
     """
     from sklearn.model_selection import train_test_split
 
-    seed, size = options.seed, options.train_size
-    n_validation, n_classes = validation_size(len(y), options), len(np.unique(y))
-    n_train = len(y) - n_validation
-    _check_classes(y, n_train, n_validation, options.validation_fraction)
+    check_split(y, options, has_validation=False)
     train, validation = train_test_split(
-        np.arange(len(y)), test_size=n_validation, stratify=y, random_state=seed
+        np.arange(len(y)),
+        test_size=validation_size(len(y), options),
+        stratify=y,
+        random_state=options.seed,
     )
+    return draw(train, y, options), validation
+
+
+def draw(train: Array, y: Array, options: DataOptions) -> Array:
+    """Return `train_size` of the indices for training, drawn by class, or all of them."""
+    from sklearn.model_selection import train_test_split
+
+    seed, size = options.seed, options.train_size
     if size is None:
-        return train, validation
+        return train
+    if len(train) - size < len(np.unique(y)):
+        # scikit-learn wants a picture of each class on either side, and so few are left out.
+        return train[np.sort(np.random.default_rng(seed).permutation(len(train))[:size])]
+    drawn: Array
+    drawn, _ = train_test_split(train, train_size=size, stratify=y[train], random_state=seed)
+    return drawn
+
+
+def check_split(y: Array, options: DataOptions, *, has_validation: bool) -> None:
+    """Check that pictures can be split as asked; raises as `stratified`.
+
+    Args:
+        y: The labels, (n,).
+        options: How to split.
+        has_validation: Whether there are others to validate on, so that all of these can train.
+    """
+    n_classes, n_train = len(np.unique(y)), len(y)
+    if not has_validation:
+        n_validation = validation_size(len(y), options)
+        n_train -= n_validation
+        _check_classes(y, n_train, n_validation, options.validation_fraction)
+    size = options.train_size
+    if size is None:
+        return
     check_train_size(size, n_train)
     if size < n_classes:
         raise DataError(
             f"Expected train_size to be at least the {n_classes} classes. "
             f"Received: train_size={size}."
         )
-    if n_train - size < n_classes:
-        # scikit-learn wants a picture of each class on either side, and so few are left out.
-        return train[np.sort(np.random.default_rng(seed).permutation(n_train)[:size])], validation
-    train, _ = train_test_split(train, train_size=size, stratify=y[train], random_state=seed)
-    return train, validation
 
 
 def split_clocks(minutes: Array, seed: int) -> dict[Part, Array]:

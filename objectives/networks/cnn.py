@@ -94,6 +94,7 @@ def build(
     input_shape: tuple[int, ...],
     n_classes: int,
     dtype: str = "uint8",
+    scale: float = 255.0,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
 
@@ -101,7 +102,8 @@ def build(
         hyperparameters: The layers and their settings.
         input_shape: Height, width and channels.
         n_classes: Number of classes.
-        dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
+        dtype: The type of the pictures, "uint8" or "float32".
+        scale: What pixels are divided by.
 
     Raises:
         SettingError: The pictures are too small for the network.
@@ -112,7 +114,7 @@ def build(
 
     hyperparameters.check_input(input_shape)
     inputs = keras.Input(input_shape, dtype=dtype)
-    x = _blocks(layers.scale(inputs), hyperparameters)
+    x = _blocks(layers.scale(inputs, scale), hyperparameters)
     x = keras.layers.Flatten()(x)
     for units in hyperparameters.hidden_units:
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)

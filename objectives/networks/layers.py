@@ -7,10 +7,10 @@ import keras
 from objectives.hyperparameters import Hyperparameters
 
 
-def scale(inputs: Any) -> Any:
-    """Scale raw pixels from 0 to 255 to 0 to 1; leave float data as it is."""
-    if inputs.dtype == "uint8":
-        return keras.layers.Rescaling(1 / 255)(inputs)
+def scale(inputs: Any, divisor: float) -> Any:
+    """Divide raw pixels, which makes floats of them; leave floats as they are by a divisor of 1."""
+    if inputs.dtype == "uint8" or divisor != 1:
+        return keras.layers.Rescaling(1 / divisor)(inputs)
     return inputs
 
 

@@ -30,6 +30,7 @@ def build(
     input_shape: tuple[int, ...],
     n_classes: int,
     dtype: str = "uint8",
+    scale: float = 255.0,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
 
@@ -37,14 +38,15 @@ def build(
         hyperparameters: The layers and their settings.
         input_shape: Height, width and channels.
         n_classes: Number of classes.
-        dtype: "uint8" for pixels 0 to 255, "float32" for data that is scaled already.
+        dtype: The type of the pictures, "uint8" or "float32".
+        scale: What pixels are divided by.
     """
     import keras
 
     from objectives.networks import layers
 
     inputs = keras.Input(input_shape, dtype=dtype)
-    x = keras.layers.Flatten()(layers.scale(inputs))
+    x = keras.layers.Flatten()(layers.scale(inputs, scale))
     x = layers.dropout(x, hyperparameters.input_dropout)
     for units in hyperparameters.hidden_units:
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)

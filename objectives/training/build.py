@@ -16,7 +16,7 @@ from objectives.training.keras_internals import build_without_values
 def build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
     """Build a stock network for a data set."""
     x = data.x_train
-    return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype))
+    return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale)
 
 
 def build_empty(

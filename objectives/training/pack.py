@@ -227,9 +227,11 @@ class Pack:
 
     def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
         """Return what a compiled program depends on: the network, and the shapes of the data."""
-        x, y = self._data.x_train, self._data.x_validation
+        data = self._data
+        x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
         structure = hyperparameters.structure(self._levels)
-        return self._objective.name, structure, x.shape, y.shape, str(x.dtype), self._data.n_classes
+        read_as = str(x.dtype), data.scale, data.n_classes
+        return self._objective.name, structure, shapes, read_as
 
     def _resize(self, n: int) -> None:
         """Change to the smallest number of lanes that holds `n` trials, and move the trials."""

@@ -1,5 +1,6 @@
 """The result of a trained trial."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -35,6 +36,17 @@ class TrainingResult:
     stopped: Stopped
     weights: list[Array] = field(repr=False)
     _build: Callable[[], keras.Model] = field(repr=False)
+
+    def fail_reason(self) -> str | None:
+        """Return why the trial has no value, naming what was not finite; None if it has one."""
+        if self.stopped != "diverged":
+            return None
+        last = {name: self.history[name][-1] for name in ("loss", "val_loss")}
+        name = next(name for name, value in last.items() if not math.isfinite(value))
+        return (
+            f"Expected a finite {name}. Received: {name}={last[name]} in epoch {self.last_epoch}. "
+            "A smaller learning rate may help."
+        )
 
     def model(self) -> keras.Model:
         """Return the trained network, of stock Keras layers; see `build.build_for_reading`."""

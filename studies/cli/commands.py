@@ -273,12 +273,13 @@ def objectives(
 def _find_or_create(
     study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
 ) -> optuna.Study:
-    """Find a study or create it.
+    """Find a study or create it, and tell what its pixels are divided by.
 
-    Where there is no SQLite file yet, the definition is checked before one is made, so that a
-    mistake in it leaves no empty database behind.
+    Where there is no SQLite file yet, the definition and its data are checked before one is made,
+    so that a mistake in them leaves no empty database behind.
     """
-    from studies.create import find_or_create_study
+    from studies.cli.encoding import scale_line
+    from studies.create import create_study, find_or_create_study
 
     try:
         open_storage(url, writes=False).engine.dispose()
@@ -286,10 +287,17 @@ def _find_or_create(
         from studies.definition.files import read_table, with_overrides
         from studies.definition.study import parse_definition
 
-        parse_definition(with_overrides(read_table(study, quick=quick), given))
-    return find_or_create_study(
-        study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
-    )
+        definition = parse_definition(with_overrides(read_table(study, quick=quick), given))
+        _ = definition.encoding
+        found = create_study(definition, open_storage(url), artifacts=artifacts)
+    else:
+        found = find_or_create_study(
+            study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
+        )
+    line = scale_line(found)
+    if line is not None:
+        say(line)
+    return found
 
 
 def _show_results(study: optuna.Study, url: str) -> None:

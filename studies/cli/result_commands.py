@@ -68,10 +68,15 @@ def model(
 
     Example: hpo model fashion-mlp-grid -o best.keras
     """
+    from studies.cli.encoding import outputs_line
     from studies.results.models import save_model
 
-    number = save_model(find(study, storage), output, trial)
+    found = find(study, storage)
+    number = save_model(found, output, trial)
     say(f"The network of trial {number} is written to {output}")
+    line = outputs_line(found)
+    if line is not None:
+        say(line)
 
 
 @results.command("test")

@@ -16,6 +16,7 @@ import objectives
 from objectives import DataOptions, Objective
 from objectives.data import sources
 from objectives.data.data_source import DataSource
+from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.search import SearchOptions, keyed
@@ -92,6 +93,23 @@ class StudyDefinition(BaseModel):
         """The values that trials can have, for each hyperparameter that the study varies."""
         names = self.network.hyperparameters.model_fields
         return {n: self.factors.possible_values(n) for n in names if self.factors.values_of(n)}
+
+    @cached_property
+    def encoding(self) -> Encoding | None:
+        """How the data are encoded, found by one pass over them; None for a function.
+
+        Only the creation of a study asks: the worker and the holdout have what is stored with it.
+
+        Raises:
+            DefinitionError: Something is wrong with the data, or a network does not fit them.
+        """
+        if self.dataset is None:
+            return None
+        source = sources.source_of(self.dataset)
+        examined = keyed("dataset", lambda: source.examine(self.data))
+        if source.input_shape(self.data) is None:
+            self._check_points(self.network, examined.shape)
+        return examined.encoding
 
     @cached_property
     def structural_factors(self) -> frozenset[str]:

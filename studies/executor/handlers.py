@@ -233,13 +233,15 @@ class Trainer:
 
         Raises:
             ValueError: The data differ from those that it was trained on, so that the test part may
-                hold pictures of its training; or the test part has classes of its own.
+                hold pictures of its training; or the test part has a type, shape, scale or classes
+                of its own.
         """
         import keras
 
         import objectives
         from objectives import DataOptions
         from objectives.data import datasets
+        from objectives.data.encoding import from_json
         from objectives.training import evaluate
 
         objective = objectives.get(request.objective)
@@ -252,12 +254,8 @@ class Trainer:
         hyperparameters = objective.hyperparameters(**request.hyperparameters)
         head = objective.head_of(hyperparameters)
         options = DataOptions(**request.dataset.options)
-        x, y = datasets.load_test(request.dataset.name, options)
-        if y.max() >= data.n_classes:
-            raise ValueError(
-                f"Expected test labels from 0 to {data.n_classes - 1}, as the training part has. "
-                f"Received: label={y.max()}."
-            )
+        stored = from_json(request.dataset.encoding)
+        x, y = datasets.load_test(request.dataset.name, options, stored)
         network = keras.models.load_model(request.file, compile=False)
         scores = evaluate.losses_and_predictions(network, head, x, y)
         return HoldoutEvaluated(_finite_metrics(evaluate.metrics(head, scores, y)), len(x))
@@ -303,11 +301,13 @@ class Trainer:
     def _load(self, dataset: DatasetSpec) -> Any:
         from objectives import DataOptions
         from objectives.data import datasets
+        from objectives.data.encoding import from_json
 
-        key = json.dumps([dataset.name, dataset.options], sort_keys=True)
+        key = json.dumps([dataset.name, dataset.options, dataset.encoding], sort_keys=True)
         if key not in self._data:
             self._data.clear()  # one at a time: a worker goes through its studies in turn
-            self._data[key] = datasets.load(dataset.name, DataOptions(**dataset.options))
+            options, stored = DataOptions(**dataset.options), from_json(dataset.encoding)
+            self._data[key] = datasets.load(dataset.name, options, stored)
         return self._data[key]
 
 
@@ -332,11 +332,9 @@ def _trial_result(known: _Known, result: TrainingResult) -> TrialResult:
         "parameter_count": result.parameter_count,
         "history": _finite_history(result.history),
     }
-    if result.stopped == "diverged":
-        attributes["fail_reason"] = (
-            f"Expected a finite loss. Received: loss={result.history['loss'][-1]} in epoch "
-            f"{result.last_epoch}. A smaller learning rate may help."
-        )
+    reason = result.fail_reason()
+    if reason is not None:
+        attributes["fail_reason"] = reason
     value = None if result.value is None else finite(result.value)
     return TrialResult(known.id, value, result.stopped == "by_report", attributes)
 

@@ -83,10 +83,17 @@ class ExecutorKind(Request[Ready]):
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set by its name, and the options of `DataOptions` to load it with."""
+    """A data set to load.
+
+    Attributes:
+        name: Its name or path.
+        options: The options of `DataOptions`.
+        encoding: The study's `Encoding`; None in a study of before these were stored.
+    """
 
     name: str
     options: dict[str, Any]
+    encoding: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

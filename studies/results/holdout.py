@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import objectives
 from storage import storage_of
-from studies.attributes import DATA_KEY, HOLDOUT_KEY
+from studies.attributes import DATA_KEY, ENCODING_KEY, HOLDOUT_KEY
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind, HoldoutEvaluated
 from studies.lookup import definition_of
@@ -75,7 +75,7 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
     with TemporaryDirectory(prefix="hpo-") as folder:
         number = save_model(study, file := Path(folder) / "network.keras", trial)
         evaluated = study.trials[number]
-        answer = _evaluate(definition, evaluated, file)
+        answer = _evaluate(definition, study.user_attrs.get(ENCODING_KEY), evaluated, file)
     found = HoldoutEvaluation(
         trial=number,
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -114,7 +114,9 @@ def _recorded(attributes: Mapping[str, Any]) -> list[HoldoutEvaluation]:
     ]
 
 
-def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> HoldoutEvaluated:
+def _evaluate(
+    definition: StudyDefinition, encoding: dict[str, Any] | None, trial: FrozenTrial, file: Path
+) -> HoldoutEvaluated:
     """Evaluate a network in a child process; return its metrics and the number of pictures."""
     # A point that was queued may set a parameter that the optimizer of the trial does not have.
     settings = definition.factors.resolve(definition.factors.at(trial.params))
@@ -126,7 +128,9 @@ def _evaluate(definition: StudyDefinition, trial: FrozenTrial, file: Path) -> Ho
             EvaluateHoldout(
                 objective=definition.objective,
                 hyperparameters=settings,
-                dataset=DatasetSpec(str(definition.dataset), definition.data.model_dump()),
+                dataset=DatasetSpec(
+                    str(definition.dataset), definition.data.model_dump(), encoding
+                ),
                 file=file,
                 sha256=trial.user_attrs.get(DATA_KEY),
             )

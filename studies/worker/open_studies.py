@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from storage import study_id
-from studies.attributes import ARTIFACTS_KEY, CREATED_KEY
+from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, ENCODING_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
@@ -33,6 +34,7 @@ class OpenStudy:
         id: Its id in the storage.
         created_at: When it was made, which tells it from another of its name.
         artifacts: The folder of its artifacts.
+        encoding: How its data are encoded; None in a study of before that was stored.
         data_sha256: The SHA-256 of its data, once the child has loaded them.
         max_pack_size: How many trials fit into memory at once, once that is known.
     """
@@ -42,6 +44,7 @@ class OpenStudy:
     id: int
     created_at: str
     artifacts: Path
+    encoding: dict[str, Any] | None = None
     data_sha256: str | None = None
     max_pack_size: int | None = None
 
@@ -55,7 +58,8 @@ class OpenStudy:
         """The data to train on; None for a user's function, which has its own."""
         if self.definition.dataset is None:
             return None
-        return DatasetSpec(self.definition.dataset, self.definition.data.model_dump())
+        options = self.definition.data.model_dump()
+        return DatasetSpec(self.definition.dataset, options, self.encoding)
 
     def executor_kind(self, pack_size: int | None) -> ExecutorKind:
         """Return the kind of child that trains this study."""
@@ -136,6 +140,7 @@ class OpenStudies:
                 study_id(study),
                 attributes[CREATED_KEY],
                 Path(attributes[ARTIFACTS_KEY]),
+                attributes.get(ENCODING_KEY),
             )
         return self._open[name]
 

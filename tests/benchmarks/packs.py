@@ -119,7 +119,7 @@ def data(n: int) -> Any:
         x = rng.integers(0, 256, (n, 28, 28, 1), np.uint8)
         y = rng.integers(0, 10, n, np.int32)
     cut = n * 9 // 10
-    return Dataset("pictures", x[:cut], y[:cut], x[cut:], y[cut:], n_classes=10, sha256="")
+    return Dataset("pictures", x[:cut], y[:cut], x[cut:], y[cut:], 10, "", 255.0)
 
 
 def show(rows: list[dict[str, Any]]) -> None:

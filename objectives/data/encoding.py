@@ -1,0 +1,108 @@
+"""How pictures and labels become what networks take: pixels by one divisor, classes by rank.
+
+It is found from the training part once, when a study is made, and stored with the study: every
+worker, every kept network and the evaluation on the test part use the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from objectives.data.pictures import Summary
+from objectives.errors import DataError
+from objectives.types import Array
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures and labels become what networks take.
+
+    Attributes:
+        scale: What pixels are divided by, inside the network. None in a study that is older than
+            stored scales: 255 for uint8, and 1 for floats.
+        labels: The label of each class, in order. None where labels are classes as they are: those
+            that are minutes of the dial, and those of such a study.
+    """
+
+    scale: float | None = None
+    labels: Sequence[int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is stored with a study."""
+        return {"scale": self.scale, "labels": None if self.labels is None else list(self.labels)}
+
+
+BEFORE = Encoding()
+"""That of studies which an earlier version made: they go on with the numbers that they had."""
+
+
+def from_json(stored: Mapping[str, Any] | None) -> Encoding:
+    """Return the encoding that is stored with a study; `BEFORE` where there is none."""
+    return BEFORE if stored is None else Encoding(stored["scale"], stored["labels"])
+
+
+def encoding_of(train: Summary, scale: float | None) -> Encoding:
+    """Return how a training part is encoded.
+
+    Args:
+        train: The training part.
+        scale: The divisor that the user has set; None for the one that fits.
+    """
+    if scale is None:
+        scale = divisor(train.low, train.high)
+    return Encoding(scale, train.labels)
+
+
+def divisor(low: float, high: float) -> float:
+    """Return what brings pixels to about 0 to 1: that of 1, 255 and 65535 nearest by its ratio.
+
+    Types alone do not tell: floats may be bytes, and bytes a mask of 0 and 1. Nor is the maximum a
+    bound: a resize goes a little beyond a range, and few pictures may not reach its end.
+
+    Args:
+        low: The smallest pixel of the training part.
+        high: The largest.
+    """
+    if low < 0 or high <= 16:  # standardized; scaled already, or a mask
+        return 1.0
+    return 255.0 if high <= 4096 else 65535.0
+
+
+def classes(y: Array, labels: Sequence[int], where: str) -> Array:
+    """Return the class of each label.
+
+    Args:
+        y: Labels, (n,), of any type of integers.
+        labels: The label of each class, in order.
+        where: What names the array in an error.
+
+    Returns:
+        Classes, (n,), int32 from 0.
+
+    Raises:
+        DataError: A label is that of no class.
+    """
+    # As Python's integers: NumPy would compare uint64 and int64 as floats.
+    own, inverse = np.unique(y, return_inverse=True)
+    place = {label: i for i, label in enumerate(labels)}
+    check_labels(own.tolist(), place, where)
+    return np.array([place[label] for label in own.tolist()], np.int32)[inverse]
+
+
+def check_labels(own: Sequence[int], known: Mapping[int, Any], where: str) -> None:
+    """Check that the labels of a part are those of classes that are trained.
+
+    Raises:
+        DataError: One is not.
+    """
+    for label in own:
+        if label not in known:
+            low, high = min(known), max(known)
+            raise DataError(
+                f"Expected labels in {where} that the study trains: {len(known)} classes, "
+                f"from {low} to {high}. Received: label={label}."
+            )

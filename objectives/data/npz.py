@@ -1,0 +1,79 @@
+"""Read parts of a user's .npz file, one array at a time; every error names the file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from objectives.errors import DataError
+from objectives.types import Array
+
+Part = Literal["train", "validation", "test"]
+_ENDINGS: dict[Part, tuple[str, ...]] = {
+    "train": ("train",),
+    "validation": ("val", "validation"),
+    "test": ("test",),
+}
+_BROKEN = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and its zip reader raise where a file was cut off, or is another kind of file."""
+
+
+def has_part(file: Path, part: Part) -> bool:
+    """Tell whether a file has a part with labels.
+
+    A test part without labels cannot be evaluated, and is none. A validation part without them is
+    a mistake, which `read_part` finds.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    with _opened(file) as arrays:
+        found = [{f"x_{end}", f"y_{end}"} & set(arrays.files) for end in _ENDINGS[part]]
+    return any(found) if part == "validation" else any(len(names) == 2 for names in found)
+
+
+def read_part(file: Path, part: Part) -> tuple[Array, Array]:
+    """Read the pictures and the labels of a part, as they are stored.
+
+    Raises:
+        DataError: They are not there, or the file cannot be read.
+    """
+    with _opened(file) as arrays:
+        ends = [e for e in _ENDINGS[part] if {f"x_{e}", f"y_{e}"} & set(arrays.files)]
+        end = ends[0] if ends else _ENDINGS[part][0]
+        if len(ends) > 1 or {f"x_{end}", f"y_{end}"} - set(arrays.files):
+            names = " or ".join(f"x_{e} and y_{e}" for e in _ENDINGS[part])
+            raise DataError(
+                f"Expected the arrays {names} in {file}. "
+                f"Received: {', '.join(sorted(arrays.files)) or 'none'}."
+            )
+        return arrays[f"x_{end}"], arrays[f"y_{end}"]
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[NpzFile]:
+    try:
+        # Opened here: NumPy leaves a file open that turns out to be broken. Pickles stay off: they
+        # can run any code.
+        with file.open("rb") as stream:
+            arrays = np.load(stream, allow_pickle=False)
+            if not isinstance(arrays, NpzFile):
+                raise DataError(
+                    f"Expected an .npz file of several arrays. Received: {file}, of a single one."
+                )
+            with arrays:
+                yield arrays
+    except DataError:
+        raise
+    except _BROKEN as error:
+        raise DataError(
+            f"Expected a whole .npz file of arrays of numbers. Received: {file}, "
+            f"which cannot be read: {error}"
+        ) from None

@@ -1,0 +1,329 @@
+"""What pixels are divided by, classes by the rank of labels, and data that no network can learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objectives.data import datasets
+from objectives.data.contact_sheet import contact_sheet
+from objectives.data.encoding import BEFORE, Encoding, divisor, from_json
+from objectives.data.options import DataOptions
+from objectives.data.sources import source_of
+from objectives.errors import DataError
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+N = 60
+
+
+def arrays() -> Arrays:
+    """Make pictures of 8x8 pixels that use the whole of uint8, in three classes."""
+    x = np.random.default_rng(0).integers(0, 256, (N, 8, 8)).astype(np.uint8)
+    x[:, 0, 0], x[:, 0, 1] = 0, 255
+    y = np.arange(N) % 3
+    return {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Arrays], str]:
+    """Write arrays into a file; return its path."""
+
+    def write(content: Arrays) -> str:
+        np.savez(tmp_path / "mine.npz", **content)
+        return str(tmp_path / "mine.npz")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([7, 8, 2**32 + 7]),
+        np.array([7, 5_000_000_000, 5_000_000_001]),
+        np.array([1, 2**63, 2**64 - 1], np.uint64),
+        np.array([97, 98, 99]),
+        np.array([0, 1000, 2000], np.int32),
+        np.array([-5, 0, 5], np.int8),
+    ],
+)
+def test_any_integers_are_classes_by_their_rank(
+    save: Callable[[Arrays], str], labels: np.ndarray[Any, Any]
+) -> None:
+    content = arrays()
+    plain = datasets.load(save(content), DataOptions())
+    content["y_train"], content["y_test"] = labels[content["y_train"]], labels[content["y_test"]]
+    data = datasets.load(save(content), DataOptions())
+    assert data.n_classes == 3
+    assert data.labels == tuple(labels.tolist())
+    assert data.y_train.dtype == np.int32
+    np.testing.assert_array_equal(data.y_train, plain.y_train)
+    np.testing.assert_array_equal(datasets.load_test(data.name)[1], arrays()["y_test"])
+    stored = source_of(data.name).examine(DataOptions()).encoding
+    assert from_json(stored.to_json()).labels == labels.tolist()
+    assert contact_sheet(data, 3).width > 0
+
+
+def test_labels_that_are_not_those_of_the_study_are_refused(save: Callable[[Arrays], str]) -> None:
+    file = save(arrays())
+    with pytest.raises(DataError, match=r"that the study trains: 3 classes, .*: label=0\."):
+        datasets.load(file, DataOptions(), Encoding(255.0, (7, 8, 9)))
+
+
+@pytest.mark.parametrize(
+    ("make", "scale"),
+    [
+        (lambda x: x, 255),
+        (lambda x: x.astype(float), 255),
+        (lambda x: x.astype(np.float16), 255),
+        (lambda x: x / 255, 1),
+        (lambda x: x / 255 * 1.02, 1),
+        (lambda x: (x / 127.5 - 1) * 3, 1),
+        (lambda x: (x > 127).astype(np.uint8), 1),
+        (lambda x: x > 127, 1),
+        (lambda x: x.astype(np.uint16) * 257, 65535),
+        (lambda x: x.astype(np.uint16), 255),
+    ],
+)
+def test_the_divisor_fits_the_maximum_and_can_be_set(
+    save: Callable[[Arrays], str], make: Callable[[Any], Any], scale: int
+) -> None:
+    content = arrays()
+    content["x_train"], content["x_test"] = make(content["x_train"]), make(content["x_test"])
+    file = save(content)
+    assert source_of(file).examine(DataOptions()).encoding.scale == scale
+    data = datasets.load(file, DataOptions())
+    assert data.scale == scale
+    assert data.x_train.dtype in (np.uint8, np.float32)
+    np.testing.assert_allclose(np.sort(data.x_train, None)[-1], content["x_train"].max(), rtol=1e-3)
+    assert source_of(file).examine(DataOptions(scale=16.0)).encoding.scale == 16
+    assert datasets.load(file, DataOptions(), Encoding(3.0, (0, 1, 2))).scale == 3
+    assert datasets.load_test(file)[0].dtype == data.x_train.dtype
+
+
+def test_a_study_of_an_earlier_version_goes_on_as_it_was(save: Callable[[Arrays], str]) -> None:
+    content = arrays() | {"x_val": arrays()["x_test"], "y_val": arrays()["y_test"]}
+    content["y_train"] = content["y_train"] * 1000
+    content["y_test"] = content["y_test"] * 1000
+    for dtype, scale in ((np.uint8, 255), (np.float32, 1)):
+        content["x_train"] = content["x_train"].astype(dtype)
+        content["x_test"] = content["x_test"].astype(dtype)
+        data = datasets.load(save(content), DataOptions(), BEFORE)
+        assert (data.scale, data.n_classes, data.labels) == (scale, 2001, ())
+        assert set(data.y_train) == {0, 1000, 2000}
+        assert len(data.x_train) + len(data.x_validation) == N
+        assert max(datasets.load_test(data.name, DataOptions(), BEFORE)[1]) == 2000
+    content["x_train"] = content["x_train"].astype(np.uint16)
+    with pytest.raises(DataError, match=r"a study of an earlier version.*Received: uint16"):
+        datasets.load(save(content), DataOptions(), BEFORE)
+
+
+@pytest.mark.parametrize("names", [("x_val", "y_val"), ("x_validation", "y_validation")])
+def test_a_validation_part_of_a_file_is_used(
+    save: Callable[[Arrays], str], names: tuple[str, str]
+) -> None:
+    content, x = arrays(), arrays()["x_train"][:9] // 2
+    x[:, 0, 1] = 255
+    first = datasets.load(save(content), DataOptions()).sha256
+    content |= {names[0]: x, names[1]: np.arange(9) % 2}
+    data = datasets.load(save(content), DataOptions(train_size=50))
+    np.testing.assert_array_equal(data.x_validation[..., 0], x)
+    assert data.y_validation.tolist() == [0, 1] * 4 + [0]
+    assert len(data.x_train) == 50
+    assert len(datasets.load(data.name, DataOptions()).x_train) == N
+    assert data.sha256 != first
+    source = source_of(data.name)
+    with pytest.raises(DataError, match=r"no validation_fraction for .*mine\.npz.*=0\.2\."):
+        source.examine(DataOptions(validation_fraction=0.2))
+    with pytest.raises(DataError, match=r"at most the 60 pictures"):
+        source.examine(DataOptions(train_size=61))
+
+
+def nan(content: Arrays) -> None:
+    content["x_train"] = content["x_train"] / 255
+    content["x_train"][17, 3, 4] = np.nan
+    content["x_train"][20, 0, 0] = np.inf
+
+
+def infinite_in_color(content: Arrays) -> None:
+    content["x_train"] = np.repeat(content["x_train"][..., None] / 255, 3, -1)
+    content["x_train"][2, 3, 4, 1] = 1e300
+
+
+def one_class(content: Arrays) -> None:
+    content["y_train"] = np.full(N, 7)
+
+
+def channels_first(content: Arrays) -> None:
+    content["x_train"] = np.repeat(content["x_train"][:, None], 3, 1)
+
+
+def one_channel_first(content: Arrays) -> None:
+    content["x_train"] = content["x_train"][:, None]
+
+
+def nan_in_test(content: Arrays) -> None:
+    content["x_train"], content["x_test"] = content["x_train"] / 255, content["x_test"] / 255
+    content["x_test"][17, 3, 4] = np.nan
+
+
+def another_shape(content: Arrays) -> None:
+    content["x_test"] = content["x_test"][:, :, :7]
+
+
+def another_type(content: Arrays) -> None:
+    content["x_test"] = content["x_test"] / 255
+
+
+def another_scale(content: Arrays) -> None:
+    content["x_train"] = content["x_train"] / 255
+    content["x_test"] = content["x_test"].astype(float)
+
+
+def standardized(content: Arrays) -> None:
+    content["x_train"] = (content["x_train"] / 255 - 0.13) / 0.31
+    content["x_test"] = content["x_test"] / 255
+
+
+def other_labels(content: Arrays) -> None:
+    content["y_test"] = content["y_test"] + 1
+
+
+def validation_without_labels(content: Arrays) -> None:
+    content["x_val"] = content["x_test"]
+
+
+def validation_of_another_scale(content: Arrays) -> None:
+    content |= {"x_val": content["x_test"] // 255, "y_val": content["y_test"]}
+
+
+def text_labels(content: Arrays) -> None:
+    content["y_test"] = np.array(["a"] * 20)
+
+
+REFUSED = [
+    (nan, r"finite pixels in the training part of .*mine\.npz\. Received: nan at \[17, 3, 4\], "),
+    (infinite_in_color, r"Received: inf at \[2, 3, 4, 1\], the first place"),
+    (one_class, r"at least two classes in the training part.*Received: one, label=7\."),
+    (channels_first, r"the channels last.*\(n, 3, 8, 8\)\. Turn .*np\.moveaxis\(x, 1, -1\)"),
+    (one_channel_first, r"the channels last.*\(n, 1, 8, 8\)"),
+    (nan_in_test, r"finite pixels in the test part of .*Received: nan at \[17, 3, 4\]"),
+    (another_shape, r"the training part's shape \(8, 8, 1\) in the test part.*: \(8, 7, 1\)\.$"),
+    (another_type, r"as in the training part, uint8 from 0 to 255\. Received: float from 0 to 1\."),
+    (another_scale, r"in the training part, float from 0 to 1\. Received: float from 0 to 255\."),
+    (standardized, r"float from -0\.4.* to 2\.8.*\. Received: float from 0 to 1\."),
+    (other_labels, r"labels in the test part .*3 classes, from 0 to 2\. Received: label=3\."),
+    (validation_without_labels, r"x_val and y_val or x_validation and y_validation in .*: x_test,"),
+    (validation_of_another_scale, r"in the validation part .*Received: uint8 from 0 to 1\."),
+    (text_labels, r"integer labels in the test part .*labels <U1"),
+]  # fmt: skip
+
+
+OF_THE_TEST_PART = (
+    nan_in_test, another_shape, another_type, another_scale, standardized, other_labels, text_labels
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "words"), REFUSED)
+def test_what_no_network_can_learn_or_be_tested_on_is_found_before_training(
+    save: Callable[[Arrays], str], spoil: Callable[[Arrays], None], words: str
+) -> None:
+    content = arrays()
+    spoil(content)
+    source = source_of(save(content))
+    with pytest.raises(DataError, match=words):
+        source.examine(DataOptions())
+    # Files can be replaced after the study was made.
+    read = source.read_test if spoil in OF_THE_TEST_PART else source.read
+    with pytest.raises(DataError, match=words):
+        read(DataOptions())
+
+
+def test_parts_that_differ_as_samples_do_are_alike(save: Callable[[Arrays], str]) -> None:
+    content = arrays() | {"x_val": arrays()["x_test"] // 4, "y_val": arrays()["y_test"]}
+    content["x_test"] = content["x_test"].astype(bool).astype(np.uint8) * 100
+    assert source_of(save(content)).examine(DataOptions()).shape == (8, 8, 1)
+    content = {name: a / 255 if name[0] == "x" else a for name, a in content.items()}
+    content["x_train"][0, 0, 0] = -0.003  # a resize
+    assert source_of(save(content)).examine(DataOptions()).encoding.scale == 1
+    del content["y_test"]  # nothing to evaluate on, which is allowed
+    assert source_of(save(content)).examine(DataOptions()).shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:100],
+        lambda whole: whole.replace(b"descr", b"dxscr"),
+        lambda whole: b"plain text",
+        lambda whole: b"",
+    ],
+)
+def test_a_file_that_is_cut_off_or_something_else_is_named(
+    save: Callable[[Arrays], str], spoil: Callable[[bytes], bytes]
+) -> None:
+    file = Path(save(arrays()))
+    file.write_bytes(spoil(file.read_bytes()))
+    source = source_of(str(file))
+    for ask in (source.examine, source.read, source.read_test):
+        with pytest.raises(DataError, match=r"Expected a whole \.npz.*mine\.npz, which cannot"):
+            ask(DataOptions())
+
+
+def test_a_single_array_is_no_npz(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.zeros((3, 4, 4)))
+    with pytest.raises(DataError, match=r"of several arrays\. Received: .*mine\.npy, of a single"):
+        source_of(str(tmp_path / "mine.npy")).examine(DataOptions())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high", "scale"), [(np.uint8, 255, 255), (np.uint8, 1, 1), (np.float32, 1, 1)]
+)
+def test_the_divisor_of_a_folder_of_clocks(
+    tmp_path: Path, dtype: Any, high: int, scale: int
+) -> None:
+    pictures = (np.arange(4800) % 2 * high).astype(dtype).reshape(300, 4, 4)
+    np.save(tmp_path / "images.npy", pictures)
+    np.save(tmp_path / "labels.npy", np.stack([np.arange(300) % 12, np.arange(300) % 60], axis=1))
+    examined = source_of(str(tmp_path)).examine(DataOptions())
+    assert (examined.encoding.scale, examined.shape) == (scale, (4, 4, 1))
+    assert datasets.load(str(tmp_path), DataOptions()).scale == scale
+    spoiled = np.load(tmp_path / "images.npy").astype(np.float32)
+    spoiled[251, 2, 3] = np.nan
+    np.save(tmp_path / "images.npy", spoiled)
+    with pytest.raises(DataError, match=r"Received: nan at \[251, 2, 3\], the first place"):
+        source_of(str(tmp_path)).examine(DataOptions())
+
+
+def test_what_is_rendered_or_downloaded_is_known_without_reading_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HPO_DATA", str(tmp_path))
+    examined = source_of("clock").examine(DataOptions(size=20, n_images=100))
+    assert (examined.encoding, examined.shape) == (Encoding(255.0), (20, 20, 1))
+    examined = source_of("mnist").examine(DataOptions())
+    assert (examined.encoding, examined.shape) == (Encoding(255.0, tuple(range(10))), (28, 28, 1))
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"mnist\.npz, which cannot be read"):
+        source_of("mnist").examine(DataOptions())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale"),
+    [
+        (0, 0, 1),
+        (0, 1, 1),
+        (0, 16, 1),
+        (0, 250, 255),
+        (-0.4, 40, 1),
+        (0, 270, 255),
+        (0, 6e4, 65535),
+    ],
+)
+def test_the_divisor_is_the_nearest_of_three(low: float, high: float, scale: int) -> None:
+    assert divisor(low, high) == scale
