@@ -68,6 +68,33 @@ def starts_others(trial: optuna.Trial) -> float:
     return 1.0
 
 
+def uses_processes(trial: optuna.Trial) -> float:
+    """Start processes as data loaders do, which end by themselves, and read what is not there."""
+    forks = multiprocessing.get_context("fork")
+    with forks.Pool(2) as pool:
+        total = sum(pool.map(abs, [-1, -2, -3]))
+    fork = forks.Process(target=time.sleep, args=(0,))
+    fork.start()
+    fork.join()
+    assert fork.exitcode == 0
+    return float(total + len(sys.stdin.read()))
+
+
+def leaves_forks(trial: optuna.Trial) -> float:
+    """Fork three times; a fork returns, raises or exits out of this function as this one does."""
+    codes = []
+    for ending in (None, RuntimeError("of a fork"), SystemExit(7)):
+        pid = os.fork()
+        if pid == 0 and ending is None:
+            return 100.0
+        if pid == 0:
+            raise ending
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    assert codes == [0, 1, 7]
+    _note(trial)
+    return float(trial.number)
+
+
 def crash_on_3(trial: optuna.Trial) -> float:
     """End the whole process of trial 3, as a fault in native code does."""
     if trial.number == 3:

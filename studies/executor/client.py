@@ -15,11 +15,10 @@ from typing import TypeVar
 
 from objectives.cache import cache_folder
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
-from studies.executor.codec import decode_answer, encode
+from studies.executor.codec import SentAnswer, decode_answer, encode_request
 from studies.executor.output import OutputLogger
 from studies.executor.protocol import (
     AddTrials,
-    AnyAnswer,
     CallFunction,
     DatasetSpec,
     DrawFigures,
@@ -91,7 +90,8 @@ class Executor:
         self.programs_built = 0
         self._should_abort = should_abort
         self._process, self._output = _start(logs_output=logs_output)
-        self._answers: queue.SimpleQueue[AnyAnswer | None] = queue.SimpleQueue()
+        self._asked = 0  # requests
+        self._answers: queue.SimpleQueue[SentAnswer | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="answers of the executor", daemon=True).start()
         try:
             ready = self._ask(kind)
@@ -191,23 +191,25 @@ class Executor:
 
     def _ask(self, request: Request[A]) -> A:
         self._send(request)
-        answer = self._next_answer()
-        if isinstance(answer, ErrorReport):
+        sent = self._next_answer()
+        answer = sent.answer
+        if sent.number == self._asked and isinstance(answer, ErrorReport):
             raise as_trial_error(answer)
-        if not isinstance(answer, request.answer_type()):
+        if sent.number != self._asked or not isinstance(answer, request.answer_type()):
             self._process.kill()  # it has lost count of the requests
             raise self._died()
         return answer
 
     def _send(self, request: Request[A]) -> None:
         assert self._process.stdin is not None
+        self._asked += 1
         try:
-            self._process.stdin.write(encode(request) + "\n")
+            self._process.stdin.write(encode_request(request, self._asked) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._died() from None
 
-    def _next_answer(self) -> AnyAnswer:
+    def _next_answer(self) -> SentAnswer:
         has_ended = False
         while True:
             try:
@@ -230,7 +232,9 @@ class Executor:
         with self._process.stdout as lines:
             try:
                 for line in lines:
-                    self._answers.put(decode_answer(line))
+                    sent = decode_answer(line)
+                    if sent.pid == self._process.pid:  # and not a fork of a user's function
+                        self._answers.put(sent)
             except (ValueError, TypeError):
                 self._process.kill()  # it died in the middle of a line, or writes something else
             finally:

@@ -14,6 +14,7 @@ from optuna.exceptions import StorageInternalError
 
 from storage import create_storage, storage_of, study_id
 from studies.definition.study import StudyDefinition
+from studies.executor.forks import forks_end_here
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
@@ -55,7 +56,8 @@ class FunctionCaller:
         trial, _ = prepare_trial(study, definition, claimed)
         begin_trial(trial.number)
         try:
-            value = float(function(trial))
+            with forks_end_here():
+                value = float(function(trial))
         except optuna.TrialPruned:
             return TrialResult(request.trial_id, None, pruned=True, attributes={})
         return TrialResult(request.trial_id, finite(value), pruned=False, attributes={})
