@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
 import pytest
 from commands import HERE, executions
+from rich.console import Console
 from small_workers import function_study
 
-from storage import claim, storage_of, study_id, trial_id
+from storage import claim, count_claimable, is_claimable, storage_of, study_id, trial_id
 from studies.attributes import CREATED_KEY
+from studies.cli.status import status_block
+from studies.errors import TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind, TrialResult
 
@@ -52,3 +56,30 @@ def test_a_fork_ends_where_it_would_go_on_as_the_child(
     study = function_study(storage_url, tmp_path, "leaves_forks", 3)
     assert [call(study, storage_url).value for _ in range(3)] == [0.0, 1.0, 2.0]
     assert executions(tmp_path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("function", ["reports_too_far", "sets_a_long_key"])
+def test_what_the_database_refuses_is_the_functions_own_error(
+    postgres_url: str, tmp_path: Path, call: Call, function: str
+) -> None:
+    study = function_study(postgres_url, tmp_path, function, 1)
+    with pytest.raises(TrialError, match=r"out of range|too long") as caught:
+        call(study, postgres_url)
+    assert caught.value.class_name == "DataError"
+    assert not caught.value.raised_by_storage  # else it is taken for an outage, and tried again
+
+
+def test_a_function_may_stop_its_study(storage_url: str, tmp_path: Path, call: Call) -> None:
+    study = function_study(storage_url, tmp_path, "stops_the_study", 4)
+    queue = storage_of(study), study_id(study)
+    assert call(study, storage_url).value == 1.0
+    assert (is_claimable(*queue), count_claimable(*queue)) == (True, 3)
+    assert call(study, storage_url).value == 1.0
+    assert (is_claimable(*queue), count_claimable(*queue), claim(*queue)) == (False, 0, [])
+    words = io.StringIO()
+    Console(file=words).print(status_block(study))
+    assert "stopped by the function of trial 1" in words.getvalue()
+    function_study(storage_url, tmp_path, "stops_the_study", 4)  # the same again
+    assert claim(*queue) == []
+    function_study(storage_url, tmp_path, "stops_the_study", 5)
+    assert count_claimable(*queue) == 3

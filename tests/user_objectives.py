@@ -95,6 +95,25 @@ def leaves_forks(trial: optuna.Trial) -> float:
     return float(trial.number)
 
 
+def reports_too_far(trial: optuna.Trial) -> float:
+    """Report a step that PostgreSQL has no number for."""
+    trial.report(0.5, step=3_000_000_000)
+    return 1.0
+
+
+def sets_a_long_key(trial: optuna.Trial) -> float:
+    """Set an attribute whose name PostgreSQL has no place for."""
+    trial.set_user_attr("k" * 600, 1)
+    return 1.0
+
+
+def stops_the_study(trial: optuna.Trial) -> float:
+    """End the study in its second trial."""
+    if trial.number == 1:
+        trial.study.stop()
+    return 1.0
+
+
 def crash_on_3(trial: optuna.Trial) -> float:
     """End the whole process of trial 3, as a fault in native code does."""
     if trial.number == 3:

@@ -42,7 +42,7 @@ class ErrorReport:
         message: Its message.
         traceback: Its traceback, as text.
         raised_by_storage: Whether the service's own storage raised it while a user's function ran,
-            and not the function by itself.
+            for want of an answer of the database and not for what the function asked of it.
     """
 
     name: str
