@@ -121,6 +121,10 @@ class ExecutorStoppedError(ExecutorError):
     """The worker was told to stop while it waited for the child."""
 
 
+class ExecutorTimeoutError(ExecutorError):
+    """A trial took longer than its study's `trial_timeout`; the child was ended with it."""
+
+
 class TrialError(ExecutorError):
     """The request raised an exception in the child.
 

@@ -9,12 +9,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 from objectives.cache import cache_folder
-from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.errors import (
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    ExecutorTimeoutError,
+    TrialError,
+)
 from studies.executor.codec import SentAnswer, decode_answer, encode_request
 from studies.executor.output import OutputLogger
 from studies.executor.protocol import (
@@ -117,27 +123,36 @@ class Executor:
         """
         return self._ask(LoadData(dataset)).sha256
 
-    def add(self, request: AddTrials) -> TrialsAdded:
+    def add(self, request: AddTrials, within: float | None = None) -> TrialsAdded:
         """Train trials of one structure beside those that train already.
+
+        Args:
+            request: The trials.
+            within: The seconds that it may take; None for no limit.
 
         Raises:
             TrialError: All of them together cannot begin, as for want of memory.
+            ExecutorTimeoutError: It took longer; the child was ended.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        answer = self._ask(request)
+        answer = self._ask(request, within)
         self.pack_size = answer.pack_size
         return answer
 
-    def train_epoch(self) -> list[TrialEpoch]:
+    def train_epoch(self, within: float | None = None) -> list[TrialEpoch]:
         """Train every trial for one epoch.
 
+        Args:
+            within: The seconds that it may take; None for no limit.
+
         Raises:
+            ExecutorTimeoutError: It took longer; the child was ended.
             TrialError: Training raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        answer = self._ask(TrainEpoch())
+        answer = self._ask(TrainEpoch(), within)
         self.pack_size = answer.pack_size
         return answer.trials
 
@@ -168,30 +183,39 @@ class Executor:
         """Evaluate a kept network on the test part of its data; raises as `train_epoch`."""
         return self._ask(request)
 
-    def call_function(self, request: CallFunction) -> TrialResult:
+    def call_function(self, request: CallFunction, within: float | None = None) -> TrialResult:
         """Call a user's function.
 
+        Args:
+            request: The function and the trial.
+            within: The seconds that it may take; None for no limit.
+
         Raises:
+            ExecutorTimeoutError: It took longer; the child was ended.
             TrialError: The function raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        return self._ask(request)
+        return self._ask(request, within)
 
     def close(self) -> None:
         """End the child and the processes that it has started; log the rest of its output."""
-        with contextlib.suppress(ProcessLookupError):  # the whole group has ended
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._kill()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
             self._process.stdin.close()
         if self._output is not None:
             self._output.finish()
 
-    def _ask(self, request: Request[A]) -> A:
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # the whole group has ended
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _ask(self, request: Request[A], within: float | None = None) -> A:
+        deadline = None if within is None else time.monotonic() + within
         self._send(request)
-        sent = self._next_answer()
+        sent = self._next_answer(deadline)
         answer = sent.answer
         if sent.number == self._asked and isinstance(answer, ErrorReport):
             raise as_trial_error(answer)
@@ -209,16 +233,20 @@ class Executor:
         except BrokenPipeError:
             raise self._died() from None
 
-    def _next_answer(self) -> SentAnswer:
+    def _next_answer(self, deadline: float | None) -> SentAnswer:
         has_ended = False
         while True:
+            left = POLL if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                answer = self._answers.get(timeout=POLL)
+                answer = self._answers.get(timeout=min(POLL, left))
             except queue.Empty:
                 if self._should_abort():
                     raise ExecutorStoppedError("told to stop") from None
                 if has_ended:  # and something else holds the pipe open
                     raise self._died() from None
+                if left == 0.0:
+                    self._kill()
+                    raise ExecutorTimeoutError("the child did not answer in time") from None
                 has_ended = not self.is_alive  # its last answer may be on its way
                 continue
             if answer is None:

@@ -8,11 +8,16 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from storage import trial_id
-from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.errors import (
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    ExecutorTimeoutError,
+    TrialError,
+)
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
 from studies.worker.open_studies import OpenStudy
-from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result
+from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out
 from studies.worker.recorder import Recorder
 from studies.worker.session import Session
 
@@ -32,11 +37,14 @@ def run_function(
         created_at=study.created_at,
         trial_id=trial_id(claimed),
     )
+    limit = study.definition.search.trial_timeout
     started = time.perf_counter()
     try:
-        result = executor.call_function(request)
+        result = executor.call_function(request, limit)
     except ExecutorStoppedError:
         return recorder.requeue(claimed)
+    except ExecutorTimeoutError:
+        ended = timed_out(claimed, limit or 0.0, {})
     except ExecutorDiedError as error:
         # A signal to the whole group, as schedulers send it, may reach the child too.
         if session.stop.stopping():
