@@ -13,9 +13,11 @@ from rich.console import Console
 from small_workers import function_study
 
 from storage import claim, count_claimable, is_claimable, storage_of, study_id, trial_id
+from studies import create_study
 from studies.attributes import CREATED_KEY
 from studies.cli.status import status_block
-from studies.errors import TrialError
+from studies.definition.study import parse_definition
+from studies.errors import DefinitionError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind, TrialResult
 
@@ -56,6 +58,21 @@ def test_a_fork_ends_where_it_would_go_on_as_the_child(
     study = function_study(storage_url, tmp_path, "leaves_forks", 3)
     assert [call(study, storage_url).value for _ in range(3)] == [0.0, 1.0, 2.0]
     assert executions(tmp_path) == [0, 1, 2]
+
+
+def test_a_function_that_suggests_itself_gets_what_is_queued(
+    storage_url: str, tmp_path: Path, call: Call
+) -> None:
+    queued = [{"x": 0.25}, {"x": 0.75}, {"x": 0.25}, {"y": 1}]
+    table = {"name": "s", "objective": "user_objectives:own_space", "direction": "minimize"}
+    table |= {"search": {"sampler": "tpe", "n_trials": 4, "enqueue": queued}}
+    study = create_study(parse_definition(table), storage_url, artifacts=tmp_path)
+    assert call(study, storage_url).value == 0.25
+    assert call(study, storage_url).pruned
+    assert [trial.params["x"] for trial in study.trials[:2]] == [0.25, 0.75]
+    assert len(study.trials) == 3  # each once
+    with pytest.raises(DefinitionError, match=r"search\.enqueue\[0\]\.x: Expected a number"):
+        parse_definition(table | {"search": {"n_trials": 1, "enqueue": [{"x": [1]}]}})
 
 
 @pytest.mark.parametrize("function", ["reports_too_far", "sets_a_long_key"])

@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from storage import create_storage, stop_study, storage_of, study_id
 from studies.definition.study import StudyDefinition
 from studies.executor.forks import forks_end_here
+from studies.executor.function_record import FunctionRecord
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
@@ -41,6 +42,7 @@ class FunctionCaller:
         # Optuna reports each step of its own, which would hide what the function prints.
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._studies: dict[str, tuple[optuna.Study, StudyDefinition]] = {}
+        self._records: dict[str, FunctionRecord] = {}  # of each module
         self._storage_errors: list[BaseException] = []  # raised by the study's storage
 
     def call(self, request: CallFunction) -> TrialResult | ErrorReport:
@@ -61,6 +63,7 @@ class FunctionCaller:
     def _call(self, request: CallFunction) -> TrialResult:
         module, _, name = request.function.partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
+        record = self._records.setdefault(module, FunctionRecord(module))
         study, definition = self._open(request)
         (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
         trial, _ = prepare_trial(study, definition, claimed)
@@ -72,8 +75,8 @@ class FunctionCaller:
             with forks_end_here():
                 value = float(function(trial))
         except optuna.TrialPruned:
-            return TrialResult(request.trial_id, None, pruned=True, attributes={})
-        return TrialResult(request.trial_id, finite(value), pruned=False, attributes={})
+            return TrialResult(request.trial_id, None, pruned=True, attributes=record.read())
+        return TrialResult(request.trial_id, finite(value), pruned=False, attributes=record.read())
 
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""

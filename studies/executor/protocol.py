@@ -74,11 +74,14 @@ class ExecutorKind(Request[Ready]):
         backend: The Keras backend or `auto`; None for a user's own function.
         cpu_backend: What `auto` means on a CPU.
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
+        keras_backend: The Keras backend of a user's function that uses Keras; None to leave it to
+            the environment.
     """
 
     backend: str | None
     cpu_backend: str = "jax"
     pack_size: int | None = None
+    keras_backend: str | None = None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class StopRequests:
         """Count a signal."""
         self._signals += 1
         if self._signals == 1:
-            self._log.warning("%s: stopping after this epoch", number.name)
+            self._log.warning("%s: stopping after this epoch; a function at once", number.name)
 
     def stopping(self) -> bool:
         """Tell whether to stop after the running epoch."""
