@@ -69,6 +69,7 @@ ANSWERS: list[Any] = [
             protocol.TrialResult(2, None, pruned=True, attributes={}),
         ],
         programs_built=3,
+        memory=2**33,
     ),
     protocol.TrialResult(1, 1.0, pruned=False, attributes={}),
     protocol.FiguresDrawn([Path("figures/a.png")], {"errors": "{}"}),

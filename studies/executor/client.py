@@ -82,6 +82,7 @@ class Executor:
         backend: The Keras backend; None for a user's own function.
         device: What it trains on, as the backend names it.
         programs_built: How many programs it has compiled.
+        growth: The bytes of main memory that it takes beyond what its first trials took.
         pack_size: How many trials it trains fastest at once, as far as it knows.
 
     Raises:
@@ -94,6 +95,8 @@ class Executor:
     ) -> None:
         self.kind = kind
         self.programs_built = 0
+        self.growth = 0
+        self._first_memory: int | None = None
         self._should_abort = should_abort
         self._process, self._output = _start(logs_output=logs_output)
         self._asked = 0  # requests
@@ -165,6 +168,9 @@ class Executor:
         """Take out the trials that have ended; raises as `train_epoch`."""
         answer = self._ask(TakeEnded())
         self.programs_built = answer.programs_built
+        if self._first_memory is None:
+            self._first_memory = answer.memory
+        self.growth = answer.memory - self._first_memory
         return answer.results
 
     def save(self, trial_id: int, file: Path) -> None:

@@ -225,10 +225,17 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class EndedTrials:
-    """The trials taken out, and how many programs the child has compiled in all."""
+    """The trials taken out.
+
+    Attributes:
+        results: What they came to.
+        programs_built: How many programs the child has compiled in all.
+        memory: The bytes of main memory that it takes.
+    """
 
     results: list[TrialResult]
     programs_built: int
+    memory: int
 
 
 @dataclass(frozen=True)
