@@ -38,6 +38,7 @@ from storage.trial_queue import (
     get_budget,
     is_claimable,
     is_running,
+    stop_study,
 )
 from storage.trial_storage import TrialStorage, storage_of
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
@@ -84,6 +85,7 @@ __all__ = [
     "remove_study",
     "requeue",
     "requeue_stale",
+    "stop_study",
     "storage_of",
     "study_attributes",
     "study_id",

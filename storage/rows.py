@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.errors import StudyGoneError
-from storage.study_attributes import RETRY_KEY
+from storage.study_attributes import FIXED_PARAMS_KEY, RETRY_KEY
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -28,11 +28,20 @@ UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 
 @dataclass(frozen=True)
 class Point:
-    """The parameters of a trial to be queued, and the user attributes that it begins with."""
+    """The parameters of a trial to be queued, and the user attributes that it begins with.
+
+    Attributes:
+        params: Its parameters.
+        distributions: The distribution of each.
+        user_attrs: Its user attributes.
+        fixed_params: Values of parameters that are suggested later, as `Study.enqueue_trial` takes
+            them: their distributions are not known yet.
+    """
 
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     user_attrs: Mapping[str, Any] = field(default_factory=dict)
+    fixed_params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def first_attempt(trial: FrozenTrial) -> int:
@@ -101,6 +110,14 @@ def insert_trials(
         connection.execute(PARAMS.insert(), params)
     if attrs:
         connection.execute(USER_ATTRS.insert(), attrs)
+    fixed = [
+        row
+        for i, p in zip(ids, points, strict=True)
+        if p.fixed_params
+        for row in attr_rows(i, {FIXED_PARAMS_KEY: p.fixed_params})
+    ]
+    if fixed:
+        connection.execute(SYSTEM_ATTRS.insert(), fixed)
     return ids
 
 

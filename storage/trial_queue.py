@@ -13,7 +13,7 @@ for each other. On SQLite every transaction holds the write lock from its beginn
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,11 +57,14 @@ class Budget:
         timeout: Seconds from the first claim on, None for no limit. Trials that still wait
             afterwards end as FAIL, with that reason.
         adaptive: Whether a claim creates a trial when none waits.
+        stopped_by: The number of the trial that has ended the study before its time, None if none
+            has. What still waits stays so; a larger budget has no such number, and goes on.
     """
 
     n_trials: int | None
     timeout: float | None
     adaptive: bool
+    stopped_by: int | None = None
 
 
 def get_budget(storage: TrialStorage, study_id: int) -> Budget:
@@ -72,6 +75,23 @@ def get_budget(storage: TrialStorage, study_id: int) -> Budget:
     """
     with storage.reading() as connection:
         return _budget(connection, study_id)
+
+
+def stop_study(storage: TrialStorage, study_id: int, by: int) -> None:
+    """End a study before its budget is spent: nothing more is claimed, and what runs goes on.
+
+    Args:
+        storage: The storage.
+        study_id: The study.
+        by: The number of the trial that wants it.
+
+    Raises:
+        StudyGoneError: The study was deleted, or has no budget.
+    """
+    with storage.transaction() as connection:
+        lock_study(connection, study_id)
+        budget = replace(_budget(connection, study_id), stopped_by=by)
+        write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
 
 
 def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget) -> int:
@@ -134,6 +154,8 @@ def claim(
     """
     with storage.transaction() as connection:
         budget = _budget(connection, study_id)
+        if budget.stopped_by is not None:
+            return []
         if _is_over(connection, study_id, budget):
             cancel_waiting(connection, study_id, "the study's timeout was over")
             return []
@@ -155,7 +177,7 @@ def count_claimable(storage: TrialStorage, study_id: int) -> int | None:
     waiting = select(func.count()).select_from(TRIALS)
     with storage.reading() as connection:
         budget = _budget(connection, study_id)
-        if _is_over(connection, study_id, budget):
+        if budget.stopped_by is not None or _is_over(connection, study_id, budget):
             return 0
         if budget.adaptive and budget.n_trials is None:
             return None
@@ -172,6 +194,8 @@ def is_claimable(storage: TrialStorage, study_id: int) -> bool:
     """
     with storage.reading() as connection:
         budget = _budget(connection, study_id)
+        if budget.stopped_by is not None:
+            return False
         if _any(
             connection, select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING))
         ):

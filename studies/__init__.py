@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ExecutorDiedError,
         ExecutorError,
         ExecutorStoppedError,
+        ExecutorTimeoutError,
         FileFormatError,
         HpoError,
         LaunchError,
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
     from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.worker.function_files import checkpoint_folder, keep_file
 
 _HOME = {
     "StudyDefinition": "studies.definition.study",
     "best_trials": "studies.results.export",
+    "checkpoint_folder": "studies.worker.function_files",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
+    "keep_file": "studies.worker.function_files",
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
@@ -68,6 +72,7 @@ __all__ = [
     "ExecutorDiedError",
     "ExecutorError",
     "ExecutorStoppedError",
+    "ExecutorTimeoutError",
     "FileFormatError",
     "HpoError",
     "LaunchError",
@@ -82,9 +87,11 @@ __all__ = [
     "TrialNotFoundError",
     "WorkerError",
     "best_trials",
+    "checkpoint_folder",
     "create_study",
     "delete_study",
     "export_trials",
+    "keep_file",
     "load_definition",
     "load_model",
     "load_study",

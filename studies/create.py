@@ -138,7 +138,9 @@ def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -
     timeout = old.timeout
     if search.timeout != definition.search.timeout:
         timeout = search.timeout
-    new = replace(_budget(definition, len(queue)), timeout=timeout)
+    new = replace(_budget(definition, len(queue)), timeout=timeout, stopped_by=old.stopped_by)
+    if new != old:
+        new = replace(new, stopped_by=None)
     enqueue(storage, study_id(study), queue, new)
 
 

@@ -121,13 +121,17 @@ class ExecutorStoppedError(ExecutorError):
     """The worker was told to stop while it waited for the child."""
 
 
+class ExecutorTimeoutError(ExecutorError):
+    """A trial took longer than its study's `trial_timeout`; the child was ended with it."""
+
+
 class TrialError(ExecutorError):
     """The request raised an exception in the child.
 
     Attributes:
         name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
         traceback: Its traceback, as text.
-        raised_by_storage: Whether the service's own storage raised it.
+        raised_by_storage: Whether the service's own storage raised it, since the database was away.
     """
 
     def __init__(

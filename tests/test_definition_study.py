@@ -92,7 +92,8 @@ def test_every_study_of_the_catalogue_is_valid_and_bears_its_files_name(name: st
     ("timeout", "seconds"), [("90s", 90), ("1.5m", 90), ("6h", 21600), ("1d", 86400), (60, 60)]
 )
 def test_a_timeout_is_a_number_of_seconds_or_a_duration(timeout: Any, seconds: float) -> None:
-    assert parse_definition(searching(timeout=timeout)).search.timeout == seconds
+    search = parse_definition(searching(timeout=timeout, trial_timeout=timeout)).search
+    assert (search.timeout, search.trial_timeout) == (seconds, seconds)
 
 
 @pytest.mark.parametrize("text", [GRID, ADAPTIVE])

@@ -16,9 +16,15 @@ from studies.executor.protocol import CallFunction, ExecutorKind
 
 FUNCTIONS = ExecutorKind(None)
 LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
-ANSWER = '["Ready", {"backend": null, "device": "", "pack_size": 1}]'
+ANSWER = """'["Ready", {"backend": null, "device": "", "pack_size": 1}, 1, '$$']'"""
 CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1)
-READY = f"read start; echo '{ANSWER}'; read request"
+READY = f"read start; echo {ANSWER}; read request"
+RESULT = '["TrialResult", {"id": 1, "value": %g, "pruned": false, "attributes": {}}, %d, \'%s\']'
+
+
+def result(value: float, number: int, pid: str) -> str:
+    """Return the command that answers the request of a number, as the process `pid`."""
+    return f"; echo '{RESULT % (value, number, pid)}'"
 
 
 @pytest.fixture
@@ -77,11 +83,25 @@ def test_a_child_that_speaks_something_else_is_ended(child_is: Callable[[str], N
     executor.close()
 
 
-def test_a_child_that_answers_another_request_is_ended(child_is: Callable[[str], None]) -> None:
-    child_is(READY + """; echo '["Done", {}]'; exec sleep 600""")
+@pytest.mark.parametrize(
+    "answer", ["""; echo '["Done", {}, 2, '$$']'""", result(1.0, number=1, pid="$$")]
+)
+def test_a_child_that_answers_another_request_is_ended(
+    child_is: Callable[[str], None], answer: str
+) -> None:
+    child_is(READY + f"{answer}; exec sleep 600")
     executor = Executor(FUNCTIONS, never)
     with pytest.raises(ExecutorDiedError, match="SIGKILL"):
         executor.call_function(CALL)
+    executor.close()
+
+
+def test_an_answer_of_another_process_than_the_one_that_was_asked_is_none(
+    child_is: Callable[[str], None],
+) -> None:
+    child_is(READY + result(0.0, number=2, pid="1") + result(1.0, number=2, pid="$$") + "; read x")
+    executor = Executor(FUNCTIONS, never)
+    assert executor.call_function(CALL).value == 1.0
     executor.close()
 
 

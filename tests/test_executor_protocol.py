@@ -20,7 +20,13 @@ from studies.errors import (
 )
 from studies.executor import protocol
 from studies.executor.client import is_out_of_memory
-from studies.executor.codec import decode_answer, decode_request, encode
+from studies.executor.codec import (
+    SentAnswer,
+    decode_answer,
+    decode_request,
+    encode_answer,
+    encode_request,
+)
 
 DATASET = protocol.DatasetSpec("digits", {"train_size": 100, "seed": None})
 REPORT = protocol.ErrorReport("builtins.ValueError", "no ü\ud800", "line 1\nline 2")
@@ -63,6 +69,7 @@ ANSWERS: list[Any] = [
             protocol.TrialResult(2, None, pruned=True, attributes={}),
         ],
         programs_built=3,
+        memory=2**33,
     ),
     protocol.TrialResult(1, 1.0, pruned=False, attributes={}),
     protocol.FiguresDrawn([Path("figures/a.png")], {"errors": "{}"}),
@@ -73,16 +80,16 @@ ANSWERS: list[Any] = [
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: type(each).__name__)
 def test_a_request_is_one_line_and_comes_back_the_same(request_: Any) -> None:
-    line = encode(request_)
+    line = encode_request(request_, 7)
     assert "\n" not in line
-    assert decode_request(line) == request_
+    assert decode_request(line) == (request_, 7)
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda each: type(each).__name__)
 def test_an_answer_is_one_line_and_comes_back_the_same(answer: Any) -> None:
-    line = encode(answer)
+    line = encode_answer(answer, 7, 4321)
     assert "\n" not in line
-    assert decode_answer(line) == answer
+    assert decode_answer(line) == SentAnswer(answer, 7, 4321)
 
 
 def test_every_message_is_tried_here_and_every_request_has_an_answer() -> None:
@@ -94,7 +101,10 @@ def test_every_message_is_tried_here_and_every_request_has_an_answer() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "hello", "[]", "5", "{}", '["Done"]', '["Nothing", {}]', '["Ready", {"device": 1}]'],
+    [
+        *("", "hello", "[]", "5", "{}", '["Done"]', '["Done", {}]', '["Nothing", {}, 1, 2]'),
+        '["Ready", {"device": 1}, 1, 2]',
+    ],
 )
 def test_another_line_is_no_answer(line: str) -> None:
     with pytest.raises((ValueError, TypeError)):

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def start_run(url: str, folder: Path, function: str, n: int) -> subprocess.Popen
 @pytest.fixture
 def user_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let executors find user_objectives.py from wherever they were started."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     monkeypatch.setenv("EXECUTIONS", str(tmp_path / "executions"))
 
 
@@ -158,7 +159,9 @@ def test_a_worker_that_cannot_work_ends_the_run_with_its_word(
 
 
 @pytest.mark.usefixtures("user_modules")
-def test_run_from_python_returns_the_study_of_optuna(sqlite_url: str, tmp_path: Path) -> None:
+def test_run_from_python_returns_the_study_of_optuna_in_any_thread(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     table = {
         "name": "digits",
         "objective": "mlp",
@@ -169,7 +172,11 @@ def test_run_from_python_returns_the_study_of_optuna(sqlite_url: str, tmp_path: 
     }
     from studies.definition.study import parse_definition
 
-    study = studies.run(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    with ThreadPoolExecutor() as threads:  # as in a notebook or a web server
+        running = threads.submit(
+            studies.run, parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts"
+        )
+        study = running.result()
     assert [t.state.name for t in study.trials] == ["COMPLETE"] * 2
     assert list(studies.best_trials(study)["value"]) == sorted(
         (t.value for t in study.trials), reverse=True

@@ -54,7 +54,7 @@ def test_a_trial_that_is_queued_again_is_a_line_with_the_reason(
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].terminate()
     assert launched[0].wait(timeout=30) == 0
-    told = r"(\d) queued again: its worker was told to stop"
+    told = r"(\d) queued again: its worker was told to stop; its function begins anew, .*"
     assert lines(log_of(tmp_path), told) == ["0"]
 
 

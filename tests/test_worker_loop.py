@@ -330,3 +330,21 @@ def test_a_worker_without_a_child_still_says_which_trials_it_has(
     session.begin(studies.open(name), {1: 7})
     (seen,) = workers_seen(session.database.storage)
     assert (seen.study_name, seen.trial_numbers, seen.device) == ("s", (7,), "")
+
+
+def test_a_child_is_replaced_by_its_memory_and_not_by_a_count(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    function_study(sqlite_url, tmp_path, "quick", 1)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
+    study = studies.open(*studies.names())
+    first = session.slot.ensure(study)
+    first.programs_built, first.growth = 500, 2**20
+    assert session.slot.ensure(study) is first
+    first.programs_built, first.growth = 8, 2**32  # networks that are large, and all in use
+    assert session.slot.ensure(study) is first
+    first.programs_built, first.growth = 20, 2**30
+    assert session.slot.ensure(study) is not first
+    assert not first.is_alive
+    session.slot.close()

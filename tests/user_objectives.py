@@ -17,6 +17,7 @@ import optuna
 import sqlalchemy
 
 from storage import storage_of
+from studies import checkpoint_folder, keep_file
 
 COMPLETE = optuna.trial.TrialState.COMPLETE
 
@@ -66,6 +67,67 @@ def starts_others(trial: optuna.Trial) -> float:
     Path(os.environ["EXECUTIONS"]).with_name("left").write_text(f"{program.pid} {fork.pid}")
     time.sleep(600)
     return 1.0
+
+
+def uses_processes(trial: optuna.Trial) -> float:
+    """Start processes as data loaders do, which end by themselves, and read what is not there."""
+    forks = multiprocessing.get_context("fork")
+    with forks.Pool(2) as pool:
+        total = sum(pool.map(abs, [-1, -2, -3]))
+    fork = forks.Process(target=time.sleep, args=(0,))
+    fork.start()
+    fork.join()
+    assert fork.exitcode == 0
+    return float(total + len(sys.stdin.read()))
+
+
+def leaves_forks(trial: optuna.Trial) -> float:
+    """Fork three times; a fork returns, raises or exits out of this function as this one does."""
+    codes = []
+    for ending in (None, RuntimeError("of a fork"), SystemExit(7)):
+        pid = os.fork()
+        if pid == 0 and ending is None:
+            return 100.0
+        if pid == 0:
+            raise ending
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    assert codes == [0, 1, 7]
+    _note(trial)
+    return float(trial.number)
+
+
+def reports_too_far(trial: optuna.Trial) -> float:
+    """Report a step that PostgreSQL has no number for."""
+    trial.report(0.5, step=3_000_000_000)
+    return 1.0
+
+
+def sets_a_long_key(trial: optuna.Trial) -> float:
+    """Set an attribute whose name PostgreSQL has no place for."""
+    trial.set_user_attr("k" * 600, 1)
+    return 1.0
+
+
+def stops_the_study(trial: optuna.Trial) -> float:
+    """End the study in its second trial."""
+    if trial.number == 1:
+        trial.study.stop()
+    return 1.0
+
+
+def keeps_files(trial: optuna.Trial) -> float:
+    """Be interrupted once, by a worker that is told to stop, go on, keep a file, and load JAX."""
+    import jax  # noqa: F401
+
+    step = checkpoint_folder(trial) / "step"
+    _note(trial)
+    if not step.exists():
+        step.write_text("half")
+        time.sleep(600)
+    result = Path(os.environ["EXECUTIONS"]).with_name("network.keras")
+    result.write_text(f"{step.read_text()} of {trial.number} on {os.environ['KERAS_BACKEND']}")
+    keep_file(trial, result)
+    return float(trial.number)
 
 
 def crash_on_3(trial: optuna.Trial) -> float:

@@ -302,7 +302,8 @@ def _find_or_create(
 
 def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
-    from storage import best_trial
+    from storage import best_trial, get_budget, storage_of, study_id
+    from studies.cli.status import stop_note
     from studies.cli.tables import best_table
     from studies.results.export import export_trials  # pandas: not while the workers start
 
@@ -311,6 +312,9 @@ def _show_results(study: optuna.Study, url: str) -> None:
     csv = Path(f"{study.study_name}.csv".replace("/", "-"))
     export_trials(study, csv, top=sys.maxsize)
     show(best_table(study, 10))
+    stopped_by = get_budget(storage_of(study), study_id(study)).stopped_by
+    if stopped_by is not None:
+        say(f"{study.study_name} was {stop_note(stopped_by)}")
     say(f"All completed trials, the best first: {csv.resolve()}")
     # Without the URL itself, which may hold a password.
     needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))

@@ -53,7 +53,8 @@ def status_block(study: optuna.Study) -> RenderableType:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
-    total = get_budget(storage, study_id(study)).n_trials
+    budget = get_budget(storage, study_id(study))
+    total = budget.n_trials
     head = Table.grid(padding=(0, 1))
     head.add_row(
         Text(study.study_name, style="bold"),
@@ -65,8 +66,15 @@ def status_block(study: optuna.Study) -> RenderableType:
     best = best_trial(study)
     if best is not None:
         lines.append(Text(f"best {trial_value(study, best)}", style="green"))
+    if budget.stopped_by is not None:
+        lines.append(Text(stop_note(budget.stopped_by), style="yellow"))
     lines += _worker_lines(storage, study.study_name, progress)
     return Group(*lines)
+
+
+def stop_note(trial: int) -> str:
+    """Return the line that tells that the function of a trial has ended its study."""
+    return f"stopped by the function of trial {trial} (study.stop); a larger -n goes on"
 
 
 def _rate(progress: Overview, total: int | None) -> str:

@@ -47,6 +47,7 @@ class SearchOptions(BaseModel):
     pruner: NamedOptions = "none"
     n_trials: int | None = Field(None, ge=1)
     timeout: float | None = Field(None, gt=0)  # seconds
+    trial_timeout: float | None = Field(None, gt=0)  # seconds after which a trial fails
     seed: int = Field(0, ge=0)
     replicates: int = Field(1, ge=1, le=1000)
     enqueue: list[dict[str, Any]] = []
@@ -54,7 +55,7 @@ class SearchOptions(BaseModel):
     # What to do when a sampler proposes a point that the study already has with the same seed.
     repeats: Literal["resample", "reuse", "train"] = "resample"
 
-    @field_validator("timeout", mode="before")
+    @field_validator("timeout", "trial_timeout", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         if not isinstance(value, str):

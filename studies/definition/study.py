@@ -247,8 +247,19 @@ class StudyDefinition(BaseModel):
                 at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
                 raise DefinitionError(f"space ({at})", _plain(error)) from None
 
+    @property
+    def suggests_all(self) -> bool:
+        """Whether the objective is a function that suggests all of its parameters itself."""
+        return self.is_function and not self.space
+
     def _check_setting(self, key: str, setting: Mapping[str, Any]) -> None:
         for name, value in setting.items():
+            if self.suggests_all:  # its names and ranges are known when it is called
+                if not isinstance(value, str | int | float):
+                    raise DefinitionError(
+                        f"{key}.{name}", f"Expected a number or text. Received: {value!r}."
+                    )
+                continue
             if name not in self.factors.factors:
                 known = self.factors.factors
                 raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))

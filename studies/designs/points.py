@@ -22,6 +22,10 @@ def initial_points(definition: StudyDefinition) -> list[Point]:
     An adaptive sampler has no design, so that only the known settings are queued.
     """
     space, search = definition.factors, definition.search
+    if definition.suggests_all:
+        settings = each_once(search.enqueue)
+        queued = [Point({}, {}, {SEED: search.seed}, fixed_params=each) for each in settings]
+        return queued[: search.n_trials]
     points = [
         Point(
             params,

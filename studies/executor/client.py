@@ -9,17 +9,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 from objectives.cache import cache_folder
-from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
-from studies.executor.codec import decode_answer, encode
+from studies.errors import (
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    ExecutorTimeoutError,
+    TrialError,
+)
+from studies.executor.codec import SentAnswer, decode_answer, encode_request
 from studies.executor.output import OutputLogger
 from studies.executor.protocol import (
     AddTrials,
-    AnyAnswer,
     CallFunction,
     DatasetSpec,
     DrawFigures,
@@ -77,6 +82,7 @@ class Executor:
         backend: The Keras backend; None for a user's own function.
         device: What it trains on, as the backend names it.
         programs_built: How many programs it has compiled.
+        growth: The bytes of main memory that it takes beyond what its first trials took.
         pack_size: How many trials it trains fastest at once, as far as it knows.
 
     Raises:
@@ -89,9 +95,12 @@ class Executor:
     ) -> None:
         self.kind = kind
         self.programs_built = 0
+        self.growth = 0
+        self._first_memory: int | None = None
         self._should_abort = should_abort
         self._process, self._output = _start(logs_output=logs_output)
-        self._answers: queue.SimpleQueue[AnyAnswer | None] = queue.SimpleQueue()
+        self._asked = 0  # requests
+        self._answers: queue.SimpleQueue[SentAnswer | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="answers of the executor", daemon=True).start()
         try:
             ready = self._ask(kind)
@@ -117,27 +126,36 @@ class Executor:
         """
         return self._ask(LoadData(dataset)).sha256
 
-    def add(self, request: AddTrials) -> TrialsAdded:
+    def add(self, request: AddTrials, within: float | None = None) -> TrialsAdded:
         """Train trials of one structure beside those that train already.
+
+        Args:
+            request: The trials.
+            within: The seconds that it may take; None for no limit.
 
         Raises:
             TrialError: All of them together cannot begin, as for want of memory.
+            ExecutorTimeoutError: It took longer; the child was ended.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        answer = self._ask(request)
+        answer = self._ask(request, within)
         self.pack_size = answer.pack_size
         return answer
 
-    def train_epoch(self) -> list[TrialEpoch]:
+    def train_epoch(self, within: float | None = None) -> list[TrialEpoch]:
         """Train every trial for one epoch.
 
+        Args:
+            within: The seconds that it may take; None for no limit.
+
         Raises:
+            ExecutorTimeoutError: It took longer; the child was ended.
             TrialError: Training raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        answer = self._ask(TrainEpoch())
+        answer = self._ask(TrainEpoch(), within)
         self.pack_size = answer.pack_size
         return answer.trials
 
@@ -150,6 +168,9 @@ class Executor:
         """Take out the trials that have ended; raises as `train_epoch`."""
         answer = self._ask(TakeEnded())
         self.programs_built = answer.programs_built
+        if self._first_memory is None:
+            self._first_memory = answer.memory
+        self.growth = answer.memory - self._first_memory
         return answer.results
 
     def save(self, trial_id: int, file: Path) -> None:
@@ -168,55 +189,70 @@ class Executor:
         """Evaluate a kept network on the test part of its data; raises as `train_epoch`."""
         return self._ask(request)
 
-    def call_function(self, request: CallFunction) -> TrialResult:
+    def call_function(self, request: CallFunction, within: float | None = None) -> TrialResult:
         """Call a user's function.
 
+        Args:
+            request: The function and the trial.
+            within: The seconds that it may take; None for no limit.
+
         Raises:
+            ExecutorTimeoutError: It took longer; the child was ended.
             TrialError: The function raised an exception.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        return self._ask(request)
+        return self._ask(request, within)
 
     def close(self) -> None:
         """End the child and the processes that it has started; log the rest of its output."""
-        with contextlib.suppress(ProcessLookupError):  # the whole group has ended
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._kill()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
             self._process.stdin.close()
         if self._output is not None:
             self._output.finish()
 
-    def _ask(self, request: Request[A]) -> A:
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # the whole group has ended
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _ask(self, request: Request[A], within: float | None = None) -> A:
+        deadline = None if within is None else time.monotonic() + within
         self._send(request)
-        answer = self._next_answer()
-        if isinstance(answer, ErrorReport):
+        sent = self._next_answer(deadline)
+        answer = sent.answer
+        if sent.number == self._asked and isinstance(answer, ErrorReport):
             raise as_trial_error(answer)
-        if not isinstance(answer, request.answer_type()):
+        if sent.number != self._asked or not isinstance(answer, request.answer_type()):
             self._process.kill()  # it has lost count of the requests
             raise self._died()
         return answer
 
     def _send(self, request: Request[A]) -> None:
         assert self._process.stdin is not None
+        self._asked += 1
         try:
-            self._process.stdin.write(encode(request) + "\n")
+            self._process.stdin.write(encode_request(request, self._asked) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._died() from None
 
-    def _next_answer(self) -> AnyAnswer:
+    def _next_answer(self, deadline: float | None) -> SentAnswer:
         has_ended = False
         while True:
+            left = POLL if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                answer = self._answers.get(timeout=POLL)
+                answer = self._answers.get(timeout=min(POLL, left))
             except queue.Empty:
                 if self._should_abort():
                     raise ExecutorStoppedError("told to stop") from None
                 if has_ended:  # and something else holds the pipe open
                     raise self._died() from None
+                if left == 0.0:
+                    self._kill()
+                    raise ExecutorTimeoutError("the child did not answer in time") from None
                 has_ended = not self.is_alive  # its last answer may be on its way
                 continue
             if answer is None:
@@ -230,7 +266,9 @@ class Executor:
         with self._process.stdout as lines:
             try:
                 for line in lines:
-                    self._answers.put(decode_answer(line))
+                    sent = decode_answer(line)
+                    if sent.pid == self._process.pid:  # and not a fork of a user's function
+                        self._answers.put(sent)
             except (ValueError, TypeError):
                 self._process.kill()  # it died in the middle of a line, or writes something else
             finally:

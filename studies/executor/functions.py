@@ -6,24 +6,32 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
-from storage import create_storage, storage_of, study_id
+from storage import create_storage, stop_study, storage_of, study_id
 from studies.definition.study import StudyDefinition
+from studies.executor.forks import forks_end_here
+from studies.executor.function_record import FunctionRecord
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
     ErrorReport,
     TrialResult,
     finite,
+    qualified_name,
     report_error,
 )
 from studies.lookup import load_study
 from studies.suggest import prepare_trial
+
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # not a `DataError`, for instance
 
 
 class FunctionCaller:
@@ -34,6 +42,7 @@ class FunctionCaller:
         # Optuna reports each step of its own, which would hide what the function prints.
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._studies: dict[str, tuple[optuna.Study, StudyDefinition]] = {}
+        self._records: dict[str, FunctionRecord] = {}  # of each module
         self._storage_errors: list[BaseException] = []  # raised by the study's storage
 
     def call(self, request: CallFunction) -> TrialResult | ErrorReport:
@@ -42,23 +51,32 @@ class FunctionCaller:
         try:
             return self._call(request)
         except Exception as error:
-            # Optuna wraps what SQLAlchemy raises.
+            # Optuna wraps what SQLAlchemy raises, and does not say what the database refuses.
             origin = error.__cause__ if isinstance(error, StorageInternalError) else error
-            of_storage = any(origin is each for each in self._storage_errors)
-            return report_error(error, raised_by_storage=of_storage)
+            if isinstance(origin, OUTAGES) and any(origin is e for e in self._storage_errors):
+                return report_error(error, raised_by_storage=True)
+            report = report_error(error)
+            if origin is None:
+                return report
+            return replace(report, name=qualified_name(type(origin)), message=str(origin))
 
     def _call(self, request: CallFunction) -> TrialResult:
         module, _, name = request.function.partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
+        record = self._records.setdefault(module, FunctionRecord(module))
         study, definition = self._open(request)
         (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
         trial, _ = prepare_trial(study, definition, claimed)
+        # Optuna's own refuses to stop what its `optimize` does not run.
+        stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
+        study.stop = stop  # type: ignore[method-assign]
         begin_trial(trial.number)
         try:
-            value = float(function(trial))
+            with forks_end_here():
+                value = float(function(trial))
         except optuna.TrialPruned:
-            return TrialResult(request.trial_id, None, pruned=True, attributes={})
-        return TrialResult(request.trial_id, finite(value), pruned=False, attributes={})
+            return TrialResult(request.trial_id, None, pruned=True, attributes=record.read())
+        return TrialResult(request.trial_id, finite(value), pruned=False, attributes=record.read())
 
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""

@@ -16,6 +16,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from studies.executor.memory import memory
 from studies.executor.protocol import (
     AddedTrial,
     AddTrials,
@@ -193,7 +194,7 @@ class Trainer:
             known = self._known.pop(trial)
             self._results[known.id] = trial.task.hyperparameters, result
             results.append(_trial_result(known, result))
-        return EndedTrials(results, self._programs.built)
+        return EndedTrials(results, self._programs.built, memory())
 
     def save(self, request: SaveNetwork) -> Done:
         """Write the network of a trial that was taken out last to a file."""

@@ -42,7 +42,7 @@ class ErrorReport:
         message: Its message.
         traceback: Its traceback, as text.
         raised_by_storage: Whether the service's own storage raised it while a user's function ran,
-            and not the function by itself.
+            for want of an answer of the database and not for what the function asked of it.
     """
 
     name: str
@@ -74,11 +74,14 @@ class ExecutorKind(Request[Ready]):
         backend: The Keras backend or `auto`; None for a user's own function.
         cpu_backend: What `auto` means on a CPU.
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
+        keras_backend: The Keras backend of a user's function that uses Keras; None to leave it to
+            the environment.
     """
 
     backend: str | None
     cpu_backend: str = "jax"
     pack_size: int | None = None
+    keras_backend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -229,10 +232,17 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class EndedTrials:
-    """The trials taken out, and how many programs the child has compiled in all."""
+    """The trials taken out.
+
+    Attributes:
+        results: What they came to.
+        programs_built: How many programs the child has compiled in all.
+        memory: The bytes of main memory that it takes.
+    """
 
     results: list[TrialResult]
     programs_built: int
+    memory: int
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from studies.executor.channel import Channel
+from studies.executor.devices import device_of
 from studies.executor.output import hide_library_warnings
 from studies.executor.protocol import (
     AnyAnswer,
@@ -49,6 +50,8 @@ def main() -> None:
 def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
     """Load what this kind of child needs."""
     if kind.backend is None:
+        if kind.keras_backend is not None:
+            os.environ["KERAS_BACKEND"] = kind.keras_backend
         return _function_handler(), Ready(backend=None, device="", pack_size=1)
     return _network_handler(kind.backend, kind.cpu_backend, kind.pack_size)
 
@@ -76,8 +79,8 @@ def _network_handler(
             return _refuse(request)
         return trainer.handle(request)
 
-    backend, device = _describe_device()
-    return handle, Ready(backend, device, trainer.pack_size)
+    backend = os.environ["KERAS_BACKEND"]
+    return handle, Ready(backend, device_of(backend), trainer.pack_size)
 
 
 def _refuse(request: AnyRequest) -> AnyAnswer:
@@ -125,20 +128,6 @@ def _choose_backend(wanted: str, cpu_backend: str) -> str:
     if jax.default_backend() != "cpu" or find_spec("tensorflow") is None:
         return "jax"
     return cpu_backend
-
-
-def _describe_device() -> tuple[str, str]:
-    """Return the backend, and the device as the backend names it."""
-    backend = os.environ["KERAS_BACKEND"]
-    if backend == "jax":
-        import jax
-
-        return backend, jax.devices()[0].device_kind
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    return backend, details.get("device_name", "cpu")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from storage import artifact_store, best_trial, read_artifact, storage_of, study_id
-from studies.attributes import ARTIFACTS_KEY
-from studies.errors import FileFormatError, NoCompleteTrialError, TrialNotFoundError
+from storage import (
+    ArtifactNotKeptError,
+    artifact_store,
+    best_trial,
+    read_artifact,
+    storage_of,
+    study_id,
+)
+from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
+from studies.errors import (
+    FileFormatError,
+    NetworkNotKeptError,
+    NoCompleteTrialError,
+    TrialNotFoundError,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +58,18 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
             f"See them: hpo export {study.study_name}"
         ) from None
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
-    path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))
+    try:
+        content = read_artifact(storage, store, storage.get_trial(trial_id), path.suffix)
+    except ArtifactNotKeptError:
+        function = str(study.user_attrs.get(DEFINITION_KEY, {}).get("objective"))
+        if ":" not in function:
+            raise
+        raise NetworkNotKeptError(
+            f"Expected a trial whose function has kept a {path.suffix} file. Received: trial="
+            f"{number} of {function}, of which none is kept. A function keeps files of its best "
+            "trials by studies.keep_file(trial, file)."
+        ) from None
+    path.write_bytes(content)
     return number
 
 

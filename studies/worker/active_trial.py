@@ -29,6 +29,7 @@ class ActiveTrial:
         structure: What its compiled program depends on.
         history: Each metric, epoch by epoch; None where it was no finite number.
         notes: Attributes to record however the trial ends.
+        is_overdue: Whether it was ended since it took too long.
     """
 
     claimed: FrozenTrial
@@ -38,6 +39,7 @@ class ActiveTrial:
     structure: Hashable
     history: History = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    is_overdue: bool = False
     _started: float = field(default_factory=time.perf_counter)
     _reported: int = 0  # epochs
 
@@ -52,14 +54,22 @@ class ActiveTrial:
             **self.notes,
             "history": self.history,
             "epochs": max(map(len, self.history.values()), default=0),
-            "train_seconds": round(time.perf_counter() - self._started, 3),
+            "train_seconds": round(self.seconds, 3),
         }
+
+    @property
+    def seconds(self) -> float:
+        """For how long it trains, what is compiled for it included."""
+        return time.perf_counter() - self._started
+
+    def start(self) -> None:
+        """Count the time from now on."""
+        self._started = time.perf_counter()
 
     def begin(self, history: History) -> int:
         """Start with the epochs of a checkpoint, if there was one; return their number."""
         self.history = history
         self.notes = {"resumed_after": len(history["loss"])} if history else {}
-        self._started = time.perf_counter()
         return len(history["loss"]) if history else 0
 
     def restart(self, trial: Trial, reported: int) -> None:

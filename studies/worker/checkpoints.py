@@ -2,12 +2,14 @@
 
 A retry goes on from the checkpoint of the attempt before it, on any machine that sees the folder;
 without one it begins anew. objectives/training/checkpoint.py describes the content of the files.
+A user's function has a folder instead, see studies/worker/function_files.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
@@ -29,16 +31,23 @@ def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Pat
 
 
 def remove_checkpoint(file: Path) -> None:
-    """Remove the files of a checkpoint that exist."""
-    for part in (file, file.with_suffix(".json")):
-        with contextlib.suppress(OSError):  # as where this machine does not have the folder
-            part.unlink()
+    """Remove the files of a checkpoint that exist, and the folder of a function."""
+    for part in (file, file.with_suffix(".json"), file.with_suffix("")):
+        _remove(part)
 
 
 def remove_checkpoints(artifacts: Path, created_at: str) -> None:
     """Remove all checkpoints of a study."""
     for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
-        file.unlink(missing_ok=True)
+        _remove(file)
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):  # as where this machine does not have the folder
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
 
 
 def _prefix(created_at: str) -> str:

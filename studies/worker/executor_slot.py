@@ -8,7 +8,10 @@ from studies.worker.database_retry import RetryingDatabase
 from studies.worker.open_studies import OpenStudy
 from studies.worker.signals import StopRequests
 
-MAX_PROGRAMS = 100  # compiled by one child, which is then replaced: compilers keep memory
+# Compilers keep memory of programs that are dropped, some 13 MB of a small one and ten times that
+# of a large one, and no call gives it back. A child that has grown by so many bytes is replaced.
+MOST_GROWTH = 512 * 2**20
+PROGRAMS_IN_USE = 8  # as many as a child keeps; before it drops the first one nothing is lost
 
 
 class ExecutorSlot:
@@ -46,7 +49,7 @@ class ExecutorSlot:
         kind = study.executor_kind(self._pack_size)
         executor = self._executor
         if executor is not None and (
-            executor.kind != kind or executor.programs_built > MAX_PROGRAMS or not executor.is_alive
+            executor.kind != kind or _has_grown(executor) or not executor.is_alive
         ):
             self.close()
             executor = None
@@ -93,3 +96,7 @@ class ExecutorSlot:
         """Tell whether to give up waiting for the child; a function has no epochs to wait for."""
         has_epochs = self._executor is not None and self._executor.kind.backend is not None
         return self._stop.aborting() if has_epochs else self._stop.stopping()
+
+
+def _has_grown(executor: Executor) -> bool:
+    return executor.programs_built > PROGRAMS_IN_USE and executor.growth > MOST_GROWTH

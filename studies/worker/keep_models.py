@@ -60,6 +60,26 @@ class ModelKeeper:
                     gone.add(i)
         return gone
 
+    def keep_files(self, ended: EndedTrial, files: Sequence[Path]) -> None:
+        """Keep files of a function's trial that is about to end among the best."""
+        keep = self._study.definition.keep
+        if ended.value is None or not files or not keep:
+            return
+        i = trial_id(ended.claimed)
+        ranked = self._database.best_with(self._study.id, [(ended.value, i)])
+        if i not in [best for _, best in ranked[:keep]]:
+            return
+        number = ended.claimed.number
+        try:
+            store = artifact_store(self._study.artifacts)
+            named = {str(uuid4()): each for each in files}
+            self._database.keep_artifacts(store, ended.claimed, named)
+            self._has_kept = True
+        except UpdateFinishedTrialError:
+            return  # ended elsewhere, which is found again when it is recorded
+        except OSError as error:  # a full disk must not cost the result
+            self._log.warning("the files of trial %d are not kept: %s", number, error, trial=number)
+
     def drop_surplus(self) -> None:
         """Remove the networks that better ones have pushed out; call it once these have ended."""
         if not self._has_kept:

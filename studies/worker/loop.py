@@ -31,6 +31,7 @@ IDLE = 0.5  # seconds between two searches for work
 IDLE_BEFORE_CLOSING = 10.0  # seconds without work, after which the child gives its device back
 MAX_FAILURES = 5  # in a row: then the fault is not the trials'
 BEATS_BETWEEN_CHECKPOINTS = 3
+RESULTS = (Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED, Outcome.TIMED_OUT)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class _Loop:
             )
             if each.outcome is Outcome.FAILED:
                 self._failures += 1
-            elif each.outcome in (Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED):
+            elif each.outcome in RESULTS:
                 self._failures = 0
             if self._failures >= MAX_FAILURES:
                 raise WorkerError(

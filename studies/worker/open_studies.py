@@ -64,7 +64,8 @@ class OpenStudy:
     def executor_kind(self, pack_size: int | None) -> ExecutorKind:
         """Return the kind of child that trains this study."""
         if self.definition.is_function:
-            return ExecutorKind(None)
+            wanted = self.definition.backend
+            return ExecutorKind(None, keras_backend=None if wanted == "auto" else wanted)
         cpu_backend = self.definition.network.cpu_backend
         return ExecutorKind(self.definition.backend, cpu_backend, pack_size)
 

@@ -19,6 +19,7 @@ class Outcome(Enum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     DIVERGED = "diverged"  # FAIL: the loss was no longer a number, which is a result
+    TIMED_OUT = "timed out"  # FAIL: by the study's `trial_timeout`, which is a result too
     FAILED = "failed"  # FAIL: by an exception or a crash
     LOST = "ended elsewhere"
     REQUEUED = "queued again"
@@ -89,3 +90,9 @@ def from_error(
             "traceback": error.traceback,
         }
     return EndedTrial(claimed, Outcome.FAILED, None, {**reason, **(attributes or {})})
+
+
+def timed_out(claimed: FrozenTrial, limit: float, attributes: Mapping[str, Any]) -> EndedTrial:
+    """Return how a trial ended that took longer than its study's `trial_timeout` of seconds."""
+    reason = {"fail_reason": f"it took longer than the study's trial_timeout of {limit:g} s"}
+    return EndedTrial(claimed, Outcome.TIMED_OUT, None, {**attributes, **reason})

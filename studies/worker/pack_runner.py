@@ -14,7 +14,12 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from storage import trial_id
-from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.errors import (
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    ExecutorTimeoutError,
+    TrialError,
+)
 from studies.executor.client import Executor, as_trial_error, is_out_of_memory
 from studies.executor.protocol import AddTrials, TrialResult, report_error
 from studies.suggest import Prepared, prepare_trials
@@ -23,11 +28,14 @@ from studies.worker.checkpoints import remove_checkpoint
 from studies.worker.database_retry import AWAY
 from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
-from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result
+from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out
 from studies.worker.recorder import Recorder
 from studies.worker.session import Session
 
 REPORT_INTERVAL = 0.25  # seconds of epochs that one transaction writes
+# Seconds that an epoch may go on beyond the end of a trial's time: to end the child costs its
+# neighbours all since their last checkpoints.
+LAST_EPOCH = 5.0
 
 
 class PackRunner:
@@ -70,6 +78,8 @@ class PackRunner:
             self._train()
             if time.monotonic() - self._saved_at > self._session.save_every:
                 self._save()
+        except ExecutorTimeoutError:
+            self._drop_overdue()
         except (TrialError, ExecutorDiedError) as error:
             self._recover(error)
         return self._take_ended()
@@ -165,6 +175,8 @@ class PackRunner:
         self._waiting = [each for each in self._waiting if each not in trials]
         self._training |= {each.id: each for each in trials}
         self._beat()
+        for each in trials:
+            each.start()
         definition = self._study.definition
         answer = self._executor.add(
             AddTrials(
@@ -174,7 +186,8 @@ class PackRunner:
                 metric=definition.metric,
                 maximize=definition.direction == "maximize",
                 tasks=[each.task for each in trials],
-            )
+            ),
+            self._seconds_left(),
         )
         for added in answer.added:
             resumed_after = self._training[added.id].begin(added.history)
@@ -199,12 +212,13 @@ class PackRunner:
         until = time.monotonic() + REPORT_INTERVAL
         with self._session.database.batch(self._study.id, others=prunes) as lost:
             while not has_ended and not self._session.stop.stopping():
-                epochs = self._executor.train_epoch()
+                epochs = self._executor.train_epoch(self._seconds_left())
                 stopped = [
                     each.id
                     for each in epochs
                     if not self._training[each.id].report(each, definition.metric, prunes=prunes)
                 ]
+                stopped += self._overdue({each.id for each in epochs if not each.ended})
                 self._executor.stop(stopped)
                 has_ended = bool(stopped) or any(each.ended for each in epochs)
                 if time.monotonic() > until:
@@ -219,11 +233,7 @@ class PackRunner:
         # An adaptive search turns to another structure only when a pack is over.
         self._refills = bool(definition.search.design) or not definition.structural_factors
         trials = [(self._training.pop(result.id), result) for result in results]
-        ended = [
-            from_result(trial.claimed, result, trial.notes)
-            for trial, result in trials
-            if trial.id not in lost
-        ]
+        ended = [self._end_of(*each) for each in trials if each[0].id not in lost]
         gone = {*lost, *self._models.keep_best(ended, self._executor)}
         for trial, _ in trials:
             if trial.id in gone:
@@ -233,6 +243,38 @@ class PackRunner:
             # It died as it saved a network: no fault of those that it was training.
             training, self._training = list(self._training.values()), {}
             self._put_back(training)
+            self._executor = self._session.slot.renew(self._study)
+
+    def _end_of(self, trial: ActiveTrial, result: TrialResult) -> EndedTrial:
+        limit = self._study.definition.search.trial_timeout
+        if trial.is_overdue and limit is not None:
+            return timed_out(trial.claimed, limit, {**trial.notes, **result.attributes})
+        return from_result(trial.claimed, result, trial.notes)
+
+    def _seconds_left(self) -> float | None:
+        """Return how long the child may take now; None for no limit."""
+        limit = self._study.definition.search.trial_timeout
+        if limit is None:
+            return None
+        longest = max((each.seconds for each in self._training.values()), default=0.0)
+        return max(0.0, limit - longest) + LAST_EPOCH
+
+    def _overdue(self, ids: Collection[int]) -> list[int]:
+        """Return those of some trials that train for too long, and mark them."""
+        limit = self._study.definition.search.trial_timeout
+        found = [i for i in ids if limit is not None and self._training[i].seconds > limit]
+        for i in found:
+            self._training[i].is_overdue = True
+        return found
+
+    def _drop_overdue(self) -> None:
+        """Fail the trials that train for too long; the child has ended, and the others go on."""
+        limit = self._study.definition.search.trial_timeout or 0.0
+        training, self._training = self._training, {}
+        overdue = [each for each in training.values() if each.seconds > limit]
+        self._record([timed_out(each.claimed, limit, each.known()) for each in overdue])
+        self._put_back([each for each in training.values() if each not in overdue])
+        if self._waiting:
             self._executor = self._session.slot.renew(self._study)
 
     def _save(self) -> None:

@@ -21,6 +21,7 @@ _STATES = {
     Outcome.COMPLETE: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
     Outcome.DIVERGED: TrialState.FAIL,
+    Outcome.TIMED_OUT: TrialState.FAIL,
     Outcome.FAILED: TrialState.FAIL,
 }
 

@@ -8,16 +8,21 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from storage import trial_id
-from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
+from studies.errors import (
+    ExecutorDiedError,
+    ExecutorStoppedError,
+    ExecutorTimeoutError,
+    TrialError,
+)
 from studies.executor.client import Executor
-from studies.executor.protocol import CallFunction, qualified_name
-from studies.worker.database_retry import AWAY
+from studies.executor.protocol import CallFunction
+from studies.worker.checkpoints import remove_checkpoint
+from studies.worker.function_files import can_resume, files_to_keep
+from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
-from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result
-from studies.worker.recorder import Recorder
+from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out
+from studies.worker.recorder import TOLD_TO_STOP, Recorder
 from studies.worker.session import Session
-
-_AWAY = {qualified_name(each) for each in AWAY}
 
 
 def run_function(
@@ -35,27 +40,50 @@ def run_function(
         created_at=study.created_at,
         trial_id=trial_id(claimed),
     )
+    limit = study.definition.search.trial_timeout
     started = time.perf_counter()
     try:
-        result = executor.call_function(request)
+        result = executor.call_function(request, limit)
     except ExecutorStoppedError:
-        return recorder.requeue(claimed)
+        return recorder.requeue(claimed, _told_to_stop(study, claimed))
+    except ExecutorTimeoutError:
+        ended = timed_out(claimed, limit or 0.0, {})
     except ExecutorDiedError as error:
         # A signal to the whole group, as schedulers send it, may reach the child too.
         if session.stop.stopping():
-            return recorder.requeue(claimed)
+            return recorder.requeue(claimed, _told_to_stop(study, claimed))
         ended = from_error(claimed, error)
     except TrialError as error:
         # The function's trial writes to the database by itself, and does not wait for it.
-        if error.raised_by_storage and error.name in _AWAY:
+        if error.raised_by_storage:
             return _requeue_lost(session, recorder, claimed, str(error))
         ended = from_error(claimed, error)
     else:
         seconds = {"train_seconds": round(time.perf_counter() - started, 3)}
         ended = from_result(claimed, result, seconds)
     seconds_taken = time.perf_counter() - started
-    (recorded,) = recorder.record([replace(ended, seconds=seconds_taken)], executor)
+    return _record(session, study, executor, replace(ended, seconds=seconds_taken))
+
+
+def _record(
+    session: Session, study: OpenStudy, executor: Executor, ended: EndedTrial
+) -> EndedTrial:
+    """Record how a trial ended, and keep its files if it is among the best."""
+    checkpoint = study.checkpoint(ended.claimed)
+    keeper = ModelKeeper(session.database, study, session.log)
+    keeper.keep_files(ended, files_to_keep(checkpoint))
+    (recorded,) = Recorder(session.database, study, session.name).record([ended], executor)
+    if recorded.outcome is not Outcome.LOST:  # another worker may go on from its files
+        remove_checkpoint(checkpoint)
+    keeper.drop_surplus()
     return recorded
+
+
+def _told_to_stop(study: OpenStudy, claimed: FrozenTrial) -> str:
+    """Return why a trial is queued again, and what that costs: a function has no epochs."""
+    if can_resume(study.checkpoint(claimed)):
+        return f"{TOLD_TO_STOP}; its function can go on from its checkpoint_folder"
+    return f"{TOLD_TO_STOP}; its function begins anew, since its checkpoint_folder is empty"
 
 
 def _requeue_lost(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -30,7 +31,7 @@ class StopRequests:
         """Count a signal."""
         self._signals += 1
         if self._signals == 1:
-            self._log.warning("%s: stopping after this epoch", number.name)
+            self._log.warning("%s: stopping after this epoch; a function at once", number.name)
 
     def stopping(self) -> bool:
         """Tell whether to stop after the running epoch."""
@@ -49,9 +50,12 @@ def stop_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
     A process that was told to stop is about to end when this context ends. From then on it ignores
     SIGTERM: one more would make an orderly end count as a crash.
 
-    Raises:
-        ValueError: This is not the main thread, which alone may handle signals.
+    In another thread than the main one, as in notebooks and web servers, signals stay with the
+    program: Python lets the main thread alone handle them.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,51 @@
+"""What repeats a trial of a user's function: its library and device, and the files of its code."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from studies.executor.devices import LIBRARIES, device_of, loaded_library
+
+
+class FunctionRecord:
+    """The record of a function, in the process that calls it.
+
+    A file is read once, when its module has just been loaded: it may be edited later, and this
+    process goes on with what it has loaded.
+
+    Args:
+        module: The module of the function.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._package = module.partition(".")[0]
+        self._files: dict[str, str] = {}  # module -> SHA-256
+        self._devices: dict[str, str] = {}
+
+    def read(self) -> dict[str, Any]:
+        """Return the attributes to record with a trial.
+
+        `files_sha256` has the loaded modules of the function's package. `backend` is missing where
+        the function has loaded no library that computes on a device.
+        """
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if name.partition(".")[0] == self._package and file and name not in self._files:
+                with suppress(OSError):  # as of a module in an archive
+                    self._files[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return {**self._library(), "files_sha256": dict(self._files)}
+
+    def _library(self) -> dict[str, str]:
+        backend = loaded_library()
+        if backend not in LIBRARIES:
+            return {"device": "cpu"}
+        if backend not in self._devices:
+            try:
+                self._devices[backend] = device_of(backend)
+            except Exception:  # whatever it is, it must not cost the result of the function
+                return {"backend": backend}
+        return {"backend": backend, "device": self._devices[backend]}
