@@ -38,8 +38,10 @@ from storage.trial_queue import (
     get_budget,
     is_claimable,
     is_running,
+    is_time_over,
 )
 from storage.trial_storage import TrialStorage, storage_of
+from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "best_trial",
     "claim",
     "count_claimable",
+    "count_time",
     "create_storage",
     "delete_artifacts",
     "drop_artifacts",
@@ -75,6 +78,7 @@ __all__ = [
     "in_order",
     "is_claimable",
     "is_running",
+    "is_time_over",
     "keep_artifacts",
     "kept_artifacts",
     "masked_url",

@@ -18,7 +18,7 @@ AttributeKind = Literal["user_attrs", "system_attrs"]
 
 # User attributes of a study.
 BUDGET_KEY = "budget"  # the fields of `Budget`: what the study may spend
-BEGUN_KEY = "begun_at"  # the time of the first claim, by the database's clock, in UTC
+WORKED_KEY = "worked"  # the seconds in which workers executed its trials, and until when counted
 
 # User attributes of a trial.
 SEED_KEY = "seed"  # of the trial's point; a retry keeps it

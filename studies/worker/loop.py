@@ -84,6 +84,7 @@ def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -
         try:
             return loop.run()
         finally:
+            session.claims.leave()
             session.slot.close()
 
 
@@ -121,7 +122,9 @@ class _Loop:
             claimed = self._claim()
             if claimed is not None:
                 self._execute(*claimed)
-            elif not self._rest():
+                continue
+            self._session.claims.leave()
+            if not self._rest():
                 break
         return self._session.claims.taken
 
