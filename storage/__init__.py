@@ -23,6 +23,7 @@ from storage.errors import (
     StorageError,
     StudyGoneError,
 )
+from storage.failures import Failures, failures, requeue_failed
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, overview
@@ -53,6 +54,7 @@ __all__ = [
     "Budget",
     "DatabaseNotFoundError",
     "DatabaseUnreachableError",
+    "Failures",
     "InvalidUrlError",
     "Overview",
     "Point",
@@ -72,6 +74,7 @@ __all__ = [
     "delete_artifacts",
     "drop_artifacts",
     "enqueue",
+    "failures",
     "first_attempt",
     "forget_worker",
     "get_budget",
@@ -87,6 +90,7 @@ __all__ = [
     "record_worker",
     "remove_study",
     "requeue",
+    "requeue_failed",
     "requeue_stale",
     "storage_of",
     "study_attributes",

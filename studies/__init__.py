@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         StudyNotFoundError,
         TakenNameError,
         TrialError,
+        TrialNotFailedError,
         TrialNotFoundError,
         WorkerError,
     )
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.retry import retry_trials
 
 _HOME = {
     "StudyDefinition": "studies.definition.study",
@@ -52,6 +54,7 @@ _HOME = {
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
+    "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "StudyNotFoundError",
     "TakenNameError",
     "TrialError",
+    "TrialNotFailedError",
     "TrialNotFoundError",
     "WorkerError",
     "best_trials",
@@ -88,6 +92,7 @@ __all__ = [
     "load_definition",
     "load_model",
     "load_study",
+    "retry_trials",
     "run",
 ]
 

@@ -11,6 +11,7 @@ import optuna
 from storage import artifact_store, best_trial, read_artifact, storage_of, study_id
 from studies.attributes import ARTIFACTS_KEY
 from studies.errors import FileFormatError, NoCompleteTrialError, TrialNotFoundError
+from studies.lookup import as_argument
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +44,7 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     except KeyError:
         raise TrialNotFoundError(
             f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
-            f"See them: hpo export {study.study_name}"
+            f"See them: hpo export {as_argument(study.study_name)}"
         ) from None
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
     path.write_bytes(read_artifact(storage, store, storage.get_trial(trial_id), path.suffix))

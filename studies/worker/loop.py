@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 from storage import Worker, create_storage
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
+from studies.lookup import as_argument
 from studies.worker.claims import Claims
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.executor_slot import ExecutorSlot
@@ -190,7 +191,7 @@ class _Loop:
             if self._failures >= MAX_FAILURES:
                 raise WorkerError(
                     f"{MAX_FAILURES} trials failed in a row, so the worker stops. "
-                    f"The last one's reason: hpo status {study.name}"
+                    f"The last one's reason: hpo status {as_argument(study.name)}"
                 )
 
     def _rest(self) -> bool:
