@@ -84,7 +84,7 @@ def file_name(study_name: str, ending: str) -> str:
 
 
 def definition_of(study: optuna.Study) -> StudyDefinition:
-    """Return the definition stored with a study.
+    """Return the definition stored with a study, under the name that the study has now.
 
     Raises:
         StudyNotFoundError: The study was not made by this service.
@@ -92,4 +92,4 @@ def definition_of(study: optuna.Study) -> StudyDefinition:
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None:
         raise StudyNotFoundError(f"Study {study.study_name!r} has no definition of this service.")
-    return parse_definition(stored)
+    return parse_definition({**stored, "name": study.study_name})
