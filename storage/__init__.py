@@ -12,7 +12,7 @@ from storage.artifacts import (
     read_artifact,
 )
 from storage.batch import Batch
-from storage.connect import create_storage, masked_url
+from storage.connect import check_exists, create_storage, masked_url
 from storage.deletion import remove_study
 from storage.errors import (
     ArtifactNotKeptError,
@@ -67,6 +67,7 @@ __all__ = [
     "beat",
     "best_rows",
     "best_trial",
+    "check_exists",
     "claim",
     "count_claimable",
     "count_time",

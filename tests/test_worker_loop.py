@@ -195,10 +195,13 @@ def test_a_waiting_worker_takes_what_is_added_later(
     study = function_study(sqlite_url, tmp_path, "quick", 2)
     launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
+    log, told = tmp_path / "worker.log", f"waits for trials of any study in {sqlite_url}"
+    wait_until(lambda: told in log.read_text(), "it says so")
     function_study(sqlite_url, tmp_path, "quick", 5)
     wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
     launched[0].terminate()
     assert launched[0].wait(timeout=30) == 0
+    assert log.read_text().count(told) in (1, 2), "once for each time that it has begun to wait"
 
 
 def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(

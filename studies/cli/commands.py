@@ -206,10 +206,12 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
+    from storage import check_exists
     from studies.lookup import find_study
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    check_exists(storage)  # nobody makes a study in a file that a mistyped URL would make
     names = []
     if studies:
         opened = open_storage(storage, writes=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
-from storage import Worker, create_storage
+from storage import Worker, create_storage, masked_url
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
 from studies.lookup import as_argument
@@ -116,6 +116,7 @@ class _Loop:
         self._wait = wait
         self._failures = 0
         self._last_work = time.monotonic()
+        self._is_idle = False
 
     def run(self) -> int:
         """Work until told to stop or done; return the number of trials taken."""
@@ -125,6 +126,7 @@ class _Loop:
                 self._execute(*claimed)
                 continue
             self._session.claims.leave()
+            self._tell_that_it_waits()
             if not self._rest():
                 break
         return self._session.claims.taken
@@ -160,6 +162,7 @@ class _Loop:
         self._session.rest()
         self._session.slot.close_dead()
         self._last_work = time.monotonic()
+        self._is_idle = False
 
     def _train(self, study: OpenStudy, executor: Executor, claimed: list[FrozenTrial]) -> None:
         session = self._session
@@ -193,6 +196,13 @@ class _Loop:
                     f"{MAX_FAILURES} trials failed in a row, so the worker stops. "
                     f"The last one's reason: hpo status {as_argument(study.name)}"
                 )
+
+    def _tell_that_it_waits(self) -> None:
+        """Log once that there is nothing to do, and in which storage: the URL may be mistyped."""
+        if self._wait and not self._is_idle:
+            self._is_idle = True
+            where = masked_url(self._session.storage_url)
+            self._session.log.info("waits for trials of %s in %s", self._studies.wanted, where)
 
     def _rest(self) -> bool:
         """Wait a moment; return False when there is nothing to wait for."""
