@@ -12,7 +12,7 @@ from storage.artifacts import (
     read_artifact,
 )
 from storage.batch import Batch
-from storage.connect import create_storage, masked_url
+from storage.connect import check_exists, create_storage, masked_url
 from storage.deletion import remove_study
 from storage.errors import (
     ArtifactNotKeptError,
@@ -23,6 +23,7 @@ from storage.errors import (
     StorageError,
     StudyGoneError,
 )
+from storage.failures import Failures, failures, requeue_failed
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, overview
@@ -38,9 +39,11 @@ from storage.trial_queue import (
     get_budget,
     is_claimable,
     is_running,
+    is_time_over,
     stop_study,
 )
 from storage.trial_storage import TrialStorage, storage_of
+from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
@@ -52,6 +55,7 @@ __all__ = [
     "Budget",
     "DatabaseNotFoundError",
     "DatabaseUnreachableError",
+    "Failures",
     "InvalidUrlError",
     "Overview",
     "Point",
@@ -64,18 +68,22 @@ __all__ = [
     "beat",
     "best_rows",
     "best_trial",
+    "check_exists",
     "claim",
     "count_claimable",
+    "count_time",
     "create_storage",
     "delete_artifacts",
     "drop_artifacts",
     "enqueue",
+    "failures",
     "first_attempt",
     "forget_worker",
     "get_budget",
     "in_order",
     "is_claimable",
     "is_running",
+    "is_time_over",
     "keep_artifacts",
     "kept_artifacts",
     "masked_url",
@@ -84,6 +92,7 @@ __all__ = [
     "record_worker",
     "remove_study",
     "requeue",
+    "requeue_failed",
     "requeue_stale",
     "stop_study",
     "storage_of",

@@ -169,7 +169,8 @@ def delete_artifacts(
     """
     for meta in get_all_artifact_meta(trial, storage=storage):
         with suppress(ArtifactNotFound):
-            store.remove(meta.artifact_id)
+            if not is_shared(storage, meta.artifact_id, trial_id(trial)):
+                store.remove(meta.artifact_id)
             # The dashboard would show a broken picture for a record without a file. It is deleted
             # by SQL, since Optuna's API refuses to change a finished trial.
             record = SYSTEM_ATTRS.c.key == f"{ARTIFACT_PREFIX}{meta.artifact_id}"
@@ -178,6 +179,15 @@ def delete_artifacts(
                     SYSTEM_ATTRS.delete().where(SYSTEM_ATTRS.c.trial_id == trial_id(trial), record)
                 )
     storage.outdate(trial_id(trial))
+
+
+def is_shared(storage: TrialStorage, artifact_id: str, own_trial: int | None = None) -> bool:
+    """Tell whether a trial other than `own_trial` has a file: that of a copy made by Optuna."""
+    others = select(SYSTEM_ATTRS.c.trial_id).where(
+        SYSTEM_ATTRS.c.key == f"{ARTIFACT_PREFIX}{artifact_id}"
+    )
+    with storage.reading() as connection:
+        return any(i != own_trial for i in connection.execute(others).scalars())
 
 
 def _complete(holders: Iterable[_Holder]) -> list[tuple[float, int]]:

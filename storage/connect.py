@@ -84,6 +84,18 @@ def _backend(url: sqlalchemy.URL) -> RDBStorage:
         raise SchemaError(str(error)) from error
 
 
+def check_exists(url: str) -> None:
+    """Check that a SQLite file is there; a server is taken for there.
+
+    Raises:
+        InvalidUrlError: `url` is not the URL of a database that this package can open.
+        DatabaseNotFoundError: There is no such SQLite file.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _check_exists(parsed)
+
+
 def masked_url(url: str) -> str:
     """Return `url` with its password replaced by `***`, to print or to log.
 

@@ -12,6 +12,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from sqlalchemy import select
 
+from storage.artifacts import is_shared
 from storage.rows import lock_study
 from storage.study_attributes import ARTIFACT_PREFIX
 from storage.tables import (
@@ -41,7 +42,8 @@ def remove_study(
     Args:
         storage: The storage.
         study_id: The study.
-        store: Its artifact store; None where this machine has none.
+        store: Its artifact store; None where this machine has none. Files stay that another study
+            has too, of which this one is a copy.
 
     Raises:
         StudyGoneError: The study was already deleted.
@@ -63,5 +65,7 @@ def remove_study(
     if store is None:
         return
     for key in files:
+        artifact_id = key.removeprefix(ARTIFACT_PREFIX)
         with suppress(ArtifactNotFound):
-            store.remove(key.removeprefix(ARTIFACT_PREFIX))
+            if not is_shared(storage, artifact_id):
+                store.remove(artifact_id)

@@ -143,19 +143,31 @@ def _requeue(
     retry = None
     system[LOST_KEY] = system.get(LOST_KEY, 0) + lost
     if system[LOST_KEY] <= MAX_RETRIES:
-        retry = _insert_retry(connection, study_id, trial_id, system, history)
+        retry = insert_retry(connection, study_id, trial_id, system, history)
     set_user_attrs(connection, trial_id, {FAIL_REASON_KEY: reason, RETRIED_AS_KEY: retry})
     fail_trials(connection, TRIALS.c.trial_id == trial_id)
     return retry
 
 
-def _insert_retry(
+def insert_retry(
     connection: Connection,
     study_id: int,
     trial_id: int,
     system: Mapping[str, Any],
     history: list[int],
 ) -> int:
+    """Queue the next attempt of a trial; the study must be locked.
+
+    Args:
+        connection: A connection in a transaction.
+        study_id: The study.
+        trial_id: The attempt before it.
+        system: The system attributes of that attempt, from which the new one takes over.
+        history: The numbers of all attempts so far.
+
+    Returns:
+        The number of the new trial.
+    """
     kept = {
         k: v for k, v in read_attrs(connection, USER_ATTRS, trial_id).items() if k in KEPT_BY_RETRY
     }

@@ -21,7 +21,7 @@ class Overview:
 
     Attributes:
         counts: State -> number of trials.
-        retried: The number of FAIL trials that were queued again after their worker was lost.
+        retried: The number of FAIL trials that were queued again.
         per_minute: Trials that ended per minute recently; None before two have ended.
         epochs: Number of each RUNNING trial -> the last step it reported, 0 before the first.
     """

@@ -18,11 +18,12 @@ AttributeKind = Literal["user_attrs", "system_attrs"]
 
 # User attributes of a study.
 BUDGET_KEY = "budget"  # the fields of `Budget`: what the study may spend
-BEGUN_KEY = "begun_at"  # the time of the first claim, by the database's clock, in UTC
+WORKED_KEY = "worked"  # the seconds in which workers executed its trials, and until when counted
 
 # User attributes of a trial.
 SEED_KEY = "seed"  # of the trial's point; a retry keeps it
 FAIL_REASON_KEY = "fail_reason"  # why the trial ended as FAIL
+TRACEBACK_KEY = "traceback"  # of the exception that ended it, where there is one
 RETRIED_AS_KEY = "retried_as"  # the number of its retry, null where it gets none
 RETRY_OF_KEY = "retry_of"  # the number of the attempt before this one
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy
@@ -25,24 +24,20 @@ from storage.errors import StudyGoneError
 from storage.read_trials import distribution_of
 from storage.rows import (
     Point,
-    attr_rows,
     count_lineages,
-    database_time,
-    fail_trials,
     in_state,
     insert_trials,
     lock_study,
     utc_now,
 )
 from storage.study_attributes import (
-    BEGUN_KEY,
     BUDGET_KEY,
-    FAIL_REASON_KEY,
     read_study_attribute,
     write_study_attribute,
 )
-from storage.tables import HEARTBEATS, PARAMS, TRIALS, USER_ATTRS
+from storage.tables import HEARTBEATS, PARAMS, TRIALS
 from storage.trial_storage import TrialStorage
+from storage.worked_time import count_time, seconds_worked
 
 WINDOW = 64  # the least number of waiting trials that a claim searches for those that agree
 EQUAL_DIGITS = 12  # significant digits in which two floats must agree to count as one level
@@ -54,8 +49,8 @@ class Budget:
 
     Attributes:
         n_trials: Number of lineages, None for no limit. The points of a design count too.
-        timeout: Seconds from the first claim on, None for no limit. Trials that still wait
-            afterwards end as FAIL, with that reason.
+        timeout: Seconds in which workers execute trials of the study, None for no limit. What still
+            waits afterwards stays so: a larger timeout goes on with it.
         adaptive: Whether a claim creates a trial when none waits.
         stopped_by: The number of the trial that has ended the study before its time, None if none
             has. What still waits stays so; a larger budget has no such number, and goes on.
@@ -128,6 +123,7 @@ def claim(
     *,
     together: Collection[str] = (),
     like: Mapping[str, Any] | None = None,
+    worked_for: float = 0.0,
 ) -> list[FrozenTrial]:
     """Claim up to `n` trials, which are RUNNING and the caller's alone from then on.
 
@@ -143,23 +139,28 @@ def claim(
             that no RUNNING trial has come first, so that workers compile different programs.
             Trials without parameters, such as those created here, agree with any.
         like: Values that the trials must have in `together`; a name missing from it must be absent.
+        worked_for: Seconds for which the caller has executed trials of this study without a break,
+            which count towards its timeout.
 
     Returns:
-        At most `n` trials; none when nothing waits and the budget is spent. With `together` only
-        the first `max(4 * n, WINDOW)` waiting trials are searched, since trials of a design that
-        agree stand next to each other.
+        At most `n` trials; none when nothing waits and the budget is spent, or its time. With
+        `together` only the first `max(4 * n, WINDOW)` waiting trials are searched, since trials of
+        a design that agree stand next to each other.
 
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
     """
+    timeout = get_budget(storage, study_id).timeout
+    # Before the transaction of the claim, which must not lock the study before waiting trials.
+    # Without a timeout only the beginning is noted here; the worker counts its time as it beats.
+    if timeout is not None or not worked_for:
+        seconds = count_time(storage, study_id, worked_for)
+        if timeout is not None and seconds > timeout:
+            return []
     with storage.transaction() as connection:
         budget = _budget(connection, study_id)
         if budget.stopped_by is not None:
             return []
-        if _is_over(connection, study_id, budget):
-            cancel_waiting(connection, study_id, "the study's timeout was over")
-            return []
-        _record_begin(connection, study_id)
         ids = _take_waiting(connection, study_id, n, together, like)
         if budget.adaptive and len(ids) < n:
             ids += _create(connection, study_id, n - len(ids), budget)
@@ -177,7 +178,7 @@ def count_claimable(storage: TrialStorage, study_id: int) -> int | None:
     waiting = select(func.count()).select_from(TRIALS)
     with storage.reading() as connection:
         budget = _budget(connection, study_id)
-        if budget.stopped_by is not None or _is_over(connection, study_id, budget):
+        if _is_ended(connection, study_id, budget):
             return 0
         if budget.adaptive and budget.n_trials is None:
             return None
@@ -187,24 +188,29 @@ def count_claimable(storage: TrialStorage, study_id: int) -> int | None:
 
 
 def is_claimable(storage: TrialStorage, study_id: int) -> bool:
-    """Tell whether a claim would find a trial now, or end waiting ones whose timeout is over.
+    """Tell whether a claim would find a trial now.
 
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
     """
     with storage.reading() as connection:
         budget = _budget(connection, study_id)
-        if budget.stopped_by is not None:
+        if _is_ended(connection, study_id, budget):
             return False
-        if _any(
-            connection, select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING))
-        ):
+        waiting = select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING))
+        if _any(connection, waiting):
             return True
-        return (
-            budget.adaptive
-            and not _is_over(connection, study_id, budget)
-            and _left(connection, study_id, budget, 1) > 0
-        )
+        return budget.adaptive and _left(connection, study_id, budget, 1) > 0
+
+
+def is_time_over(storage: TrialStorage, study_id: int) -> bool:
+    """Tell whether workers have spent the time of a study's timeout.
+
+    Raises:
+        StudyGoneError: The study was deleted, or has no budget.
+    """
+    with storage.reading() as connection:
+        return _is_over(connection, study_id, _budget(connection, study_id))
 
 
 def is_running(storage: TrialStorage, study_id: int) -> bool:
@@ -239,25 +245,13 @@ def _any(connection: Connection, statement: sqlalchemy.Select[tuple[int]]) -> bo
     return connection.execute(statement.limit(1)).first() is not None
 
 
+def _is_ended(connection: Connection, study_id: int, budget: Budget) -> bool:
+    """Tell whether a study is not to go on: a function has stopped it, or its time is over."""
+    return budget.stopped_by is not None or _is_over(connection, study_id, budget)
+
+
 def _is_over(connection: Connection, study_id: int, budget: Budget) -> bool:
-    if budget.timeout is None:
-        return False
-    begun = read_study_attribute(connection, study_id, BEGUN_KEY)
-    if begun is None:
-        return False
-    # Not by the times of trials, which come from the clocks of different machines.
-    spent = database_time(connection) - datetime.fromisoformat(begun)
-    return spent.total_seconds() > budget.timeout
-
-
-def _record_begin(connection: Connection, study_id: int) -> None:
-    """Record the time of a study's first claim: a timeout, even one set later, counts from it."""
-    if read_study_attribute(connection, study_id, BEGUN_KEY) is None:
-        lock_study(connection, study_id)
-        # Another claim may have been first while this one waited for the lock.
-        if read_study_attribute(connection, study_id, BEGUN_KEY) is None:
-            now = database_time(connection).isoformat()
-            write_study_attribute(connection, study_id, BEGUN_KEY, now)
+    return budget.timeout is not None and seconds_worked(connection, study_id) > budget.timeout
 
 
 def _left(connection: Connection, study_id: int, budget: Budget, n: int) -> int:
@@ -345,14 +339,3 @@ def _create(connection: Connection, study_id: int, n: int, budget: Budget) -> li
     empty = Point(params={}, distributions={})
     n = _left(connection, study_id, budget, n)
     return insert_trials(connection, study_id, [empty] * n, TrialState.RUNNING)
-
-
-def cancel_waiting(connection: Connection, study_id: int, reason: str) -> None:
-    """End all WAITING trials of a study as FAIL.
-
-    They are not deleted: Optuna's trial numbers are counts, and would be given out twice.
-    """
-    ids = fail_trials(connection, in_state(study_id, TrialState.WAITING))
-    rows = [row for i in ids for row in attr_rows(i, {FAIL_REASON_KEY: reason})]
-    if rows:
-        connection.execute(USER_ATTRS.insert(), rows)

@@ -43,9 +43,10 @@ class TrialStorage(BatchedStorage):
             return super().get_all_trials(study_id, deepcopy, states)
 
     def forget(self, study_id: int) -> None:
-        """Drop a deleted study from the cache.
+        """Drop a study from the cache that was deleted, or of which finished trials have changed.
 
-        A new study may get its id: SQLite files created by Optuna give ids out again.
+        A new study may get the id of a deleted one: SQLite files that Optuna made give ids out
+        again.
         """
         for trial_id in self.drop_cached(study_id):
             self.outdate(trial_id)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StudyNotFoundError,
         TakenNameError,
         TrialError,
+        TrialNotFailedError,
         TrialNotFoundError,
         WorkerError,
     )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
 
 _HOME = {
@@ -56,6 +58,7 @@ _HOME = {
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
+    "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
 }
 
@@ -84,6 +87,7 @@ __all__ = [
     "StudyNotFoundError",
     "TakenNameError",
     "TrialError",
+    "TrialNotFailedError",
     "TrialNotFoundError",
     "WorkerError",
     "best_trials",
@@ -95,6 +99,7 @@ __all__ = [
     "load_definition",
     "load_model",
     "load_study",
+    "retry_trials",
     "run",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from storage import (
     create_storage,
     enqueue,
     get_budget,
+    overview,
     study_attributes,
     study_id,
 )
@@ -32,10 +33,10 @@ from studies.attributes import (
 )
 from studies.definition.files import read_table, with_overrides
 from studies.definition.search import SearchOptions
-from studies.definition.study import StudyDefinition, difference, parse_definition
+from studies.definition.study import BUDGET_KEYS, StudyDefinition, difference, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
-from studies.lookup import definition_of, open_study
+from studies.lookup import as_argument, definition_of, open_study
 from studies.versions import installed_versions
 
 ARTIFACTS = "hpo-artifacts"  # the default folder's name
@@ -46,21 +47,24 @@ def create_study(
     storage: str | TrialStorage,
     *,
     artifacts: str | Path | None = None,
+    asked: Collection[str] = (),
 ) -> optuna.Study:
     """Create the study of `definition`, or continue it.
 
-    Creating the same study twice changes only its budget: a larger `n_trials` adds the difference.
+    Creating the same study twice changes only its budget: another `n_trials` or `timeout` than it
+    was defined with takes the place of the one that it has.
 
     Args:
         definition: The study's definition.
         storage: An open storage, or its URL.
         artifacts: The folder for trained networks. By default it is beside a SQLite file, or in the
             current folder for a server.
+        asked: Keys of the budget that are to be taken even where they are as the study was defined.
 
     Raises:
         TakenNameError: A study of this name has another definition.
         DefinitionError: There is a mistake in the data, or a number of trials is given for a study
-            that has no such limit.
+            that has no such limit or that has more trials already.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
@@ -74,7 +78,8 @@ def create_study(
         study = open_study(definition.name, opened)
         _check_same(study, definition)
     if DEFINITION_KEY in study.user_attrs:
-        _extend(opened, study, definition.search)
+        _settle(study, opened)
+        _extend(opened, study, definition.search, asked)
     else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
         queue = initial_points(definition)
@@ -119,29 +124,67 @@ def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
     return Budget(search.n_trials, search.timeout, adaptive=True)
 
 
-def _extend(storage: TrialStorage, study: optuna.Study, search: SearchOptions) -> None:
-    """Queue the further trials of a larger budget, and record it."""
+def _settle(study: optuna.Study, storage: TrialStorage) -> None:
+    """Record that a study was renamed, or copied by Optuna, which copies all that it has.
+
+    A copy is another study than the first: its checkpoints are files of its own.
+    """
+    stored = study.user_attrs[DEFINITION_KEY]
+    if stored["name"] == study.study_name:
+        return
+    made = study_attributes(storage, CREATED_KEY, having=DEFINITION_KEY)
+    if list(made.values()).count(study.user_attrs[CREATED_KEY]) > 1:
+        study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
+    study.set_user_attr(DEFINITION_KEY, {**stored, "name": study.study_name})
+
+
+def _extend(
+    storage: TrialStorage, study: optuna.Study, search: SearchOptions, asked: Collection[str]
+) -> None:
+    """Take another budget, and queue the further trials of a larger one."""
     # The stored definition: its known settings come in the order in which they were queued.
     definition = definition_of(study)
     old = get_budget(storage, study_id(study))
-    if old.n_trials is None and search.n_trials is not None:
+    differing = {k for k in BUDGET_KEYS if getattr(search, k) != getattr(definition.search, k)}
+    asked = {*asked, *differing}
+    n_trials = old.n_trials
+    if "n_trials" in asked:
+        _check_n_trials(storage, study, search.n_trials, old)
+        n_trials = search.n_trials
+    if n_trials is None and definition.search.design:
+        n_trials = sys.maxsize  # all of its points
+    queue = initial_points(definition.with_budget(n_trials))
+    new = _budget(definition.with_budget(n_trials), len(queue))
+    timeout = search.timeout if "timeout" in asked else old.timeout
+    new = replace(new, timeout=timeout, stopped_by=old.stopped_by)
+    if new != old:  # a study that its function has stopped goes on with another budget
+        new = replace(new, stopped_by=None)
+    enqueue(storage, study_id(study), queue, new)
+
+
+def _check_n_trials(
+    storage: TrialStorage, study: optuna.Study, n_trials: int | None, old: Budget
+) -> None:
+    """Refuse a number of trials that the study cannot have."""
+    if n_trials is None:
+        return
+    name = study.study_name
+    if old.n_trials is None:
         raise DefinitionError(
             "search.n_trials",
             "Expected a study that ends after a number of trials. Received: n_trials="
-            f"{search.n_trials} for {study.study_name!r}, which has none. "
-            "Make another with --name.",
+            f"{n_trials} for {name!r}, which has none. Make another with --name.",
         )
-    if old.n_trials is not None and (search.n_trials is not None or search.design is not None):
-        wanted = search.n_trials or sys.maxsize
-        definition = definition.with_budget(max(wanted, old.n_trials))
-    queue = initial_points(definition)
-    timeout = old.timeout
-    if search.timeout != definition.search.timeout:
-        timeout = search.timeout
-    new = replace(_budget(definition, len(queue)), timeout=timeout, stopped_by=old.stopped_by)
-    if new != old:
-        new = replace(new, stopped_by=None)
-    enqueue(storage, study_id(study), queue, new)
+    progress = overview(storage, study_id(study))
+    least = min(old.n_trials, sum(progress.counts.values()) - progress.retried)
+    if n_trials < least:
+        raise DefinitionError(
+            "search.n_trials",
+            f"Expected at least {least}, the trials that study {name!r} has already. "
+            f"Received: n_trials={n_trials}. To execute {n_trials} of those that wait: "
+            f"hpo worker --max-trials {n_trials} {as_argument(name)}. Or make a smaller study with "
+            "--name.",
+        )
 
 
 def _default_artifacts(url: sqlalchemy.URL) -> Path:
@@ -174,6 +217,8 @@ def find_or_create_study(
     stored = None
     if not quick and source in optuna.get_all_study_names(storage):
         stored = open_study(source, storage).user_attrs.get(DEFINITION_KEY)
-    table = read_table(source, quick=quick) if stored is None else stored
+    # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
+    table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
     definition = parse_definition(with_overrides(table, overrides))
-    return create_study(definition, storage, artifacts=artifacts)
+    asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]
+    return create_study(definition, storage, artifacts=artifacts, asked=asked)

@@ -41,6 +41,10 @@ class TrialNotFoundError(HpoError, KeyError):
     """The study has no trial with this number."""
 
 
+class TrialNotFailedError(HpoError, ValueError):
+    """The trial has not failed, or was queued again already."""
+
+
 class NoCompleteTrialError(HpoError, ValueError):
     """No trial of the study is complete, so that there is no best one."""
 

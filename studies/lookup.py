@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from pathlib import Path
 
 import optuna
@@ -12,6 +14,8 @@ from studies.attributes import DEFINITION_KEY
 from studies.definition.files import catalog, load_definition
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import StudyNotFoundError
+
+LONGEST_FILE_NAME = 255  # bytes
 
 
 def load_study(name: str, storage: str | TrialStorage) -> tuple[optuna.Study, StudyDefinition]:
@@ -56,15 +60,31 @@ def find_study(source: str, storage: TrialStorage) -> str:
     if source not in names and source.endswith(".toml") and Path(source).is_file():
         name = load_definition(source).name
     if name not in names:
-        hint = f"Make it first: hpo create {source}" if name in catalog() else ""
+        hint = f"Make it first: hpo create {as_argument(source)}" if name in catalog() else ""
         raise StudyNotFoundError(
             str(unknown_name("a study in the storage", name, names, remedy=hint))
         )
     return name
 
 
+def as_argument(name: str) -> str:
+    """Return how a study's name is written as the last argument of a command in a shell."""
+    quoted = shlex.quote(name)
+    return f"-- {quoted}" if name.startswith("-") else quoted
+
+
+def file_name(study_name: str, ending: str) -> str:
+    """Return the name of a file about a study, with an ending, in the bytes that one may have."""
+    plain = study_name.replace("/", "-").encode()
+    room = LONGEST_FILE_NAME - len(ending.encode())
+    if len(plain) > room:  # with a digest: long names may begin alike
+        digest = hashlib.sha256(plain).hexdigest()[:8].encode()
+        plain = plain[: room - len(digest) - 1] + b"-" + digest
+    return plain.decode(errors="ignore") + ending
+
+
 def definition_of(study: optuna.Study) -> StudyDefinition:
-    """Return the definition stored with a study.
+    """Return the definition stored with a study, under the name that the study has now.
 
     Raises:
         StudyNotFoundError: The study was not made by this service.
@@ -72,4 +92,4 @@ def definition_of(study: optuna.Study) -> StudyDefinition:
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None:
         raise StudyNotFoundError(f"Study {study.study_name!r} has no definition of this service.")
-    return parse_definition(stored)
+    return parse_definition({**stored, "name": study.study_name})

@@ -15,7 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Budget, Point, TrialStorage, enqueue, trial_id
-from storage.study_attributes import BEGUN_KEY
+from storage.study_attributes import WORKED_KEY
 from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
@@ -78,8 +78,15 @@ def silence(storage: TrialStorage) -> None:
 
 
 def run_out(storage: TrialStorage, study_id: int) -> None:
-    """Set the first claim of a study to a time beyond any timeout."""
-    storage.set_study_user_attr(study_id, BEGUN_KEY, LONG_AGO)
+    """Have workers worked on a study for longer than any timeout."""
+    worked = {"seconds": 1e9, "until": LONG_AGO}
+    storage.set_study_user_attr(study_id, WORKED_KEY, worked)
+
+
+def write_until(storage: TrialStorage, study_id: int, until: str) -> None:
+    """Set the time until which the time of workers is counted."""
+    worked = storage.get_study_user_attrs(study_id)[WORKED_KEY]
+    storage.set_study_user_attr(study_id, WORKED_KEY, {**worked, "until": until})
 
 
 def states(storage: TrialStorage, study_id: int) -> list[str]:
@@ -149,5 +156,5 @@ def rows(storage: TrialStorage) -> dict[str, list[tuple[Any, ...]]]:
             ]
             columns = [c for c in columns if not c.primary_key or table is TRIALS]
             rows = (tuple(row) for row in connection.execute(sqlalchemy.select(*columns)))
-            found[table.name] = sorted((row for row in rows if BEGUN_KEY not in row), key=repr)
+            found[table.name] = sorted((row for row in rows if WORKED_KEY not in row), key=repr)
     return found

@@ -119,6 +119,14 @@ def test_a_mistake_makes_no_file(tmp_path: Path, command: str) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
+def test_a_worker_waits_in_no_file_that_is_not_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    done = hpo("worker", "--wait", url=url, folder=tmp_path)
+    assert done.returncode == 1
+    assert f"Expected a storage that is there. Received: {url}." in done.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
 def test_a_study_is_found_by_the_file_that_it_was_made_from(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/hpo.db"
     text = 'name = "mine"\nobjective = "mlp"\ndataset = "digits"\n'

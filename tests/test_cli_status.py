@@ -22,6 +22,7 @@ def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "3 complete, 1 fail" in done.stdout
     assert "trial 3 failed: the loss was nan" in done.stdout
+    assert "Queue them again: hpo retry s" in done.stdout
 
 
 def test_status_and_best_agree_on_the_best_of_equals(study_url: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from queues import traffic
 from small_studies import RANDOM, table
 
 from storage import (
+    Budget,
     TrialStorage,
     artifact_store,
     claim,
@@ -32,7 +33,7 @@ from storage import (
 from studies.create import create_study, find_or_create_study
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.delete import delete_study
-from studies.errors import TakenNameError
+from studies.errors import DefinitionError, TakenNameError
 from studies.lookup import definition_of, find_study, load_study
 from studies.versions import installed_versions
 
@@ -137,12 +138,78 @@ def test_a_larger_budget_adds_the_difference_to_a_design(
     assert len(waiting(create(GRID))) == 6, "all of the grid where no number is said"
 
 
-def test_a_smaller_budget_does_nothing(create: Callable[..., optuna.Study]) -> None:
-    for search in (GRID | {"n_trials": 5}, TPE | {"n_trials": 5}):
-        create(search, name=str(search))
-        study = create(search | {"n_trials": 2}, name=str(search))
-        assert budget(study) == 5
-        assert len(waiting(study)) == (5 if "design" in search else 0)
+def test_a_smaller_budget_is_taken_down_to_the_trials_that_there_are(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = create(TPE | {"n_trials": 9})
+    assert len(claim(storage, study_id(study), 3)) == 3
+    assert budget(create(TPE | {"n_trials": 5})) == 5
+    assert len(claim(storage, study_id(study), 9)) == 2
+    with pytest.raises(DefinitionError, match=r"at least 5, the trials that study 's' has already"):
+        create(TPE | {"n_trials": 4})
+    assert budget(create(TPE | {"n_trials": 9})) == 5, "as it was defined: nothing is asked for"
+
+
+def test_a_smaller_budget_of_a_design_is_refused(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = create(GRID | {"n_trials": 5})
+    with pytest.raises(DefinitionError, match=r"Received: n_trials=2\..*--max-trials 2 s\."):
+        create(GRID | {"n_trials": 2})
+    assert budget(study) == len(waiting(study)) == 5
+
+
+def test_what_is_asked_for_is_taken_though_the_study_was_defined_so(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    study = create(TPE | {"timeout": "6h"})
+    larger = {"search.n_trials": 9, "search.timeout": "12h"}
+    find_or_create_study("s", storage, overrides=larger)
+    find_or_create_study("s", storage, overrides={})
+    assert get_budget(storage, study_id(study)) == Budget(9, 12 * 3600, adaptive=True)
+    defined = {"search.n_trials": 4, "search.timeout": "6h"}
+    find_or_create_study("s", storage, overrides=defined)
+    assert get_budget(storage, study_id(study)) == Budget(4, 6 * 3600, adaptive=True)
+
+
+def test_a_renamed_study_goes_by_its_new_name(
+    storage: TrialStorage, create: Callable[..., optuna.Study]
+) -> None:
+    old = create(TPE)
+    made = old.user_attrs["created_at"]
+    # As the dashboard does it.
+    new = optuna.create_study(study_name="new", storage=storage, direction="maximize")
+    for key, value in old.user_attrs.items():
+        new.set_user_attr(key, value)
+    optuna.delete_study(study_name="s", storage=storage)
+    found = find_or_create_study("new", storage, overrides={"search.n_trials": 9})
+    assert (found.study_name, budget(found)) == ("new", 9)
+    assert definition_of(found).name == "new"
+    assert optuna.get_all_study_names(storage) == ["new"]
+    assert found.user_attrs["created_at"] == made, "it goes on from its checkpoints"
+
+
+def test_a_study_that_optuna_copied_is_a_study_of_its_own(
+    storage: TrialStorage, storage_url: str, create: Callable[..., optuna.Study], tmp_path: Path
+) -> None:
+    first = create(GRID)
+    store = artifact_store(tmp_path / "artifacts")
+    (trial,) = claim(storage, study_id(first))
+    (tmp_path / "best.keras").write_bytes(b"weights")
+    keep_artifacts(storage, store, trial, {"kept": tmp_path / "best.keras"})
+    storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [0.5])
+    optuna.copy_study(
+        from_study_name="s", from_storage=storage, to_storage=storage, to_study_name="copy"
+    )
+    assert load_study("copy", storage)[1].name == "copy"
+    copy = find_or_create_study("copy", storage, overrides={})
+    assert copy.study_name == "copy"
+    assert len({s.user_attrs["created_at"] for s in (first, copy)}) == 2
+    assert len(copy.trials) == len(first.trials) == 6
+    delete_study("copy", storage)
+    assert (tmp_path / "artifacts" / "kept").exists()
+    delete_study("s", storage)
+    assert not (tmp_path / "artifacts" / "kept").exists()
 
 
 def test_a_larger_budget_of_a_sampler_lets_that_many_more_be_claimed(

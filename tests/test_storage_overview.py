@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optuna.trial import TrialState
-from queues import new_study
+from queues import new_study, run_out
 
 from storage import (
     Budget,
@@ -44,15 +44,16 @@ def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStora
     assert (stand.retried, stand.ended) == (1, 3)
 
 
-def test_every_lineage_of_a_study_that_is_over_has_ended(storage: TrialStorage) -> None:
+def test_what_waits_after_the_timeout_has_not_ended(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=4)
     requeue(storage, claim(storage, study_id)[0], "lost")
     requeue(storage, claim(storage, study_id)[0], "lost")
-    enqueue(storage, study_id, [], Budget(None, timeout=1e-6, adaptive=False))
-    assert claim(storage, study_id) == []  # the time is over: what waits is taken out
+    enqueue(storage, study_id, [], Budget(None, timeout=1, adaptive=False))
+    run_out(storage, study_id)
+    assert claim(storage, study_id) == []
     stand = overview(storage, study_id)
-    assert stand.counts[TrialState.FAIL] == 6
-    assert (stand.retried, stand.ended) == (2, 4)
+    assert (stand.counts[TrialState.FAIL], stand.counts[TrialState.WAITING]) == (2, 4)
+    assert (stand.retried, stand.ended) == (2, 0)
 
 
 def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import optuna
@@ -23,6 +26,7 @@ from queues import (
     states,
     traffic,
     write,
+    write_until,
 )
 
 from storage import (
@@ -32,10 +36,12 @@ from storage import (
     beat,
     claim,
     count_claimable,
+    count_time,
     enqueue,
     get_budget,
     is_claimable,
     is_running,
+    is_time_over,
     requeue,
     requeue_stale,
     study_id,
@@ -130,9 +136,9 @@ def test_what_can_still_be_claimed_is_counted(storage: TrialStorage) -> None:
 
 
 def test_nothing_can_be_claimed_after_the_timeout(storage: TrialStorage) -> None:
-    for budget in (Budget(None, 1e-6, adaptive=False), adaptive(None, timeout=1e-6)):
+    for budget in (Budget(None, 3600, adaptive=False), adaptive(None, timeout=3600)):
         study_id = new_study(storage, budget, n=3)
-        claim(storage, study_id)
+        run_out(storage, study_id)
         assert count_claimable(storage, study_id) == 0
 
 
@@ -280,25 +286,42 @@ def test_requeue_changes_nothing_of_a_trial_that_ended_elsewhere(
 # Timeout and attributes.
 
 
-def test_after_the_timeout_what_waits_ends_with_the_reason(storage: TrialStorage) -> None:
-    study_id = new_study(storage, adaptive(9, timeout=3600), n=3)
+@pytest.mark.parametrize("make", [adaptive, partial(Budget, adaptive=False)])
+def test_what_waits_when_the_time_is_over_waits_for_a_larger_timeout(
+    storage: TrialStorage, make: Callable[..., Budget]
+) -> None:
+    study_id = new_study(storage, make(9, timeout=3600), n=3)
     (trial,) = claim(storage, study_id)
     assert is_claimable(storage, study_id)
+    assert not is_time_over(storage, study_id)
     run_out(storage, study_id)
     assert claim(storage, study_id, 5) == []
     assert not is_claimable(storage, study_id)
-    running, *waited = storage.get_all_trials(study_id)
-    assert running.state is TrialState.RUNNING
-    assert [t.state for t in waited] == [TrialState.FAIL] * 2
-    reason = "the study's timeout was over"
-    assert [t.user_attrs["fail_reason"] for t in waited] == [reason] * 2
+    assert is_time_over(storage, study_id)
+    assert states(storage, study_id) == ["RUNNING", "WAITING", "WAITING"]
     end(storage, trial)  # what runs may finish
+    enqueue(storage, study_id, points(3), make(9, timeout=2e9))
+    assert [t.number for t in claim(storage, study_id, 2)] == [1, 2]
 
 
 def test_the_timeout_counts_from_the_first_claim(storage: TrialStorage) -> None:
-    study_id = new_study(storage, Budget(None, timeout=1e-6, adaptive=False), n=3)
+    study_id = new_study(storage, Budget(None, timeout=0.01, adaptive=False), n=3)
+    time.sleep(0.02)
     assert [t.number for t in claim(storage, study_id)] == [0]
-    assert claim(storage, study_id) == []
+    time.sleep(0.02)
+    assert claim(storage, study_id, worked_for=9) == []
+
+
+def test_the_timeout_counts_no_time_in_which_nobody_works(storage: TrialStorage) -> None:
+    study_id = new_study(storage, Budget(None, timeout=1.0, adaptive=False), n=9)
+    claim(storage, study_id)
+    for worked_for in (0.0, 0.2, 0.0, 0.2):  # of two workers, one after the other
+        write_until(storage, study_id, LONG_AGO)
+        assert len(claim(storage, study_id, worked_for=worked_for)) == 1
+    assert count_time(storage, study_id, 0) == pytest.approx(0.4, abs=0.05)
+    assert count_time(storage, study_id, 1e9) < 0.6, "no second is counted twice"
+    write_until(storage, study_id, "2999-01-01 00:00:00")  # a clock was set back
+    assert count_time(storage, study_id, 5) < 0.6
 
 
 def test_the_timeout_does_not_depend_on_the_clocks_of_machines(storage: TrialStorage) -> None:
@@ -306,18 +329,6 @@ def test_the_timeout_does_not_depend_on_the_clocks_of_machines(storage: TrialSto
     claim(storage, study_id)
     write(storage, f"UPDATE trials SET datetime_start = '{LONG_AGO}' WHERE number = 0")
     assert len(claim(storage, study_id)) == 1
-
-
-def test_what_the_timeout_takes_out_ends_with_the_reason_and_keeps_its_number(
-    storage: TrialStorage,
-) -> None:
-    study_id = new_study(storage, Budget(None, timeout=1e-6, adaptive=False), n=4)
-    claim(storage, study_id)
-    claim(storage, study_id)
-    _, *ended = storage.get_all_trials(study_id)
-    assert [t.number for t in ended] == [1, 2, 3]
-    reasons = {(t.state.name, t.user_attrs["fail_reason"]) for t in ended}
-    assert reasons == {("FAIL", "the study's timeout was over")}
 
 
 def test_attributes_of_a_running_trial_are_overwritten(storage: TrialStorage) -> None:

@@ -29,7 +29,7 @@ from storage import (
     requeue_stale,
     trial_id,
 )
-from storage.trial_queue import cancel_waiting
+from storage.rows import fail_trials, in_state
 
 
 def run_one(storage: TrialStorage, study_id: int) -> None:
@@ -182,7 +182,7 @@ def step(rng: random.Random, storage: TrialStorage, study_id: int, n: int) -> No
         claim(storage, study_id, rng.randint(1, 3))
     elif choice == 3 and n % 10 == 9:
         with storage.transaction() as connection:
-            cancel_waiting(connection, study_id, "stopped")
+            fail_trials(connection, in_state(study_id, TrialState.WAITING))
     elif running:
         trial = rng.choice(running)
         if choice == 4:

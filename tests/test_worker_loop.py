@@ -26,6 +26,7 @@ from commands import (
     wait_until,
 )
 from optuna.trial import TrialState
+from queues import LONG_AGO, write_until
 from small_studies import table
 from small_workers import away, epochs, function_study
 
@@ -194,20 +195,34 @@ def test_a_waiting_worker_takes_what_is_added_later(
     study = function_study(sqlite_url, tmp_path, "quick", 2)
     launched.append(start_worker("--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: states(study) == {"COMPLETE": 2}, "the first budget is spent")
+    log, told = tmp_path / "worker.log", f"waits for trials of any study in {sqlite_url}"
+    wait_until(lambda: told in log.read_text(), "it says so")
     function_study(sqlite_url, tmp_path, "quick", 5)
     wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
     launched[0].terminate()
     assert launched[0].wait(timeout=30) == 0
+    assert log.read_text().count(told) in (1, 2), "once for each time that it has begun to wait"
 
 
-def test_the_timeout_takes_out_what_still_waits(sqlite_url: str, tmp_path: Path) -> None:
-    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=1.5)
-    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 0
-    found = states(study)
-    assert found["COMPLETE"] >= 1
-    assert found["FAIL"] == 50 - found["COMPLETE"]
-    assert study.trials[-1].user_attrs["fail_reason"] == "the study's timeout was over"
+def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=4)
+    launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
+    wait_until(lambda: len(executions(tmp_path)) >= 1, "it executes")
+    launched[0].terminate()
+    assert launched[0].wait(timeout=30) == 0
+    assert 0 < study.user_attrs["worked"]["seconds"] < 4
+    write_until(storage_of(study), study_id(study), LONG_AGO)  # a pause of years
+    done = len(executions(tmp_path))
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert len(executions(tmp_path)) > done
+    assert states(study).keys() <= {"COMPLETE", "WAITING", "FAIL"}
+    assert states(study)["WAITING"] >= 20, "of 50, each of which takes .3 s"
+    assert {t.user_attrs["fail_reason"] for t in study.trials if t.state is TrialState.FAIL} <= {
+        "its worker was told to stop"
+    }
+    assert study.user_attrs["worked"]["seconds"] > 4
 
 
 def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(

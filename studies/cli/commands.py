@@ -31,7 +31,7 @@ from studies.cli.options import (
     Trials,
     overrides,
 )
-from studies.cli.output import console, fail, open_storage, print_error, say, show
+from studies.cli.output import console, fail, find, open_storage, print_error, say, show, warn
 from studies.cli.result_commands import results
 
 if TYPE_CHECKING:
@@ -95,11 +95,13 @@ def run(
 ) -> None:
     """Create a study or go on with it, work on it here, and show the best.
 
+    It ends with exit code 0 where a trial is complete; those that failed are named.
+
     Example: hpo run digits-mlp -n 30 -j 2
     """
     from studies.cli.live import live_progress, rendering_progress
     from studies.fleet.local import fetch_data, work_here
-    from studies.lookup import definition_of
+    from studies.lookup import as_argument, definition_of
 
     given = overrides(set_, name, n_trials)
     found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
@@ -111,7 +113,7 @@ def run(
     with live_progress(found, console()) as tick:
         done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
     if not done:
-        fail(f"Stopped; nothing is lost. Go on with: hpo run {found.study_name}")
+        fail(f"Stopped; nothing is lost. Go on with: hpo run {as_argument(found.study_name)}")
     _show_results(found, storage)
 
 
@@ -129,9 +131,12 @@ def create(
 
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
+    from studies.lookup import as_argument
+
     given = overrides(set_, name, n_trials)
     found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
-    say(f"Study {found.study_name} is ready. Work on it: hpo worker {found.study_name}")
+    argument = as_argument(found.study_name)
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {argument}")
 
 
 @app.command()
@@ -155,6 +160,34 @@ def delete(
 
 
 @app.command()
+def retry(
+    study: Study,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that failed; so also without an option.")
+    ] = False,
+    trial: Annotated[
+        list[int] | None, typer.Option("--trial", min=0, help="The number of one; repeatable.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Queue failed trials again, as after their cause is mended.
+
+    Example: hpo retry fashion-mlp-grid --failed
+    """
+    from studies.lookup import as_argument
+    from studies.retry import retry_trials
+
+    found = find(study, storage, writes=True)
+    queued = retry_trials(found, None if failed or not trial else trial)
+    name = as_argument(found.study_name)
+    if queued:
+        words = "1 failed trial is" if len(queued) == 1 else f"{len(queued)} failed trials are"
+        say(f"{words} queued again. Work on them: hpo run {name}")
+    else:
+        say(f"No trial of {found.study_name} has failed.")
+
+
+@app.command()
 def worker(
     studies: Annotated[
         list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
@@ -173,10 +206,12 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
+    from storage import check_exists
     from studies.lookup import find_study
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    check_exists(storage)  # nobody makes a study in a file that a mistyped URL would make
     names = []
     if studies:
         opened = open_storage(storage, writes=False)
@@ -302,23 +337,27 @@ def _find_or_create(
 
 def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
-    from storage import best_trial, get_budget, storage_of, study_id
-    from studies.cli.status import stop_note
+    from storage import best_trial
+    from studies.cli.notes import failure_note, stop_note, time_note
     from studies.cli.tables import best_table
+    from studies.lookup import as_argument, file_name
     from studies.results.export import export_trials  # pandas: not while the workers start
 
+    failed, over = failure_note(study), stop_note(study) or time_note(study)
     if best_trial(study) is None:
-        fail(f"No trial is complete. See why: hpo status {study.study_name}")
-    csv = Path(f"{study.study_name}.csv".replace("/", "-"))
+        why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
+        fail(f"No trial is complete. {why}")
+    csv = Path(file_name(study.study_name, ".csv"))
     export_trials(study, csv, top=sys.maxsize)
     show(best_table(study, 10))
-    stopped_by = get_budget(storage_of(study), study_id(study)).stopped_by
-    if stopped_by is not None:
-        say(f"{study.study_name} was {stop_note(stopped_by)}")
     say(f"All completed trials, the best first: {csv.resolve()}")
     # Without the URL itself, which may hold a password.
     needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
     say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
+    if over:
+        say(over)
+    if failed:
+        warn(failed)
 
 
 app.add_typer(results)

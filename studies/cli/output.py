@@ -55,9 +55,14 @@ def say(words: str) -> None:
     typer.echo(words)
 
 
+def warn(words: str) -> None:
+    """Print a line on standard error."""
+    typer.echo(words, err=True)
+
+
 def fail(words: str) -> None:
     """Print a line on standard error, and end with exit code 1."""
-    typer.echo(words, err=True)
+    warn(words)
     raise typer.Exit(1)
 
 

@@ -22,10 +22,12 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     """
     from storage import best_trial
     from studies.cli.tables import best_table
+    from studies.lookup import as_argument
 
     found = find(study, storage)
     if best_trial(found) is None:
-        fail(f"No trial is complete yet. See its progress: hpo status {found.study_name}")
+        name = as_argument(found.study_name)
+        fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(best_table(found, top))
 
 

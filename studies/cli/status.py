@@ -14,6 +14,7 @@ from storage import (
     TrialStorage,
     Worker,
     best_trial,
+    failures,
     get_budget,
     overview,
     storage_of,
@@ -22,8 +23,9 @@ from storage import (
 )
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import duration, trial_counts, trial_value
+from studies.cli.notes import stop_note, time_note
 from studies.errors import StudyNotFoundError
-from studies.lookup import open_study
+from studies.lookup import as_argument, open_study
 
 SILENT = 60.0  # seconds without a heartbeat, after which the status line of a worker says so
 FAILURES_SHOWN = 5  # of the latest failed trials
@@ -41,7 +43,7 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
             raise StudyNotFoundError(
                 f"Expected a study that this service has made. Received: {name}, another program's."
             )
-        return Group(status_block(study), *_failures(study))
+        return Group(status_block(study), *_failures(study), *_hint(study))
     names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
     if not names:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
@@ -51,43 +53,37 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
 
 def status_block(study: optuna.Study) -> RenderableType:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
-    storage = storage_of(study)
+    storage, over = storage_of(study), stop_note(study) or time_note(study)
     progress = overview(storage, study_id(study))
-    budget = get_budget(storage, study_id(study))
-    total = budget.n_trials
+    total = get_budget(storage, study_id(study)).n_trials
     head = Table.grid(padding=(0, 1))
     head.add_row(
         Text(study.study_name, style="bold"),
         ProgressBar(total=total or max(1, progress.ended), completed=progress.ended, width=24),
         Text(f"{progress.ended}/{total or '?'}"),
-        Text(_rate(progress, total), style="cyan"),
+        Text(_rate(progress, total, is_over=over is not None), style="cyan"),
     )
     lines: list[RenderableType] = [head, Text(_counts(progress), style="dim")]
     best = best_trial(study)
     if best is not None:
         lines.append(Text(f"best {trial_value(study, best)}", style="green"))
-    if budget.stopped_by is not None:
-        lines.append(Text(stop_note(budget.stopped_by), style="yellow"))
     lines += _worker_lines(storage, study.study_name, progress)
+    if over is not None:
+        lines.append(Text(over, style="yellow"))
     return Group(*lines)
 
 
-def stop_note(trial: int) -> str:
-    """Return the line that tells that the function of a trial has ended its study."""
-    return f"stopped by the function of trial {trial} (study.stop); a larger -n goes on"
-
-
-def _rate(progress: Overview, total: int | None) -> str:
+def _rate(progress: Overview, total: int | None, *, is_over: bool) -> str:
     if progress.per_minute is None:
         return ""
     words = f"{progress.per_minute:.1f} trials/min"
-    if total is None or progress.ended >= total:
+    if is_over or total is None or progress.ended >= total:
         return words
     return f"{words}, {duration(60 * (total - progress.ended) / progress.per_minute)} left"
 
 
 def _counts(progress: Overview) -> str:
-    retried = f"{progress.retried} of the failed queued again after a lost worker"
+    retried = f"{progress.retried} of the failed queued again"
     words = [trial_counts(progress.counts), retried if progress.retried else ""]
     return ", ".join(filter(None, words)) or "no trials yet"
 
@@ -120,3 +116,9 @@ def _failures(study: optuna.Study) -> list[Text]:
         Text(f"trial {t.number} failed: {t.user_attrs.get('fail_reason', 'unknown')}", style="red")
         for t in failed
     ]
+
+
+def _hint(study: optuna.Study) -> list[Text]:
+    if not failures(storage_of(study), study_id(study)).numbers:
+        return []  # those that failed were queued again
+    return [Text(f"Queue them again: hpo retry {as_argument(study.study_name)}", style="dim")]

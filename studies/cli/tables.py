@@ -18,6 +18,7 @@ from studies.cli.format import allowed_values, metric_name, number, parameter, t
 from studies.definition.files import catalog, read_table
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.designs.points import initial_points
+from studies.lookup import definition_of
 from studies.space.parse_space import SEED
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _parameter_cell(trial: FrozenTrial, name: str) -> str:
 
 def _kept_epoch(study: optuna.Study, trial: FrozenTrial) -> int:
     """Return the epoch, from 1, whose weights the kept network has."""
-    definition = parse_definition(study.user_attrs[DEFINITION_KEY])
+    definition = definition_of(study)
     settings = definition.factors.resolve(trial.params)
     key = "best_epoch" if settings.get("restore_best_weights", True) else "epochs"
     return int(trial.user_attrs.get(key, 0))

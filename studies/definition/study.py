@@ -148,7 +148,7 @@ class StudyDefinition(BaseModel):
             del value["search"][key]
         return value
 
-    def with_budget(self, n_trials: int) -> StudyDefinition:
+    def with_budget(self, n_trials: int | None) -> StudyDefinition:
         """Return this definition with another number of trials."""
         search = self.search.model_copy(update={"n_trials": n_trials})
         return self.model_copy(update={"search": search})

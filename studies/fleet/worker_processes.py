@@ -11,6 +11,7 @@ from pathlib import Path
 
 from studies.errors import LaunchError
 from studies.fleet.gpus import gpus, share_cores
+from studies.lookup import file_name
 from studies.worker.signals import LAUNCHER_VARIABLE
 
 MAX_RESTARTS = 3  # of one worker that was killed; a fourth kill is no accident
@@ -71,7 +72,7 @@ class WorkerProcesses:
         for index in range(n):
             if self.stopping():
                 return
-            log = self.logs / f"{self.study_name.replace(os.sep, '-')}-{os.getpid()}-{index}.log"
+            log = self.logs / file_name(self.study_name, f"-{os.getpid()}-{index}.log")
             self.members.append(WorkerProcess(index, self._spawn(index, n, log), log))
 
     def have_ended(self) -> bool:
@@ -115,9 +116,10 @@ class WorkerProcesses:
         }
         if found:
             env["CUDA_VISIBLE_DEVICES"] = found[index % len(found)]
+        command = [sys.executable, "-P", "-m", "studies", "worker", *self.options]
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "studies", "worker", self.study_name, *self.options],
+                [*command, "--", self.study_name],  # which may begin with a dash
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -23,6 +23,7 @@ from studies.errors import (
     NoCompleteTrialError,
     TrialNotFoundError,
 )
+from studies.lookup import as_argument
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +56,7 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     except KeyError:
         raise TrialNotFoundError(
             f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
-            f"See them: hpo export {study.study_name}"
+            f"See them: hpo export {as_argument(study.study_name)}"
         ) from None
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
     try:

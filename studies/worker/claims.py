@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ class Claims:
         self._log = log
         self._max_trials = max_trials
         self._grace = grace
+        self._stint: tuple[int, float] | None = None  # id of the study worked on, and since when
 
     @property
     def is_exhausted(self) -> bool:
@@ -55,12 +57,35 @@ class Claims:
             left = self._database.count_claimable(study.id)
             seen = self._database.workers_seen()
             workers = sum(worker.silent_for < self._grace for worker in seen)
-            # At least one, even of none: a claim ends trials that wait after the timeout.
-            n = n if left is None else min(n, max(1, -(-left // max(1, workers))))
+            n = n if left is None else min(n, -(-left // max(1, workers)))
         if n < 1:
             return []
-        claimed = self._database.claim(study.id, n, study.definition.structural_factors, like)
+        if self._stint is not None and self._stint[0] != study.id:
+            self.leave()
+        worked_for = self._worked_for()
+        claimed = self._database.claim(
+            study.id, n, study.definition.structural_factors, like, worked_for
+        )
+        if claimed and self._stint is None:
+            self._stint = study.id, time.monotonic()
         self.taken += len(claimed)
         for trial in claimed:
             self._log.info("claimed", study=study.name, trial=trial.number)
         return claimed
+
+    def leave(self) -> None:
+        """Count the time of the study that was worked on until now: none of its trials is left."""
+        if self._stint is None:
+            return
+        worked_for, (study_id, _) = self._worked_for(), self._stint
+        self._stint = None
+        try:
+            self._database.count_time(study_id, worked_for)
+        except KeyError:
+            pass  # the study was deleted
+        except Exception as error:  # must not hide why the worker ends
+            self._log.warning("its last seconds are not counted: %s", type(error).__name__)
+
+    def _worked_for(self) -> float:
+        # A clock that stands still while a laptop sleeps.
+        return 0.0 if self._stint is None else time.monotonic() - self._stint[1]

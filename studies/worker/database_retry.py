@@ -23,6 +23,7 @@ from storage import (
     Worker,
     claim,
     count_claimable,
+    count_time,
     drop_artifacts,
     get_budget,
     in_order,
@@ -154,10 +155,23 @@ class RetryingDatabase:
         return self._wait(lambda: count_claimable(self.storage, study_id))
 
     def claim(
-        self, study_id: int, n: int, together: Collection[str], like: Mapping[str, Any] | None
+        self,
+        study_id: int,
+        n: int,
+        together: Collection[str],
+        like: Mapping[str, Any] | None,
+        worked_for: float,
     ) -> list[FrozenTrial]:
         """See `storage.claim`."""
-        return self._wait(lambda: claim(self.storage, study_id, n, together=together, like=like))
+        return self._wait(
+            lambda: claim(
+                self.storage, study_id, n, together=together, like=like, worked_for=worked_for
+            )
+        )
+
+    def count_time(self, study_id: int, worked_for: float) -> None:
+        """See `storage.count_time`."""
+        self._wait(lambda: count_time(self.storage, study_id, worked_for))
 
     def requeue(self, claimed: FrozenTrial, reason: str, *, lost: bool) -> int | None:
         """See `storage.requeue`."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
-from storage import Worker, beat, forget_worker, record_worker, requeue_stale
+from storage import Worker, beat, count_time, forget_worker, record_worker, requeue_stale
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
@@ -45,7 +46,9 @@ class Heartbeat:
         self._interval = interval
         self._grace = grace
         self._clock = clock
-        self._trial_ids: list[int] = []
+        self._trials: tuple[int, list[int]] = (0, [])  # the id of their study, and theirs
+        # By a clock that stands still while a laptop sleeps: since when it was not held up.
+        self._awake_since = self._last_try = time.monotonic()
         self._last_beat = clock()
         # The others' heartbeats may be old as well, as after an outage that ends now.
         self._lenient_until = self._last_beat + grace
@@ -72,15 +75,16 @@ class Heartbeat:
         """Queue lost trials of these studies again, and of no others: id -> name."""
         self._watched = studies
 
-    def begin(self, study_name: str, trials: Mapping[int, int], device: str) -> None:
+    def begin(self, study_id: int, study_name: str, trials: Mapping[int, int], device: str) -> None:
         """Record the trials that the worker has from now on, and beat for them.
 
         Args:
-            study_name: Their study.
+            study_id: Their study.
+            study_name: Its name.
             trials: The number of each by its id.
             device: What they train on.
         """
-        self._trial_ids = list(trials)
+        self._trials = study_id, list(trials)
         self._worker = replace(
             self._worker,
             study_name=study_name,
@@ -91,14 +95,17 @@ class Heartbeat:
 
     def rest(self) -> None:
         """Record, with the next beat, that the worker has no trial."""
-        self._trial_ids = []
+        self._trials = 0, []
         self._worker = replace(self._worker, study_name=None, trial_numbers=())
 
     def beat(self) -> None:
         """Beat once, and search for lost trials."""
-        trial_ids = self._trial_ids
+        study_id, trial_ids = self._trials
+        awake_for = self._awake_for()
         if trial_ids:
             beat(self._storage, trial_ids)
+            with suppress(KeyError):  # the study was deleted
+                count_time(self._storage, study_id, awake_for)
         record_worker(self._storage, self._worker)
         now = self._clock()
         # The last beat of others may be an interval before this one's, and their next one after it.
@@ -110,6 +117,14 @@ class Heartbeat:
         self._last_beat = now
         if now >= self._lenient_until:
             self._requeue_lost()
+
+    def _awake_for(self) -> float:
+        """Return for how many seconds the worker has lived without a pause, as by SIGSTOP."""
+        now = time.monotonic()
+        if now - self._last_try > self._grace:
+            self._awake_since = now
+        self._last_try = now
+        return now - self._awake_since
 
     def _requeue_lost(self) -> None:
         watched = self._watched

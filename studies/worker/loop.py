@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
-from storage import Worker, create_storage
+from storage import Worker, create_storage, masked_url
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
+from studies.lookup import as_argument
 from studies.worker.claims import Claims
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.executor_slot import ExecutorSlot
@@ -85,6 +86,7 @@ def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -
         try:
             return loop.run()
         finally:
+            session.claims.leave()
             session.slot.close()
 
 
@@ -115,6 +117,7 @@ class _Loop:
         self._wait = wait
         self._failures = 0
         self._last_work = time.monotonic()
+        self._is_idle = False
 
     def run(self) -> int:
         """Work until told to stop or done; return the number of trials taken."""
@@ -122,7 +125,10 @@ class _Loop:
             claimed = self._claim()
             if claimed is not None:
                 self._execute(*claimed)
-            elif not self._rest():
+                continue
+            self._session.claims.leave()
+            self._tell_that_it_waits()
+            if not self._rest():
                 break
         return self._session.claims.taken
 
@@ -157,6 +163,7 @@ class _Loop:
         self._session.rest()
         self._session.slot.close_dead()
         self._last_work = time.monotonic()
+        self._is_idle = False
 
     def _train(self, study: OpenStudy, executor: Executor, claimed: list[FrozenTrial]) -> None:
         session = self._session
@@ -188,8 +195,15 @@ class _Loop:
             if self._failures >= MAX_FAILURES:
                 raise WorkerError(
                     f"{MAX_FAILURES} trials failed in a row, so the worker stops. "
-                    f"The last one's reason: hpo status {study.name}"
+                    f"The last one's reason: hpo status {as_argument(study.name)}"
                 )
+
+    def _tell_that_it_waits(self) -> None:
+        """Log once that there is nothing to do, and in which storage: the URL may be mistyped."""
+        if self._wait and not self._is_idle:
+            self._is_idle = True
+            where = masked_url(self._session.storage_url)
+            self._session.log.info("waits for trials of %s in %s", self._studies.wanted, where)
 
     def _rest(self) -> bool:
         """Wait a moment; return False when there is nothing to wait for."""

@@ -114,6 +114,11 @@ class OpenStudies:
         self._created_at: dict[str, str] = {}  # of each study, when `names` was last called
         self._dropped: dict[str, _Dropped] = {}
 
+    @property
+    def wanted(self) -> str:
+        """The studies to work on, in words."""
+        return ", ".join(self._named) or "any study"
+
     def names(self) -> list[str]:
         """Return the studies that may have trials, in order, as they are in the storage now."""
         self._created_at = self._database.created_at()

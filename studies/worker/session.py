@@ -43,7 +43,7 @@ class Session:
     def begin(self, study: OpenStudy, trials: Mapping[int, int]) -> None:
         """Show that the worker works on these trials (id -> number), and keep them alive."""
         self.log.begin(study.name, trials.values())
-        self.heartbeat.begin(study.name, trials, self.slot.device)
+        self.heartbeat.begin(study.id, study.name, trials, self.slot.device)
 
     def rest(self) -> None:
         """Show that the worker has no trial."""

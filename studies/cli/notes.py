@@ -1,0 +1,70 @@
+"""What a person should know of a study that has stopped, and how to go on with it."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import TrialState
+
+from storage import failures, get_budget, is_time_over, overview, storage_of, study_id
+from studies.lookup import as_argument
+
+
+def time_note(study: optuna.Study) -> str | None:
+    """Return that the timeout is over and how to go on, where that has left something open."""
+    storage, own_id = storage_of(study), study_id(study)
+    budget = get_budget(storage, own_id)
+    if budget.timeout is None or not is_time_over(storage, own_id):
+        return None
+    progress = overview(storage, own_id)
+    waiting = progress.counts[TrialState.WAITING]
+    begun = progress.ended + progress.counts[TrialState.RUNNING]
+    if not waiting and not (budget.adaptive and begun < (budget.n_trials or begun + 1)):
+        return None
+    larger = _as_timeout(2 * budget.timeout)
+    left = f", and {_trials(waiting)} still waiting" if waiting else ""
+    return (
+        f"The timeout of {_as_timeout(budget.timeout)} is over{left}. Go on with a larger one: "
+        f"hpo run --set search.timeout={larger} {as_argument(study.study_name)}"
+    )
+
+
+def stop_note(study: optuna.Study) -> str | None:
+    """Return which trial's function has ended the study, and how to go on."""
+    by = get_budget(storage_of(study), study_id(study)).stopped_by
+    if by is None:
+        return None
+    return (
+        f"{study.study_name} was stopped by the function of trial {by} (study.stop); "
+        "a larger -n goes on"
+    )
+
+
+def failure_note(study: optuna.Study) -> str | None:
+    """Return how many trials failed, why the first did, and how to queue them again."""
+    storage, own_id = storage_of(study), study_id(study)
+    failed = failures(storage, own_id)
+    if not failed.numbers:
+        return None
+    progress = overview(storage, own_id)
+    total = sum(progress.counts.values()) - progress.retried
+    name = as_argument(study.study_name)
+    reason = failed.reason.partition("\n")[0] or "no reason is known"
+    lines = [
+        f"{len(failed.numbers)} of {_trials(total)} failed. "
+        f"The first, trial {failed.numbers[0]}: {reason}"
+    ]
+    if failed.has_traceback:
+        lines.append(f"Its traceback: hpo dashboard, or hpo export -o trials.json {name}")
+    return "\n".join([*lines, f"Queue them again: hpo retry {name}"])
+
+
+def _trials(n: int) -> str:
+    return "1 trial" if n == 1 else f"{n} trials"
+
+
+def _as_timeout(seconds: float) -> str:
+    """Return a duration as a definition may have it: `6h`."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"

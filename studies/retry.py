@@ -1,0 +1,51 @@
+"""Queue failed trials again, as where their cause is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from storage import requeue_failed, storage_of, study_id
+from storage.study_attributes import RETRIED_AS_KEY
+from studies.errors import TrialNotFailedError, TrialNotFoundError
+from studies.lookup import as_argument
+
+
+def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> list[int]:
+    """Queue failed trials again, each with its parameters and its seed, beyond no budget.
+
+    Args:
+        study: The study.
+        trials: The numbers of the trials; all that failed and were not queued again, when None.
+
+    Returns:
+        The numbers of the failed trials that are queued again.
+
+    Raises:
+        TrialNotFoundError: There is no trial of such a number.
+        TrialNotFailedError: One of the trials has not failed, or was queued again already. None is
+            queued then.
+    """
+    storage, own_id = storage_of(study), study_id(study)
+    for number in trials or ():
+        try:
+            trial_id = storage.get_trial_id_from_study_id_trial_number(own_id, number)
+        except KeyError:
+            raise TrialNotFoundError(
+                f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
+                f"See them: hpo export {as_argument(study.study_name)}"
+            ) from None
+        _check_failed(storage.get_trial(trial_id))
+    return requeue_failed(storage, own_id, trials)
+
+
+def _check_failed(trial: FrozenTrial) -> None:
+    found = f"trial={trial.number}, which is {trial.state.name.lower()}"
+    retry = trial.user_attrs.get(RETRIED_AS_KEY)
+    if trial.state is TrialState.FAIL and retry is None:
+        return
+    if retry is not None:
+        found = f"trial={trial.number}, which was queued again as trial {retry}"
+    raise TrialNotFailedError(f"Expected a trial that failed. Received: {found}.")
