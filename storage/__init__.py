@@ -25,6 +25,7 @@ from storage.errors import (
 )
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
+from storage.outages import AWAY, is_outage, wait_for_database
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
@@ -43,6 +44,7 @@ from storage.trial_storage import TrialStorage, storage_of
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
+    "AWAY",
     "FINISHED",
     "STARTED",
     "UNFINISHED",
@@ -74,6 +76,7 @@ __all__ = [
     "get_budget",
     "in_order",
     "is_claimable",
+    "is_outage",
     "is_running",
     "keep_artifacts",
     "kept_artifacts",
@@ -88,5 +91,6 @@ __all__ = [
     "study_attributes",
     "study_id",
     "trial_id",
+    "wait_for_database",
     "workers_seen",
 ]

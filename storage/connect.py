@@ -23,14 +23,27 @@ from storage.errors import (
     InvalidUrlError,
     SchemaError,
 )
+from storage.outages import PatientStorage, cause_of, is_outage
 from storage.tables import create_additions, create_optuna_tables
 from storage.trial_storage import TrialStorage
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+# In what a driver says as a database is opened: faults that do not pass while one waits.
+NEEDS_A_PERSON = (
+    "authentication failed",
+    "does not exist",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "readonly database",
+    "unable to open database file",
+)
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 
 
-def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> TrialStorage:
+def create_storage(
+    url: str, *, waiting: bool = True, writes: bool = True, patient: bool = False
+) -> TrialStorage:
     """Open the storage at `url`, and create its tables where it is new.
 
     Args:
@@ -39,6 +52,7 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
         writes: Whether SQLite transactions take the write lock when they begin. Programs that
             mostly read (status, export, the dashboard) pass False: they never make workers wait,
             and create no file.
+        patient: Whether Optuna's methods wait for a database that is away, once it is open.
 
     Returns:
         An Optuna storage.
@@ -54,23 +68,21 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
         _check_exists(parsed)
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
-            return _open(parsed, waiting=waiting, writes=writes)
+            return _open(parsed, waiting=waiting, writes=writes, patient=patient)
         except (exc.DBAPIError, StorageInternalError) as error:
             if attempt == OPEN_ATTEMPTS or not _is_creation_race(error):
                 # `from None`: the chain of a driver's errors may hold the password.
-                raise DatabaseUnreachableError(
-                    f"Expected a database that answers. Received: storage={masked_url(url)} "
-                    f"({_first_line(error)}). Check the URL, the server and the rights."
-                ) from None
+                raise _unreachable(url, error) from None
             time.sleep(random.uniform(0.05, 0.5))
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _open(url: sqlalchemy.URL, *, waiting: bool, writes: bool) -> TrialStorage:
+def _open(url: sqlalchemy.URL, *, waiting: bool, writes: bool, patient: bool) -> TrialStorage:
     # The tables first, by an engine of their own: Optuna's needs them in its constructor.
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **engine_options(url))
     create_optuna_tables(engine)
-    storage = TrialStorage(_backend(url), sees_waiting=waiting, writes=writes)
+    kind = PatientStorage if patient else TrialStorage
+    storage = kind(_backend(url), sees_waiting=waiting, writes=writes)
     create_additions(storage.engine)
     return storage
 
@@ -145,6 +157,13 @@ def _is_creation_race(error: Exception) -> bool:
     return any(sign in text for sign in ("already exists", "unique", "duplicate", "locked"))
 
 
-def _first_line(error: Exception) -> str:
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error.__cause__ or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+def _unreachable(url: str, error: Exception) -> DatabaseUnreachableError:
+    cause = cause_of(error)
+    unreachable = DatabaseUnreachableError(
+        f"Expected a database that answers. Received: storage={masked_url(url)} ({cause}). "
+        "Check the URL, the server and the rights."
+    )
+    unreachable.may_pass = is_outage(error) and not any(
+        sign in cause.lower() for sign in NEEDS_A_PERSON
+    )
+    return unreachable

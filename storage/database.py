@@ -24,6 +24,7 @@ KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+OPTIONS = r"-c timezone=utc -c default_transaction_isolation=read\ committed"
 
 
 class DatabaseStorage(CachedStorage):
@@ -108,9 +109,10 @@ def engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     """Return the arguments with which `sqlalchemy.create_engine` is to open a database."""
     if url.get_backend_name() != "postgresql":
         return {"connect_args": {"timeout": BUSY_TIMEOUT}}
-    # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
+    # Heartbeats are compared by the database's clock, in one time zone whatever the client's. What
+    # a transaction reads after it has waited for a lock must be what the others have written.
     given = url.query.get("options", "")
-    own = f"{given if isinstance(given, str) else ' '.join(given)} -c timezone=utc"
+    own = f"{given if isinstance(given, str) else ' '.join(given)} {OPTIONS}"
     missing = {key: value for key, value in KEEPALIVES.items() if key not in url.query}
     return {"pool_pre_ping": True, "connect_args": {**missing, "options": own.strip()}}
 

@@ -23,7 +23,13 @@ class DatabaseNotFoundError(StorageError, FileNotFoundError):
 
 
 class DatabaseUnreachableError(StorageError, ConnectionError):
-    """The database does not answer, or refuses the connection."""
+    """The database does not answer, or refuses the connection.
+
+    Attributes:
+        may_pass: Whether it may be an outage, rather than a wrong URL or a missing right.
+    """
+
+    may_pass = False
 
 
 class SchemaError(StorageError, RuntimeError):

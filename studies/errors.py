@@ -127,7 +127,7 @@ class TrialError(ExecutorError):
     Attributes:
         name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
         traceback: Its traceback, as text.
-        raised_by_storage: Whether the service's own storage raised it.
+        raised_by_storage: Whether the service's own storage raised it, since its database is away.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,15 +173,11 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
-    from studies.lookup import find_study
+    from storage import wait_for_database
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    names = []
-    if studies:
-        opened = open_storage(storage, writes=False)
-        names = [find_study(study, opened) for study in studies]
-        opened.engine.dispose()  # the worker opens the storage itself
+    names = wait_for_database(lambda: _find_all(studies or [], storage))
     taken = work(
         storage,
         names,
@@ -268,6 +264,19 @@ def objectives(
     from studies.cli import tables
 
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
+
+
+def _find_all(studies: Sequence[str], url: str) -> list[str]:
+    """Return the names of studies in the storage, which a worker then opens itself."""
+    from studies.lookup import find_study
+
+    if not studies:
+        return []
+    opened = open_storage(url, writes=False)
+    try:
+        return [find_study(study, opened) for study in studies]
+    finally:
+        opened.engine.dispose()
 
 
 def _find_or_create(

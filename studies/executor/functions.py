@@ -11,8 +11,16 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
+from optuna.trial import Trial
 
-from storage import create_storage, storage_of, study_id
+from storage import (
+    DatabaseUnreachableError,
+    create_storage,
+    is_outage,
+    storage_of,
+    study_id,
+    wait_for_database,
+)
 from studies.definition.study import StudyDefinition
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
@@ -44,15 +52,15 @@ class FunctionCaller:
         except Exception as error:
             # Optuna wraps what SQLAlchemy raises.
             origin = error.__cause__ if isinstance(error, StorageInternalError) else error
-            of_storage = any(origin is each for each in self._storage_errors)
-            return report_error(error, raised_by_storage=of_storage)
+            of_storage = isinstance(error, DatabaseUnreachableError) or any(
+                origin is each for each in self._storage_errors
+            )
+            return report_error(error, raised_by_storage=of_storage and is_outage(error))
 
     def _call(self, request: CallFunction) -> TrialResult:
         module, _, name = request.function.partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
-        study, definition = self._open(request)
-        (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
-        trial, _ = prepare_trial(study, definition, claimed)
+        trial = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
         try:
             value = float(function(trial))
@@ -60,12 +68,17 @@ class FunctionCaller:
             return TrialResult(request.trial_id, None, pruned=True, attributes={})
         return TrialResult(request.trial_id, finite(value), pruned=False, attributes={})
 
+    def _prepare(self, request: CallFunction) -> Trial:
+        study, definition = self._open(request)
+        (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
+        return prepare_trial(study, definition, claimed)[0]
+
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""
         # A study that was deleted and made again may have the name, and on SQLite the id.
         key = f"{request.study} {request.created_at}"
         if key not in self._studies:
-            storage = create_storage(request.storage, waiting=False)
+            storage = create_storage(request.storage, waiting=False, patient=True)
             # A function may have databases of its own, whose errors have the same names.
             sqlalchemy.event.listen(storage.engine, "handle_error", self._note_error)
             self._studies = {key: load_study(request.study, storage)}

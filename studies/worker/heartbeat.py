@@ -55,7 +55,7 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         """Record the worker and begin to beat."""
-        record_worker(self._storage, self._worker)
+        self._database.record_worker(self._worker)
         self._thread.start()
         return self
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
-from storage import Worker, create_storage
+from storage import Worker, create_storage, wait_for_database
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
 from studies.worker.claims import Claims
@@ -93,7 +93,10 @@ def open_session(storage_url: str, options: WorkerOptions) -> Session:
     worker = Worker(f"{host}-{pid}-{uuid.uuid4().hex[:4]}", host, pid)
     log = WorkerLog(worker.name)
     stop = StopRequests(log)
-    database = RetryingDatabase(create_storage(storage_url, waiting=False), stop, log)
+    storage = wait_for_database(
+        lambda: create_storage(storage_url, waiting=False), stop.stopping, log.warning
+    )
+    database = RetryingDatabase(storage, stop, log)
     return Session(
         name=worker.name,
         storage_url=storage_url,

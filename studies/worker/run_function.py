@@ -10,14 +10,11 @@ from optuna.trial import FrozenTrial
 from storage import trial_id
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError
 from studies.executor.client import Executor
-from studies.executor.protocol import CallFunction, qualified_name
-from studies.worker.database_retry import AWAY
+from studies.executor.protocol import CallFunction
 from studies.worker.open_studies import OpenStudy
 from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result
 from studies.worker.recorder import Recorder
 from studies.worker.session import Session
-
-_AWAY = {qualified_name(each) for each in AWAY}
 
 
 def run_function(
@@ -46,8 +43,8 @@ def run_function(
             return recorder.requeue(claimed)
         ended = from_error(claimed, error)
     except TrialError as error:
-        # The function's trial writes to the database by itself, and does not wait for it.
-        if error.raised_by_storage and error.name in _AWAY:
+        # The child has waited for the database in vain, as long as for any outage.
+        if error.raised_by_storage:
             return _requeue_lost(session, recorder, claimed, str(error))
         ended = from_error(claimed, error)
     else:
