@@ -23,9 +23,9 @@ from storage.errors import (
     StorageError,
     StudyGoneError,
 )
-from storage.lost_trials import requeue, requeue_stale
+from storage.lost_trials import correct_beats, requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
-from storage.outages import AWAY, is_outage, wait_for_database
+from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
@@ -65,7 +65,9 @@ __all__ = [
     "beat",
     "best_rows",
     "best_trial",
+    "cause_of",
     "claim",
+    "correct_beats",
     "count_claimable",
     "create_storage",
     "delete_artifacts",

@@ -6,12 +6,15 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy
 from optuna.storages import RDBStorage
 from sqlalchemy import event
 
+from storage.errors import DatabaseNotFoundError
 from storage.optuna_internals import CachedStorage
 
 BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
@@ -81,12 +84,18 @@ class _Transactions:
     A deferred transaction of SQLite that reads first and writes later works on what it read before
     another process wrote: 8 workers took 28 to 52 of 120 queued trials twice. `BEGIN IMMEDIATE`
     takes the lock at once; a transaction that only reads needs none.
+
+    Each begins in the file that was opened. One that was deleted would take all that is written to
+    it along when the last process ends, and a new connection would make an empty file in its place.
     """
 
     def __init__(self, engine: sqlalchemy.Engine, *, writes: bool) -> None:
         self._local = threading.local()
         self._writes = writes
         if engine.dialect.name == "sqlite":
+            self._path = sqlite_path(engine.url)
+            self._file = _identity(self._path)
+            event.listen(engine, "do_connect", self._check_file)
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", self._begin)
             engine.dispose()  # close the connections made before the listeners
@@ -101,8 +110,33 @@ class _Transactions:
             self._local.plain = outer
 
     def _begin(self, connection: sqlalchemy.Connection) -> None:
+        self._check_file()
         plain = not self._writes or getattr(self._local, "plain", False)
         connection.exec_driver_sql("BEGIN" if plain else "BEGIN IMMEDIATE")
+
+    def _check_file(self, *_: object) -> None:
+        if _identity(self._path) != self._file:
+            raise DatabaseNotFoundError(
+                "Expected the SQLite file that this program has opened. Received: "
+                f"{str(self._path)!r}, which was deleted or replaced since. What has ended "
+                "meanwhile is lost. Put the file back or make the study again, and start anew."
+            )
+
+
+def sqlite_path(url: sqlalchemy.URL) -> Path:
+    """Return the path of a SQLite file, whose URL may hold it as SQLite's own `file:` URI."""
+    database = str(url.database)
+    if not database.startswith("file:"):
+        return Path(database).absolute()
+    return Path(unquote(database.removeprefix("file:").partition("?")[0])).absolute()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def engine_options(url: sqlalchemy.URL) -> dict[str, Any]:

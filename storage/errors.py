@@ -19,7 +19,7 @@ class InvalidUrlError(StorageError, ValueError):
 
 
 class DatabaseNotFoundError(StorageError, FileNotFoundError):
-    """The SQLite file to read from does not exist."""
+    """The SQLite file does not exist, or not any more."""
 
 
 class DatabaseUnreachableError(StorageError, ConnectionError):

@@ -7,7 +7,7 @@ decides nothing: whether a trial is lost depends on the heartbeat of the trial (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy
 
@@ -42,10 +42,13 @@ class Worker:
     silent_for: float = 0.0
 
 
-def record_worker(storage: TrialStorage, worker: Worker) -> None:
+def record_worker(storage: TrialStorage, worker: Worker) -> datetime:
     """Record the state of a worker, with the present time as its last sign of life.
 
     The first record of a worker also deletes workers that were silent for more than `FORGOTTEN`.
+
+    Returns:
+        The time by the database's clock, in UTC.
     """
     row = {
         "host": worker.host,
@@ -56,13 +59,14 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
         "seen_at": sqlalchemy.func.current_timestamp(),
     }
     with storage.transaction() as connection:
+        now = database_time(connection)
         updated = connection.execute(
             WORKERS.update().where(WORKERS.c.worker == worker.name).values(row)
         )
         if updated.rowcount == 0:
             connection.execute(WORKERS.insert().values({**row, "worker": worker.name}))
-            before = database_time(connection) - FORGOTTEN
-            connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < before))
+            connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < now - FORGOTTEN))
+    return now
 
 
 def forget_worker(storage: TrialStorage, name: str) -> None:

@@ -78,7 +78,7 @@ class DatabaseUrlError(DatabaseError, ValueError):
 
 
 class DatabaseNotFoundError(DatabaseError, FileNotFoundError):
-    """The SQLite file to read from does not exist."""
+    """The SQLite file does not exist, or not any more."""
 
 
 class DatabaseConnectionError(DatabaseError, ConnectionError):

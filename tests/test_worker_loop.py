@@ -310,6 +310,7 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
         session.log,
         interval=10,
         grace=60,
+        give_up=session.stop.abort,
         clock=lambda: now[0],
     )
     heartbeat.watch({study_id(study): "s", 99: "gone"})

@@ -10,10 +10,28 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from storage import Worker, beat, forget_worker, record_worker, requeue_stale
+from storage import (
+    DatabaseNotFoundError,
+    Worker,
+    beat,
+    cause_of,
+    correct_beats,
+    forget_worker,
+    record_worker,
+    requeue_stale,
+)
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
+
+FIRST_PAUSE = 0.5  # seconds after a beat that failed: a database that flaps is there for moments
+
+
+def boot_time() -> float:
+    """Return seconds by a clock that only goes forward, also while a laptop sleeps."""
+    # On macOS, which has no CLOCK_BOOTTIME, this is true of CLOCK_MONOTONIC.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Heartbeat:
@@ -25,6 +43,7 @@ class Heartbeat:
         log: The worker's log.
         interval: Seconds between two heartbeats.
         grace: Seconds of silence after which another worker's trial is queued again.
+        give_up: Called from the thread once it makes no sense to go on, with the reason.
         clock: The time in seconds, which must go on while a laptop sleeps.
     """
 
@@ -36,7 +55,8 @@ class Heartbeat:
         *,
         interval: float,
         grace: float,
-        clock: Callable[[], float] = time.time,
+        give_up: Callable[[Exception], None],
+        clock: Callable[[], float] = boot_time,
     ) -> None:
         self._database = database
         self._storage = database.storage  # the thread does not wait: its next beat tries again
@@ -44,9 +64,11 @@ class Heartbeat:
         self._log = log
         self._interval = interval
         self._grace = grace
+        self._give_up = give_up
         self._clock = clock
         self._trial_ids: list[int] = []
         self._last_beat = clock()
+        self._last_time: datetime | None = None  # of the last beat, by the database's clock
         # The others' heartbeats may be old as well, as after an outage that ends now.
         self._lenient_until = self._last_beat + grace
         self._watched: Mapping[int, str] = {}
@@ -99,15 +121,18 @@ class Heartbeat:
         trial_ids = self._trial_ids
         if trial_ids:
             beat(self._storage, trial_ids)
-        record_worker(self._storage, self._worker)
+        time = record_worker(self._storage, self._worker)
         now = self._clock()
+        passed = now - self._last_beat
+        if self._last_time is not None:  # the database's clock may be set, forward too
+            passed = max(passed, (time - self._last_time).total_seconds())
         # The last beat of others may be an interval before this one's, and their next one after it.
-        long = max(1.5 * self._interval, self._grace - 2 * self._interval)
-        if now - self._last_beat > long:
+        if passed > max(1.5 * self._interval, self._grace - 2 * self._interval):
             # The database, or this machine, was away: the others' heartbeats are old as well, and
             # they get the time to beat again.
             self._lenient_until = now + self._grace
-        self._last_beat = now
+        self._last_beat, self._last_time = now, time
+        correct_beats(self._storage, list(self._watched))
         if now >= self._lenient_until:
             self._requeue_lost()
 
@@ -122,8 +147,16 @@ class Heartbeat:
             )
 
     def _run(self) -> None:
-        while not self._ended.wait(self._interval):
+        pause = self._interval
+        while not self._ended.wait(pause):
             try:
                 self.beat()
+            except DatabaseNotFoundError as error:
+                self._log.warning("%s", error)
+                return self._give_up(error)
             except Exception as error:  # whatever it is, the next beat may succeed
-                self._log.warning("heartbeat failed, trying on: %s", type(error).__name__)
+                self._log.warning("heartbeat failed, trying on: %s", cause_of(error))
+                is_first = pause == self._interval
+                pause = min(FIRST_PAUSE if is_first else 2 * pause, self._interval)
+            else:
+                pause = self._interval

@@ -105,7 +105,14 @@ def open_session(storage_url: str, options: WorkerOptions) -> Session:
         database=database,
         slot=ExecutorSlot(database, stop, options.pack_size),
         claims=Claims(database, log, max_trials=options.max_trials, grace=options.grace),
-        heartbeat=Heartbeat(database, worker, log, interval=options.heartbeat, grace=options.grace),
+        heartbeat=Heartbeat(
+            database,
+            worker,
+            log,
+            interval=options.heartbeat,
+            grace=options.grace,
+            give_up=stop.abort,
+        ),
         save_every=BEATS_BETWEEN_CHECKPOINTS * options.heartbeat,
     )
 
@@ -126,6 +133,7 @@ class _Loop:
                 self._execute(*claimed)
             elif not self._rest():
                 break
+        self._session.stop.raise_cause()
         return self._session.claims.taken
 
     def _claim(self) -> tuple[OpenStudy, Executor, list[FrozenTrial]] | None:
