@@ -96,7 +96,7 @@ class _Transactions:
             self._path = sqlite_path(engine.url)
             self._file = _identity(self._path)
             event.listen(engine, "do_connect", self._check_file)
-            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "connect", _set_up_sqlite if writes else _set_up_to_read)
             event.listen(engine, "begin", self._begin)
             engine.dispose()  # close the connections made before the listeners
 
@@ -151,7 +151,11 @@ def engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     return {"pool_pre_ping": True, "connect_args": {**missing, "options": own.strip()}}
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_to_read(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    _set_up_to_read(connection, _record)
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from storage.rows import database_time
-from storage.tables import WORKERS
+from storage.tables import WORKERS, has_workers_table
 from storage.trial_storage import TrialStorage
 
 FORGOTTEN = timedelta(days=1)  # a worker silent for longer was killed, and does not come back
@@ -78,8 +79,13 @@ def forget_worker(storage: TrialStorage, name: str) -> None:
 def workers_seen(storage: TrialStorage) -> list[Worker]:
     """Return the workers that have not ended normally, the most recently seen first."""
     statement = sqlalchemy.select(WORKERS, sqlalchemy.func.current_timestamp().label("now"))
-    with storage.reading() as connection:
-        rows = connection.execute(statement.order_by(WORKERS.c.seen_at.desc())).all()
+    try:
+        with storage.reading() as connection:
+            rows = connection.execute(statement.order_by(WORKERS.c.seen_at.desc())).all()
+    except (OperationalError, ProgrammingError):
+        if has_workers_table(storage.engine):
+            raise
+        return []  # programs that only read do not make it
     return [
         Worker(
             name=row.worker,
