@@ -23,7 +23,7 @@ from storage.errors import (
     StorageError,
     StudyGoneError,
 )
-from storage.lost_trials import correct_beats, requeue, requeue_stale
+from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
 from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, overview
@@ -93,6 +93,7 @@ __all__ = [
     "study_attributes",
     "study_id",
     "trial_id",
+    "unfinished_lineages",
     "wait_for_database",
     "workers_seen",
 ]

@@ -7,6 +7,7 @@ a new trial, and each names the other. Optuna's own attributes `failed_trial` an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, func, select
 from storage.errors import StudyGoneError
 from storage.optuna_internals import trial_id
 from storage.rows import (
+    UNFINISHED,
     Point,
     attr_rows,
     count_trials,
@@ -102,6 +104,20 @@ def requeue_stale(
                 _requeue(connection, study_id, stale_id, reason, lost=True)
                 lost.append((study_id, number))
     return lost
+
+
+def unfinished_lineages(storage: TrialStorage, study_id: int) -> set[int]:
+    """Return the first attempts of those lineages of a study that wait or run."""
+    is_link = (SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id) & (SYSTEM_ATTRS.c.key == RETRY_KEY)
+    # One statement sees one moment: a trial that is queued again is always in one of the states.
+    attempts = (
+        select(TRIALS.c.number, SYSTEM_ATTRS.c.value_json)
+        .outerjoin(SYSTEM_ATTRS, is_link)
+        .where(TRIALS.c.study_id == study_id, TRIALS.c.state.in_(UNFINISHED))
+    )
+    with storage.reading() as connection:
+        rows = connection.execute(attempts).all()
+    return {number if first is None else int(json.loads(first)) for number, first in rows}
 
 
 def correct_beats(storage: TrialStorage, study_ids: Collection[int]) -> None:

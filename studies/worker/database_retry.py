@@ -30,6 +30,7 @@ from storage import (
     requeue,
     study_attributes,
     study_id,
+    unfinished_lineages,
     wait_for_database,
     workers_seen,
 )
@@ -85,6 +86,10 @@ class RetryingDatabase:
     def set_attribute(self, study: optuna.Study, key: str, value: Any) -> None:
         """Set a user attribute of a study."""
         self._wait(lambda: study.set_user_attr(key, value))
+
+    def unfinished_lineages(self, study_id: int) -> set[int]:
+        """See `storage.unfinished_lineages`."""
+        return self._wait(lambda: unfinished_lineages(self.storage, study_id))
 
     def has_study(self, study_id: int) -> bool:
         """Tell whether a study was not deleted."""
