@@ -11,6 +11,7 @@ from storage.artifacts import (
     kept_artifacts,
     read_artifact,
 )
+from storage.backup import backup
 from storage.batch import Batch
 from storage.connect import create_storage, masked_url
 from storage.deletion import remove_study
@@ -62,6 +63,7 @@ __all__ = [
     "TrialStorage",
     "Worker",
     "artifact_store",
+    "backup",
     "beat",
     "best_rows",
     "best_trial",

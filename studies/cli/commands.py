@@ -155,6 +155,21 @@ def delete(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make, such as backup.db.")],
+    storage: Storage = STORAGE,
+) -> None:
+    """Copy a SQLite storage to a file, also while workers write to it.
+
+    Example: hpo backup backup.db
+    """
+    from storage import backup as copy
+
+    copy(open_storage(storage, writes=False), file)
+    say(f"All studies are in {file}; the trained networks are not, copy their folder too.")
+
+
+@app.command()
 def worker(
     studies: Annotated[
         list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
