@@ -29,6 +29,7 @@ from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
+from storage.read_trials import read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
@@ -87,6 +88,7 @@ __all__ = [
     "masked_url",
     "overview",
     "read_artifact",
+    "read_times",
     "record_worker",
     "remove_study",
     "requeue",
