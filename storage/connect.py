@@ -198,6 +198,7 @@ def _unreachable(url: str, error: Exception) -> DatabaseUnreachableError:
         f"Expected a database that answers. Received: storage={masked_url(url)} ({cause}). "
         "Check the URL, the server and the rights."
     )
+    unreachable.cause = cause
     unreachable.may_pass = is_outage(error) and not any(
         sign in cause.lower() for sign in NEEDS_A_PERSON
     )

@@ -26,9 +26,11 @@ class DatabaseUnreachableError(StorageError, ConnectionError):
     """The database does not answer, or refuses the connection.
 
     Attributes:
+        cause: What the driver says is wrong.
         may_pass: Whether it may be an outage, rather than a wrong URL or a missing right.
     """
 
+    cause = ""
     may_pass = False
 
 

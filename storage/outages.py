@@ -82,7 +82,7 @@ def is_outage(error: BaseException) -> bool:
 def cause_of(error: BaseException) -> str:
     """Return in one line what the database, or its driver, says is wrong."""
     cause: Any = error.__cause__ if isinstance(error, StorageInternalError) else error
-    cause = cause.orig if isinstance(cause, DBAPIError) else cause
+    cause = cause.orig if isinstance(cause, DBAPIError) else getattr(cause, "cause", "") or cause
     return next(iter(str(cause).strip().splitlines()), type(cause).__name__)
 
 

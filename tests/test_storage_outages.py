@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from storage import (
     DatabaseUnreachableError,
+    cause_of,
     claim,
     create_storage,
     is_outage,
@@ -84,6 +85,7 @@ def test_only_a_database_that_may_come_back_is_waited_for(url: str, may_pass: bo
     with pytest.raises(DatabaseUnreachableError) as caught:
         create_storage(url)
     assert is_outage(caught.value) is may_pass
+    assert cause_of(caught.value) == caught.value.cause != ""
 
 
 def test_a_database_that_is_not_there_is_not_waited_for(postgres_url: str) -> None:
