@@ -21,7 +21,7 @@ from studies.samplers.optuna_internals import forget_cached_trials
 from studies.samplers.pack_cache import PackCache
 from studies.samplers.pruners import build_pruner
 from studies.samplers.tpe_variant import STOCK, tpe_variant
-from studies.space.factor import Scalar, round_level
+from studies.space.factor import Scalar
 from studies.space.parse_space import SEED
 
 # Draws that may follow the first one until a point is new. Half of them are uniform, since a
@@ -195,11 +195,12 @@ class _Pack:
 
     def _sampler(self, spec: NamedOptions, number: int, fixed: Mapping[str, Scalar]) -> BaseSampler:
         factors = self.definition.factors.factors
+        always = {name: f.distribution for name, f in factors.items() if not f.conditions}
         return build_sampler(
             spec,
             self.definition.search.seed,
             number,
-            {name: factor.distribution for name, factor in factors.items() if not factor.when},
+            always,
             cache=self.cache,
             fixed=fixed,
             stock_tpe=self._variant == STOCK,
@@ -241,6 +242,9 @@ class _Pack:
 
     def _key(self, trial: Trial | FrozenTrial, params: Mapping[str, Scalar]) -> _PointKey:
         known = self.definition.factors.factors
-        levels = {name: round_level(value) for name, value in params.items()}
+        levels = {
+            name: known[name].level_of(value) if name in known else value
+            for name, value in params.items()
+        }
         seed = seed_of(self.definition, trial, {k: v for k, v in levels.items() if k in known})
         return seed, frozenset(levels.items())
