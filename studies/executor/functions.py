@@ -14,6 +14,7 @@ from optuna.exceptions import StorageInternalError
 
 from storage import create_storage, storage_of, study_id
 from studies.definition.study import StudyDefinition
+from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
@@ -52,10 +53,10 @@ class FunctionCaller:
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
         study, definition = self._open(request)
         (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
-        trial, _ = prepare_trial(study, definition, claimed)
+        trial, params = prepare_trial(study, definition, claimed)
         begin_trial(trial.number)
         try:
-            value = float(function(trial))
+            value = float(function(FunctionTrial(trial, definition.factors, params)))
         except optuna.TrialPruned:
             return TrialResult(request.trial_id, None, pruned=True, attributes={})
         return TrialResult(request.trial_id, finite(value), pruned=False, attributes={})
