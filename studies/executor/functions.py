@@ -27,6 +27,7 @@ from storage import (
 from studies.definition.study import StudyDefinition
 from studies.executor.forks import forks_end_here
 from studies.executor.function_record import FunctionRecord
+from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
@@ -85,11 +86,11 @@ class FunctionCaller:
     def _prepare(self, request: CallFunction) -> Trial:
         study, definition = self._open(request)
         (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
-        trial, _ = prepare_trial(study, definition, claimed)
+        trial, params = prepare_trial(study, definition, claimed)
         # Optuna's own refuses to stop what its `optimize` does not run.
         stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
         study.stop = stop  # type: ignore[method-assign]
-        return trial
+        return FunctionTrial(trial, definition.factors, params)
 
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""
