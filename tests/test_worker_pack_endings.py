@@ -52,8 +52,8 @@ def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(
 
 def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) -> None:
     pictures = tmp_path / "pictures.npz"
-    x, y = np.zeros((40, 6, 6), np.uint8), np.arange(40) % 2
-    np.savez(pictures, x_train=x, y_train=y, x_test=x, y_test=y)
+    x, y = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    np.savez(pictures, x_train=x, y_train=y)
     study = network_study(
         sqlite_url,
         tmp_path,
@@ -64,6 +64,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
         fixed={"epochs": 1, "filters": [2], "padding": "valid", "hidden_units": []},
         space={"kernel_size": [3, 7]},
     )
+    np.savez(pictures, x_train=x[:, :6, :6], y_train=y)  # smaller than at creation
     assert (
         start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
     )

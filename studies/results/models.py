@@ -77,6 +77,9 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
 def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
     """Load the trained network of a trial, by default of the best one. Imports Keras.
 
+    It takes pictures as they are in the data set. Its outputs stand, in order, for the labels in
+    `study.user_attrs["data_encoding"]["labels"]`.
+
     Raises:
         TrialNotFoundError: There is no such trial.
         NoCompleteTrialError: No trial is complete yet.
