@@ -11,6 +11,7 @@ from storage.artifacts import (
     kept_artifacts,
     read_artifact,
 )
+from storage.backup import backup
 from storage.batch import Batch
 from storage.connect import check_exists, create_storage, masked_url
 from storage.deletion import remove_study
@@ -24,10 +25,12 @@ from storage.errors import (
     StudyGoneError,
 )
 from storage.failures import Failures, failures, requeue_failed
-from storage.lost_trials import requeue, requeue_stale
+from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
 from storage.optuna_internals import study_id, trial_id
+from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
+from storage.read_trials import read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
@@ -47,6 +50,7 @@ from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
+    "AWAY",
     "FINISHED",
     "STARTED",
     "UNFINISHED",
@@ -65,11 +69,14 @@ __all__ = [
     "TrialStorage",
     "Worker",
     "artifact_store",
+    "backup",
     "beat",
     "best_rows",
     "best_trial",
+    "cause_of",
     "check_exists",
     "claim",
+    "correct_beats",
     "count_claimable",
     "count_time",
     "create_storage",
@@ -82,6 +89,7 @@ __all__ = [
     "get_budget",
     "in_order",
     "is_claimable",
+    "is_outage",
     "is_running",
     "is_time_over",
     "keep_artifacts",
@@ -89,6 +97,7 @@ __all__ = [
     "masked_url",
     "overview",
     "read_artifact",
+    "read_times",
     "record_worker",
     "remove_study",
     "requeue",
@@ -99,5 +108,7 @@ __all__ = [
     "study_attributes",
     "study_id",
     "trial_id",
+    "unfinished_lineages",
+    "wait_for_database",
     "workers_seen",
 ]

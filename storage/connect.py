@@ -7,30 +7,50 @@ tables have one index more, and there is one table more (tables.py).
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import exc
 
-from storage.database import engine_options
+from storage.database import engine_options, sqlite_path
 from storage.errors import (
     DatabaseNotFoundError,
     DatabaseUnreachableError,
     InvalidUrlError,
     SchemaError,
 )
-from storage.tables import create_additions, create_optuna_tables
+from storage.outages import PatientStorage, cause_of, is_outage
+from storage.tables import (
+    check_tables,
+    create_additions,
+    create_optuna_tables,
+    has_optuna_tables,
+)
 from storage.trial_storage import TrialStorage
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+# In what a driver says as a database is opened: faults that do not pass while one waits.
+NEEDS_A_PERSON = (
+    "authentication failed",
+    "does not exist",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "readonly database",
+    "unable to open database file",
+)
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 
 
-def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> TrialStorage:
+def create_storage(
+    url: str, *, waiting: bool = True, writes: bool = True, patient: bool = False
+) -> TrialStorage:
     """Open the storage at `url`, and create its tables where it is new.
 
     Args:
@@ -38,40 +58,47 @@ def create_storage(url: str, *, waiting: bool = True, writes: bool = True) -> Tr
         waiting: Whether waiting trials are read, as Optuna does. A worker passes False.
         writes: Whether SQLite transactions take the write lock when they begin. Programs that
             mostly read (status, export, the dashboard) pass False: they never make workers wait,
-            and create no file.
+            and create no file and no table.
+        patient: Whether Optuna's methods wait for a database that is away, once it is open.
 
     Returns:
         An Optuna storage.
 
     Raises:
         InvalidUrlError: `url` is not the URL of a database that this package can open.
-        DatabaseNotFoundError: There is no such SQLite file, and `writes` is False.
+        DatabaseNotFoundError: There is no such SQLite file, or it has no tables of Optuna, and
+            `writes` is False.
         DatabaseUnreachableError: The database does not answer, or refuses the connection.
-        SchemaError: The tables were made by an Optuna version with another schema.
+        SchemaError: The tables were made by an Optuna version with another schema, or the database
+            is another program's.
     """
     parsed = _parse(url)
     if not writes and parsed.get_backend_name() == "sqlite":
         _check_exists(parsed)
+        parsed = _for_reading(parsed)
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
-            return _open(parsed, waiting=waiting, writes=writes)
+            return _open(parsed, waiting=waiting, writes=writes, patient=patient)
         except (exc.DBAPIError, StorageInternalError) as error:
             if attempt == OPEN_ATTEMPTS or not _is_creation_race(error):
                 # `from None`: the chain of a driver's errors may hold the password.
-                raise DatabaseUnreachableError(
-                    f"Expected a database that answers. Received: storage={masked_url(url)} "
-                    f"({_first_line(error)}). Check the URL, the server and the rights."
-                ) from None
+                raise _unreachable(url, error) from None
             time.sleep(random.uniform(0.05, 0.5))
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _open(url: sqlalchemy.URL, *, waiting: bool, writes: bool) -> TrialStorage:
+def _open(url: sqlalchemy.URL, *, waiting: bool, writes: bool, patient: bool) -> TrialStorage:
     # The tables first, by an engine of their own: Optuna's needs them in its constructor.
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **engine_options(url))
-    create_optuna_tables(engine)
-    storage = TrialStorage(_backend(url), sees_waiting=waiting, writes=writes)
-    create_additions(storage.engine)
+    check_tables(engine)
+    if writes:
+        create_optuna_tables(engine)
+    elif not has_optuna_tables(engine):
+        raise _not_there(url)
+    kind = PatientStorage if patient else TrialStorage
+    storage = kind(_backend(url), sees_waiting=waiting, writes=writes)
+    if writes:
+        create_additions(storage.engine)
     return storage
 
 
@@ -145,11 +172,31 @@ def _check_sqlite(url: sqlalchemy.URL) -> None:
 
 
 def _check_exists(url: sqlalchemy.URL) -> None:
-    if not Path(str(url.database)).exists():
-        raise DatabaseNotFoundError(
-            f"Expected a storage that is there. Received: {url.render_as_string()}. "
-            "Make a study in it first, or give another with --storage."
-        )
+    if not sqlite_path(url).exists():
+        raise _not_there(url)
+
+
+def _not_there(url: sqlalchemy.URL) -> DatabaseNotFoundError:
+    return DatabaseNotFoundError(
+        "Expected a storage that is there. "
+        f"Received: {masked_url(url.render_as_string(hide_password=False))}. "
+        "Make a study in it first, or give another with --storage."
+    )
+
+
+def _for_reading(url: sqlalchemy.URL) -> sqlalchemy.URL:
+    """Return a URL by which a SQLite file can be read in a folder where no file can be made.
+
+    SQLite makes two files beside one that is written ahead, even to read it. Where a program has
+    made them, it reads on with these; where there are none, nobody writes to the file.
+    """
+    path = sqlite_path(url)
+    ahead = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm")]
+    if os.access(path.parent, os.W_OK) or any(map(Path.exists, ahead)):
+        return url
+    return url.set(
+        database=f"file:{quote(str(path))}", query={**url.query, "immutable": "1", "uri": "true"}
+    )
 
 
 def _is_creation_race(error: Exception) -> bool:
@@ -157,6 +204,14 @@ def _is_creation_race(error: Exception) -> bool:
     return any(sign in text for sign in ("already exists", "unique", "duplicate", "locked"))
 
 
-def _first_line(error: Exception) -> str:
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error.__cause__ or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+def _unreachable(url: str, error: Exception) -> DatabaseUnreachableError:
+    cause = cause_of(error)
+    unreachable = DatabaseUnreachableError(
+        f"Expected a database that answers. Received: storage={masked_url(url)} ({cause}). "
+        "Check the URL, the server and the rights."
+    )
+    unreachable.cause = cause
+    unreachable.may_pass = is_outage(error) and not any(
+        sign in cause.lower() for sign in NEEDS_A_PERSON
+    )
+    return unreachable

@@ -6,12 +6,15 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy
 from optuna.storages import RDBStorage
 from sqlalchemy import event
 
+from storage.errors import DatabaseNotFoundError
 from storage.optuna_internals import CachedStorage
 
 BUSY_TIMEOUT = 60.0  # seconds that a writer waits for the lock of a SQLite file
@@ -24,6 +27,7 @@ KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+OPTIONS = r"-c timezone=utc -c default_transaction_isolation=read\ committed"
 
 
 class DatabaseStorage(CachedStorage):
@@ -80,13 +84,19 @@ class _Transactions:
     A deferred transaction of SQLite that reads first and writes later works on what it read before
     another process wrote: 8 workers took 28 to 52 of 120 queued trials twice. `BEGIN IMMEDIATE`
     takes the lock at once; a transaction that only reads needs none.
+
+    Each begins in the file that was opened. One that was deleted would take all that is written to
+    it along when the last process ends, and a new connection would make an empty file in its place.
     """
 
     def __init__(self, engine: sqlalchemy.Engine, *, writes: bool) -> None:
         self._local = threading.local()
         self._writes = writes
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _set_up_sqlite)
+            self._path = sqlite_path(engine.url)
+            self._file = _identity(self._path)
+            event.listen(engine, "do_connect", self._check_file)
+            event.listen(engine, "connect", _set_up_sqlite if writes else _set_up_to_read)
             event.listen(engine, "begin", self._begin)
             engine.dispose()  # close the connections made before the listeners
 
@@ -100,22 +110,52 @@ class _Transactions:
             self._local.plain = outer
 
     def _begin(self, connection: sqlalchemy.Connection) -> None:
+        self._check_file()
         plain = not self._writes or getattr(self._local, "plain", False)
         connection.exec_driver_sql("BEGIN" if plain else "BEGIN IMMEDIATE")
+
+    def _check_file(self, *_: object) -> None:
+        if _identity(self._path) != self._file:
+            raise DatabaseNotFoundError(
+                "Expected the SQLite file that this program has opened. Received: "
+                f"{str(self._path)!r}, which was deleted or replaced since. What has ended "
+                "meanwhile is lost. Put the file back or make the study again, and start anew."
+            )
+
+
+def sqlite_path(url: sqlalchemy.URL) -> Path:
+    """Return the path of a SQLite file, whose URL may hold it as SQLite's own `file:` URI."""
+    database = str(url.database)
+    if not database.startswith("file:"):
+        return Path(database).absolute()
+    return Path(unquote(database.removeprefix("file:").partition("?")[0])).absolute()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     """Return the arguments with which `sqlalchemy.create_engine` is to open a database."""
     if url.get_backend_name() != "postgresql":
         return {"connect_args": {"timeout": BUSY_TIMEOUT}}
-    # Heartbeats are compared by the database's clock, in one time zone whatever the client's.
+    # Heartbeats are compared by the database's clock, in one time zone whatever the client's. What
+    # a transaction reads after it has waited for a lock must be what the others have written.
     given = url.query.get("options", "")
-    own = f"{given if isinstance(given, str) else ' '.join(given)} -c timezone=utc"
+    own = f"{given if isinstance(given, str) else ' '.join(given)} {OPTIONS}"
     missing = {key: value for key, value in KEEPALIVES.items() if key not in url.query}
     return {"pool_pre_ping": True, "connect_args": {**missing, "options": own.strip()}}
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_to_read(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    _set_up_to_read(connection, _record)
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")

@@ -19,11 +19,19 @@ class InvalidUrlError(StorageError, ValueError):
 
 
 class DatabaseNotFoundError(StorageError, FileNotFoundError):
-    """The SQLite file to read from does not exist."""
+    """The SQLite file does not exist, or not any more."""
 
 
 class DatabaseUnreachableError(StorageError, ConnectionError):
-    """The database does not answer, or refuses the connection."""
+    """The database does not answer, or refuses the connection.
+
+    Attributes:
+        cause: What the driver says is wrong.
+        may_pass: Whether it may be an outage, rather than a wrong URL or a missing right.
+    """
+
+    cause = ""
+    may_pass = False
 
 
 class SchemaError(StorageError, RuntimeError):

@@ -7,8 +7,10 @@ a new trial, and each names the other. Optuna's own attributes `failed_trial` an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy
@@ -18,9 +20,11 @@ from sqlalchemy import Connection, func, select
 from storage.errors import StudyGoneError
 from storage.optuna_internals import trial_id
 from storage.rows import (
+    UNFINISHED,
     Point,
     attr_rows,
     count_trials,
+    database_time,
     fail_trials,
     insert_trials,
     lock_study,
@@ -38,9 +42,11 @@ from storage.study_attributes import (
     RETRY_OF_KEY,
     SEED_KEY,
 )
-from storage.tables import HEARTBEATS, PARAMS, SYSTEM_ATTRS, TRIALS, USER_ATTRS
+from storage.tables import HEARTBEATS, PARAMS, SYSTEM_ATTRS, TRIALS, USER_ATTRS, WORKERS
+from storage.trial_queue import beat
 from storage.trial_storage import TrialStorage
 
+FUTURE = timedelta(seconds=2)  # ahead of the database's clock, a beat shows that it was set back
 MAX_RETRIES = 3  # a trial that takes its worker down each time must not be retried forever
 KEPT_BY_RETRY = (SEED_KEY,)  # the other user attributes describe one attempt only
 # Prefixes of system attributes that a retry must not inherit: the rungs that Optuna's pruners note
@@ -98,6 +104,43 @@ def requeue_stale(
                 _requeue(connection, study_id, stale_id, reason, lost=True)
                 lost.append((study_id, number))
     return lost
+
+
+def unfinished_lineages(storage: TrialStorage, study_id: int) -> set[int]:
+    """Return the first attempts of those lineages of a study that wait or run."""
+    is_link = (SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id) & (SYSTEM_ATTRS.c.key == RETRY_KEY)
+    # One statement sees one moment: a trial that is queued again is always in one of the states.
+    attempts = (
+        select(TRIALS.c.number, SYSTEM_ATTRS.c.value_json)
+        .outerjoin(SYSTEM_ATTRS, is_link)
+        .where(TRIALS.c.study_id == study_id, TRIALS.c.state.in_(UNFINISHED))
+    )
+    with storage.reading() as connection:
+        rows = connection.execute(attempts).all()
+    return {number if first is None else int(json.loads(first)) for number, first in rows}
+
+
+def correct_beats(storage: TrialStorage, study_ids: Collection[int]) -> None:
+    """Set signs of life that lie in the future to the present: the database's clock was set back.
+
+    A worker that lives does so with its next beat. One that was lost would otherwise count as alive
+    until the clock comes to the time of its last beat.
+    """
+    running = TRIALS.c.study_id.in_(study_ids) & (TRIALS.c.state == TrialState.RUNNING)
+    beats = select(HEARTBEATS.c.trial_id, HEARTBEATS.c.heartbeat).join(
+        TRIALS, TRIALS.c.trial_id == HEARTBEATS.c.trial_id
+    )
+    seen = select(WORKERS.c.worker, WORKERS.c.seen_at)
+    with storage.reading() as connection:
+        latest = database_time(connection) + FUTURE
+        trials = [i for i, at in connection.execute(beats.where(running)) if at > latest]
+        workers = [name for name, at in connection.execute(seen) if at > latest]
+    if trials:
+        beat(storage, trials)
+    if workers:
+        now = {"seen_at": func.current_timestamp()}
+        with storage.transaction() as connection:
+            connection.execute(WORKERS.update().where(WORKERS.c.worker.in_(workers)).values(now))
 
 
 def _lock_study_of(connection: Connection, trial_id: int) -> int:

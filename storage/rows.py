@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.errors import StudyGoneError
-from storage.study_attributes import FIXED_PARAMS_KEY, RETRY_KEY
+from storage.study_attributes import FIXED_PARAMS_KEY, RETRY_KEY, SEED_KEY
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -85,6 +85,20 @@ def count_lineages(connection: Connection, study_id: int) -> int:
         .where(TRIALS.c.study_id == study_id, SYSTEM_ATTRS.c.key == RETRY_KEY)
     )
     return count_trials(connection, study_id) - int(connection.execute(retries).scalar_one())
+
+
+def count_queued(connection: Connection, study_id: int) -> int:
+    """Return how many points `enqueue` has queued: others may have added trials of their own."""
+    has_seed = USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == SEED_KEY
+    is_other = (
+        SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id,
+        SYSTEM_ATTRS.c.key.in_((RETRY_KEY, FIXED_PARAMS_KEY)),
+    )
+    counted = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == study_id)
+    queued = counted.where(
+        select(1).where(*has_seed).exists(), ~select(1).where(*is_other).exists()
+    )
+    return int(connection.execute(queued).scalar_one())
 
 
 def insert_trials(

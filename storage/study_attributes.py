@@ -28,7 +28,7 @@ RETRIED_AS_KEY = "retried_as"  # the number of its retry, null where it gets non
 RETRY_OF_KEY = "retry_of"  # the number of the attempt before this one
 
 # System attributes of a trial, the first four by Optuna's names.
-FIXED_PARAMS_KEY = "fixed_params"  # values of parameters that are suggested later
+FIXED_PARAMS_KEY = "fixed_params"  # marks a trial that Optuna's own `enqueue_trial` has queued
 RETRY_KEY = "failed_trial"  # marks a retry: the number of the first attempt of its lineage
 RETRY_HISTORY_KEY = "retry_history"  # the numbers of all attempts before this one
 ARTIFACT_PREFIX = "artifacts:"  # one attribute for each file kept of the trial

@@ -6,9 +6,12 @@ would show up in each storage that a user's program makes without this package.
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy
 
 from storage import optuna_internals
+from storage.errors import SchemaError
 
 _METADATA = sqlalchemy.MetaData()
 for _table in optuna_internals.TABLES.sorted_tables:
@@ -52,6 +55,34 @@ WORKERS = sqlalchemy.Table(
 )
 
 
+REVISIONS = "alembic_version"  # by this name any program that uses Alembic has a table
+REVISION_OF_OPTUNA = re.compile(r"v\d+\.\d+\.\d+\.\w+")
+
+
+def check_tables(engine: sqlalchemy.Engine) -> None:
+    """Check that the database is not another program's, before anything is written.
+
+    Raises:
+        SchemaError: Another program notes there which version of its tables it has, as Optuna does.
+    """
+    if not sqlalchemy.inspect(engine).has_table(REVISIONS):
+        return
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT version_num FROM {REVISIONS}").scalars().all()
+    for revision in found:
+        if not REVISION_OF_OPTUNA.fullmatch(revision):
+            raise SchemaError(
+                f"Expected a database whose table {REVISIONS} is Optuna's. Received: "
+                f"version_num={revision!r}, which another program has written. "
+                "Give the studies a database of their own with --storage."
+            )
+
+
+def has_optuna_tables(engine: sqlalchemy.Engine) -> bool:
+    """Tell whether Optuna, or this package, has made its tables in the database."""
+    return sqlalchemy.inspect(engine).has_table(_METADATA.tables["version_info"].name)
+
+
 def create_optuna_tables(engine: sqlalchemy.Engine) -> None:
     """Create those of Optuna's tables that the database lacks, each with our additions."""
     if not _METADATA.tables.keys() <= set(sqlalchemy.inspect(engine).get_table_names()):
@@ -64,12 +95,17 @@ def create_additions(engine: sqlalchemy.Engine) -> None:
     _create_workers_table(engine)
 
 
-def _create_workers_table(engine: sqlalchemy.Engine) -> None:
+def has_workers_table(engine: sqlalchemy.Engine) -> bool:
+    """Tell whether there is a table of workers as this version has it."""
     inspector = sqlalchemy.inspect(engine)
-    if inspector.has_table(WORKERS.name):
-        columns = {column["name"] for column in inspector.get_columns(WORKERS.name)}
-        if columns == set(WORKERS.columns.keys()):
-            return
-        # Another version made it. It describes the present moment only: no data is lost.
+    if not inspector.has_table(WORKERS.name):
+        return False
+    columns = {column["name"] for column in inspector.get_columns(WORKERS.name)}
+    return columns == set(WORKERS.columns.keys())
+
+
+def _create_workers_table(engine: sqlalchemy.Engine) -> None:
+    if not has_workers_table(engine):
+        # One of another version describes the present moment only: no data is lost.
         WORKERS.drop(engine, checkfirst=True)
-    WORKERS.create(engine, checkfirst=True)
+        WORKERS.create(engine, checkfirst=True)

@@ -25,6 +25,7 @@ from storage.read_trials import distribution_of
 from storage.rows import (
     Point,
     count_lineages,
+    count_queued,
     in_state,
     insert_trials,
     lock_study,
@@ -92,13 +93,14 @@ def stop_study(storage: TrialStorage, study_id: int, by: int) -> None:
 def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget) -> int:
     """Queue the points that the study does not have yet, in one bulk write.
 
-    The points are counted from the first lineage of the study: a second call with the same list
-    adds nothing, and one with a longer list adds the difference.
+    The points queued so far are the first ones of the list: a second call with the same list adds
+    nothing, and one with a longer list adds the difference. Trials that others have added, as by
+    Optuna's `enqueue_trial`, take no point's place.
 
     Args:
         storage: The storage.
         study_id: The study, which is locked meanwhile.
-        points: All points of the study, in order.
+        points: All points of the study, in order. Each has a seed among its attributes.
         budget: The budget of the study from now on. It is written in the same transaction, so that
             no claim creates a trial in the place of a point.
 
@@ -110,7 +112,7 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
     """
     with storage.transaction() as connection:
         lock_study(connection, study_id)
-        new = points[count_lineages(connection, study_id) :]
+        new = points[count_queued(connection, study_id) :]
         write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)

@@ -7,12 +7,13 @@ decides nothing: whether a trial is lost depends on the heartbeat of the trial (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from storage.rows import database_time
-from storage.tables import WORKERS
+from storage.tables import WORKERS, has_workers_table
 from storage.trial_storage import TrialStorage
 
 FORGOTTEN = timedelta(days=1)  # a worker silent for longer was killed, and does not come back
@@ -42,10 +43,13 @@ class Worker:
     silent_for: float = 0.0
 
 
-def record_worker(storage: TrialStorage, worker: Worker) -> None:
+def record_worker(storage: TrialStorage, worker: Worker) -> datetime:
     """Record the state of a worker, with the present time as its last sign of life.
 
     The first record of a worker also deletes workers that were silent for more than `FORGOTTEN`.
+
+    Returns:
+        The time by the database's clock, in UTC.
     """
     row = {
         "host": worker.host,
@@ -56,13 +60,14 @@ def record_worker(storage: TrialStorage, worker: Worker) -> None:
         "seen_at": sqlalchemy.func.current_timestamp(),
     }
     with storage.transaction() as connection:
+        now = database_time(connection)
         updated = connection.execute(
             WORKERS.update().where(WORKERS.c.worker == worker.name).values(row)
         )
         if updated.rowcount == 0:
             connection.execute(WORKERS.insert().values({**row, "worker": worker.name}))
-            before = database_time(connection) - FORGOTTEN
-            connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < before))
+            connection.execute(WORKERS.delete().where(WORKERS.c.seen_at < now - FORGOTTEN))
+    return now
 
 
 def forget_worker(storage: TrialStorage, name: str) -> None:
@@ -74,8 +79,13 @@ def forget_worker(storage: TrialStorage, name: str) -> None:
 def workers_seen(storage: TrialStorage) -> list[Worker]:
     """Return the workers that have not ended normally, the most recently seen first."""
     statement = sqlalchemy.select(WORKERS, sqlalchemy.func.current_timestamp().label("now"))
-    with storage.reading() as connection:
-        rows = connection.execute(statement.order_by(WORKERS.c.seen_at.desc())).all()
+    try:
+        with storage.reading() as connection:
+            rows = connection.execute(statement.order_by(WORKERS.c.seen_at.desc())).all()
+    except (OperationalError, ProgrammingError):
+        if has_workers_table(storage.engine):
+            raise
+        return []  # programs that only read do not make it
     return [
         Worker(
             name=row.worker,

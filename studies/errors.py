@@ -82,7 +82,7 @@ class DatabaseUrlError(DatabaseError, ValueError):
 
 
 class DatabaseNotFoundError(DatabaseError, FileNotFoundError):
-    """The SQLite file to read from does not exist."""
+    """The SQLite file does not exist, or not any more."""
 
 
 class DatabaseConnectionError(DatabaseError, ConnectionError):
@@ -135,7 +135,7 @@ class TrialError(ExecutorError):
     Attributes:
         name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
         traceback: Its traceback, as text.
-        raised_by_storage: Whether the service's own storage raised it, since the database was away.
+        raised_by_storage: Whether the service's own storage raised it, since its database is away.
     """
 
     def __init__(

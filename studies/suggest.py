@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,17 +17,19 @@ from storage import Batch, storage_of, study_id, trial_id
 from studies.attributes import SAMPLER_KEY
 from studies.definition.sampler_options import DEFAULT_SAMPLER, NamedOptions, read_sampler
 from studies.definition.study import StudyDefinition
-from studies.samplers.build import build_sampler
+from studies.errors import DefinitionError
+from studies.samplers.build import build_sampler, seed_for
 from studies.samplers.optuna_internals import forget_cached_trials
 from studies.samplers.pack_cache import PackCache
 from studies.samplers.pruners import build_pruner
 from studies.samplers.tpe_variant import STOCK, tpe_variant
-from studies.space.factor import Scalar, round_level
+from studies.space.factor import Factor, Scalar
 from studies.space.parse_space import SEED
 
 # Draws that may follow the first one until a point is new. Half of them are uniform, since a
 # sampler may propose the same point again and again.
 REDRAWS = 20
+MAX_LISTED = 10_000  # points of a space that is searched for those left when the draws were in vain
 _PointKey = tuple[int, frozenset[tuple[str, Scalar]]]
 
 
@@ -157,7 +160,8 @@ class _Pack:
         if repeats != "train" and self._can_repeat(claimed, drawn.params, fixed):
             uniform = self._sampler("random", claimed.number, fixed)
             redraws = [sampler] * (REDRAWS // 2) + [uniform] * (REDRAWS // 2)
-            drawn = self._redraw_until_new(claimed, drawn, [] if self.is_exhausted else redraws)
+            redraws = [] if self.is_exhausted else redraws
+            drawn = self._redraw_until_new(claimed, drawn, redraws, fixed)
         if self.ended is not None and drawn.reused is None:
             self.running.add(self._key(drawn.trial, drawn.params))
         if self._variant is not None:
@@ -165,9 +169,13 @@ class _Pack:
         return drawn
 
     def _redraw_until_new(
-        self, claimed: FrozenTrial, drawn: Prepared, redraws: Sequence[BaseSampler]
+        self,
+        claimed: FrozenTrial,
+        drawn: Prepared,
+        redraws: Sequence[BaseSampler],
+        fixed: Mapping[str, Scalar],
     ) -> Prepared:
-        """Draw until no other trial has the point, or no sampler is left."""
+        """Draw until no other trial has the point; take one of those left if no draw finds one."""
         reuses = self.definition.search.repeats == "reuse"
         for sampler in [*redraws, None]:
             key = self._key(drawn.trial, drawn.params)
@@ -180,7 +188,34 @@ class _Pack:
                 self.batch.take_back(trial_id(claimed))
                 drawn = self._draw(claimed, sampler)
         self.is_exhausted = True  # further trials of this pack would draw in vain as well
-        return drawn
+        left = self._left(claimed, fixed)
+        if left is None:
+            return drawn
+        self.batch.take_back(trial_id(claimed))
+        return self._draw(claimed, self._sampler("random", claimed.number, left))
+
+    def _left(self, claimed: FrozenTrial, fixed: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
+        """Return a point that no trial has, with the parameters in `fixed` if there is any such."""
+        given = self._levels(claimed.params).items()
+        taken = {*(self.ended or ()), *self.running}
+        left = [
+            point
+            for point in self._listed
+            if given <= point.items() and self._key(claimed, point) not in taken
+        ]
+        alike = [point for point in left if fixed.items() <= point.items()]
+        rng = random.Random(seed_for(self.definition.search.seed, claimed.number))
+        return rng.choice(alike or left) if left else None
+
+    @cached_property
+    def _listed(self) -> list[dict[str, Scalar]]:
+        """All points of the space; none where there are too many to list them."""
+        space = self.definition.factors
+        try:
+            is_small = space.grid_size <= MAX_LISTED
+        except DefinitionError:  # one of the factors has a continuous range
+            return []
+        return list(space.walk(Factor.levels)) if is_small else []
 
     @cached_property
     def _spec(self) -> NamedOptions:
@@ -195,11 +230,12 @@ class _Pack:
 
     def _sampler(self, spec: NamedOptions, number: int, fixed: Mapping[str, Scalar]) -> BaseSampler:
         factors = self.definition.factors.factors
+        always = {name: f.distribution for name, f in factors.items() if not f.conditions}
         return build_sampler(
             spec,
             self.definition.search.seed,
             number,
-            {name: factor.distribution for name, factor in factors.items() if not factor.when},
+            always,
             cache=self.cache,
             fixed=fixed,
             stock_tpe=self._variant == STOCK,
@@ -239,8 +275,12 @@ class _Pack:
                     self.ended.setdefault(self._key(trial, trial.params), trial)
         return self.ended.get(key)
 
+    def _levels(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        known = self.definition.factors.factors
+        return {n: known[n].level_of(v) if n in known else v for n, v in params.items()}
+
     def _key(self, trial: Trial | FrozenTrial, params: Mapping[str, Scalar]) -> _PointKey:
         known = self.definition.factors.factors
-        levels = {name: round_level(value) for name, value in params.items()}
+        levels = self._levels(params)
         seed = seed_of(self.definition, trial, {k: v for k, v in levels.items() if k in known})
         return seed, frozenset(levels.items())

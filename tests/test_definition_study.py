@@ -293,6 +293,12 @@ def test_what_is_fixed_is_taken_out_of_all_that_a_definition_says_of_it() -> Non
     sgd = parse_definition(with_overrides(lines, {"optimizer": "sgd"}))
     assert list(sgd.factors.factors) == ["momentum", "dropout"]
     assert sgd.search.enqueue == [{"momentum": 0.9}, {"dropout": 0.1}]
+    ranges = [{"low": 0.1, "high": 0.2, "when": {"optimizer": [o]}} for o in ("sgd", "adam")]
+    lines = table(search=RANDOM, space={"optimizer": ["sgd", "adam"], "learning_rate": ranges})
+    adam = parse_definition(with_overrides(lines, {"optimizer": "adam"}))
+    assert adam.factors.factors["learning_rate"].when == {"optimizer": ["adam"]}
+    adamax = parse_definition(with_overrides(lines, {"optimizer": "adamax"}))
+    assert (adamax.fixed, dict(adamax.factors.factors)) == ({"optimizer": "adamax"}, {})
     for name in ("clock-final", "fashion-cnn"):  # with queued settings, and with a default
         assert load_definition(name, {"dropout": 0.1}).fixed["dropout"] == 0.1
 

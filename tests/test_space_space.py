@@ -138,6 +138,26 @@ def test_conditions_can_be_chained_and_stand_in_any_order() -> None:
     assert len(grid(made)) == 4  # adam; sgd at 0; sgd at 0.9 with nesterov and without
 
 
+def test_none_is_written_as_text_where_a_hyperparameter_may_be_none() -> None:
+    made = space(
+        {"epochs": 2},
+        learning_rate=["none", 0.1],
+        beta_1={"low": 0.5, "high": 0.9, "when": {"learning_rate": ["none"]}},
+        how={"a": {"early_stopping_patience": "none"}, "b": {"early_stopping_patience": 3}},
+        regularizer=["none", "l1"],  # which has a level of this name
+    )
+    assert choices(made, "learning_rate") == ("none", 0.1)
+    point = {"learning_rate": "none", "how": "a", "regularizer": "none", "beta_1": 0.6}
+    assert made.at(point) == point
+    assert made.at(point | {"learning_rate": 0.1}).keys() == point.keys() - {"beta_1"}
+    found = made.resolve(point)
+    assert (found["learning_rate"], found["early_stopping_patience"]) == (None, None)
+    assert found["regularizer"] == "none"
+    assert CnnHyperparameters(**found).learning_rate is None
+    with pytest.raises(DefinitionError, match=r"^space\.dropout: Expected a float.*'none'"):
+        space(dropout=["none", 0.1])
+
+
 def test_a_seed_can_be_varied_in_the_space() -> None:
     assert choices(space(seed=[1, 2, 3]), "seed") == (1, 2, 3)
     with pytest.raises(DefinitionError, match=r"^space\.seed: Expected a seed of 0 or more"):

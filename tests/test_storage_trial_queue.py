@@ -257,6 +257,21 @@ def test_a_retry_is_no_point_of_the_design(storage: TrialStorage) -> None:
     assert [t.params["x"] for t in storage.get_all_trials(study_id)] == [0, 1, 2, 0, 3]
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_trials_that_others_add_take_no_place_of_a_design(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=2, name="s")
+    theirs = optuna.load_study(study_name="s", storage=storage)
+    theirs.enqueue_trial({"x": 70})
+    theirs.add_trial(optuna.create_trial(value=1.0))
+    taken = claim(storage, study_id, 3)
+    storage.set_trial_user_attr(trial_id(taken[-1]), "seed", 0)  # as whoever trains it does
+    requeue(storage, taken[-1], "lost")
+    assert enqueue(storage, study_id, points(2), DESIGN) == 0
+    assert enqueue(storage, study_id, points(4), DESIGN) == 2
+    found = [trial.params.get("x") for trial in storage.get_all_trials(study_id)]
+    assert found == [0, 1, None, None, None, 2, 3]
+
+
 def test_a_trial_that_loses_its_worker_each_time_ends_some_day(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=1)
     for _ in range(MAX_RETRIES + 1):

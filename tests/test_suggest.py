@@ -238,6 +238,23 @@ def test_what_runs_elsewhere_or_was_pruned_is_not_taken_either(
     assert len({tuple(each.params.values()) for each in points}) == 12
 
 
+@pytest.mark.parametrize("name", ["random", "tpe"])
+def test_the_last_points_of_a_space_are_taken_before_one_is_repeated(
+    name: str, sqlite_storage: TrialStorage
+) -> None:
+    step = {"low": 0.0, "high": 0.9, "step": 0.3, "when": {"a": [1, 2, 3]}}
+    definition = define({"a": [0, 1, 2, 3, 4], "b": step, "c": [[1], [2, 3]]}, QUICK[name])
+    study = create_study(definition, sqlite_storage)
+    points: list[tuple[Any, ...]] = []
+    for n in (20, 1, 1, 6):  # 28 points: those of one `a` are left over at the end of the others
+        pack = prepare(study, definition, n, alike=frozenset({"a"}))
+        finish(study, pack)
+        points += [tuple(each.params.values()) for each in pack]
+    assert len(set(points)) == len(points) == 28
+    (again,) = prepare(study, definition, 1)
+    assert tuple(again.params.values()) in points
+
+
 def test_an_exhausted_space_repeats_its_points(sqlite_storage: TrialStorage) -> None:
     definition = define({"a": [0, 1]}, "random")
     study = create_study(definition, sqlite_storage)

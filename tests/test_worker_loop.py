@@ -28,10 +28,10 @@ from commands import (
 from optuna.trial import TrialState
 from queues import LONG_AGO, write_until
 from small_studies import table
-from small_workers import away, epochs, function_study
+from small_workers import away, epochs, function_study, in_the_child
 
 from storage import TrialStorage, Worker, claim, storage_of, study_id, workers_seen
-from studies import create_study, delete_study
+from studies import create_study
 from studies.definition.study import parse_definition
 from studies.worker.heartbeat import Heartbeat
 from studies.worker.loop import WorkerOptions, open_session
@@ -109,6 +109,22 @@ def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
     study.tell(2, state=TrialState.FAIL)
     assert launched[0].wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
+
+
+def test_a_worker_waits_for_a_database_that_is_away_when_it_starts(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+) -> None:
+    study = function_study(postgres_url, tmp_path, "quick", 1)
+    log = tmp_path / "worker.log"
+    with away(postgres_server, postgres_url):
+        launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
+        wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
+    assert launched[0].wait(timeout=60) == 0
+    assert "is not currently accepting connections" in log.read_text()
+    assert states(study) == {"COMPLETE": 1}
 
 
 def test_a_worker_waits_for_a_database_that_is_away(
@@ -225,13 +241,21 @@ def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
     assert study.user_attrs["worked"]["seconds"] > 4
 
 
-def test_a_function_that_the_database_fails_is_tried_again_but_not_for_ever(
+def test_an_outage_is_not_counted_against_a_function_that_reports(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    study = function_study(sqlite_url, tmp_path, "database_away_once", 3)
+    study = function_study(sqlite_url, tmp_path, "database_flaps", 2)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
-    assert states(study) == {"COMPLETE": 3, "FAIL": 3}  # a retry each
-    delete_study("s", storage_of(study))
+    assert states(study) == {"COMPLETE": 2}
+    assert [trial.user_attrs["note"] for trial in study.trials] == [1, 1]
+    log = (tmp_path / "worker.log").read_text()
+    assert "[trial 0] the database does not answer, trying again in 0.5 s: attempt to" in log
+
+
+def test_a_function_that_the_database_always_fails_is_not_executed_for_ever(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_child("import storage.outages as o; o.LONGEST_OUTAGE = 0.1", tmp_path, monkeypatch)
     study = function_study(sqlite_url, tmp_path, "database_away", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 4}
@@ -301,6 +325,7 @@ def test_after_an_outage_the_others_get_time_to_beat_again(sqlite_url: str, tmp_
         session.log,
         interval=10,
         grace=60,
+        give_up=session.stop.abort,
         clock=lambda: now[0],
     )
     heartbeat.watch({study_id(study): "s", 99: "gone"})

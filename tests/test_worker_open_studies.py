@@ -14,9 +14,11 @@ from queues import traffic
 from small_studies import RANDOM, table
 from small_workers import function_study
 
-from storage import create_storage, storage_of, workers_seen
+from storage import claim, create_storage, requeue, storage_of, study_id, workers_seen
 from studies import create_study, delete_study
+from studies.attributes import CREATED_KEY
 from studies.definition.study import parse_definition
+from studies.worker.checkpoints import checkpoint_file
 from studies.worker.loop import WorkerOptions, open_session
 from studies.worker.open_studies import OpenStudies
 
@@ -96,3 +98,27 @@ def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
     delete_study("a", create_storage(sqlite_url))
     assert studies.names() == ["b"]
     assert list(studies.ids().values()) == ["b"]
+
+
+def test_checkpoints_that_a_killed_worker_has_left_of_ended_trials_are_removed(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    study = function_study(sqlite_url, tmp_path, "quick", 4)
+    storage, folder = storage_of(study), tmp_path / "artifacts" / "checkpoints"
+    trials = claim(storage, study_id(study), 3)
+    study.tell(0, 1.0)
+    requeue(storage, trials[1], "lost")  # as trial 3, which is the same lineage
+    created_at = study.user_attrs[CREATED_KEY]
+    folder.mkdir(parents=True)
+    mine = [checkpoint_file(folder.parent, created_at, trial) for trial in trials]
+    for file in mine:
+        for ending in (".npz", ".json", ".unfinished.npz"):
+            file.with_suffix(ending).touch()
+    others = checkpoint_file(folder.parent, "another study", trials[0])
+    others.touch()
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, [], ["user_objectives"])
+    (name,) = studies.names()
+    studies.open(name)
+    left = {file.name.partition(".")[0] for file in folder.iterdir()}
+    assert left == {file.stem for file in (*mine[1:], others)}

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import closing
@@ -137,9 +138,17 @@ def crash_on_3(trial: optuna.Trial) -> float:
     return float(trial.params["x"])
 
 
-def database_away_once(trial: optuna.Trial) -> float:
-    """Meet a database that fails the trial's own storage, but not in the retry."""
-    return 1.0 if "retry_of" in trial.user_attrs else database_away(trial)
+def database_flaps(trial: optuna.Trial) -> float:
+    """Meet a database that fails the trial's own storage for a third of a second."""
+    is_back = threading.Event()
+
+    def set_up(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA query_only = {'OFF' if is_back.is_set() else 'ON'}")
+
+    sqlalchemy.event.listen(storage_of(trial.study).engine, "checkout", set_up)
+    threading.Timer(0.3, is_back.set).start()
+    trial.set_user_attr("note", 1)
+    return 1.0
 
 
 def database_away(trial: optuna.Trial) -> float:

@@ -5,10 +5,11 @@ Heavy libraries are imported inside the functions, so that `hpo --help` answers 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -188,6 +189,21 @@ def retry(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make, such as backup.db.")],
+    storage: Storage = STORAGE,
+) -> None:
+    """Copy a SQLite storage to a file, also while workers write to it.
+
+    Example: hpo backup backup.db
+    """
+    from storage import backup as copy
+
+    copy(open_storage(storage, writes=False), file)
+    say(f"All studies are in {file}; the trained networks are not, copy their folder too.")
+
+
+@app.command()
 def worker(
     studies: Annotated[
         list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
@@ -206,17 +222,12 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
-    from storage import check_exists
-    from studies.lookup import find_study
+    from storage import check_exists, wait_for_database
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     check_exists(storage)  # nobody makes a study in a file that a mistyped URL would make
-    names = []
-    if studies:
-        opened = open_storage(storage, writes=False)
-        names = [find_study(study, opened) for study in studies]
-        opened.engine.dispose()  # the worker opens the storage itself
+    names = wait_for_database(lambda: _find_all(studies or [], storage))
     taken = work(
         storage,
         names,
@@ -305,6 +316,19 @@ def objectives(
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))
 
 
+def _find_all(studies: Sequence[str], url: str) -> list[str]:
+    """Return the names of studies in the storage, which a worker then opens itself."""
+    from studies.lookup import find_study
+
+    if not studies:
+        return []
+    opened = open_storage(url, writes=False)
+    try:
+        return [find_study(study, opened) for study in studies]
+    finally:
+        opened.engine.dispose()
+
+
 def _find_or_create(
     study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
 ) -> optuna.Study:
@@ -366,6 +390,8 @@ app.add_typer(results)
 def main() -> None:
     """Run the command line; an error is one or two lines on standard error, and exit code 1."""
     settings = Settings()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name is no fault
     try:
         app(obj=settings)
     except Exception as error:

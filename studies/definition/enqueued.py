@@ -29,19 +29,34 @@ def check_conditions(space: Space, key: str, setting: Mapping[str, Any]) -> None
     known = {name: [value] for name, value in unset.items()}  # hyperparameter or factor -> values
     for factor in space.factors.values():
         is_given = factor.name in setting
-        for name, wanted in factor.when.items() if is_given else ():
-            if not all(any(same(value, each) for each in wanted) for value in known[name]):
-                raise DefinitionError(
-                    f"{key}.{factor.name}",
-                    f"Expected {name}={' or '.join(map(str, wanted))} beside it, without which "
-                    f"there is no {factor.name}. Received: {name}="
-                    f"{' or '.join(map(str, known[name]))}.",
-                )
+        case = _case_for_sure(factor, known, key) if is_given else factor
         choices = factor.choices()
         if is_given:
-            choices = [factor.choice_of(setting[factor.name], key)]
+            choices = [case.choice_of(setting[factor.name], f"{key}.{factor.name}")]
         levels = [{factor.name: each, **factor.hyperparameters(each)} for each in choices]
         for name in {name for level in levels for name in level}:
             values = [level[name] for level in levels if name in level]
-            is_always_set = len(values) == len(levels) and (is_given or not factor.when)
+            is_always_set = len(values) == len(levels) and (is_given or not factor.conditions)
             known[name] = values if is_always_set else [*values, *known.get(name, [])]
+
+
+def _case_for_sure(factor: Factor, known: Mapping[str, list[Any]], key: str) -> Factor:
+    """Return the case of a factor that is active whichever of the `known` values a point has."""
+    for case in factor.cases:
+        if all(_is_one_of(known[name], wanted) for name, wanted in case.when.items()):
+            return case
+    needs = "; or ".join(" and ".join(_in_words(case.when)) for case in factor.cases)
+    received = ", ".join(_in_words({name: known[name] for name in sorted(factor.conditions)}))
+    raise DefinitionError(
+        f"{key}.{factor.name}",
+        f"Expected {needs} beside it, without which there is no {factor.name}. "
+        f"Received: {received}.",
+    )
+
+
+def _in_words(values: Mapping[str, list[Any]]) -> list[str]:
+    return [f"{name}={' or '.join(map(str, each))}" for name, each in values.items()]
+
+
+def _is_one_of(values: list[Any], wanted: list[Any]) -> bool:
+    return all(any(same(value, each) for each in wanted) for value in values)

@@ -114,9 +114,15 @@ def _fix(table: dict[str, Any], name: str, value: Any) -> None:
                 name, f"Expected the table too. Received: {name}. Write {section}.{name}."
             )
     _section(table, "fixed", ["fixed"])[name] = value
-    fixed = {name} | {factor for factor, each in space.items() if _is_out(each, name, value)}
-    for factor in fixed & space.keys():
-        del space[factor]
+    fixed = {name}
+    for factor, each in list(space.items()):
+        # A list may be one of ranges, each under conditions of its own.
+        left = [e for e in each if not _is_out(e, name, value)] if isinstance(each, list) else each
+        if _is_out(each, name, value) or (each and left == []):
+            fixed.add(factor)
+            del space[factor]
+        else:
+            space[factor] = left
     search = _section(table, "search", ["search"])
     for key in ("default", "enqueue"):
         if key in search:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import islice
 from math import prod
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
+MAX_POINTS = 100_000  # of a design
 EXAMPLES = 500  # points at which combinations of hyperparameters are validated
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -126,7 +128,7 @@ class StudyDefinition(BaseModel):
         """
         free = [f for f in self.factors.factors.values() if f.name not in self.structural_factors]
         try:
-            return None if self.search.design else prod(len(f.levels()) for f in free)
+            return None if self.search.design else prod(f.n_levels() for f in free)
         except DefinitionError:  # one of them is a continuous range
             return None
 
@@ -172,8 +174,30 @@ class StudyDefinition(BaseModel):
         if self.search.design and not self.space:
             raise DefinitionError("space", "Expected factors for a design. Received: none.")
         if self.search.design in ("grid", "one-factor-at-a-time"):
-            _ = self.factors.grid_size  # a range without a step is an error here
+            self._check_design()
         return self
+
+    def _check_design(self) -> None:
+        space = self.factors
+        if self.search.design == "one-factor-at-a-time":
+            for factor in space.factors.values():
+                if factor.more:
+                    raise DefinitionError(
+                        f"space.{factor.name}",
+                        "Expected one range for this design: its default has one level. "
+                        f"Received: {len(factor.cases)} ranges.",
+                    )
+        # A range without a step is an error here. Inactive factors count in the first number.
+        if space.grid_size > MAX_POINTS:
+            n_points = sum(factor.n_levels() for factor in space.factors.values())
+            if self.search.design == "grid":
+                n_points = sum(1 for _ in islice(space.walk(Factor.levels), MAX_POINTS + 1))
+            if n_points > MAX_POINTS:
+                raise DefinitionError(
+                    "space",
+                    f"Expected at most {MAX_POINTS:,} points for a design, which lists them all. "
+                    "Received: more. Take larger steps, or the design random or a sampler.",
+                )
 
     def _check_function(self) -> None:
         if not FUNCTION.fullmatch(self.objective):

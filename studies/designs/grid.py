@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
-
-from studies.space.factor import Scalar
-from studies.space.space import Space, each_once
+from studies.space.factor import Factor, Scalar
+from studies.space.space import Space
 
 
 def grid(space: Space) -> list[dict[str, Scalar]]:
-    """Return every combination of levels, without inactive factors and without repetitions.
+    """Return every combination of levels, without inactive factors.
 
     Raises:
         DefinitionError: A range has no step.
     """
-    combinations = product(*(factor.levels() for factor in space.factors.values()))
-    points = (space.at(dict(zip(space.factors, levels, strict=True))) for levels in combinations)
-    return list(each_once(points))
+    return list(space.walk(Factor.levels))

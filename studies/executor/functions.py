@@ -13,12 +13,21 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from optuna.trial import Trial
 
-from storage import create_storage, stop_study, storage_of, study_id
+from storage import (
+    DatabaseUnreachableError,
+    create_storage,
+    is_outage,
+    stop_study,
+    storage_of,
+    study_id,
+    wait_for_database,
+)
 from studies.definition.study import StudyDefinition
 from studies.executor.forks import forks_end_here
 from studies.executor.function_record import FunctionRecord
+from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
 from studies.executor.protocol import (
     CallFunction,
@@ -30,8 +39,6 @@ from studies.executor.protocol import (
 )
 from studies.lookup import load_study
 from studies.suggest import prepare_trial
-
-OUTAGES = (OperationalError, InterfaceError, InternalError)  # not a `DataError`, for instance
 
 
 class FunctionCaller:
@@ -53,7 +60,10 @@ class FunctionCaller:
         except Exception as error:
             # Optuna wraps what SQLAlchemy raises, and does not say what the database refuses.
             origin = error.__cause__ if isinstance(error, StorageInternalError) else error
-            if isinstance(origin, OUTAGES) and any(origin is e for e in self._storage_errors):
+            of_storage = isinstance(error, DatabaseUnreachableError) or any(
+                origin is each for each in self._storage_errors
+            )
+            if of_storage and is_outage(error):
                 return report_error(error, raised_by_storage=True)
             report = report_error(error)
             if origin is None:
@@ -64,12 +74,7 @@ class FunctionCaller:
         module, _, name = request.function.partition(":")
         function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
         record = self._records.setdefault(module, FunctionRecord(module))
-        study, definition = self._open(request)
-        (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
-        trial, _ = prepare_trial(study, definition, claimed)
-        # Optuna's own refuses to stop what its `optimize` does not run.
-        stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
-        study.stop = stop  # type: ignore[method-assign]
+        trial = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
         try:
             with forks_end_here():
@@ -78,12 +83,21 @@ class FunctionCaller:
             return TrialResult(request.trial_id, None, pruned=True, attributes=record.read())
         return TrialResult(request.trial_id, finite(value), pruned=False, attributes=record.read())
 
+    def _prepare(self, request: CallFunction) -> Trial:
+        study, definition = self._open(request)
+        (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
+        trial, params = prepare_trial(study, definition, claimed)
+        # Optuna's own refuses to stop what its `optimize` does not run.
+        stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
+        study.stop = stop  # type: ignore[method-assign]
+        return FunctionTrial(trial, definition.factors, params)
+
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""
         # A study that was deleted and made again may have the name, and on SQLite the id.
         key = f"{request.study} {request.created_at}"
         if key not in self._studies:
-            storage = create_storage(request.storage, waiting=False)
+            storage = create_storage(request.storage, waiting=False, patient=True)
             # A function may have databases of its own, whose errors have the same names.
             sqlalchemy.event.listen(storage.engine, "handle_error", self._note_error)
             self._studies = {key: load_study(request.study, storage)}

@@ -10,7 +10,7 @@ import optuna
 
 from objectives.data.sources import source_of
 from objectives.types import Progress
-from storage import is_claimable, is_running, storage_of, study_id
+from storage import is_claimable, is_running, storage_of, study_id, wait_for_database
 from studies.attributes import ARTIFACTS_KEY
 from studies.create import create_study
 from studies.definition.files import load_definition
@@ -20,7 +20,6 @@ from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
 from studies.fleet.gpus import gpus
 from studies.fleet.worker_processes import WorkerProcesses
-from studies.worker.database_retry import wait_for_database
 from studies.worker.signals import stop_signals
 
 POLL = 0.5  # seconds between two checks of the workers

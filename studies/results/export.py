@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from storage import STARTED, best_rows
+from storage import STARTED, best_rows, read_times, storage_of, study_id, trial_id
 from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
@@ -26,7 +25,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is com
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
     """Return the `top` best completed trials, the best first; of equal ones the earlier first."""
-    return _frame(_trials(study, top))
+    return _frame(study, _trials(study, top))
 
 
 def export_trials(
@@ -47,7 +46,7 @@ def export_trials(
     """
     if path is not None:
         check_format(path)
-    frame = _frame(_trials(study, top))
+    frame = _frame(study, _trials(study, top))
     if path is not None:
         _write(frame, Path(path))
     return frame
@@ -80,18 +79,26 @@ def _trials(study: optuna.Study, top: int | None) -> list[FrozenTrial]:
         raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
 
 
-def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
+def _frame(study: optuna.Study, trials: list[FrozenTrial]) -> pd.DataFrame:
     """Make the data frame: Optuna's columns, then parameters and attributes, each by name."""
-    trials = list(trials)
+    with storage_of(study).reading() as connection:
+        times = read_times(connection, study_id(study))
+    found = [times.get(trial_id(trial), (None, None)) for trial in trials]
+    start = _utc(began for began, _ in found)
+    # A trial may have ended since it was read.
+    complete = _utc(
+        ended if trial.state.is_finished() else None
+        for trial, (_, ended) in zip(trials, found, strict=True)
+    )
     params = sorted({name for trial in trials for name in trial.params})
     attrs = sorted({name for trial in trials for name in trial.user_attrs})
     columns: dict[str, Any] = {
         "number": [trial.number for trial in trials],
         "value": [trial.value for trial in trials],
         "state": [trial.state.name for trial in trials],
-        "datetime_start": _utc(trial.datetime_start for trial in trials),
-        "datetime_complete": _utc(trial.datetime_complete for trial in trials),
-        "duration": pd.Series([trial.duration for trial in trials], dtype="timedelta64[us]"),
+        "datetime_start": start,
+        "datetime_complete": complete,
+        "duration": complete - start,
     }
     columns |= {f"params_{n}": _column([t.params.get(n) for t in trials]) for n in params}
     columns |= {f"user_attrs_{n}": _column([t.user_attrs.get(n) for t in trials]) for n in attrs}
@@ -101,13 +108,18 @@ def _frame(trials: Iterable[FrozenTrial]) -> pd.DataFrame:
 def _column(cells: list[Any]) -> Any:
     """Return a column whose integers stay integers where some are missing."""
     kinds = {type(cell) for cell in cells} - {type(None)}
+    if str in kinds:
+        return [_utf8(cell) if isinstance(cell, str) else cell for cell in cells]
     return pd.array(cells, dtype="Int64") if kinds == {int} and None in cells else cells
 
 
+def _utf8(text: str) -> str:
+    """Return a text as every format holds it: a file's name may have bytes that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
-    # Optuna stores UTC but returns local time, which two machines would print differently.
-    utc = [pd.NaT if time is None else time.astimezone(UTC) for time in times]
-    return pd.Series(utc, dtype="datetime64[us, UTC]")
+    return pd.Series([pd.NaT if t is None else t for t in times], dtype="datetime64[us, UTC]")
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:

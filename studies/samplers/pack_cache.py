@@ -43,4 +43,4 @@ class PackCache:
 
     finished: list[FrozenTrial] | None = None
     halves: tuple[list[FrozenTrial], list[FrozenTrial]] | None = None
-    fits: dict[tuple[int | str, ...], Fit] = field(default_factory=dict)
+    fits: dict[tuple[object, ...], Fit] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -98,20 +98,22 @@ class PackTPESampler(TpeAdapter):
     def _fit(self, study: Study, space: Space) -> Fit:
         cache = self._cache
         whole = {**space, **{name: self._space[name] for name in self._fixed}}
-        key: tuple[int | str, ...] = (len(space), *whole)
+        # With the ranges: a parameter may have several, under different conditions.
+        key = (len(space), *whole.items())
         if cache.halves is None:
             finished = self._finished(study)
             cache.halves = split_trials(study, finished, default_gamma(len(finished)))
         if key not in cache.fits:
             good, others = (
-                [t for t in half if whole.keys() <= t.params.keys()] for half in cache.halves
+                [(t.number, row) for t in half if (row := _row(t.params, whole)) is not None]
+                for half in cache.halves
             )
-            rows = [_internal(t.params, whole) for t in good]
+            rows = [row for _, row in good]
             cache.fits[key] = Fit(
                 names=tuple(whole),
                 good=self._estimate(np.array(rows, float).reshape(-1, len(whole)), space),
-                numbers=np.array([t.number for t in others], int),
-                others=np.array([_internal(t.params, whole) for t in others], float),
+                numbers=np.array([number for number, _ in others], int),
+                others=np.array([row for _, row in others], float),
             )
         return cache.fits[key]
 
@@ -160,12 +162,23 @@ class PackTPESampler(TpeAdapter):
                 params = other.params
                 if not whole.keys() <= params.keys():
                     params = self.params_of(study, other)
-                row = _internal(params, whole) if whole.keys() <= params.keys() else None
-                known = fit.running[other.number] = other, row
+                known = fit.running[other.number] = other, _row(params, whole)
             if known[1] is not None:
                 found.append((other.number, known[1]))
         return found
 
 
-def _internal(params: Mapping[str, Any], space: Space) -> list[float]:
-    return [distribution.to_internal_repr(params[name]) for name, distribution in space.items()]
+def _row(params: Mapping[str, Any], space: Space) -> list[float] | None:
+    """Return a trial's parameters in Optuna's internal representation.
+
+    None where it lacks one, or has one from another range: it says nothing about this one.
+    """
+    if not space.keys() <= params.keys():
+        return None
+    row = [distribution.to_internal_repr(params[name]) for name, distribution in space.items()]
+    ranges = zip(row, space.values(), strict=True)
+    is_outside = any(
+        isinstance(d, IntDistribution | FloatDistribution) and not d.low <= value <= d.high
+        for value, d in ranges
+    )
+    return None if is_outside else row

@@ -7,9 +7,10 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
 
 import optuna
 from optuna.distributions import (
@@ -21,12 +22,10 @@ from optuna.distributions import (
 
 from objectives.errors import unknown_name
 from studies.errors import DefinitionError
+from studies.space.steps import Steps
 
 Scalar = bool | int | float | str
 MAX_EXAMPLES = 200  # up to so many levels of a range are all tried before a study is stored
-# Decimals of the levels of a range with a step: 0.05 * 3 becomes 0.15, as a person writes it.
-LEVEL_DECIMALS = 12
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,47 +38,72 @@ class Factor:
         meaning: For a list of levels, Optuna's choice -> the hyperparameters it sets. Empty for a
             range, whose value is the hyperparameter's.
         when: Hyperparameter or factor -> the values of it under which this factor is active.
+        stepped: The levels of a range with a step; empty for others.
+        more: Further ranges of the same hyperparameter, under conditions that exclude each other
+            and those of this one. `cases` has all of them.
     """
 
     name: str
     distribution: BaseDistribution
     meaning: Mapping[Scalar, Mapping[str, Any]] = field(default_factory=dict)
     when: Mapping[str, list[Any]] = field(default_factory=dict)
+    stepped: Sequence[int | float] = ()
+    more: tuple[Factor, ...] = ()
+
+    @cached_property
+    def cases(self) -> tuple[Factor, ...]:
+        """The ranges of this factor, each with its own conditions; itself if there is only one."""
+        return (replace(self, more=()), *self.more) if self.more else (self,)
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """The names in the conditions of this factor; empty if it is always active."""
+        return frozenset(name for case in self.cases for name in case.when)
 
     @property
     def _range(self) -> IntDistribution | FloatDistribution:
         assert isinstance(self.distribution, IntDistribution | FloatDistribution)
         return self.distribution
 
-    def levels(self) -> list[Scalar]:
-        """Return the choices, or the steps of a range.
+    def levels(self) -> Sequence[Scalar]:
+        """Return the choices, or the steps of a range, which are not listed: they may be very many.
 
         Raises:
             DefinitionError: The range has no step, or is logarithmic.
         """
         if isinstance(self.distribution, CategoricalDistribution):
             return [choice for choice in self.distribution.choices if choice is not None]
-        low, high, step = self._range.low, self._range.high, self._range.step
-        if step is None or self._range.log:
+        if not self.stepped:
             raise DefinitionError(
                 f"space.{self.name}",
                 "Expected a list of levels or a range with a step, for a design. "
-                f"Received: low={low}, high={high}.",
+                f"Received: low={self._range.low}, high={self._range.high}.",
             )
-        n = round((high - low) / step)
-        return [round_level(low + i * step) for i in range(n + 1)]
+        return self.stepped
+
+    def n_levels(self) -> int:
+        """Return the number of levels of all cases.
+
+        Raises:
+            DefinitionError: A range has no step, or is logarithmic.
+        """
+        return sum(_count(case.levels()) for case in self.cases)
 
     def choices(self) -> list[Scalar]:
-        """Return the choices, or both ends of a range."""
+        """Return the choices, or both ends of each range."""
         if self.meaning:
             return list(self.meaning)
-        return [self._range.low, self._range.high]
+        return [end for case in self.cases for end in case.ends]
+
+    @property
+    def ends(self) -> tuple[Scalar, Scalar]:
+        """Both ends of a range."""
+        ends = self.stepped or (self._range.low, self._range.high)
+        return ends[0], ends[-1]
 
     def examples(self) -> list[Scalar]:
         """Return all levels if they are few, else both ends of the range."""
-        is_stepped = not self.meaning and self._range.step is not None and not self._range.log
-        levels = self.levels() if is_stepped else []
-        return levels if 0 < len(levels) <= MAX_EXAMPLES else self.choices()
+        return list(self.stepped) if 0 < _count(self.stepped) <= MAX_EXAMPLES else self.choices()
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Scalar:
         """Let Optuna choose a value; a parameter that the trial already has stays."""
@@ -89,8 +113,7 @@ class Factor:
             case IntDistribution(low=low, high=high, step=step, log=log):
                 return trial.suggest_int(self.name, low, high, step=step, log=log)
             case FloatDistribution(low=low, high=high, step=step, log=log):
-                value = trial.suggest_float(self.name, low, high, step=step, log=log)
-                return value if step is None else round_level(value)
+                return self.level_of(trial.suggest_float(self.name, low, high, step=step, log=log))
         raise AssertionError(f"a factor with an unknown distribution: {self.distribution}")
 
     def hyperparameters(self, choice: Scalar) -> Mapping[str, Any]:
@@ -108,38 +131,41 @@ class Factor:
             DefinitionError: The factor has no such level.
         """
         if not self.meaning:
-            if self._is_in_range(value):
-                return cast(Scalar, value)
-            steps = f" in steps of {self._range.step}" if self._range.step is not None else ""
-            raise DefinitionError(
-                key,
-                f"Expected a number from {self._range.low} to {self._range.high}{steps}. "
-                f"Received: {value!r}.",
-            )
+            for case in self.cases:
+                if case.is_in_range(value):
+                    return case.level_of(value)
+            ranges = " or ".join(case.in_words for case in self.cases)
+            raise DefinitionError(key, f"Expected a number {ranges}. Received: {value!r}.")
         for choice, sets in self.meaning.items():
             if same(value, choice) or same(value, sets.get(self.name)):
                 return choice
         raise DefinitionError(key, str(unknown_name("a level", str(value), map(str, self.meaning))))
 
-    def _is_in_range(self, value: Any) -> bool:
-        low, high, step = self._range.low, self._range.high, self._range.step
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
+    def level_of(self, value: Any) -> Scalar:
+        """Return the level that a value in the range stands for: 0.3 for 0.30000000000000004."""
+        nearest = self.stepped.nearest(value) if isinstance(self.stepped, Steps) else value
+        return cast(Scalar, nearest)
+
+    @property
+    def in_words(self) -> str:
+        """A range as text, such as `from 0 to 1 in steps of 0.1`."""
+        low, high = self.ends
+        steps = f" in steps of {self._range.step}" if self._range.step is not None else ""
+        return f"from {low} to {high}{steps}"
+
+    def is_in_range(self, value: Any) -> bool:
+        """Tell whether a value is one of a range, but for rounding where it has steps."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        if step is None:
-            return True
-        if isinstance(self.distribution, IntDistribution):
-            return (value - low) % step == 0
-        steps = (value - low) / step
-        return abs(steps - round(steps)) < 1e-8  # Optuna's own tolerance
+        if self.stepped:
+            return value in self.stepped
+        return self._range.low <= value <= self._range.high
 
 
-def round_level(value: T) -> T:
-    """Round a float to the decimals in which two floats are one level; return others unchanged."""
-    return cast(T, round(value, LEVEL_DECIMALS)) if isinstance(value, float) else value
+def _count(levels: Sequence[Scalar]) -> int:
+    if isinstance(levels, range):  # whose `len` has an upper bound, which a seed may exceed
+        return (levels.stop - levels.start + levels.step - 1) // levels.step
+    return len(levels)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -4,14 +4,25 @@ activation = ["relu", "tanh"]                                    levels
 filters = { small = [32, 64], large = [64, 128] }                levels with labels of their own
 learning_rate = { low = 1e-5, high = 1e-1, log = true }          a range
 momentum = { low = 0.0, high = 0.99, when = { optimizer = ["sgd"] } }
+epsilon = [                                                      ranges for different conditions
+    { low = 1e-8, high = 1e-2, log = true, when = { optimizer = ["adam"] } },
+    { low = 1e-10, high = 1e-6, log = true, when = { optimizer = ["rmsprop"] } },
+]
 nesterov = { levels = [true, false], when = { optimizer = ["sgd"] } }
 setting = { a = { optimizer = "adam", learning_rate = 1e-3 }, b = { optimizer = "sgd" } }
+
+TOML has no None. The level "none" stands for it where the hyperparameter of a network may be None;
+for a user's function a level that sets nothing does, such as `off` here:
+
+decay = { off = {}, weak = { decay = 1e-4 }, strong = { decay = 1e-2 } }
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from itertools import chain, combinations
 from math import inf, isfinite
 from typing import Any
 
@@ -23,7 +34,9 @@ from objectives.fields import Need, meets, need_in_words
 from studies.errors import DefinitionError
 from studies.space.factor import Factor, Scalar, same
 from studies.space.space import Space
+from studies.space.steps import Steps
 
+NONE = "none"  # the level that stands for None
 SEED = "seed"  # a study may vary it like a hyperparameter, although no network has it as one
 # Other libraries' names for the ends of a range or its levels. A line that has no other keys is a
 # mistake, not a table of labelled levels.
@@ -68,6 +81,8 @@ def _parse_factor(
     kind: type[Hyperparameters] | None,
 ) -> Factor:
     key = f"space.{name}"
+    if isinstance(line, list) and line and all(isinstance(each, dict) for each in line):
+        return _several_ranges(key, [_parse_factor(name, each, infos, kind) for each in line])
     if isinstance(line, list):
         levels = {_label(key, value): value for value in line}
         if len(levels) != len(line):
@@ -95,6 +110,19 @@ def _parse_factor(
     return _choices(key, name, line, kind)
 
 
+def _several_ranges(key: str, cases: list[Factor]) -> Factor:
+    """Return one factor of the ranges that one hyperparameter has under different conditions."""
+    # Optuna takes a parameter's other range only if it is of the same class, with the same `log`.
+    kinds = {(type(case.distribution), getattr(case.distribution, "log", None)) for case in cases}
+    if any(case.meaning or case.more for case in cases) or len(kinds) > 1:
+        raise DefinitionError(
+            key,
+            "Expected ranges, all with log = true or none, all of whole numbers or none. "
+            "Received: others. Give one of them a name of its own, as a setting.",
+        )
+    return replace(cases[0], more=tuple(cases[1:]))
+
+
 def _label(key: str, value: Any) -> Scalar:
     """Return the form in which Optuna stores a level: itself, or its parts joined by dashes."""
     if isinstance(value, bool | int | float | str):
@@ -111,7 +139,7 @@ def _choices(
 ) -> Factor:
     if not levels:
         raise DefinitionError(key, "Expected at least one level. Received: none.")
-    meaning = {label: {name: _check(key, name, v, kind)} for label, v in levels.items()}
+    meaning = {label: {name: _check_level(key, name, v, kind)} for label, v in levels.items()}
     return Factor(name, CategoricalDistribution(list(levels)), meaning)
 
 
@@ -129,7 +157,7 @@ def _setting(
             f"Received: the hyperparameter {name!r}.",
         )
     meaning: dict[Scalar, dict[str, Any]] = {
-        label: {n: _check(f"{key}.{label}", n, v, kind) for n, v in sets.items()}
+        label: {n: _check_level(f"{key}.{label}", n, v, kind) for n, v in sets.items()}
         for label, sets in levels.items()
     }
     return Factor(name, CategoricalDistribution(list(levels)), meaning)
@@ -160,8 +188,18 @@ def _range(
     if info is not None and info.kind == "structural" and step is None:
         _check_number_of_programs(key, name, low, high, log=log, is_whole=is_whole)
     if is_whole:
-        return Factor(name, IntDistribution(int(low), int(high), log, int(step or 1)), {}, when)
-    return Factor(name, FloatDistribution(low, high, log, step), {}, when)
+        whole = range(int(low), int(high) + 1, int(step or 1))
+        distribution = IntDistribution(whole[0], whole[-1], log, whole.step)
+        return Factor(name, distribution, {}, when, () if log else whole)
+    if step is None:
+        return Factor(name, FloatDistribution(low, high, log), {}, when)
+    steps = Steps(low, high, step)
+    stepped = steps.distribution()
+    if stepped is None:
+        raise DefinitionError(
+            key, f"Expected a step of fewer digits, or a list of levels. Received: step={step}."
+        )
+    return Factor(name, stepped, {}, when, steps)
 
 
 def _check_ends(key: str, low: float, high: float, step: float | None, log: bool) -> None:
@@ -213,15 +251,48 @@ def _check_when(
 
     A misspelt value is an error here; otherwise it would leave the factor inactive in every trial.
     """
+    cases = [replace(case, when=_read_when(case, factors, kind)) for case in factor.cases]
+    for one, other in combinations(cases, 2):
+        if not _exclude_each_other(one.when, other.when):
+            raise DefinitionError(
+                f"space.{factor.name}",
+                "Expected conditions that exclude each other, by different values of one name. "
+                f"Received: when={dict(one.when)} and when={dict(other.when)}.",
+            )
+    return replace(cases[0], more=tuple(cases[1:]))
+
+
+def _read_when(
+    case: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
+) -> dict[str, list[Any]]:
     when = {}
-    for name, values in factor.when.items():
-        key = f"space.{factor.name}.when.{name}"
+    for name, values in case.when.items():
+        key = f"space.{case.name}.when.{name}"
         if name in factors:
             choices = [factors[name].choice_of(value, key) for value in values]
             when[name] = [factors[name].hyperparameters(c).get(name, c) for c in choices]
         else:
-            when[name] = [_check(key, name, value, kind) for value in values]
-    return replace(factor, when=when)
+            when[name] = [_check_level(key, name, value, kind) for value in values]
+    return when
+
+
+def _exclude_each_other(one: Mapping[str, list[Any]], other: Mapping[str, list[Any]]) -> bool:
+    return any(
+        not any(same(a, b) for a in one[name] for b in other[name])
+        for name in one.keys() & other.keys()
+    )
+
+
+def _check_level(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:
+    """Check a level; "none" is None where the hyperparameter has no such text but may be None."""
+    try:
+        return _check(key, name, value, kind)
+    except DefinitionError:
+        if value != NONE or kind is None or name == SEED:
+            raise
+        with suppress(ValueError):
+            return kind.check(name, None)
+        raise
 
 
 def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:
@@ -239,7 +310,7 @@ def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) 
 
 def _check_reachable(space: Space) -> None:
     """Check that every condition can be met: otherwise its factor is inactive in every trial."""
-    for factor in space.factors.values():
+    for factor in chain.from_iterable(factor.cases for factor in space.factors.values()):
         for name, wanted in factor.when.items():
             if name in space.factors and space.factors[name].meaning:
                 continue  # _check_when has checked each level
@@ -255,7 +326,7 @@ def _check_reachable(space: Space) -> None:
 
 def _check_used(space: Space, infos: Mapping[str, HyperparameterInfo]) -> None:
     """Check that every factor can affect the network: otherwise its trials differ by chance."""
-    for factor in space.factors.values():
+    for factor in chain.from_iterable(factor.cases for factor in space.factors.values()):
         names = {name for choice in factor.choices() for name in factor.hyperparameters(choice)}
         for name in sorted(names & infos.keys()):
             needs = infos[name].needs
@@ -306,13 +377,13 @@ def _in_order(factors: Mapping[str, Factor], given: set[str]) -> dict[str, Facto
     waiting = dict(factors)
     while waiting:
         known = (given - set_later - set(waiting)) | _set_by(ordered)
-        ready = [f for f in waiting.values() if set(f.when) <= known]
+        ready = [f for f in waiting.values() if f.conditions <= known]
         if not ready:
             factor = next(iter(waiting.values()))
             raise DefinitionError(
                 f"space.{factor.name}.when",
                 "Expected names of other factors or of hyperparameters, in no circle. "
-                f"Received: {', '.join(sorted(factor.when))}.",
+                f"Received: {', '.join(sorted(factor.conditions))}.",
             )
         for factor in ready:
             ordered[factor.name] = waiting.pop(factor.name)

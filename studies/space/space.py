@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
+from functools import cached_property, partial
 from math import prod
 from typing import Any
 
@@ -36,7 +35,7 @@ class Space:
         Raises:
             DefinitionError: A range has no step.
         """
-        return prod(len(factor.levels()) for factor in self.factors.values())
+        return prod(factor.n_levels() for factor in self.factors.values())
 
     def values_of(self, name: str) -> list[Any]:
         """Return the values that factors give to a hyperparameter; both ends of a range."""
@@ -49,8 +48,9 @@ class Space:
     def possible_values(self, name: str) -> list[Any]:
         """Return all values that a hyperparameter can have in a trial; both ends of a range."""
         is_always_set = any(
-            not factor.when and all(name in factor.hyperparameters(c) for c in factor.choices())
+            all(name in factor.hyperparameters(choice) for choice in factor.choices())
             for factor in self.factors.values()
+            if not factor.conditions
         )
         unset = [] if is_always_set else [{**self.defaults, **self.fixed}.get(name)]
         return self.values_of(name) + unset
@@ -63,7 +63,7 @@ class Space:
             factor = self.factors[todo.pop()]
             if factor.name not in found:
                 found.add(factor.name)
-                todo += [f.name for key in factor.when for f in self._setting(key)]
+                todo += [f.name for key in factor.conditions for f in self._setting(key)]
         return frozenset(found)
 
     def _setting(self, key: str) -> list[Factor]:
@@ -74,18 +74,19 @@ class Space:
             if key == factor.name or any(key in sets for sets in factor.meaning.values())
         ]
 
+    def walk(self, levels: Callable[[Factor], Iterable[Scalar]]) -> Iterator[dict[str, Scalar]]:
+        """Yield the points of all combinations of levels, the last factor changing fastest.
+
+        Args:
+            levels: Returns the levels of a factor, or of one of its cases. It is called for those
+                that the levels before them make active.
+        """
+        known = {**self.defaults, **self.fixed}
+        yield from _walk(tuple(self.factors.values()), {}, known, levels)
+
     def pick(self, choose: Callable[[Factor], Scalar]) -> dict[str, Scalar]:
         """Build a point: choose a value for each factor that the choices before it make active."""
-        params: dict[str, Scalar] = {}
-        known = {**self.defaults, **self.fixed}
-        for factor in self.factors.values():
-            if all(
-                any(same(known.get(name), v) for v in values)
-                for name, values in factor.when.items()
-            ):
-                choice = params[factor.name] = choose(factor)
-                known |= {factor.name: choice, **factor.hyperparameters(choice)}
-        return params
+        return next(self.walk(lambda factor: (choose(factor),)))
 
     def at(self, levels: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return the point with these levels, without the factors that are inactive in it."""
@@ -93,7 +94,14 @@ class Space:
 
     def distributions(self, params: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
         """Return the distributions of these parameters, by name."""
-        return {name: self.factors[name].distribution for name in params}
+        known = {**self.defaults, **self.fixed}
+        found = {}
+        for name, factor in self.factors.items():
+            if name in params:
+                case = _active(factor, known) or factor
+                found[name] = case.distribution
+                known |= {name: params[name], **case.hyperparameters(params[name])}
+        return found
 
     def resolve(self, params: Mapping[str, Scalar]) -> dict[str, Any]:
         """Translate the parameters of a trial into hyperparameters, fixed ones included."""
@@ -109,17 +117,52 @@ class Space:
             n: If there are at most `n` combinations, all of them are yielded; else `n` random
                 ones, then one random point for each level.
         """
-        rng = random.Random(0)
-        shown = {name: factor.examples() for name, factor in self.factors.items()}
+        shown = {
+            name: [level for case in factor.cases for level in case.examples()]
+            for name, factor in self.factors.items()
+        }
         if prod(len(levels) for levels in shown.values()) <= n:
-            for levels in product(*shown.values()):
-                yield self.at(dict(zip(shown, levels, strict=True)))
+            yield from self.walk(Factor.examples)
             return
-        points: list[dict[str, Scalar]] = [{}] * n
-        points += [{name: level} for name, levels in shown.items() for level in levels]
-        for given in points:
-            drawn = {name: rng.choice(levels) for name, levels in shown.items()}
-            yield self.at({**drawn, **given})
+        rng = random.Random(0)
+        given: list[dict[str, Scalar]] = [{}] * n
+        given += [{name: level} for name, levels in shown.items() for level in levels]
+
+        def choose(factor: Factor, forced: Mapping[str, Scalar]) -> Scalar:
+            levels = factor.examples()
+            wanted = forced.get(factor.name)
+            return wanted if wanted is not None and wanted in levels else rng.choice(levels)
+
+        for forced in given:
+            yield self.pick(partial(choose, forced=forced))
+
+
+def _walk(
+    factors: tuple[Factor, ...],
+    params: dict[str, Scalar],
+    known: Mapping[str, Any],
+    levels: Callable[[Factor], Iterable[Scalar]],
+) -> Iterator[dict[str, Scalar]]:
+    """Yield `params` with each combination of levels of the further `factors`."""
+    if not factors:
+        yield params
+        return
+    factor, further = factors[0], factors[1:]
+    case = _active(factor, known)
+    if case is None:
+        yield from _walk(further, params, known, levels)
+        return
+    for level in levels(case):
+        set_now = {factor.name: level, **case.hyperparameters(level)}
+        yield from _walk(further, {**params, factor.name: level}, {**known, **set_now}, levels)
+
+
+def _active(factor: Factor, known: Mapping[str, Any]) -> Factor | None:
+    """Return the case of a factor whose conditions hold, None if there is none."""
+    for case in factor.cases:
+        if all(any(same(known.get(k), v) for v in values) for k, values in case.when.items()):
+            return case
+    return None
 
 
 def each_once(points: Iterable[dict[str, Scalar]]) -> Iterator[dict[str, Scalar]]:

@@ -36,6 +36,16 @@ def remove_checkpoint(file: Path) -> None:
         _remove(part)
 
 
+def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
+    """Return the files of a study's checkpoints, whole or not: first attempt -> files."""
+    found: dict[int, list[Path]] = {}
+    for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
+        number = file.name.partition("-")[2].partition(".")[0]
+        if number.isdecimal():
+            found.setdefault(int(number), []).append(file)
+    return found
+
+
 def remove_checkpoints(artifacts: Path, created_at: str) -> None:
     """Remove all checkpoints of a study."""
     for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):

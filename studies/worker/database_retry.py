@@ -5,8 +5,6 @@ Otherwise the restart of a server would cost every worker the trials that it tra
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,9 +12,7 @@ from typing import Any, TypeVar
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
-from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from storage import (
     TrialStorage,
@@ -35,6 +31,8 @@ from storage import (
     requeue,
     study_attributes,
     study_id,
+    unfinished_lineages,
+    wait_for_database,
     workers_seen,
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
@@ -43,51 +41,7 @@ from studies.lookup import load_study
 from studies.worker.log import WorkerLog
 from studies.worker.signals import StopRequests
 
-FIRST_PAUSE = 0.5  # seconds; doubled at each attempt
-LONGEST_PAUSE = 30.0  # seconds
-POLL = 0.2  # seconds between two checks whether the worker was told to stop
-LONGEST_OUTAGE = 600.0  # seconds: a restart of a server, not its end
-AWAY = (OperationalError, InterfaceError, InternalError, StorageInternalError)
-READ_ONLY = "25006"  # SQLSTATE of a server that another has taken over from
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
-
-
-def wait_for_database(
-    action: Callable[[], T],
-    stopping: Callable[[], bool],
-    warn: Callable[..., None] = logger.warning,
-) -> T:
-    """Do something with the database, again and again while it does not answer.
-
-    Args:
-        action: What to do; doing it twice must be the same as doing it once.
-        stopping: Whether to wait no longer.
-        warn: Logs that the database does not answer, and when it answers again.
-
-    Returns:
-        What `action` returns.
-
-    Raises:
-        OperationalError: The database did not answer for ten minutes, or until told to stop.
-        StorageInternalError: The same, as Optuna wraps it.
-    """
-    began, pause, is_away = time.monotonic(), FIRST_PAUSE, False
-    while True:
-        try:
-            result = action()
-        except AWAY as error:
-            waited = time.monotonic() - began
-            if stopping() or waited > LONGEST_OUTAGE or not _is_passing(error):
-                raise
-            warn("the database does not answer, trying again in %g s", pause)
-            is_away = True
-        else:
-            if is_away:
-                warn("the database answers again after %.1f s", time.monotonic() - began)
-            return result
-        _sleep(pause, stopping)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class RetryingDatabase:
@@ -133,6 +87,10 @@ class RetryingDatabase:
     def set_attribute(self, study: optuna.Study, key: str, value: Any) -> None:
         """Set a user attribute of a study."""
         self._wait(lambda: study.set_user_attr(key, value))
+
+    def unfinished_lineages(self, study_id: int) -> set[int]:
+        """See `storage.unfinished_lineages`."""
+        return self._wait(lambda: unfinished_lineages(self.storage, study_id))
 
     def has_study(self, study_id: int) -> bool:
         """Tell whether a study was not deleted."""
@@ -254,17 +212,3 @@ class RetryingDatabase:
 
     def _wait(self, action: Callable[[], T], until: Callable[[], bool] | None = None) -> T:
         return wait_for_database(action, until or self._stop.stopping, self._log.warning)
-
-
-def _sleep(seconds: float, stopping: Callable[[], bool]) -> None:
-    """Sleep until it is time or `stopping`: a signal does not cut Python's own sleep short."""
-    until = time.monotonic() + seconds
-    while not stopping() and (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, POLL))
-
-
-def _is_passing(error: Exception) -> bool:
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, InternalError):
-        return getattr(cause.orig, "sqlstate", None) == READ_ONLY
-    return isinstance(cause, OperationalError | InterfaceError)

@@ -11,10 +11,29 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
-from storage import Worker, beat, count_time, forget_worker, record_worker, requeue_stale
+from storage import (
+    DatabaseNotFoundError,
+    Worker,
+    beat,
+    cause_of,
+    correct_beats,
+    count_time,
+    forget_worker,
+    record_worker,
+    requeue_stale,
+)
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
+
+FIRST_PAUSE = 0.5  # seconds after a beat that failed: a database that flaps is there for moments
+
+
+def boot_time() -> float:
+    """Return seconds by a clock that only goes forward, also while a laptop sleeps."""
+    # On macOS, which has no CLOCK_BOOTTIME, this is true of CLOCK_MONOTONIC.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Heartbeat:
@@ -26,6 +45,7 @@ class Heartbeat:
         log: The worker's log.
         interval: Seconds between two heartbeats.
         grace: Seconds of silence after which another worker's trial is queued again.
+        give_up: Called from the thread once it makes no sense to go on, with the reason.
         clock: The time in seconds, which must go on while a laptop sleeps.
     """
 
@@ -37,7 +57,8 @@ class Heartbeat:
         *,
         interval: float,
         grace: float,
-        clock: Callable[[], float] = time.time,
+        give_up: Callable[[Exception], None],
+        clock: Callable[[], float] = boot_time,
     ) -> None:
         self._database = database
         self._storage = database.storage  # the thread does not wait: its next beat tries again
@@ -45,11 +66,13 @@ class Heartbeat:
         self._log = log
         self._interval = interval
         self._grace = grace
+        self._give_up = give_up
         self._clock = clock
         self._trials: tuple[int, list[int]] = (0, [])  # the id of their study, and theirs
         # By a clock that stands still while a laptop sleeps: since when it was not held up.
         self._awake_since = self._last_try = time.monotonic()
         self._last_beat = clock()
+        self._last_time: datetime | None = None  # of the last beat, by the database's clock
         # The others' heartbeats may be old as well, as after an outage that ends now.
         self._lenient_until = self._last_beat + grace
         self._watched: Mapping[int, str] = {}
@@ -58,7 +81,7 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         """Record the worker and begin to beat."""
-        record_worker(self._storage, self._worker)
+        self._database.record_worker(self._worker)
         self._thread.start()
         return self
 
@@ -106,15 +129,18 @@ class Heartbeat:
             beat(self._storage, trial_ids)
             with suppress(KeyError):  # the study was deleted
                 count_time(self._storage, study_id, awake_for)
-        record_worker(self._storage, self._worker)
+        beaten = record_worker(self._storage, self._worker)
         now = self._clock()
+        passed = now - self._last_beat
+        if self._last_time is not None:  # the database's clock may be set, forward too
+            passed = max(passed, (beaten - self._last_time).total_seconds())
         # The last beat of others may be an interval before this one's, and their next one after it.
-        long = max(1.5 * self._interval, self._grace - 2 * self._interval)
-        if now - self._last_beat > long:
+        if passed > max(1.5 * self._interval, self._grace - 2 * self._interval):
             # The database, or this machine, was away: the others' heartbeats are old as well, and
             # they get the time to beat again.
             self._lenient_until = now + self._grace
-        self._last_beat = now
+        self._last_beat, self._last_time = now, beaten
+        correct_beats(self._storage, list(self._watched))
         if now >= self._lenient_until:
             self._requeue_lost()
 
@@ -137,8 +163,16 @@ class Heartbeat:
             )
 
     def _run(self) -> None:
-        while not self._ended.wait(self._interval):
+        pause = self._interval
+        while not self._ended.wait(pause):
             try:
                 self.beat()
+            except DatabaseNotFoundError as error:
+                self._log.warning("%s", error)
+                return self._give_up(error)
             except Exception as error:  # whatever it is, the next beat may succeed
-                self._log.warning("heartbeat failed, trying on: %s", type(error).__name__)
+                self._log.warning("heartbeat failed, trying on: %s", cause_of(error))
+                is_first = pause == self._interval
+                pause = min(FIRST_PAUSE if is_first else 2 * pause, self._interval)
+            else:
+                pause = self._interval

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
-from storage import Worker, create_storage, masked_url
+from storage import Worker, create_storage, masked_url, wait_for_database
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
 from studies.lookup import as_argument
@@ -96,7 +96,10 @@ def open_session(storage_url: str, options: WorkerOptions) -> Session:
     worker = Worker(f"{host}-{pid}-{uuid.uuid4().hex[:4]}", host, pid)
     log = WorkerLog(worker.name)
     stop = StopRequests(log)
-    database = RetryingDatabase(create_storage(storage_url, waiting=False), stop, log)
+    storage = wait_for_database(
+        lambda: create_storage(storage_url, waiting=False), stop.stopping, log.warning
+    )
+    database = RetryingDatabase(storage, stop, log)
     return Session(
         name=worker.name,
         storage_url=storage_url,
@@ -105,7 +108,14 @@ def open_session(storage_url: str, options: WorkerOptions) -> Session:
         database=database,
         slot=ExecutorSlot(database, stop, options.pack_size),
         claims=Claims(database, log, max_trials=options.max_trials, grace=options.grace),
-        heartbeat=Heartbeat(database, worker, log, interval=options.heartbeat, grace=options.grace),
+        heartbeat=Heartbeat(
+            database,
+            worker,
+            log,
+            interval=options.heartbeat,
+            grace=options.grace,
+            give_up=stop.abort,
+        ),
         save_every=BEATS_BETWEEN_CHECKPOINTS * options.heartbeat,
     )
 
@@ -130,6 +140,7 @@ class _Loop:
             self._tell_that_it_waits()
             if not self._rest():
                 break
+        self._session.stop.raise_cause()
         return self._session.claims.taken
 
     def _claim(self) -> tuple[OpenStudy, Executor, list[FrozenTrial]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
-from studies.worker.checkpoints import checkpoint_file
+from studies.worker.checkpoints import checkpoint_file, checkpointed
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
@@ -148,6 +149,7 @@ class OpenStudies:
                 Path(attributes[ARTIFACTS_KEY]),
                 attributes.get(ENCODING_KEY),
             )
+            self._remove_leftovers(self._open[name])
         return self._open[name]
 
     def drop(self, name: str, reason: str) -> None:
@@ -197,6 +199,15 @@ class OpenStudies:
         study = self._open.pop(name, None)
         if study is not None:
             self._database.storage.forget(study.id)
+
+    def _remove_leftovers(self, study: OpenStudy) -> None:
+        """Remove the checkpoints of ended trials, whose worker was killed before it did so."""
+        found = checkpointed(study.artifacts, study.created_at)  # before the trials are read
+        going_on = self._database.unfinished_lineages(study.id) if found else set()
+        for number in found.keys() - going_on:
+            for file in found[number]:
+                with contextlib.suppress(OSError):  # another worker may do the same
+                    file.unlink()
 
     def _check_allowed(self, definition: StudyDefinition) -> None:
         """Refuse code that a row of the database names, unless the worker was told to trust it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from storage import trial_id
+from storage import AWAY, trial_id
 from studies.errors import (
     ExecutorDiedError,
     ExecutorStoppedError,
@@ -25,7 +25,6 @@ from studies.executor.protocol import AddTrials, TrialResult, report_error
 from studies.suggest import Prepared, prepare_trials
 from studies.worker.active_trial import ActiveTrial, open_trial
 from studies.worker.checkpoints import remove_checkpoint
-from studies.worker.database_retry import AWAY
 from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
 from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out

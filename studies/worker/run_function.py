@@ -54,7 +54,7 @@ def run_function(
             return recorder.requeue(claimed, _told_to_stop(study, claimed))
         ended = from_error(claimed, error)
     except TrialError as error:
-        # The function's trial writes to the database by itself, and does not wait for it.
+        # The child has waited for the database in vain, as long as for any outage.
         if error.raised_by_storage:
             return _requeue_lost(session, recorder, claimed, str(error))
         ended = from_error(claimed, error)

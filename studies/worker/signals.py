@@ -26,12 +26,23 @@ class StopRequests:
         self._signals = 0
         launcher = os.environ.get(LAUNCHER_VARIABLE)
         self._launcher = int(launcher) if launcher else None
+        self._cause: Exception | None = None
 
     def add(self, number: signal.Signals) -> None:
         """Count a signal."""
         self._signals += 1
         if self._signals == 1:
             self._log.warning("%s: stopping after this epoch; a function at once", number.name)
+
+    def abort(self, cause: Exception) -> None:
+        """Stop at once, since it makes no sense to go on."""
+        self._cause = cause
+        self._signals = 2
+
+    def raise_cause(self) -> None:
+        """Raise why it makes no sense to go on, where that is so."""
+        if self._cause is not None:
+            raise self._cause
 
     def stopping(self) -> bool:
         """Tell whether to stop after the running epoch."""
