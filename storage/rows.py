@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.errors import StudyGoneError
-from storage.study_attributes import FIXED_PARAMS_KEY, RETRY_KEY, SEED_KEY
+from storage.study_attributes import FIXED_PARAMS_KEY, POINT_KEY, RETRY_KEY, SEED_KEY
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -90,13 +90,16 @@ def count_lineages(connection: Connection, study_id: int) -> int:
 def count_queued(connection: Connection, study_id: int) -> int:
     """Return how many points `enqueue` has queued: others may have added trials of their own."""
     has_seed = USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == SEED_KEY
-    is_other = (
-        SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id,
-        SYSTEM_ATTRS.c.key.in_((RETRY_KEY, FIXED_PARAMS_KEY)),
-    )
+
+    def has(key: str) -> sqlalchemy.ColumnElement[bool]:
+        of_trial = SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id
+        return select(1).where(of_trial, SYSTEM_ATTRS.c.key == key).exists()
+
     counted = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == study_id)
     queued = counted.where(
-        select(1).where(*has_seed).exists(), ~select(1).where(*is_other).exists()
+        select(1).where(*has_seed).exists(),
+        ~has(RETRY_KEY),
+        ~has(FIXED_PARAMS_KEY) | has(POINT_KEY),
     )
     return int(connection.execute(queued).scalar_one())
 
@@ -128,7 +131,7 @@ def insert_trials(
         row
         for i, p in zip(ids, points, strict=True)
         if p.fixed_params
-        for row in attr_rows(i, {FIXED_PARAMS_KEY: p.fixed_params})
+        for row in attr_rows(i, {FIXED_PARAMS_KEY: p.fixed_params, POINT_KEY: True})
     ]
     if fixed:
         connection.execute(SYSTEM_ATTRS.insert(), fixed)

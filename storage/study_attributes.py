@@ -28,10 +28,11 @@ RETRIED_AS_KEY = "retried_as"  # the number of its retry, null where it gets non
 RETRY_OF_KEY = "retry_of"  # the number of the attempt before this one
 
 # System attributes of a trial, the first four by Optuna's names.
-FIXED_PARAMS_KEY = "fixed_params"  # marks a trial that Optuna's own `enqueue_trial` has queued
+FIXED_PARAMS_KEY = "fixed_params"  # of parameters that are suggested later: `enqueue_trial` sets it
 RETRY_KEY = "failed_trial"  # marks a retry: the number of the first attempt of its lineage
 RETRY_HISTORY_KEY = "retry_history"  # the numbers of all attempts before this one
 ARTIFACT_PREFIX = "artifacts:"  # one attribute for each file kept of the trial
+POINT_KEY = "point"  # marks one with fixed parameters that is a point of the study, and not others'
 LOST_KEY = "lost_attempts"  # how many attempts of the lineage ended together with their worker
 
 

@@ -19,12 +19,13 @@ LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and i
 ANSWER = """'["Ready", {"backend": null, "device": "", "pack_size": 1}, 1, '$$']'"""
 CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1)
 READY = f"read start; echo {ANSWER}; read request"
-RESULT = '["TrialResult", {"id": 1, "value": %g, "pruned": false, "attributes": {}}, %d, \'%s\']'
+DEVICE = '"device": "a GPU"'
+RESULT = '["TrialResult", {"id": 1, "value": %g, "pruned": false, "attributes": {%s}}, %d, \'%s\']'
 
 
 def result(value: float, number: int, pid: str) -> str:
     """Return the command that answers the request of a number, as the process `pid`."""
-    return f"; echo '{RESULT % (value, number, pid)}'"
+    return f"; echo '{RESULT % (value, DEVICE, number, pid)}'"
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_an_answer_of_another_process_than_the_one_that_was_asked_is_none(
     child_is(READY + result(0.0, number=2, pid="1") + result(1.0, number=2, pid="$$") + "; read x")
     executor = Executor(FUNCTIONS, never)
     assert executor.call_function(CALL).value == 1.0
+    assert executor.device == "a GPU"  # what the function has found, and `hpo status` shows
     executor.close()
 
 

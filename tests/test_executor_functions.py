@@ -71,6 +71,8 @@ def test_a_function_that_suggests_itself_gets_what_is_queued(
     assert call(study, storage_url).pruned
     assert [trial.params["x"] for trial in study.trials[:2]] == [0.25, 0.75]
     assert len(study.trials) == 3  # each once
+    create_study(parse_definition(table), storage_url, artifacts=tmp_path)
+    assert len(study.trials) == 3
     with pytest.raises(DefinitionError, match=r"search\.enqueue\[0\]\.x: Expected a number"):
         parse_definition(table | {"search": {"n_trials": 1, "enqueue": [{"x": [1]}]}})
 

@@ -114,6 +114,7 @@ def test_checkpoints_that_a_killed_worker_has_left_of_ended_trials_are_removed(
     for file in mine:
         for ending in (".npz", ".json", ".unfinished.npz"):
             file.with_suffix(ending).touch()
+        (file.with_suffix("") / "resume" / "of a function").mkdir(parents=True)
     others = checkpoint_file(folder.parent, "another study", trials[0])
     others.touch()
     session = open_session(sqlite_url, WorkerOptions())

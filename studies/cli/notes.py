@@ -35,7 +35,7 @@ def stop_note(study: optuna.Study) -> str | None:
         return None
     return (
         f"{study.study_name} was stopped by the function of trial {by} (study.stop); "
-        "a larger -n goes on"
+        "another budget goes on: -n, or --set search.timeout"
     )
 
 

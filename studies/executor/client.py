@@ -79,8 +79,9 @@ class Executor:
             process's standard error.
 
     Attributes:
-        backend: The Keras backend; None for a user's own function.
-        device: What it trains on, as the backend names it.
+        backend: The Keras backend; for a user's function the library that it computes with, once
+            that is known, and None if it has none.
+        device: What it trains on, as the backend names it; empty where that is not known yet.
         programs_built: How many programs it has compiled.
         growth: The bytes of main memory that it takes beyond what its first trials took.
         pack_size: How many trials it trains fastest at once, as far as it knows.
@@ -202,7 +203,10 @@ class Executor:
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        return self._ask(request, within)
+        result = self._ask(request, within)
+        self.backend = result.attributes.get("backend")
+        self.device = result.attributes.get("device", "")
+        return result
 
     def close(self) -> None:
         """End the child and the processes that it has started; log the rest of its output."""

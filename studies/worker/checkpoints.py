@@ -33,7 +33,7 @@ def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Pat
 def remove_checkpoint(file: Path) -> None:
     """Remove the files of a checkpoint that exist, and the folder of a function."""
     for part in (file, file.with_suffix(".json"), file.with_suffix("")):
-        _remove(part)
+        remove_part(part)
 
 
 def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
@@ -49,10 +49,11 @@ def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
 def remove_checkpoints(artifacts: Path, created_at: str) -> None:
     """Remove all checkpoints of a study."""
     for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
-        _remove(file)
+        remove_part(file)
 
 
-def _remove(part: Path) -> None:
+def remove_part(part: Path) -> None:
+    """Remove a file or a folder of a checkpoint, if it is there."""
     with contextlib.suppress(OSError):  # as where this machine does not have the folder
         if part.is_dir():
             shutil.rmtree(part)

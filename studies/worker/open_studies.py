@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
-from studies.worker.checkpoints import checkpoint_file, checkpointed
+from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
@@ -205,9 +204,8 @@ class OpenStudies:
         found = checkpointed(study.artifacts, study.created_at)  # before the trials are read
         going_on = self._database.unfinished_lineages(study.id) if found else set()
         for number in found.keys() - going_on:
-            for file in found[number]:
-                with contextlib.suppress(OSError):  # another worker may do the same
-                    file.unlink()
+            for part in found[number]:
+                remove_part(part)
 
     def _check_allowed(self, definition: StudyDefinition) -> None:
         """Refuse code that a row of the database names, unless the worker was told to trust it."""
