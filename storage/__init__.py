@@ -31,7 +31,7 @@ from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, overview
 from storage.ranking import best_rows, best_trial, in_order
 from storage.read_trials import read_times
-from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
+from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
     Budget,
@@ -94,6 +94,7 @@ __all__ = [
     "is_time_over",
     "keep_artifacts",
     "kept_artifacts",
+    "latest_attempts",
     "masked_url",
     "overview",
     "read_artifact",

@@ -49,9 +49,9 @@ from storage.trial_storage import TrialStorage
 FUTURE = timedelta(seconds=2)  # ahead of the database's clock, a beat shows that it was set back
 MAX_RETRIES = 3  # a trial that takes its worker down each time must not be retried forever
 KEPT_BY_RETRY = (SEED_KEY,)  # the other user attributes describe one attempt only
-# Prefixes of system attributes that a retry must not inherit: the rungs that Optuna's pruners note
-# for steps, which a retry repeats, and the files of the attempt.
-OF_ONE_ATTEMPT = ("completed_rung_", ARTIFACT_PREFIX)
+# Prefix of system attributes that a retry does not inherit. It does inherit the rungs that Optuna's
+# pruners have noted: it has passed them, and is not judged there again.
+OF_ONE_ATTEMPT = ARTIFACT_PREFIX
 
 
 def requeue(

@@ -18,7 +18,13 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.errors import StudyGoneError
-from storage.study_attributes import FIXED_PARAMS_KEY, POINT_KEY, RETRY_KEY, SEED_KEY
+from storage.study_attributes import (
+    FIXED_PARAMS_KEY,
+    POINT_KEY,
+    RETRY_HISTORY_KEY,
+    RETRY_KEY,
+    SEED_KEY,
+)
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -47,6 +53,12 @@ class Point:
 def first_attempt(trial: FrozenTrial) -> int:
     """Return the number of the first attempt in a trial's lineage: its own unless it is a retry."""
     return int(trial.system_attrs.get(RETRY_KEY, trial.number))
+
+
+def latest_attempts(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials without the attempts that others among them have taken up again."""
+    former = {n for trial in trials for n in trial.system_attrs.get(RETRY_HISTORY_KEY, ())}
+    return [trial for trial in trials if trial.number not in former]
 
 
 def in_state(study_id: int, state: TrialState) -> sqlalchemy.ColumnElement[bool]:

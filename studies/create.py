@@ -32,6 +32,7 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.definition.files import read_table, with_overrides
+from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, difference, parse_definition
 from studies.designs.points import initial_points
@@ -63,13 +64,14 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: There is a mistake in the data, or a number of trials is given for a study
-            that has no such limit or that has more trials already.
+        DefinitionError: There is a mistake in the data, a new study's Hyperband has no `max_resource`
+            where it cannot be known, or a number of trials is given for a study that has no such
+            limit or that has more trials already.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
     if definition.name not in study_attributes(opened, CREATED_KEY, having=DEFINITION_KEY):
-        _ = definition.encoding  # a mistake in the data must leave no study behind
+        _check_new(definition)
     try:
         study = optuna.create_study(
             storage=opened, study_name=definition.name, direction=definition.direction
@@ -87,6 +89,20 @@ def create_study(
         # Last, since workers take every study that has a definition.
         study.set_user_attr(DEFINITION_KEY, definition.model_dump(mode="json"))
     return study
+
+
+def _check_new(definition: StudyDefinition) -> None:
+    """Check what a new study must say, and one of an earlier version may lack."""
+    if definition.max_epochs is None and lacks_max_resource(definition.search.pruner):
+        # Optuna would take the steps of the first trial that ends, and until then compare none;
+        # the rungs of those that began before are filled with values of later steps.
+        raise DefinitionError(
+            "search.pruner",
+            "Expected max_resource, the most steps that a trial reports, for hyperband: the epochs "
+            "of a function, or of training by steps, are not known. Received: none. "
+            'Write pruner = { name = "hyperband", max_resource = 30 }, with your number.',
+        )
+    _ = definition.encoding  # a mistake in the data must leave no study behind
 
 
 def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:

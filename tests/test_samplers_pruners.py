@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -9,10 +10,12 @@ import pytest
 from optuna.trial import TrialState
 from sampling import PLANE, define
 
-from storage import TrialStorage, claim, study_id
+from storage import TrialStorage, claim, create_storage, requeue, storage_of, study_id
+from studies import create
 from studies.create import create_study
 from studies.definition.sampler_options import read_pruner
-from studies.definition.study import parse_definition
+from studies.definition.study import StudyDefinition, parse_definition
+from studies.errors import DefinitionError
 from studies.executor.protocol import TrialEpoch, TrialTask
 from studies.samplers.pruners import build_pruner
 from studies.suggest import prepare_trial
@@ -23,7 +26,7 @@ PRUNERS: dict[str, Any] = {
     "median": {"name": "median", "n_startup_trials": 2},
     "percentile": {"name": "percentile", "n_startup_trials": 2},
     "successive_halving": "successive_halving",
-    "hyperband": "hyperband",
+    "hyperband": {"name": "hyperband", "max_resource": 9},
     "threshold": {"name": "threshold", "upper": 50.0},
     "patient": {"name": "patient", "patience": 1, "wrapped": "none"},
     "wilcoxon": {"name": "wilcoxon", "n_startup_steps": 1},
@@ -83,6 +86,84 @@ def test_hyperbands_own_max_resource_is_kept_and_unknown_epochs_are_left_to_it()
     given = build_pruner({"name": "hyperband", "max_resource": 9}, 27)
     assert given._max_resource == 9  # type: ignore[attr-defined]
     assert build_pruner("hyperband", None)._max_resource == "auto"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        "hyperband",
+        {"name": "hyperband", "max_resource": "auto"},
+        {"name": "patient", "wrapped": {"name": "hyperband", "min_resource": 2}},
+    ],
+)
+def test_hyperband_asks_for_max_resource_where_it_cannot_be_known(
+    pruner: Any, sqlite_storage: TrialStorage
+) -> None:
+    with pytest.raises(DefinitionError, match=r"^search\.pruner: Expected max_resource"):
+        create_study(define(PLANE, pruner=pruner), sqlite_storage)
+    assert optuna.get_all_study_names(sqlite_storage) == []
+    lines = {"name": "s", "objective": "mlp", "dataset": "digits"}
+    lines |= {"search": {"n_trials": 1, "pruner": pruner}, "space": {"dropout": [0.1, 0.5]}}
+    with pytest.raises(DefinitionError, match="or of training by steps"):
+        create_study(parse_definition({**lines, "fixed": {"steps": 50}}), sqlite_storage)
+    assert create_study(parse_definition(lines), sqlite_storage).study_name == "s"
+
+
+def test_a_study_that_has_hyperband_without_max_resource_goes_on(
+    sqlite_storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = define(PLANE, pruner="hyperband", n_trials=1)
+    with monkeypatch.context() as patched:  # as an earlier version made it
+        patched.setattr(create, "_check_new", lambda _: None)
+        create_study(definition, sqlite_storage)
+    larger = definition.with_budget(3)
+    assert len(claim(sqlite_storage, study_id(create_study(larger, sqlite_storage)), 9)) == 3
+
+
+HALVING = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 2}
+HYPERBAND = {"name": "hyperband", "max_resource": 9, "reduction_factor": 2}
+
+
+@pytest.mark.parametrize(("pruner", "stopped"), [(HALVING, range(12)), (HYPERBAND, [11])])
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_lineage_competes_once_however_often_it_was_queued_again(
+    pruner: dict[str, Any], stopped: Sequence[int], anew: bool, sqlite_url: str
+) -> None:
+    """Compare with a study without stops; a retry goes on from step 4, or begins anew."""
+    losses = [0.5, 0.85, 0.3, 0.7, 0.2, 0.9, 0.45, 0.6, 0.35, 0.8, 0.4, 0.25]
+    ends = []
+    for stops in ((), stopped):
+        storage = create_storage(sqlite_url.replace("hpo", f"hpo{len(ends)}"))
+        definition = define(PLANE, pruner=pruner)
+        study = create_study(definition, storage)
+        ends.append(
+            [_run(study, definition, loss, k in stops, anew) for k, loss in enumerate(losses)]
+        )
+        storage.engine.dispose()
+    assert ends[0] == ends[1]
+    assert 0 < sum(end is not None for end in ends[0]) < 12
+
+
+def _run(
+    study: optuna.Study, definition: StudyDefinition, loss: float, stops: bool, anew: bool
+) -> int | None:
+    """Run a lineage, and return the step at which it was pruned."""
+    storage, first = storage_of(study), 1
+    for attempt in range(1 + stops):
+        (claimed,) = claim(storage, study_id(study))
+        trial, _ = prepare_trial(study, definition, claimed)
+        for step in range(1, 9):
+            trial.report(loss + step / 100, step)
+            if step >= first and trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                return step
+            if step == 3 and stops and not attempt:
+                requeue(storage, claimed, "told to stop")
+                first = 1 if anew else 4
+                break
+        else:
+            study.tell(trial, loss)
+    return None
 
 
 def test_patience_without_another_pruner_is_a_pruner_by_itself() -> None:

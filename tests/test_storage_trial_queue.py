@@ -42,6 +42,7 @@ from storage import (
     is_claimable,
     is_running,
     is_time_over,
+    latest_attempts,
     requeue,
     requeue_stale,
     study_id,
@@ -231,8 +232,9 @@ def test_a_retry_and_its_first_attempt_name_each_other(storage: TrialStorage) ->
     assert new.user_attrs == {"seed": 0, "retry_of": 0}
     assert (new.intermediate_values, new.datetime_start) == ({}, None)
     links = {"failed_trial": 0, "retry_history": [0], "lost_attempts": 0}
-    expected = links | {"sampler:note": [1]}
-    assert new.system_attrs == expected
+    assert new.system_attrs == links | {"sampler:note": [1], "completed_rung_0": 0.5}
+    assert [trial.number for trial in latest_attempts([new, old])] == [1]
+    assert latest_attempts([old]) == [old]  # a worker does not see what waits
     assert RetryHeartbeatStaleTrialCallback.retried_trial_number(new) == 0
     assert RetryHeartbeatStaleTrialCallback.retry_history(new) == [0]
 

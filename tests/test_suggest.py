@@ -202,7 +202,7 @@ def test_a_suggestion_counts_what_other_workers_run(
 
 
 def test_nothing_is_read_for_a_pack_but_at_its_beginning(sqlite_storage: TrialStorage) -> None:
-    definition = define(MIXED, QUICK["tpe"], pruner="hyperband")
+    definition = define(MIXED, QUICK["tpe"], pruner={"name": "hyperband", "max_resource": 9})
     study = create_study(definition, sqlite_storage)
     search(study, definition, [10, 10])  # the second one reads which TPE the study began with
     taken = claim(sqlite_storage, study_id(study), 20)

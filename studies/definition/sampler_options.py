@@ -222,6 +222,14 @@ def read_pruner(spec: NamedOptions) -> tuple[str, dict[str, Any]]:
     return _read("a pruner", spec, PRUNERS)
 
 
+def lacks_max_resource(spec: NamedOptions) -> bool:
+    """Tell whether a pruner is Hyperband, or waits for it, without a number for max_resource."""
+    name, options = read_pruner(spec)
+    if name == "patient":
+        return lacks_max_resource(options["wrapped"])
+    return name == "hyperband" and not isinstance(options.get("max_resource"), int)
+
+
 def _read(
     what: str, spec: NamedOptions, methods: Mapping[str, Method]
 ) -> tuple[str, dict[str, Any]]:

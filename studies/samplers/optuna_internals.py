@@ -14,14 +14,19 @@ from functools import cache
 from importlib import import_module
 from inspect import signature
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.pruners import HyperbandPruner
 from optuna.samplers import CmaEsSampler, QMCSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from storage import first_attempt
+from studies.samplers.lineages import LineageView
 
 if TYPE_CHECKING:
     from optuna._transform import _SearchSpaceTransform
@@ -171,6 +176,12 @@ INTERNALS: dict[str, tuple[Callee | Attribute, ...]] = {
         Callee("optuna.samplers", "CmaEsSampler._raise_error_if_multi_objective", _OF_STUDY),
     ),
     "qmc": (Callee("optuna.samplers", "QMCSampler._find_sample_id", (*_OF_STUDY, "search_space")),),
+    "hyperband": (
+        Callee("optuna.pruners", "HyperbandPruner._get_bracket_id", (*_OF_STUDY, "trial")),
+        Callee(
+            "optuna.pruners", "HyperbandPruner._create_bracket_study", (*_OF_STUDY, "bracket_id")
+        ),
+    ),
     # Of all samplers that read through the study's cache, see `forget_cached_trials`.
     "study": (Attribute("a study", optuna.create_study, "_thread_local.cached_all_trials"),),
 }
@@ -178,7 +189,7 @@ INTERNALS: dict[str, tuple[Callee | Attribute, ...]] = {
 
 @cache
 def internals_problem(sampler: str) -> str | None:
-    """Compare the installed Optuna with what one of our samplers relies on.
+    """Compare the installed Optuna with what one of our samplers or pruners relies on.
 
     Args:
         sampler: Its name in a definition.
@@ -307,6 +318,19 @@ class CmaEsAdapter(CmaEsSampler):
             ValueError: It has several.
         """
         self._raise_error_if_multi_objective(study)
+
+
+class HyperbandAdapter(HyperbandPruner):
+    """Optuna's Hyperband, in which a retry competes in the place of its first attempt."""
+
+    def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
+        first: Any = SimpleNamespace(
+            number=first_attempt(trial)
+        )  # of a trial it reads nothing else
+        return super()._get_bracket_id(study, first)
+
+    def _create_bracket_study(self, study: Study, bracket_id: int) -> Any:
+        return LineageView(super()._create_bracket_study(study, bracket_id))
 
 
 class QmcAdapter(QMCSampler):

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from optuna import pruners
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 
 from studies.definition.sampler_options import NamedOptions, read_pruner
+from studies.samplers.lineages import LineageHalvingPruner
+from studies.samplers.optuna_internals import HyperbandAdapter, internals_problem
+
+logger = logging.getLogger(__name__)
+
+
+def _hyperband(**options: Any) -> BasePruner:
+    """Make Hyperband among lineages; Optuna's own where it has changed what ours relies on."""
+    problem = internals_problem("hyperband")
+    if problem is None:
+        return HyperbandAdapter(**options)
+    _warn_once(problem)
+    return pruners.HyperbandPruner(**options)
+
+
+@cache
+def _warn_once(problem: str) -> None:
+    logger.warning("Optuna's own Hyperband serves, to which a retry is another trial: %s", problem)
+
 
 CLASSES: dict[str, Callable[..., BasePruner]] = {
     "none": pruners.NopPruner,
     "median": pruners.MedianPruner,
     "percentile": pruners.PercentilePruner,
-    "successive_halving": pruners.SuccessiveHalvingPruner,
-    "hyperband": pruners.HyperbandPruner,
+    "successive_halving": LineageHalvingPruner,
+    "hyperband": _hyperband,
     "threshold": pruners.ThresholdPruner,
     "patient": pruners.PatientPruner,
     "wilcoxon": pruners.WilcoxonPruner,
