@@ -24,6 +24,7 @@ from storage.errors import (
     StudyGoneError,
 )
 from storage.failures import Failures, failures, requeue_failed
+from storage.lacking import lacking_points
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, overview
@@ -85,6 +86,7 @@ __all__ = [
     "is_time_over",
     "keep_artifacts",
     "kept_artifacts",
+    "lacking_points",
     "masked_url",
     "overview",
     "read_artifact",

@@ -162,8 +162,7 @@ def _check_n_trials(
             "Expected a study that ends after a number of trials. Received: n_trials="
             f"{n_trials} for {name!r}, which has none. Make another with --name.",
         )
-    progress = overview(storage, study_id(study))
-    least = min(old.n_trials, sum(progress.counts.values()) - progress.retried)
+    least = min(old.n_trials, overview(storage, study_id(study)).lineages)
     if n_trials < least:
         raise DefinitionError(
             "search.n_trials",
