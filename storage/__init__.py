@@ -25,6 +25,7 @@ from storage.errors import (
     StudyGoneError,
 )
 from storage.failures import Failures, failures, requeue_failed
+from storage.lacking import lacking_points
 from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
 from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
@@ -94,6 +95,7 @@ __all__ = [
     "is_time_over",
     "keep_artifacts",
     "kept_artifacts",
+    "lacking_points",
     "latest_attempts",
     "masked_url",
     "overview",

@@ -23,12 +23,12 @@ from storage.rows import (
     UNFINISHED,
     Point,
     attr_rows,
-    count_trials,
     database_time,
     fail_trials,
     insert_trials,
     lock_study,
     lock_trial,
+    next_number,
     read_attrs,
     set_user_attrs,
 )
@@ -215,7 +215,7 @@ def insert_retry(
         k: v for k, v in read_attrs(connection, USER_ATTRS, trial_id).items() if k in KEPT_BY_RETRY
     }
     point = Point({}, {}, {**kept, RETRY_OF_KEY: history[-1]})
-    number = count_trials(connection, study_id)
+    number = next_number(connection, study_id)
     (new_id,) = insert_trials(connection, study_id, [point], TrialState.WAITING)
     columns = ("param_name", "param_value", "distribution_json")
     copied = select(sqlalchemy.literal(new_id), *(PARAMS.c[c] for c in columns))

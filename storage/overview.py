@@ -32,6 +32,11 @@ class Overview:
     epochs: dict[int, int]
 
     @property
+    def lineages(self) -> int:
+        """The number of lineages, whatever their state."""
+        return sum(self.counts.values()) - self.retried
+
+    @property
     def ended(self) -> int:
         """The number of lineages that have ended."""
         return sum(self.counts[state] for state in FINISHED) - self.retried

@@ -84,9 +84,20 @@ def lock_trial(connection: Connection, trial_id: int) -> TrialState | None:
 
 
 def count_trials(connection: Connection, study_id: int) -> int:
-    """Return the number of all trials of a study, which is also the next trial number."""
+    """Return the number of all trials of a study."""
     counted = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == study_id)
     return int(connection.execute(counted).scalar_one())
+
+
+def next_number(connection: Connection, study_id: int) -> int:
+    """Return the number of the next trial of a study, which must be locked.
+
+    It is no count of rows: where one was deleted by hand, a number would be given twice.
+    """
+    last = select(func.max(TRIALS.c.trial_id)).where(TRIALS.c.study_id == study_id)
+    number = select(TRIALS.c.number).where(TRIALS.c.trial_id == last.scalar_subquery())
+    found = connection.execute(number).scalar()
+    return 0 if found is None else int(found) + 1
 
 
 def count_lineages(connection: Connection, study_id: int) -> int:
@@ -122,7 +133,7 @@ def insert_trials(
     """Insert trials and return their ids in the order of the points; the study must be locked."""
     if not points:
         return []
-    first = count_trials(connection, study_id)
+    first = next_number(connection, study_id)
     start = utc_now() if state is TrialState.RUNNING else None
     rows = [
         {"study_id": study_id, "number": first + i, "state": state, "datetime_start": start}

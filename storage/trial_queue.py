@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from storage.errors import StudyGoneError
+from storage.lacking import has_gap, lacking
 from storage.read_trials import distribution_of
 from storage.rows import (
     Point,
@@ -95,7 +96,8 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
 
     The points queued so far are the first ones of the list: a second call with the same list adds
     nothing, and one with a longer list adds the difference. Trials that others have added, as by
-    Optuna's `enqueue_trial`, take no point's place.
+    Optuna's `enqueue_trial`, take no point's place. Points of a design whose rows were deleted are
+    queued anew.
 
     Args:
         storage: The storage.
@@ -112,7 +114,10 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
     """
     with storage.transaction() as connection:
         lock_study(connection, study_id)
-        new = points[count_queued(connection, study_id) :]
+        if not budget.adaptive and has_gap(connection, study_id):
+            new = lacking(connection, study_id, points)  # rows of some were deleted
+        else:
+            new = list(points[count_queued(connection, study_id) :])
         write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)

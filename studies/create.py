@@ -64,9 +64,9 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: There is a mistake in the data, a new study's Hyperband has no `max_resource`
-            where it cannot be known, or a number of trials is given for a study that has no such
-            limit or that has more trials already.
+        DefinitionError: There is a mistake in the data, a new study's Hyperband has no
+            `max_resource` where it cannot be known, or a number of trials is given for a study that
+            has no such limit or that has more trials already.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
@@ -191,8 +191,7 @@ def _check_n_trials(
             "Expected a study that ends after a number of trials. Received: n_trials="
             f"{n_trials} for {name!r}, which has none. Make another with --name.",
         )
-    progress = overview(storage, study_id(study))
-    least = min(old.n_trials, sum(progress.counts.values()) - progress.retried)
+    least = min(old.n_trials, overview(storage, study_id(study)).lineages)
     if n_trials < least:
         raise DefinitionError(
             "search.n_trials",

@@ -14,7 +14,9 @@ from pathlib import Path
 import optuna
 from commands import COMMAND, environment, hpo, wait_until
 
-from studies import load_study
+from storage import create_storage
+from studies import create_study, load_study
+from studies.lookup import definition_of
 
 
 def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
@@ -23,6 +25,24 @@ def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
     assert "3 complete, 1 fail" in done.stdout
     assert "trial 3 failed: the loss was nan" in done.stdout
     assert "Queue them again: hpo retry s" in done.stdout
+
+
+def test_status_tells_what_was_deleted_and_it_is_queued_again(
+    study_url: str, tmp_path: Path
+) -> None:
+    storage = create_storage(study_url)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM trial_params WHERE trial_id = 2")
+        connection.exec_driver_sql("DELETE FROM trials WHERE trial_id = 2")
+    words = " ".join(hpo("status", "s", url=study_url, folder=tmp_path).stdout.split())
+    assert "3/4" in words
+    missing = "1 of 4 points of the design are missing, their rows were deleted: hidden_units 16, "
+    assert f"{missing}optimizer sgd. Queue them again: hpo create s" in words
+    assert hpo("create", "s", url=study_url, folder=tmp_path).returncode == 0
+    study, _ = load_study("s", study_url)
+    assert [t.number for t in study.trials] == [0, 2, 3, 4], "no number is given twice"
+    assert study.trials[-1].params == {"hidden_units": "16", "optimizer": "sgd"}
+    assert create_study(definition_of(study), study_url).trials == study.trials
 
 
 def test_status_and_best_agree_on_the_best_of_equals(study_url: str, tmp_path: Path) -> None:

@@ -361,13 +361,15 @@ def _find_or_create(
 
 def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
-    from storage import best_trial
-    from studies.cli.notes import failure_note, stop_note, time_note
+    from storage import best_trial, overview, storage_of, study_id
+    from studies.cli.notes import failure_note, missing_note, stop_note, time_note
     from studies.cli.tables import best_table
     from studies.lookup import as_argument, file_name
     from studies.results.export import export_trials  # pandas: not while the workers start
 
-    failed, over = failure_note(study), stop_note(study) or time_note(study)
+    progress = overview(storage_of(study), study_id(study))
+    failed, missing = failure_note(study, progress), missing_note(study, progress)
+    over = stop_note(study) or time_note(study, progress)
     if best_trial(study) is None:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
         fail(f"No trial is complete. {why}")
@@ -378,8 +380,8 @@ def _show_results(study: optuna.Study, url: str) -> None:
     # Without the URL itself, which may hold a password.
     needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
     say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
-    if over:
-        say(over)
+    for note in filter(None, (over, missing)):
+        say(note)
     if failed:
         warn(failed)
 

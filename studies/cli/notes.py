@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import optuna
 from optuna.trial import TrialState
 
-from storage import failures, get_budget, is_time_over, overview, storage_of, study_id
-from studies.lookup import as_argument
+from storage import (
+    Overview,
+    Point,
+    failures,
+    get_budget,
+    is_time_over,
+    lacking_points,
+    storage_of,
+    study_id,
+)
+from studies.cli.format import parameter
+from studies.designs.points import initial_points
+from studies.lookup import as_argument, definition_of
+
+SHOWN = 3  # of the points that are missing
 
 
-def time_note(study: optuna.Study) -> str | None:
+def time_note(study: optuna.Study, progress: Overview) -> str | None:
     """Return that the timeout is over and how to go on, where that has left something open."""
     storage, own_id = storage_of(study), study_id(study)
     budget = get_budget(storage, own_id)
     if budget.timeout is None or not is_time_over(storage, own_id):
         return None
-    progress = overview(storage, own_id)
     waiting = progress.counts[TrialState.WAITING]
     begun = progress.ended + progress.counts[TrialState.RUNNING]
     if not waiting and not (budget.adaptive and begun < (budget.n_trials or begun + 1)):
@@ -39,23 +53,45 @@ def stop_note(study: optuna.Study) -> str | None:
     )
 
 
-def failure_note(study: optuna.Study) -> str | None:
+def missing_note(study: optuna.Study, progress: Overview) -> str | None:
+    """Return which points of a design have no trial, because rows were deleted by hand."""
+    storage, own_id = storage_of(study), study_id(study)
+    budget = get_budget(storage, own_id)
+    there = progress.lineages
+    if budget.adaptive or budget.n_trials is None or there >= budget.n_trials:
+        return None
+    lacking: list[Point] = []
+    with suppress(ValueError):  # as where its data are not on this machine
+        definition = definition_of(study).with_budget(budget.n_trials)
+        lacking = lacking_points(storage, own_id, initial_points(definition))
+    words = ["; ".join(_point(point) for point in lacking[:SHOWN])] if lacking else []
+    words += [f"and {len(lacking) - SHOWN} more"] if len(lacking) > SHOWN else []
+    return (
+        f"{budget.n_trials - there} of {budget.n_trials} points of the design are missing, their "
+        f"rows were deleted{': ' if words else ''}{' '.join(words)}. "
+        f"Queue them again: hpo create {as_argument(study.study_name)}"
+    )
+
+
+def failure_note(study: optuna.Study, progress: Overview) -> str | None:
     """Return how many trials failed, why the first did, and how to queue them again."""
     storage, own_id = storage_of(study), study_id(study)
     failed = failures(storage, own_id)
     if not failed.numbers:
         return None
-    progress = overview(storage, own_id)
-    total = sum(progress.counts.values()) - progress.retried
     name = as_argument(study.study_name)
     reason = failed.reason.partition("\n")[0] or "no reason is known"
     lines = [
-        f"{len(failed.numbers)} of {_trials(total)} failed. "
+        f"{len(failed.numbers)} of {_trials(progress.lineages)} failed. "
         f"The first, trial {failed.numbers[0]}: {reason}"
     ]
     if failed.has_traceback:
         lines.append(f"Its traceback: hpo dashboard, or hpo export -o trials.json {name}")
     return "\n".join([*lines, f"Queue them again: hpo retry {name}"])
+
+
+def _point(point: Point) -> str:
+    return ", ".join(f"{name} {parameter(value)}" for name, value in point.params.items())
 
 
 def _trials(n: int) -> str:
@@ -66,5 +102,5 @@ def _as_timeout(seconds: float) -> str:
     """Return a duration as a definition may have it: `6h`."""
     for unit, size in (("h", 3600), ("m", 60)):
         if seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
+            return f"{round(seconds / size)}{unit}"
     return f"{seconds:g}s"

@@ -23,7 +23,7 @@ from storage import (
 )
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import duration, trial_counts, trial_value
-from studies.cli.notes import stop_note, time_note
+from studies.cli.notes import missing_note, stop_note, time_note
 from studies.errors import StudyNotFoundError
 from studies.lookup import as_argument, open_study
 
@@ -53,8 +53,9 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
 
 def status_block(study: optuna.Study) -> RenderableType:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
-    storage, over = storage_of(study), stop_note(study) or time_note(study)
+    storage = storage_of(study)
     progress = overview(storage, study_id(study))
+    over = stop_note(study) or time_note(study, progress)
     total = get_budget(storage, study_id(study)).n_trials
     head = Table.grid(padding=(0, 1))
     head.add_row(
@@ -68,8 +69,7 @@ def status_block(study: optuna.Study) -> RenderableType:
     if best is not None:
         lines.append(Text(f"best {trial_value(study, best)}", style="green"))
     lines += _worker_lines(storage, study.study_name, progress)
-    if over is not None:
-        lines.append(Text(over, style="yellow"))
+    lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
     return Group(*lines)
 
 

@@ -1,0 +1,72 @@
+"""What is said of a study that has stopped, by `hpo status` and at the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import hpo
+from optuna.trial import TrialState
+from queues import run_out
+from small_studies import table
+
+from storage import TrialStorage, claim, overview, study_id, trial_id
+from studies import create_study
+from studies.cli.notes import failure_note, time_note
+from studies.definition.study import parse_definition
+
+
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [
+        ({"design": "grid", "timeout": "90m"}, "of 90m is over, and 1 trial still waiting. "),
+        ({"sampler": "random", "timeout": "6h"}, "of 6h is over. "),
+        ({"sampler": "random", "n_trials": 9, "timeout": 7}, "of 7s is over. "),
+        ({"sampler": "random", "n_trials": 1, "timeout": "6h"}, None),  # it is done
+    ],
+)
+def test_a_timeout_that_is_over_is_told_with_the_way_to_go_on(
+    sqlite_storage: TrialStorage, tmp_path: Path, search: dict[str, object], words: str | None
+) -> None:
+    definition = parse_definition(table(name="-s", search=search))
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    claim(sqlite_storage, study_id(study))
+    assert time_note(study, overview(sqlite_storage, study_id(study))) is None
+    run_out(sqlite_storage, study_id(study))
+    said = time_note(study, overview(sqlite_storage, study_id(study)))
+    if words is None:
+        assert said is None
+    else:
+        assert said is not None
+        assert words in said
+        assert said.endswith(" -- -s")
+
+
+def test_status_tells_that_the_timeout_is_over_and_how_to_go_on(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    definition = parse_definition(table(search={"design": "grid", "timeout": "6h"}))
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    run_out(sqlite_storage, study_id(study))
+    words = " ".join(hpo("status", "s", url=sqlite_url, folder=tmp_path).stdout.split())
+    expected = "The timeout of 6h is over, and 2 trials still waiting. Go on with a larger one: "
+    assert f"{expected}hpo run --set search.timeout=12h s" in words
+    arguments = ("--set", "search.timeout=999999h", "s")
+    assert hpo("create", *arguments, url=sqlite_url, folder=tmp_path).returncode == 0
+    assert len(claim(sqlite_storage, study_id(study), 9)) == 2
+
+
+def test_the_way_to_a_traceback_is_told(sqlite_storage: TrialStorage, tmp_path: Path) -> None:
+    definition = parse_definition(table())
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    for trial in claim(sqlite_storage, study_id(study), 2):
+        for key, value in (("fail_reason", "KeyError: x\nand more"), ("traceback", "Traceback")):
+            sqlite_storage.set_trial_user_attr(trial_id(trial), key, value)
+        study.tell(trial.number, state=TrialState.FAIL)
+    said = failure_note(study, overview(sqlite_storage, study_id(study)))
+    assert said is not None
+    assert said.splitlines() == [
+        "2 of 2 trials failed. The first, trial 0: KeyError: x",
+        "Its traceback: hpo dashboard, or hpo export -o trials.json s",
+        "Queue them again: hpo retry s",
+    ]
