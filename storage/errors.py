@@ -35,7 +35,7 @@ class DatabaseUnreachableError(StorageError, ConnectionError):
 
 
 class SchemaError(StorageError, RuntimeError):
-    """The tables were made by an Optuna version with another schema."""
+    """The tables were made by an Optuna version with another schema, or by another program."""
 
 
 class StudyGoneError(StorageError, KeyError):

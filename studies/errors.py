@@ -90,7 +90,7 @@ class DatabaseConnectionError(DatabaseError, ConnectionError):
 
 
 class DatabaseSchemaError(DatabaseError, RuntimeError):
-    """The tables were made by an Optuna version with another schema."""
+    """The tables were made by an Optuna version with another schema, or by another program."""
 
 
 class LaunchError(HpoError, RuntimeError):
