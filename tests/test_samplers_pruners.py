@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -124,46 +123,85 @@ HALVING = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 
 HYPERBAND = {"name": "hyperband", "max_resource": 9, "reduction_factor": 2}
 
 
-@pytest.mark.parametrize(("pruner", "stopped"), [(HALVING, range(12)), (HYPERBAND, [11])])
-@pytest.mark.parametrize("anew", [True, False])
-def test_a_lineage_competes_once_however_often_it_was_queued_again(
-    pruner: dict[str, Any], stopped: Sequence[int], anew: bool, sqlite_url: str
-) -> None:
-    """Compare with a study without stops; a retry goes on from step 4, or begins anew."""
+def _run(
+    study: optuna.Study, definition: StudyDefinition, loss: float, *, stops: bool = False
+) -> int | None:
+    """Run a lineage, stopped after step 3 or not; return the step at which it was pruned."""
+    trial = _start(study, definition)
+    for step in range(1, 9):
+        trial.report(loss + step / 100, step)
+        if trial.should_prune():
+            study.tell(trial, state=TrialState.PRUNED)
+            return step
+        if step == 3 and stops:  # its retry goes on from step 4
+            trial = _again(study, definition, trial)
+            for former in (1, 2, 3):
+                trial.report(loss + former / 100, former)
+    study.tell(trial, loss)
+    return None
+
+
+def _start(study: optuna.Study, definition: StudyDefinition) -> optuna.Trial:
+    (claimed,) = claim(storage_of(study), study_id(study))
+    return prepare_trial(study, definition, claimed)[0]
+
+
+def _again(study: optuna.Study, definition: StudyDefinition, trial: optuna.Trial) -> optuna.Trial:
+    requeue(storage_of(study), study.get_trials()[trial.number], "told to stop")
+    return _start(study, definition)
+
+
+def test_a_lineage_competes_once_however_often_it_was_queued_again(sqlite_url: str) -> None:
     losses = [0.5, 0.85, 0.3, 0.7, 0.2, 0.9, 0.45, 0.6, 0.35, 0.8, 0.4, 0.25]
     ends = []
-    for stops in ((), stopped):
-        storage = create_storage(sqlite_url.replace("hpo", f"hpo{len(ends)}"))
-        definition = define(PLANE, pruner=pruner)
+    for stops in (False, True):
+        storage = create_storage(sqlite_url.replace("hpo.db", f"{stops}.db"))
+        definition = define(PLANE, pruner=HALVING)
         study = create_study(definition, storage)
-        ends.append(
-            [_run(study, definition, loss, k in stops, anew) for k, loss in enumerate(losses)]
-        )
+        ends.append([_run(study, definition, loss, stops=stops) for loss in losses])
         storage.engine.dispose()
     assert ends[0] == ends[1]
     assert 0 < sum(end is not None for end in ends[0]) < 12
 
 
-def _run(
-    study: optuna.Study, definition: StudyDefinition, loss: float, stops: bool, anew: bool
-) -> int | None:
-    """Run a lineage, and return the step at which it was pruned."""
-    storage, first = storage_of(study), 1
-    for attempt in range(1 + stops):
-        (claimed,) = claim(storage, study_id(study))
-        trial, _ = prepare_trial(study, definition, claimed)
-        for step in range(1, 9):
-            trial.report(loss + step / 100, step)
-            if step >= first and trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
-                return step
-            if step == 3 and stops and not attempt:
-                requeue(storage, claimed, "told to stop")
-                first = 1 if anew else 4
-                break
-        else:
-            study.tell(trial, loss)
-    return None
+@pytest.mark.parametrize("pruner", [HALVING, HYPERBAND])
+def test_a_retry_that_begins_anew_is_not_judged_again_where_it_was(
+    pruner: dict[str, Any], sqlite_storage: TrialStorage
+) -> None:
+    definition = define(PLANE, pruner=pruner)
+    study = create_study(definition, sqlite_storage)
+    trial = _start(study, definition)
+    for step in (1, 2, 3):
+        trial.report(0.85, step)
+        assert not trial.should_prune()
+    passed = {k for k in study.get_trials()[0].system_attrs if k.startswith("completed_rung")}
+    for loss in (0.3, 0.2, 0.1, 0.05):
+        _run(study, definition, loss)
+    trial = _again(study, definition, trial)
+    for step in (1, 2, 3):
+        trial.report(0.85, step)
+        assert not trial.should_prune()
+    found = study.get_trials()[-1].system_attrs
+    assert {key for key in found if key.startswith("completed_rung")} == passed
+
+
+def test_a_retry_competes_in_the_bracket_of_its_first_attempt(sqlite_storage: TrialStorage) -> None:
+    definition = define(PLANE, pruner=HYPERBAND)
+    study = create_study(definition, sqlite_storage)
+    for loss in (0.5, 0.4, 0.3, 0.2, 0.1):
+        _run(study, definition, loss, stops=True)
+    pruner: Any = study.pruner
+    trials = study.get_trials()
+    brackets = [pruner._get_bracket_id(study, trial) for trial in trials]
+    retries = [trial for trial in trials if "failed_trial" in trial.system_attrs]
+    assert len(retries) >= 3
+    for retry in retries:
+        first = retry.system_attrs["failed_trial"]
+        assert brackets[retry.number] == brackets[first]
+        bracket = pruner._create_bracket_study(study, brackets[first])
+        competitors = [trial.number for trial in bracket.get_trials()]
+        assert retry.number in competitors
+        assert first not in competitors
 
 
 def test_patience_without_another_pruner_is_a_pruner_by_itself() -> None:
