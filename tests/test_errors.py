@@ -130,6 +130,20 @@ WRONG: dict[str, Wrong] = {
         KeyError,
         None,
     ),
+    "no trial to queue again": (
+        "retry_trials",
+        lambda study, folder: studies.retry_trials(study, [99]),
+        errors.TrialNotFoundError,
+        KeyError,
+        None,
+    ),
+    "a trial that has not failed": (
+        "retry_trials",
+        lambda study, folder: studies.retry_trials(study, [study.ask().number]),
+        errors.TrialNotFailedError,
+        ValueError,
+        None,
+    ),
     "no network": (
         "load_model",
         lambda study, folder: studies.load_model(study, study.ask().number),
