@@ -25,7 +25,7 @@ from storage.errors import (
 )
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
-from storage.overview import Overview, overview
+from storage.overview import Overview, latest_failures, overview
 from storage.ranking import best_rows, best_trial, in_order
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
@@ -77,6 +77,7 @@ __all__ = [
     "is_running",
     "keep_artifacts",
     "kept_artifacts",
+    "latest_failures",
     "masked_url",
     "overview",
     "read_artifact",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 import objectives
 from objectives.fields import need_in_words
-from storage import TrialStorage, best_rows, best_trial, overview, study_id
+from storage import TrialStorage, best_rows, best_trial, overview, storage_of, study_id
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
 from studies.definition.files import catalog, read_table
@@ -56,10 +56,11 @@ def storage_table(storage: TrialStorage) -> RenderableType:
 def best_table(study: optuna.Study, top: int) -> Table:
     """Return the best trials: number, value, the parameters that were searched, and the cost."""
     trials = best_rows(study, top)
+    n = overview(storage_of(study), study_id(study)).started
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []
-    title = f"{study.study_name}: the best of {len(study.get_trials(deepcopy=False))} trials"
+    title = f"{study.study_name}: the best of {n} trials"
     # More columns than these would break each value into pieces of three letters.
     shown = names if len(names) <= WIDEST else ["parameters"]
     table = _table(title, "trial", metric_name(study), *shown, *extra, "epochs", "time")
