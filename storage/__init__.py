@@ -26,6 +26,7 @@ from storage.errors import (
 from storage.lost_trials import requeue, requeue_stale
 from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, latest_failures, overview
+from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
@@ -54,6 +55,7 @@ __all__ = [
     "InvalidUrlError",
     "Overview",
     "Point",
+    "QueueState",
     "SchemaError",
     "StorageError",
     "StudyGoneError",
@@ -80,6 +82,7 @@ __all__ = [
     "latest_failures",
     "masked_url",
     "overview",
+    "queue_states",
     "read_artifact",
     "record_worker",
     "remove_study",

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from storage import (
+    QueueState,
     TrialStorage,
     Worker,
     claim,
@@ -30,9 +31,9 @@ from storage import (
     is_running,
     keep_artifacts,
     kept_artifacts,
+    queue_states,
     record_worker,
     requeue,
-    study_attributes,
     study_id,
     workers_seen,
 )
@@ -110,11 +111,9 @@ class RetryingDatabase:
         self._stop = stop
         self._log = log
 
-    def created_at(self) -> dict[str, str]:
-        """Return when each study of this service was made, by its name."""
-        return self._wait(
-            lambda: study_attributes(self.storage, CREATED_KEY, having=DEFINITION_KEY)
-        )
+    def queue_states(self) -> dict[str, QueueState]:
+        """Return what waits and runs in each study of this service, marked by when it was made."""
+        return self._wait(lambda: queue_states(self.storage, CREATED_KEY, having=DEFINITION_KEY))
 
     def load_study(self, name: str) -> tuple[optuna.Study, StudyDefinition]:
         """Return a study and its definition, anew: another study may have had its id."""
