@@ -28,6 +28,7 @@ from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
+from storage.read_trials import Parts
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
@@ -54,6 +55,7 @@ __all__ = [
     "DatabaseUnreachableError",
     "InvalidUrlError",
     "Overview",
+    "Parts",
     "Point",
     "QueueState",
     "SchemaError",

@@ -43,12 +43,13 @@ class TrialStorage(BatchedStorage):
             return super().get_all_trials(study_id, deepcopy, states)
 
     def forget(self, study_id: int) -> None:
-        """Drop a deleted study from the cache.
+        """Drop a deleted study from the cache, with all that is known of it.
 
         A new study may get its id: SQLite files created by Optuna give ids out again.
         """
         for trial_id in self.drop_cached(study_id):
             self.outdate(trial_id)
+        self._parts.pop(study_id, None)
 
     def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
         """Read claimed trials into the cache: Optuna refuses to write to other trials.
@@ -88,7 +89,7 @@ class TrialStorage(BatchedStorage):
             ]
             if unread:
                 with self.reading() as connection:
-                    cache.add(read_trials(connection, study_id, unread))
+                    cache.add(read_trials(connection, study_id, unread, self.parts_of(study_id)))
             cache.frontier = frontier
 
     def _started_after(

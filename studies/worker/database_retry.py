@@ -172,6 +172,10 @@ class RetryingDatabase:
             return False
         return trial.state is TrialState.RUNNING
 
+    def adopt(self, study_id: int, trial_ids: list[int]) -> None:
+        """Read claimed trials as they are now, which the worker has not changed alone."""
+        self._wait(lambda: self.storage.adopt(study_id, trial_ids))
+
     def reopen_trial(self, study: optuna.Study, trial_id: int) -> tuple[Trial, int]:
         """Return Optuna's object for a trial as it was written, and its last reported epoch."""
 

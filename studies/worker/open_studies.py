@@ -16,6 +16,7 @@ from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
@@ -150,6 +151,8 @@ class OpenStudies:
             study, definition = self._database.load_study(name)
             self._check_allowed(definition)
             attributes = self._database.get_attributes(study)
+            parts = parts_to_read(definition.search)
+            self._database.storage.read_less(study_id(study), parts)
             self._open[name] = OpenStudy(
                 study,
                 definition,
