@@ -42,6 +42,7 @@ from storage.trial_queue import (
     is_running,
 )
 from storage.trial_storage import TrialStorage, storage_of
+from storage.trial_table import Column, TrialTable, trial_table
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ArtifactNotKeptError",
     "Batch",
     "Budget",
+    "Column",
     "DatabaseNotFoundError",
     "DatabaseUnreachableError",
     "InvalidUrlError",
@@ -62,6 +64,7 @@ __all__ = [
     "StorageError",
     "StudyGoneError",
     "TrialStorage",
+    "TrialTable",
     "Worker",
     "artifact_store",
     "beat",
@@ -94,5 +97,6 @@ __all__ = [
     "study_attributes",
     "study_id",
     "trial_id",
+    "trial_table",
     "workers_seen",
 ]

@@ -296,12 +296,12 @@ def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
     from storage import best_trial
     from studies.cli.tables import best_table
-    from studies.results.export import export_trials  # pandas: not while the workers start
+    from studies.results.export import write_trials  # pandas: not while the workers start
 
     if best_trial(study) is None:
         fail(f"No trial is complete. See why: hpo status {study.study_name}")
     csv = Path(f"{study.study_name}.csv".replace("/", "-"))
-    export_trials(study, csv, top=sys.maxsize)
+    write_trials(study, csv, top=sys.maxsize)
     show(best_table(study, 10))
     say(f"All completed trials, the best first: {csv.resolve()}")
     # Without the URL itself, which may hold a password.
