@@ -28,7 +28,7 @@ from storage.optuna_internals import study_id, trial_id
 from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
-from storage.read_trials import Parts
+from storage.read_trials import Parts, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
@@ -89,6 +89,7 @@ __all__ = [
     "overview",
     "queue_states",
     "read_artifact",
+    "read_times",
     "record_worker",
     "remove_study",
     "requeue",

@@ -30,6 +30,7 @@ from storage.tables import (
     VALUES,
 )
 
+Time = datetime | None
 LISTED = 1000  # more ids than these are read as a range: databases limit the length of a list
 
 
@@ -105,6 +106,20 @@ def read_trials(
         for row in rows
     }
     return [found[i] for i in ids if i in found]
+
+
+def read_times(connection: Connection, study_id: int) -> dict[int, tuple[Time, Time]]:
+    """Return when each started trial of a study began and ended, in UTC, by its id.
+
+    Optuna gives local times without a zone, of which one hour comes twice when clocks are put back:
+    neither the time nor a duration can be told from them.
+    """
+    columns = TRIALS.c.trial_id, TRIALS.c.datetime_start, TRIALS.c.datetime_complete
+    started = (TRIALS.c.study_id == study_id) & (TRIALS.c.state != TrialState.WAITING)
+    return {
+        trial_id: (_in_utc(start), _in_utc(complete))
+        for trial_id, start, complete in connection.execute(select(*columns).where(started))
+    }
 
 
 @lru_cache(maxsize=10_000)
@@ -192,6 +207,11 @@ def _frozen(
     )
 
 
-def local_time(stored: datetime | None) -> datetime | None:
+def local_time(stored: Time) -> Time:
     """Convert a time from the database (UTC, naive) to Optuna's (local, naive)."""
-    return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+    in_utc = _in_utc(stored)
+    return in_utc and in_utc.astimezone().replace(tzinfo=None)
+
+
+def _in_utc(stored: Time) -> Time:
+    return stored and stored.replace(tzinfo=UTC)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, case, func, or_, select
 from storage.errors import StudyGoneError
 from storage.optuna_internals import study_id as id_of
 from storage.ranking import select_best
-from storage.read_trials import Parts, distribution_of, read_trials
+from storage.read_trials import Parts, Time, distribution_of, read_times, read_trials
 from storage.rows import STARTED
 from storage.tables import PARAMS, STUDIES, TRIALS, USER_ATTRS
 from storage.trial_storage import storage_of
@@ -51,11 +51,13 @@ class TrialTable:
         ids: The trials, in order.
         params: The column of each parameter that one of them has.
         user_attrs: The column of each user attribute that one of them has.
+        times: When each began and ended, in UTC.
     """
 
     ids: list[int]
     params: dict[str, Column]
     user_attrs: dict[str, Column]
+    times: dict[int, tuple[Time, Time]]
     _connection: Connection
     _study_id: int
 
@@ -95,7 +97,8 @@ def trial_table(study: optuna.Study, top: int | None) -> Iterator[TrialTable]:
         ids = list(connection.execute(chosen).scalars())
         params = _columns(_params(connection, chosen), len(ids))
         user_attrs = _columns(_user_attrs(connection, chosen), len(ids))
-        yield TrialTable(ids, params, user_attrs, connection, study_id)
+        times = read_times(connection, study_id)
+        yield TrialTable(ids, params, user_attrs, times, connection, study_id)
 
 
 def _params(connection: Connection, chosen: _Chosen) -> Iterator[_Count]:

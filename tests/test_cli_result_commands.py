@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pandas as pd
 from commands import hpo
+from queues import write
 
 from storage import claim, create_storage, study_id
 from studies import create_study
@@ -53,3 +56,19 @@ def test_export_writes_csv_to_the_screen_and_files_by_their_ending(
     done = hpo("export", "s", "--top", "3", "-o", "b.parquet", url=study_url, folder=tmp_path)
     assert done.returncode == 0
     assert list(pd.read_parquet(tmp_path / "b.parquet")["number"]) == [2, 1, 0]
+
+
+def test_texts_that_are_not_utf8_are_shown(study_url: str, tmp_path: Path) -> None:
+    storage = create_storage(study_url)
+    for key in ("fail_reason", "file"):
+        text = json.dumps(os.fsdecode(b"caf\xe9.png"))
+        write(storage, f"DELETE FROM trial_user_attributes WHERE key = '{key}'")
+        write(
+            storage,
+            "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
+            f"VALUES (4, '{key}', '{text}')",
+        )
+    for command in ("status", "export"):
+        done = hpo(command, "s", url=study_url, folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert r"caf\udce9.png" in done.stdout

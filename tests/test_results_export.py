@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from queues import WHOLE_TRIALS, traffic
+from queues import WHOLE_TRIALS, traffic, write
 
 from storage import (
     Budget,
@@ -149,6 +150,30 @@ def test_times_are_utc_on_every_machine(study: optuna.Study) -> None:
     with storage_of(study).reading() as connection:
         stored = connection.exec_driver_sql("SELECT min(datetime_start) FROM trials").scalar()
     assert str(stored).startswith("2030-01-01 12:00:00")
+
+
+def test_a_duration_is_true_when_clocks_are_put_back_or_forward(
+    sqlite_storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    study = optuna.create_study(storage=sqlite_storage)
+    for number, began in enumerate(("2026-10-25 00:30:00", "2026-03-29 00:30:00")):
+        add(study, 1.0)
+        complete = began.replace("00:30", "01:30")
+        write(
+            sqlite_storage,
+            f"UPDATE trials SET datetime_start = '{began}', datetime_complete = '{complete}' "
+            f"WHERE number = {number}",
+        )
+    frame = export_trials(optuna.load_study(study_name=study.study_name, storage=sqlite_storage))
+    monkeypatch.undo()
+    time.tzset()
+    assert frame.duration.dt.total_seconds().tolist() == [3600.0, 3600.0]
+    assert [str(t) for t in frame.datetime_complete] == [
+        "2026-10-25 01:30:00+00:00",
+        "2026-03-29 01:30:00+00:00",
+    ]
 
 
 def test_csv_has_every_row_and_nested_attributes_as_json(
@@ -293,6 +318,22 @@ def test_no_row_of_20000_is_lost(many: optuna.Study, tmp_path: Path) -> None:
     assert frame.params_x.nunique() == 20_000
     assert len(read((tmp_path / "t.csv").read_text(encoding="utf-8"))) == 20_000
     assert list(best_trials(many, 3).number) == [12345, 12344, 12346]
+
+
+def test_a_text_that_is_not_utf8_is_exported_with_its_bytes_escaped(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    text = os.fsdecode(b"caf\xe9.png")
+    for value in (text, 1, [text, {text: text}]):
+        add(study, 1.0, file=value)
+    for ending in ("csv", "parquet", "json", "md"):
+        export_trials(study, tmp_path / f"t.{ending}")
+        content = (tmp_path / f"t.{ending}").read_bytes()
+        assert b"caf\\" in content
+    (row, *_) = read((tmp_path / "t.csv").read_text(encoding="utf-8"))
+    assert row["user_attrs_file"] == r"caf\udce9.png"
+    assert best_trials(study).user_attrs_file[0] == r"caf\udce9.png"
 
 
 def test_whole_numbers_stay_whole_where_some_are_missing(

@@ -5,6 +5,7 @@ Heavy libraries are imported inside the functions, so that `hpo --help` answers 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -315,6 +316,8 @@ app.add_typer(results)
 def main() -> None:
     """Run the command line; an error is one or two lines on standard error, and exit code 1."""
     settings = Settings()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name is no fault
     try:
         app(obj=settings)
     except Exception as error:

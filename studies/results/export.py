@@ -11,7 +11,6 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +18,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from storage import Column, StudyGoneError, TrialTable, trial_table
+from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
@@ -106,14 +105,15 @@ def _frames(study: optuna.Study, top: int | None, rows: int) -> Iterator[pd.Data
 
 def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
     """Make the data frame: Optuna's columns, then parameters and attributes, each by name."""
-    durations = [trial.duration for trial in trials]
+    times = [table.times[trial_id(trial)] for trial in trials]
+    start, complete = _utc(began for began, _ in times), _utc(ended for _, ended in times)
     columns: dict[str, Any] = {
         "number": [trial.number for trial in trials],
         "value": pd.Series([trial.value for trial in trials], dtype="float64"),
         "state": pd.Series([trial.state.name for trial in trials], dtype="str"),
-        "datetime_start": _utc(trial.datetime_start for trial in trials),
-        "datetime_complete": _utc(trial.datetime_complete for trial in trials),
-        "duration": pd.Series(durations, dtype="timedelta64[us]"),
+        "datetime_start": start,
+        "datetime_complete": complete,
+        "duration": complete - start,
     }
     for name, column in table.params.items():
         columns[f"params_{name}"] = _column([t.params.get(name) for t in trials], column)
@@ -127,6 +127,8 @@ def _column(cells: list[Any], column: Column) -> Any:
 
     Integers stay integers where some are missing.
     """
+    if str in column.kinds:
+        cells = [_utf8(cell) if isinstance(cell, str) else cell for cell in cells]
     if column.kinds == {int} and not column.has_gaps:
         return cells  # of more than 64 bits, it may be
     if column.kinds == {int}:
@@ -140,10 +142,13 @@ def _column(cells: list[Any], column: Column) -> Any:
     return pd.Series(cells, dtype=bool if column.kinds == {bool} else object)
 
 
+def _utf8(text: str) -> str:
+    """Return a text as every format holds it: a file's name may have bytes that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
-    # Optuna stores UTC but returns local time, which two machines would print differently.
-    utc = [pd.NaT if time is None else time.astimezone(UTC) for time in times]
-    return pd.Series(utc, dtype="datetime64[us, UTC]")
+    return pd.Series([pd.NaT if t is None else t for t in times], dtype="datetime64[us, UTC]")
 
 
 def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
