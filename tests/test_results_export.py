@@ -384,7 +384,7 @@ def test_a_history_that_is_no_number_somewhere_is_still_json(
     assert json.loads(cell, parse_constant=pytest.fail) == {"loss": [0.1, None]}
 
 
-def varied_study(storage: TrialStorage) -> optuna.Study:
+def varied_study(storage: TrialStorage, storage_url: str) -> optuna.Study:
     """Make a study whose columns have one type, several, gaps, or types that come late."""
     study = optuna.create_study(storage=storage, study_name="v", direction="maximize")
     cells: list[dict[str, Any]] = [
@@ -414,14 +414,15 @@ def varied_study(storage: TrialStorage) -> optuna.Study:
                 user_attrs=attributes,
             )
         )
+    write(storage, "UPDATE trials SET datetime_start = '2030-01-01 00:00:00' WHERE number > 2")
     study.enqueue_trial({"x": 1.0})
-    return study
+    return optuna.load_study(storage=create_storage(storage_url), study_name="v")
 
 
 @pytest.fixture
-def varied(sqlite_storage: TrialStorage) -> optuna.Study:
+def varied(sqlite_storage: TrialStorage, sqlite_url: str) -> optuna.Study:
     """Make one in a SQLite file."""
-    return varied_study(sqlite_storage)
+    return varied_study(sqlite_storage, sqlite_url)
 
 
 @pytest.mark.parametrize("top", [None, 4])
@@ -447,8 +448,10 @@ def test_a_table_written_in_parts_is_the_table_written_at_once(
         assert stream.getvalue() == whole.read_text(encoding="utf-8")
 
 
-def test_a_frame_is_what_pandas_makes_of_optunas_trials(storage: TrialStorage) -> None:
-    varied = varied_study(storage)
+def test_a_frame_is_what_pandas_makes_of_optunas_trials(
+    storage: TrialStorage, storage_url: str
+) -> None:
+    varied = varied_study(storage, storage_url)
     frame = export_trials(varied)
     theirs = varied.trials_dataframe()[:-1]  # the last one waits
     assert set(frame.columns) == {c for c in theirs.columns if not c.startswith("system")}
@@ -481,7 +484,7 @@ def test_a_table_is_read_part_by_part_without_reports(
 def test_a_table_is_of_one_moment(
     storage: TrialStorage, storage_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    varied = varied_study(storage)
+    varied = varied_study(storage, storage_url)
     monkeypatch.setattr("studies.results.export.ROWS", 2)
     other = optuna.load_study(storage=create_storage(storage_url), study_name="v")
 

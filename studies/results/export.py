@@ -90,7 +90,7 @@ def check_format(path: str | Path) -> None:
 
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a data frame as CSV in which a spreadsheet takes no cell for a formula."""
-    return str(_harmless(_as_text(frame)).to_csv(index=False))
+    return _csv(frame, header=True)
 
 
 def _frames(study: optuna.Study, top: int | None, rows: int) -> Iterator[pd.DataFrame]:
@@ -179,7 +179,17 @@ def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
 def _write_csv(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
     """Write parts of one table as CSV, as `to_csv` does."""
     for i, frame in enumerate(frames):
-        file.write(str(_harmless(_as_text(frame)).to_csv(index=False, header=i == 0)))
+        file.write(_csv(frame, header=i == 0))
+
+
+def _csv(frame: pd.DataFrame, *, header: bool) -> str:
+    new = _as_text(frame)
+    for name, column in new.items():
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            # One by one: pandas writes all of a part with as many decimals as one of them needs.
+            times = [None if pd.isna(time) else str(time) for time in column]
+            new[name] = pd.Series(times, column.index, dtype="str")
+    return str(_harmless(new).to_csv(index=False, header=header))
 
 
 def _write_json(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
