@@ -203,13 +203,14 @@ def status(
 
     Example: hpo status fashion-mlp-grid --watch
     """
-    from studies.cli.live import watch_status
     from studies.cli.status import status_view
     from studies.lookup import find_study
 
     opened = open_storage(storage, writes=False)
     name = None if study is None else find_study(study, opened)
     if watch:
+        from studies.cli.live import watch_status
+
         watch_status(opened, name, console())
     else:
         show(status_view(opened, name))
