@@ -22,7 +22,7 @@ from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
-ROWS = 1000  # of a table that are in memory at a time, where it is written part by part
+ROWS = 400  # of a table that are in memory at a time, where it is written part by part
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
@@ -56,7 +56,7 @@ def export_trials(
 
 
 def write_trials(study: optuna.Study, path: str | Path, *, top: int | None = None) -> int:
-    """Write the trials to a file as `export_trials` does, a thousand in memory at a time.
+    """Write the trials to a file as `export_trials` does, some hundred in memory at a time.
 
     A table of Markdown is as wide as its widest cells, so that it is in memory as a whole.
 
@@ -72,7 +72,7 @@ def write_trials(study: optuna.Study, path: str | Path, *, top: int | None = Non
 
 
 def print_trials(study: optuna.Study, stream: TextIO, *, top: int | None = None) -> None:
-    """Write the trials to a stream as CSV, a thousand in memory at a time."""
+    """Write the trials to a stream as CSV, some hundred in memory at a time."""
     _write_csv(_frames(study, top, ROWS), stream)
 
 
