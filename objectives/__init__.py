@@ -1,18 +1,34 @@
-"""Networks, data sets and training: how one trial is run. Importing this loads no Keras."""
+"""Networks, data sets and training: how one trial is run. Importing this loads no Keras.
 
-from objectives.data.options import DataOptions
-from objectives.errors import (
-    CheckpointError,
-    DataError,
-    DataNotFoundError,
-    ObjectiveError,
-    RenderingError,
-    SettingError,
-    UnknownNameError,
-)
-from objectives.fields import HyperparameterInfo
-from objectives.hyperparameters import Hyperparameters
-from objectives.objective import Objective, get, names
+Each name is imported when it is first used: many commands need an error of this package only.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from objectives.data.options import DataOptions
+    from objectives.errors import (
+        CheckpointError,
+        DataError,
+        DataNotFoundError,
+        ObjectiveError,
+        RenderingError,
+        SettingError,
+        UnknownNameError,
+    )
+    from objectives.fields import HyperparameterInfo
+    from objectives.hyperparameters import Hyperparameters
+    from objectives.objective import Objective, get, names
+
+_HOME = {
+    "DataOptions": "objectives.data.options",
+    "HyperparameterInfo": "objectives.fields",
+    "Hyperparameters": "objectives.hyperparameters",
+    "Objective": "objectives.objective",
+    "get": "objectives.objective",
+    "names": "objectives.objective",
+}
 
 __all__ = [
     "CheckpointError",
@@ -29,3 +45,11 @@ __all__ = [
     "get",
     "names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOME.get(name, "objectives.errors")), name)
+    globals()[name] = found
+    return found

@@ -29,9 +29,10 @@ from storage.lacking import lacking_points
 from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
 from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
-from storage.overview import Overview, overview
+from storage.overview import Overview, latest_failures, overview
+from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
-from storage.read_trials import read_times
+from storage.read_trials import Parts, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import study_attributes
 from storage.trial_queue import (
@@ -47,6 +48,7 @@ from storage.trial_queue import (
     stop_study,
 )
 from storage.trial_storage import TrialStorage, storage_of
+from storage.trial_table import Column, TrialTable, trial_table
 from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
@@ -58,16 +60,20 @@ __all__ = [
     "ArtifactNotKeptError",
     "Batch",
     "Budget",
+    "Column",
     "DatabaseNotFoundError",
     "DatabaseUnreachableError",
     "Failures",
     "InvalidUrlError",
     "Overview",
+    "Parts",
     "Point",
+    "QueueState",
     "SchemaError",
     "StorageError",
     "StudyGoneError",
     "TrialStorage",
+    "TrialTable",
     "Worker",
     "artifact_store",
     "backup",
@@ -97,8 +103,10 @@ __all__ = [
     "kept_artifacts",
     "lacking_points",
     "latest_attempts",
+    "latest_failures",
     "masked_url",
     "overview",
+    "queue_states",
     "read_artifact",
     "read_times",
     "record_worker",
@@ -111,6 +119,7 @@ __all__ = [
     "study_attributes",
     "study_id",
     "trial_id",
+    "trial_table",
     "unfinished_lineages",
     "wait_for_database",
     "workers_seen",

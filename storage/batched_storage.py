@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.batch import Batch
 from storage.database import DatabaseStorage
 from storage.optuna_internals import trial_id as id_of
+from storage.read_trials import WHOLE, Parts
 from storage.study_attributes import AttributeKind, read_study_attributes
 
 
@@ -27,6 +28,7 @@ class BatchedStorage(DatabaseStorage):
         self._entered = threading.local()
         # Trials claimed here whose cached copies are as new as the database.
         self._known: set[int] = set()
+        self._parts: dict[int, Parts] = {}  # of the trials of a study, WHOLE where it is missing
 
     def __getstate__(self) -> dict[Any, Any]:
         """Leave out the state of threads."""
@@ -76,6 +78,22 @@ class BatchedStorage(DatabaseStorage):
         finally:
             del self._entered.batch
 
+    def read_less(self, study_id: int, parts: Parts) -> None:
+        """Read, and keep in memory, from now on only parts of the trials that others execute.
+
+        Samplers and pruners need a part of each trial only, and a worker has no other use for
+        thousands of histories. Trials that are claimed here are whole until they have ended.
+
+        Args:
+            study_id: The study.
+            parts: What its sampler and its pruner need.
+        """
+        self._parts[study_id] = parts
+
+    def parts_of(self, study_id: int) -> Parts:
+        """Return what is read of the trials of a study."""
+        return self._parts.get(study_id, WHOLE)
+
     @property
     def entered(self) -> Batch | None:
         """The batch that this thread has entered."""
@@ -102,7 +120,12 @@ class BatchedStorage(DatabaseStorage):
 
     def _cache_written(self, study_id: int, trials: Sequence[FrozenTrial], lost: set[int]) -> None:
         # The copy of a trial that was also changed outside the batch lacks those changes.
-        whole = [trial for trial in trials if id_of(trial) in self._known]
+        parts = self.parts_of(study_id)
+        whole = [
+            parts.of(trial) if trial.state.is_finished() else trial
+            for trial in trials
+            if id_of(trial) in self._known
+        ]
         self._known -= lost | {id_of(trial) for trial in trials if trial.state.is_finished()}
         if self.is_cached(study_id):
             with self.lock_cache(study_id) as cache:

@@ -72,6 +72,18 @@ class DatabaseStorage(CachedStorage):
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[sqlalchemy.Connection]:
+        """Begin a transaction that only reads, and whose statements all see one moment."""
+        if self.engine.dialect.name == "sqlite":  # where each transaction does
+            with self.reading() as connection:
+                yield connection
+            return
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def without_write_lock(self) -> Iterator[None]:
         """Let the transactions that Optuna begins in this thread do without the write lock."""
         with self._transactions.plain():

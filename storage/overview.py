@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
 from optuna.trial import TrialState
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
-from storage.tables import INTERMEDIATE_VALUES, TRIALS
+from storage.study_attributes import FAIL_REASON_KEY
+from storage.tables import INTERMEDIATE_VALUES, TRIALS, USER_ATTRS
 from storage.trial_storage import TrialStorage
 
 RECENT = 30  # the rate is computed from so many trials, the last to end
@@ -35,6 +37,11 @@ class Overview:
     def lineages(self) -> int:
         """The number of lineages, whatever their state."""
         return sum(self.counts.values()) - self.retried
+
+    @property
+    def started(self) -> int:
+        """The number of trials that have started, retries included."""
+        return sum(self.counts[state] for state in STARTED)
 
     @property
     def ended(self) -> int:
@@ -70,6 +77,28 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
             per_minute=_rate(list(connection.execute(recent).scalars())),
             epochs={number: step or 0 for number, step in connection.execute(running)},
         )
+
+
+def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, str | None]:
+    """Return the last `n` failed trials in the order of their numbers: number -> reason, if known.
+
+    Args:
+        storage: The storage.
+        study_id: The study.
+        n: The largest number of trials.
+    """
+    reason = and_(USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == FAIL_REASON_KEY)
+    statement = (
+        select(TRIALS.c.number, USER_ATTRS.c.value_json)
+        .outerjoin(USER_ATTRS, reason)
+        .where(in_state(study_id, TrialState.FAIL))
+        .order_by(TRIALS.c.number.desc())
+        .limit(n)
+    )
+    with storage.reading() as connection:
+        rows = connection.execute(statement).all()
+    reasons = {number: text and json.loads(text) for number, text in reversed(rows)}
+    return {number: None if value is None else str(value) for number, value in reasons.items()}
 
 
 def _rate(ended_at: list[datetime]) -> float | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 import optuna
+import sqlalchemy
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import select
+from sqlalchemy import case, select
 
-from storage.optuna_internals import stored_to_value, study_id
+from storage.optuna_internals import study_id, value_to_stored
+from storage.read_trials import read_trials
 from storage.rows import in_state
 from storage.tables import TRIALS, VALUES
 from storage.trial_storage import storage_of
@@ -36,30 +39,29 @@ def in_order(
 
 
 def best_rows(study: optuna.Study, top: int) -> list[FrozenTrial]:
-    """Return the `top` best completed trials, the best first."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    direction = study.direction
-    return sorted(trials, key=lambda t: rank_key(direction, _value(t), t.number))[:top]
+    """Return the `top` best completed trials, the best first; the others are not loaded."""
+    storage, of_study = storage_of(study), study_id(study)
+    with storage.reading() as connection:
+        ids = list(connection.execute(select_best(of_study, study.direction, top)).scalars())
+        return read_trials(connection, of_study, ids)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best completed trial, None while there is none.
+    """Return the best completed trial, None while there is none."""
+    return next(iter(best_rows(study, 1)), None)
 
-    It reads the values of all trials, but loads only one trial: the status of many large studies
-    must not load all of theirs.
-    """
-    storage, of_study = storage_of(study), study_id(study)
-    statement = (
-        select(VALUES.c.value, VALUES.c.value_type, TRIALS.c.trial_id)
-        .join(TRIALS, TRIALS.c.trial_id == VALUES.c.trial_id)
-        .where(in_state(of_study, TrialState.COMPLETE))
+
+def select_best(study_id: int, direction: StudyDirection, top: int) -> sqlalchemy.Select[int]:
+    """Return the statement for the ids of the `top` best completed trials, as `rank_key` orders."""
+    # Infinity is stored as a kind, without a number.
+    kinds = {value_to_stored(value)[1]: size for value, size in ((-inf, -1), (inf, 1))}
+    size = case(*((VALUES.c.value_type == kind, n) for kind, n in kinds.items()), else_=0)
+    ascends = direction is not StudyDirection.MAXIMIZE
+    order = [each if ascends else each.desc() for each in (size, VALUES.c.value)]
+    return (
+        select(TRIALS.c.trial_id)
+        .join(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id)
+        .where(in_state(study_id, TrialState.COMPLETE))
+        .order_by(*order, TRIALS.c.number)
+        .limit(top)
     )
-    with storage.reading() as connection:
-        found = [(stored_to_value(v, kind), i) for v, kind, i in connection.execute(statement)]
-    ranked = in_order(storage, of_study, found)
-    return storage.get_trial(ranked[0][1]) if ranked else None
-
-
-def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None, "a completed trial has a value"
-    return trial.value

@@ -1,13 +1,15 @@
-"""Read many trials in six statements, as Optuna's own `FrozenTrial`.
+"""Read many trials in six statements or less, as Optuna's own `FrozenTrial`.
 
 Optuna would read the trials that a worker claims through an ORM, one at a time.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,9 +17,10 @@ from typing import Any
 import sqlalchemy
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from storage.optuna_internals import stored_to_intermediate, stored_to_value
+from storage.rows import STARTED
 from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
@@ -31,13 +34,45 @@ Time = datetime | None
 LISTED = 1000  # more ids than these are read as a range: databases limit the length of a list
 
 
-def read_trials(connection: Connection, study_id: int, ids: Sequence[int]) -> list[FrozenTrial]:
+@dataclass(frozen=True)
+class Parts:
+    """What is read of trials beside their states, times, parameters and values.
+
+    Attributes:
+        user_attrs: The keys of the user attributes; None for all.
+        system_attrs: Whether the system attributes are read.
+        reports: The states of the trials whose reports are read.
+    """
+
+    user_attrs: Collection[str] | None = None
+    system_attrs: bool = True
+    reports: Collection[TrialState] = STARTED
+
+    def of(self, trial: FrozenTrial) -> FrozenTrial:
+        """Return a trial without what would not have been read of it."""
+        less = copy.copy(trial)
+        if self.user_attrs is not None:
+            less.user_attrs = {k: v for k, v in trial.user_attrs.items() if k in self.user_attrs}
+        if not self.system_attrs:
+            less.system_attrs = {}
+        if trial.state not in self.reports:
+            less.intermediate_values = {}
+        return less
+
+
+WHOLE = Parts()
+
+
+def read_trials(
+    connection: Connection, study_id: int, ids: Sequence[int], parts: Parts = WHOLE
+) -> list[FrozenTrial]:
     """Read started trials with their parameters, attributes, values and reports.
 
     Args:
         connection: A connection in a transaction.
         study_id: The study of the trials.
         ids: The ids of the trials; ids without a trial are left out of the result.
+        parts: What is read of them.
 
     Returns:
         The trials in the order of `ids`.
@@ -47,12 +82,28 @@ def read_trials(connection: Connection, study_id: int, ids: Sequence[int]) -> li
     wanted = set(ids)
     # The trials come first: all rows that belong to a finished trial were written before its end,
     # so that a trial read as finished is read whole.
-    rows = connection.execute(_of(TRIALS, study_id, wanted)).all()
-    parts = [_read(connection, table, study_id, wanted) for table in _CHILDREN]
-    found = {
-        row.trial_id: _frozen(row, *(part.get(row.trial_id, {}) for part in parts))
-        for row in rows
+    rows = [
+        row
+        for row in connection.execute(_of(TRIALS, study_id, wanted, STARTED))
         if row.trial_id in wanted
+    ]
+
+    def read(table: sqlalchemy.Table, *only: ColumnElement[bool]) -> _Part:
+        return _read(connection, table, _of(table, study_id, wanted, STARTED).where(*only))
+
+    reporting = {row.trial_id for row in rows if row.state in parts.reports}
+    reports = _of(INTERMEDIATE_VALUES, study_id, reporting, parts.reports)
+    keys = [] if parts.user_attrs is None else [USER_ATTRS.c.key.in_(parts.user_attrs)]
+    children: tuple[_Part, ...] = (
+        read(PARAMS),
+        read(USER_ATTRS, *keys),
+        read(SYSTEM_ATTRS) if parts.system_attrs else {},
+        read(VALUES),
+        _read(connection, INTERMEDIATE_VALUES, reports) if reporting else {},
+    )
+    found = {
+        row.trial_id: _frozen(row, *(part.get(row.trial_id, {}) for part in children))
+        for row in rows
     }
     return [found[i] for i in ids if i in found]
 
@@ -78,15 +129,15 @@ def distribution_of(text: str) -> BaseDistribution:
 
 
 def _of(
-    table: sqlalchemy.Table, study_id: int, ids: set[int]
+    table: sqlalchemy.Table, study_id: int, ids: set[int], states: Collection[TrialState]
 ) -> sqlalchemy.Select[tuple[Any, ...]]:
+    """Return the statement that reads the rows of trials: of all `ids`, which are in `states`."""
     if len(ids) <= LISTED:
         return select(table).where(table.c.trial_id.in_(ids))
-    lowest, highest = min(ids), max(ids)
     between = sqlalchemy.and_(
         TRIALS.c.study_id == study_id,
-        TRIALS.c.trial_id.between(lowest, highest),
-        TRIALS.c.state != TrialState.WAITING,  # 10,000 of them may lie between
+        TRIALS.c.trial_id.between(min(ids), max(ids)),
+        TRIALS.c.state.in_(states),  # 10,000 that wait may lie between
     )
     if table is TRIALS:
         return select(TRIALS).where(between)
@@ -97,12 +148,14 @@ _Part = dict[int, dict[Any, Any]]
 _Item = Callable[[Any], tuple[Any, Any]]
 
 
-def _read(connection: Connection, table: sqlalchemy.Table, study_id: int, ids: set[int]) -> _Part:
+def _read(
+    connection: Connection, table: sqlalchemy.Table, rows: sqlalchemy.Select[tuple[Any, ...]]
+) -> _Part:
     """Return trial id -> key -> value, from one of the tables with rows of trials."""
     item = _CHILDREN[table]
     (order,) = table.primary_key.columns
     part: _Part = defaultdict(dict)
-    for row in connection.execute(_of(table, study_id, ids).order_by(order)):
+    for row in connection.execute(rows.order_by(order)):
         key, value = item(row)
         part[row.trial_id][key] = value
     return part

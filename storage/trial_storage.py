@@ -50,6 +50,7 @@ class TrialStorage(BatchedStorage):
         """
         for trial_id in self.drop_cached(study_id):
             self.outdate(trial_id)
+        self._parts.pop(study_id, None)
 
     def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
         """Read claimed trials into the cache: Optuna refuses to write to other trials.
@@ -89,7 +90,7 @@ class TrialStorage(BatchedStorage):
             ]
             if unread:
                 with self.reading() as connection:
-                    cache.add(read_trials(connection, study_id, unread))
+                    cache.add(read_trials(connection, study_id, unread, self.parts_of(study_id)))
             cache.frontier = frontier
 
     def _started_after(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 
 from objectives.errors import unknown_name
 from storage import TrialStorage, create_storage
 from studies.attributes import DEFINITION_KEY
-from studies.definition.files import catalog, load_definition
-from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import StudyNotFoundError
+
+if TYPE_CHECKING:
+    from studies.definition.study import StudyDefinition
 
 LONGEST_FILE_NAME = 255  # bytes
 
@@ -56,8 +58,12 @@ def find_study(source: str, storage: TrialStorage) -> str:
         StudyNotFoundError: There is no such study in the storage.
     """
     names = optuna.get_all_study_names(storage)
+    if source in names:
+        return source
+    from studies.definition.files import catalog, load_definition  # not to read what is there
+
     name = source
-    if source not in names and source.endswith(".toml") and Path(source).is_file():
+    if source.endswith(".toml") and Path(source).is_file():
         name = load_definition(source).name
     if name not in names:
         hint = f"Make it first: hpo create {as_argument(source)}" if name in catalog() else ""
@@ -89,6 +95,8 @@ def definition_of(study: optuna.Study) -> StudyDefinition:
     Raises:
         StudyNotFoundError: The study was not made by this service.
     """
+    from studies.definition.study import parse_definition
+
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None:
         raise StudyNotFoundError(f"Study {study.study_name!r} has no definition of this service.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import optuna
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -30,6 +30,7 @@ from studies.space.parse_space import SEED
 # sampler may propose the same point again and again.
 REDRAWS = 20
 MAX_LISTED = 10_000  # points of a space that is searched for those left when the draws were in vain
+LEARN_NOTHING = ("qmc", "random")  # samplers that look at no other trial
 _PointKey = tuple[int, frozenset[tuple[str, Scalar]]]
 
 
@@ -88,6 +89,26 @@ def prepare_trials(
     return pack.prepare_all(claimed, like)
 
 
+def reads_others(definition: StudyDefinition, claimed: Sequence[FrozenTrial]) -> bool:
+    """Tell whether the choice of claimed trials' parameters depends on other trials.
+
+    It does not for the points of a design. An adaptive sampler learns from other trials, and where
+    no parameter is drawn from a continuous range, a point may be one that another trial has.
+    """
+    search = definition.search
+    if search.design:
+        return False
+    if read_sampler(search.sampler or DEFAULT_SAMPLER)[0] not in LEARN_NOTHING:
+        return True
+    if search.repeats == "train" or not definition.factors.factors:
+        return False
+    structural = definition.structural_factors  # a pack takes these from its first trial
+    free = (f for f in definition.factors.factors.values() if not f.when)
+    is_new = any(_is_continuous(f.distribution) for f in free if f.name not in structural)
+    # What is queued with some of its parameters may have the continuous ones.
+    return not is_new or any(trial.params for trial in claimed)
+
+
 def prepare_trial(
     study: optuna.Study, definition: StudyDefinition, claimed: FrozenTrial
 ) -> tuple[Trial, dict[str, Scalar]]:
@@ -104,7 +125,7 @@ def prepare_trial(
     Raises:
         UpdateFinishedTrialError: The trial has ended elsewhere, or was deleted with its study.
     """
-    storage, others = storage_of(study), definition.search.design is None
+    storage, others = storage_of(study), reads_others(definition, [claimed])
     with storage.batch(study_id(study), others=others) as batch:
         prepared = prepare_trials(study, definition, [claimed])
     if batch.write() or not prepared:
@@ -254,8 +275,7 @@ class _Pack:
         chosen = params.keys() - claimed.params.keys() - fixed.keys()
         distributions = [self.definition.factors.factors[name].distribution for name in chosen]
         return bool(params.keys() - claimed.params.keys()) and not any(
-            isinstance(d, FloatDistribution) and d.step is None and not d.single()
-            for d in distributions
+            map(_is_continuous, distributions)
         )
 
     def _ended_at(self, key: _PointKey, number: int) -> FrozenTrial | None:
@@ -284,3 +304,11 @@ class _Pack:
         levels = self._levels(params)
         seed = seed_of(self.definition, trial, {k: v for k, v in levels.items() if k in known})
         return seed, frozenset(levels.items())
+
+
+def _is_continuous(distribution: BaseDistribution) -> bool:
+    return (
+        isinstance(distribution, FloatDistribution)
+        and distribution.step is None
+        and not distribution.single()
+    )

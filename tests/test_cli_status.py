@@ -13,10 +13,17 @@ from pathlib import Path
 
 import optuna
 from commands import COMMAND, environment, hpo, wait_until
+from optuna.trial import TrialState
+from queues import traffic
+from rich.console import Console
+from small_studies import RANDOM, table
 
-from storage import create_storage
+from storage import TrialStorage, claim, create_storage, study_id, trial_id
 from studies import create_study, load_study
-from studies.lookup import definition_of
+from studies.cli.status import status_view
+from studies.cli.tables import best_table
+from studies.definition.study import parse_definition
+from studies.lookup import definition_of, open_study
 
 
 def test_status_tells_why_trials_failed(study_url: str, tmp_path: Path) -> None:
@@ -52,6 +59,27 @@ def test_status_and_best_agree_on_the_best_of_equals(study_url: str, tmp_path: P
     assert "best val_accuracy 0.7000 (max) in trial 2" in done.stdout
     ranked = hpo("best", "s", "--top", "1", url=study_url, folder=tmp_path)
     assert ranked.stdout.splitlines()[-1].split()[:2] == ["2", "0.7000"]
+
+
+def test_status_and_best_read_no_trial_but_those_they_show(sqlite_storage: TrialStorage) -> None:
+    study = create_study(parse_definition(table(search=RANDOM | {"n_trials": 40})), sqlite_storage)
+    for trial in claim(sqlite_storage, study_id(study), 40):
+        sqlite_storage.set_trial_intermediate_value(trial_id(trial), 1, 0.5)
+        if trial.number % 2:
+            sqlite_storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
+        else:
+            study.tell(trial.number, trial.number / 40)
+    reader = create_storage(str(sqlite_storage.engine.url), waiting=False, writes=False)
+    console = Console(width=80)
+    with console.capture() as shown, traffic(reader) as sent:
+        console.print(status_view(reader, "s"))
+        console.print(best_table(open_study("s", reader), 3))
+    assert len(sent.trials) == 4  # the best one twice
+    lines = shown.get().splitlines()
+    assert lines[1].strip() == "20 complete, 20 fail"
+    assert [line for line in lines if "failed" in line][-1] == "trial 39 failed: unknown"
+    assert lines[-6].startswith("s: the best of 40 trials")
+    assert [line.split()[0] for line in lines[-3:]] == ["38", "36", "34"]
 
 
 # Shells start what runs in the background, as these tests may, with SIGINT ignored.

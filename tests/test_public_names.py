@@ -51,6 +51,25 @@ def test_what_studies_imports_lazily_is_what_it_makes_public() -> None:
         _ = studies.create_studdy
 
 
+def test_to_read_a_study_no_definition_and_no_objective_is_loaded(study_url: str) -> None:
+    code = (
+        "import sys; from studies.cli.commands import app\n"
+        "try: app([{0!r}, 's', '--storage', {1!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print([n for n in sys.modules if n.startswith(('objectives', 'studies.definition'))"
+        " or n == 'rich.live'])"
+    )
+    for command in ("status", "best"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(command, study_url)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "trial" in done.stdout
+        assert done.stdout.splitlines()[-1] == "['objectives', 'objectives.errors']"
+
+
 def test_the_check_itself_sees_a_library() -> None:
     assert "sqlalchemy" in loaded("import storage")
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,12 +23,22 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState, create_trial
-from queues import write
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from queues import WHOLE_TRIALS, traffic, write
 
-from storage import Budget, Point, TrialStorage, enqueue, storage_of, study_id
-from studies import best_trials, export_trials
-from studies.results.export import check_format, to_csv
+from storage import (
+    Budget,
+    Point,
+    TrialStorage,
+    TrialTable,
+    create_storage,
+    enqueue,
+    remove_study,
+    storage_of,
+    study_id,
+)
+from studies import StudyNotFoundError, best_trials, export_trials
+from studies.results.export import check_format, print_trials, to_csv, write_trials
 
 SPACE: dict[str, BaseDistribution] = {
     "kind": CategoricalDistribution(["a", "b"]),
@@ -371,3 +382,129 @@ def test_a_history_that_is_no_number_somewhere_is_still_json(
     export_trials(study, tmp_path / "trials.csv")
     cell = pd.read_csv(tmp_path / "trials.csv").user_attrs_history[0]
     assert json.loads(cell, parse_constant=pytest.fail) == {"loss": [0.1, None]}
+
+
+def varied_study(storage: TrialStorage, storage_url: str) -> optuna.Study:
+    """Make a study whose columns have one type, several, gaps, or types that come late."""
+    study = optuna.create_study(storage=storage, study_name="v", direction="maximize")
+    cells: list[dict[str, Any]] = [
+        {"whole": 1, "mixed": 1, "number": 1, "flag": True, "often": True, "late": None},
+        {"whole": 2, "mixed": "=a", "number": 0.5, "flag": False, "nested": [1, {"a": None}]},
+        {"whole": 3, "mixed": 2.5, "number": float("nan"), "flag": True, "nested": {"b": [2]}},
+        {"whole": 4, "mixed": True, "number": float("-inf"), "flag": False, "text": "-x\r\ny"},
+        {"whole": 5, "number": 1e-7, "flag": True, "rare": 2**31, "often": False},
+        {"whole": 6, "number": 3, "flag": False, "late": 7, "often": True, "text": "é|\n"},
+        {"whole": 7, "number": 1e300, "flag": True, "late": 8, "mixed": 3},
+    ]
+    for i, attributes in enumerate(cells):
+        space: dict[str, BaseDistribution] = {
+            "x": FloatDistribution(0.0, 9.0),
+            "n": IntDistribution(0, 9),
+            "choice": CategoricalDistribution([None, 1, 2.5, "a", True]),
+        }
+        if i % 3 == 2:
+            del space["n"]
+        params = {"x": i / 3, "n": i, "choice": [1, None, 2.5, 1, 1, "a", True][i]}
+        study.add_trial(
+            create_trial(
+                value=None if i == 2 else [0.1, 0.7, 0.0, float("inf"), 0.7, -1.0, 0.3][i],
+                state=TrialState.FAIL if i == 2 else TrialState.COMPLETE,
+                params={name: params[name] for name in space},
+                distributions=space,
+                user_attrs=attributes,
+            )
+        )
+    write(storage, "UPDATE trials SET datetime_start = '2030-01-01 00:00:00' WHERE number > 2")
+    study.enqueue_trial({"x": 1.0})
+    return optuna.load_study(storage=create_storage(storage_url), study_name="v")
+
+
+@pytest.fixture
+def varied(sqlite_storage: TrialStorage, sqlite_url: str) -> optuna.Study:
+    """Make one in a SQLite file."""
+    return varied_study(sqlite_storage, sqlite_url)
+
+
+@pytest.mark.parametrize("top", [None, 4])
+@pytest.mark.parametrize("ending", ["csv", "json", "md", "parquet"])
+def test_a_table_written_in_parts_is_the_table_written_at_once(
+    varied: optuna.Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    top: int | None,
+) -> None:
+    whole, parts = tmp_path / f"whole.{ending}", tmp_path / f"parts.{ending}"
+    frame = export_trials(varied, whole, top=top)
+    monkeypatch.setattr("studies.results.export.ROWS", 2)
+    assert write_trials(varied, parts, top=top) == len(frame) == (top or 7)
+    if ending == "parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(parts), pd.read_parquet(whole))
+    else:
+        assert parts.read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
+    if ending == "csv":
+        stream = io.StringIO()
+        print_trials(varied, stream, top=top)
+        assert stream.getvalue() == whole.read_text(encoding="utf-8")
+
+
+def test_a_frame_is_what_pandas_makes_of_optunas_trials(
+    storage: TrialStorage, storage_url: str
+) -> None:
+    varied = varied_study(storage, storage_url)
+    frame = export_trials(varied)
+    theirs = varied.trials_dataframe()[:-1]  # the last one waits
+    assert set(frame.columns) == {c for c in theirs.columns if not c.startswith("system")}
+    for name in frame.columns.drop(["datetime_start", "datetime_complete", "duration"]):
+        cells = [None if _is_missing(cell) else cell for cell in frame[name]]
+        assert cells == [None if _is_missing(cell) else cell for cell in theirs[name]], name
+    assert frame.user_attrs_late.dtype == frame.user_attrs_rare.dtype == "Int64"
+    assert frame.user_attrs_whole.dtype == "int64"
+    assert frame.user_attrs_number.dtype == frame.value.dtype == "float64"
+    assert (frame.user_attrs_flag.dtype, frame.user_attrs_often.dtype) == (bool, "boolean")
+
+
+def _is_missing(cell: Any) -> bool:
+    return not isinstance(cell, list | dict) and bool(pd.isna(cell))
+
+
+def test_a_table_is_read_part_by_part_without_reports(
+    varied: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.results.export.ROWS", 3)
+    with traffic(storage_of(varied)) as sent:
+        assert write_trials(varied, tmp_path / "t.csv") == 7
+    whole = [each for each in sent.statements if re.match(WHOLE_TRIALS, each)]
+    assert len(whole) == 3
+    assert len(sent.trials) == 7
+    assert not any("trial_intermediate_values" in each for each in sent.statements)
+    assert not any("trial_system_attributes" in each for each in sent.statements)
+
+
+def test_a_table_is_of_one_moment(
+    storage: TrialStorage, storage_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    varied = varied_study(storage, storage_url)
+    monkeypatch.setattr("studies.results.export.ROWS", 2)
+    other = optuna.load_study(storage=create_storage(storage_url), study_name="v")
+
+    def parts(table: TrialTable, rows: int) -> Iterator[list[FrozenTrial]]:
+        for trials in plain(table, rows):
+            yield trials
+            other.add_trial(create_trial(value=9.0, user_attrs={"new": 1, "whole": "text"}))
+
+    plain = TrialTable.parts
+    before = export_trials(varied)
+    monkeypatch.setattr(TrialTable, "parts", parts)
+    assert write_trials(varied, tmp_path / "t.json") == 7
+    rows = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert list(rows[0]) == list(before.columns)
+    assert [row["user_attrs_whole"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert len(other.trials) == 12
+
+
+def test_a_study_that_is_gone_is_said_to_be(storage: TrialStorage, tmp_path: Path) -> None:
+    study = optuna.create_study(storage=storage, study_name="s")
+    remove_study(storage, study_id(study), None)
+    with pytest.raises(StudyNotFoundError, match="Study 's' was deleted"):
+        write_trials(study, tmp_path / "t.csv")

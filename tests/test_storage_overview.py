@@ -11,6 +11,7 @@ from storage import (
     claim,
     create_storage,
     enqueue,
+    latest_failures,
     overview,
     requeue,
     study_attributes,
@@ -89,6 +90,20 @@ def test_a_running_trial_is_told_with_its_last_epoch(
     storage.set_trial_state_values(trial_id(ended), TrialState.PRUNED)
     reader = create_storage(storage_url, writes=False)
     assert overview(reader, study_id).epochs == {early.number: 0, late.number: 3}
+
+
+def test_the_latest_failures_are_told_with_their_reasons(storage: TrialStorage) -> None:
+    new_study(storage, n=1)
+    study_id = new_study(storage, n=6)
+    for trial in claim(storage, study_id, 6):
+        if trial.number != 3:
+            reason = None if trial.number == 4 else f"reason {trial.number}"
+            storage.set_trial_user_attr(trial_id(trial), "fail_reason", reason)
+        storage.set_trial_user_attr(trial_id(trial), "epochs", 1)
+        ended = TrialState.PRUNED if trial.number == 5 else TrialState.FAIL
+        storage.set_trial_state_values(trial_id(trial), ended)
+    assert latest_failures(storage, study_id, 3) == {2: "reason 2", 3: None, 4: None}
+    assert list(latest_failures(storage, study_id, 99)) == [0, 1, 2, 3, 4]
 
 
 def test_an_attribute_is_read_of_the_studies_that_have_another(storage: TrialStorage) -> None:

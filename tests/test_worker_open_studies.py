@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from studies import create_study, delete_study
 from studies.attributes import CREATED_KEY
 from studies.definition.study import parse_definition
 from studies.worker.checkpoints import checkpoint_file
-from studies.worker.loop import WorkerOptions, open_session
+from studies.worker.loop import WorkerOptions, open_session, work
 from studies.worker.open_studies import OpenStudies
 
 
@@ -83,7 +84,38 @@ def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3]
 
 
-def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
+def rest(studies: OpenStudies) -> None:
+    """Search for work in vain."""
+    for name in studies.names():
+        assert not studies.is_claimable(name)
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_a_worker_without_work_sends_one_statement_for_all_studies(
+    sqlite_url: str, tmp_path: Path, n: int
+) -> None:
+    storage = create_storage(sqlite_url)
+    made = []
+    for i in range(n):
+        search = {"design": "grid"} if i % 2 else RANDOM | {"n_trials": 2}
+        definition = parse_definition(table(name=f"s{i}", search=search))
+        made.append(create_study(definition, storage, artifacts=tmp_path))
+        for trial in claim(storage, study_id(made[i]), 2):
+            made[i].tell(trial.number, 0.5)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, [], [])
+    rest(studies)
+    with traffic(session.database.storage) as sent:
+        rest(studies)
+        assert not studies.has_more()
+    assert len([each for each in sent.statements if "SELECT" in each]) == 1
+    create_study(parse_definition(table(name="s0", search=RANDOM)), storage, artifacts=tmp_path)
+    assert studies.names() == ["s0"]  # it has a larger budget now
+    assert studies.is_claimable("s0")
+    assert studies.open("s0").name == "s0"
+
+
+def test_a_worker_forgets_what_is_deleted_and_watches_the_others(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
@@ -92,9 +124,7 @@ def test_a_worker_that_waits_reads_little_and_forgets_what_is_deleted(
     session = open_session(sqlite_url, WorkerOptions())
     studies = OpenStudies(session.database, session.log, [], [])
     opened = {name: studies.open(name) for name in studies.names()}
-    with traffic(session.database.storage) as sent:
-        assert {name: studies.open(name) for name in studies.names()} == opened
-    assert len([each for each in sent.statements if "SELECT" in each]) == 1
+    assert {name: studies.open(name) for name in studies.names()} == opened
     delete_study("a", create_storage(sqlite_url))
     assert studies.names() == ["b"]
     assert list(studies.ids().values()) == ["b"]
@@ -123,3 +153,44 @@ def test_checkpoints_that_a_killed_worker_has_left_of_ended_trials_are_removed(
     studies.open(name)
     left = {file.name.partition(".")[0] for file in folder.iterdir()}
     assert left == {file.stem for file in (*mine[1:], others)}
+
+
+def test_a_worker_waits_for_the_trials_that_others_run(sqlite_url: str, tmp_path: Path) -> None:
+    storage = create_storage(sqlite_url)
+    definition = parse_definition(table(search=RANDOM | {"n_trials": 1}))
+    study = create_study(definition, storage, artifacts=tmp_path)
+    (trial,) = claim(storage, study_id(study))
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, [], [])
+    rest(studies)
+    assert studies.has_more()
+    requeue(storage, trial, "lost")
+    assert studies.names() == ["s"]
+    assert studies.is_claimable("s")
+    (retry,) = claim(storage, study_id(study))
+    study.tell(retry.number, 0.5)
+    rest(studies)
+    assert not studies.has_more()
+
+
+def test_a_worker_searches_less_often_while_nothing_happens_but_within_two_seconds(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_storage(sqlite_url)
+    rests: list[float] = []
+    searches: list[int] = []
+
+    def names(studies: OpenStudies) -> list[str]:
+        searches.append(len(rests))
+        if len(searches) > 6:
+            raise StopIteration
+        return plain(studies)
+
+    plain = OpenStudies.names
+    monkeypatch.setattr(OpenStudies, "names", names)
+    monkeypatch.setattr("studies.worker.loop.time.sleep", rests.append)
+    with pytest.raises(StopIteration):
+        work(sqlite_url, [], WorkerOptions(wait=True))
+    pauses = [sum(rests[a:b]) for a, b in itertools.pairwise(searches)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] < pauses[-1] < 2

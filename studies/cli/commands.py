@@ -248,13 +248,14 @@ def status(
 
     Example: hpo status fashion-mlp-grid --watch
     """
-    from studies.cli.live import watch_status
     from studies.cli.status import status_view
     from studies.lookup import find_study
 
     opened = open_storage(storage, writes=False)
     name = None if study is None else find_study(study, opened)
     if watch:
+        from studies.cli.live import watch_status
+
         watch_status(opened, name, console())
     else:
         show(status_view(opened, name))
@@ -365,7 +366,7 @@ def _show_results(study: optuna.Study, url: str) -> None:
     from studies.cli.notes import failure_note, missing_note, stop_note, time_note
     from studies.cli.tables import best_table
     from studies.lookup import as_argument, file_name
-    from studies.results.export import export_trials  # pandas: not while the workers start
+    from studies.results.export import write_trials  # pandas: not while the workers start
 
     progress = overview(storage_of(study), study_id(study))
     failed, missing = failure_note(study, progress), missing_note(study, progress)
@@ -374,7 +375,7 @@ def _show_results(study: optuna.Study, url: str) -> None:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
         fail(f"No trial is complete. {why}")
     csv = Path(file_name(study.study_name, ".csv"))
-    export_trials(study, csv, top=sys.maxsize)
+    write_trials(study, csv, top=sys.maxsize)
     show(best_table(study, 10))
     say(f"All completed trials, the best first: {csv.resolve()}")
     # Without the URL itself, which may hold a password.

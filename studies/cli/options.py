@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,6 +99,8 @@ def overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -
 
 def _toml_value(text: str) -> Any:
     """Read `3`, `[64, 64]` or `true` as TOML does; anything else is text."""
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

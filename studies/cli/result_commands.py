@@ -50,11 +50,12 @@ def export(
 
     if output is not None:
         exporting.check_format(output)
-    frame = exporting.export_trials(find(study, storage), output, top=top)
+    found = find(study, storage)
     if output is None:
-        sys.stdout.write(exporting.to_csv(frame))
+        exporting.print_trials(found, sys.stdout, top=top)
     else:
-        say(f"{len(frame)} trials written to {output}")
+        n = exporting.write_trials(found, output, top=top)
+        say(f"{n} trials written to {output}")
 
 
 @results.command()

@@ -16,6 +16,7 @@ from storage import (
     best_trial,
     failures,
     get_budget,
+    latest_failures,
     overview,
     storage_of,
     study_id,
@@ -111,10 +112,10 @@ def _worker_line(worker: Worker, progress: Overview) -> str:
 
 
 def _failures(study: optuna.Study) -> list[Text]:
-    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))[-FAILURES_SHOWN:]
+    failed = latest_failures(storage_of(study), study_id(study), FAILURES_SHOWN)
     return [
-        Text(f"trial {t.number} failed: {t.user_attrs.get('fail_reason', 'unknown')}", style="red")
-        for t in failed
+        Text(f"trial {number} failed: {reason or 'unknown'}", style="red")
+        for number, reason in failed.items()
     ]
 
 

@@ -1,4 +1,8 @@
-"""Tables for a terminal of 80 columns: the catalogue, the storage, objectives and results."""
+"""Tables for a terminal of 80 columns: the catalogue, the storage, objectives and results.
+
+What reads definitions and objectives is imported by the functions that do: the best trials of a
+study are shown without it.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-import objectives
-from objectives.fields import need_in_words
-from storage import TrialStorage, best_rows, best_trial, overview, study_id
+from storage import TrialStorage, best_rows, best_trial, overview, storage_of, study_id
+from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
-from studies.definition.files import catalog, read_table
-from studies.definition.study import StudyDefinition, parse_definition
-from studies.designs.points import initial_points
-from studies.lookup import definition_of
-from studies.space.parse_space import SEED
 
 if TYPE_CHECKING:
+    from studies.definition.study import StudyDefinition
     from studies.results.holdout import HoldoutEvaluation
 
 WIDEST = 5  # parameters in columns of their own; more are joined in one column
@@ -30,6 +29,9 @@ WIDEST_NAME = 30  # characters of a study's name on one line of 80
 
 def catalog_table() -> Table:
     """Return the studies that ship with the service."""
+    from studies.definition.files import catalog, read_table
+    from studies.definition.study import parse_definition
+
     table = _table("Catalogue", "study", "objective", "data set", "search")
     for name in catalog():
         definition = parse_definition(read_table(name))
@@ -57,10 +59,11 @@ def storage_table(storage: TrialStorage) -> RenderableType:
 def best_table(study: optuna.Study, top: int) -> Table:
     """Return the best trials: number, value, the parameters that were searched, and the cost."""
     trials = best_rows(study, top)
+    n = overview(storage_of(study), study_id(study)).started
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []
-    title = f"{study.study_name}: the best of {len(study.get_trials(deepcopy=False))} trials"
+    title = f"{study.study_name}: the best of {n} trials"
     # More columns than these would break each value into pieces of three letters.
     shown = names if len(names) <= WIDEST else ["parameters"]
     table = _table(title, "trial", metric_name(study), *shown, *extra, "epochs", "time")
@@ -83,6 +86,8 @@ def holdout_table(study: optuna.Study, found: HoldoutEvaluation) -> Table:
 
 def objectives_table() -> Table:
     """Return the objectives that can be optimized."""
+    import objectives
+
     table = _table("Objectives", "name", "what it is", "hyperparameters")
     for name in objectives.names():
         objective = objectives.get(name)
@@ -97,6 +102,9 @@ def hyperparameter_table(name: str) -> Table:
     Raises:
         ValueError: There is no such objective.
     """
+    import objectives
+    from objectives.fields import need_in_words
+
     table = _table(f"Hyperparameters of {name}", "name", "values, default, meaning")
     for info in objectives.get(name).hyperparameters.describe():
         default = "" if info.default is None else f"; default {parameter(info.default) or 'none'}"
@@ -127,6 +135,8 @@ def _add(table: Table, first: str, *cells: str) -> None:
 
 
 def _search(definition: StudyDefinition) -> str:
+    from studies.designs.points import initial_points
+
     search = definition.search
     if search.design is not None:
         return f"{search.design}, {len(initial_points(definition))} trials"
@@ -153,6 +163,8 @@ def _parameter_cell(trial: FrozenTrial, name: str) -> str:
 
 def _kept_epoch(study: optuna.Study, trial: FrozenTrial) -> int:
     """Return the epoch, from 1, whose weights the kept network has."""
+    from studies.lookup import definition_of
+
     definition = definition_of(study)
     settings = definition.factors.resolve(trial.params)
     key = "best_epoch" if settings.get("restore_best_weights", True) else "epochs"

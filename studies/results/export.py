@@ -6,26 +6,29 @@ reads one export can read the next.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from storage import STARTED, best_rows, read_times, storage_of, study_id, trial_id
+from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
+ROWS = 400  # of a table that are in memory at a time, where it is written part by part
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
     """Return the `top` best completed trials, the best first; of equal ones the earlier first."""
-    return _frame(study, _trials(study, top))
+    return export_trials(study, top=top)
 
 
 def export_trials(
@@ -46,10 +49,31 @@ def export_trials(
     """
     if path is not None:
         check_format(path)
-    frame = _frame(study, _trials(study, top))
+    (frame,) = _frames(study, top, sys.maxsize)
     if path is not None:
-        _write(frame, Path(path))
+        _write_frames([frame], Path(path))
     return frame
+
+
+def write_trials(study: optuna.Study, path: str | Path, *, top: int | None = None) -> int:
+    """Write the trials to a file as `export_trials` does, some hundred in memory at a time.
+
+    A table of Markdown is as wide as its widest cells, so that it is in memory as a whole.
+
+    Returns:
+        The number of trials.
+
+    Raises:
+        ValueError: The file's ending is unknown.
+        OSError: The file cannot be written.
+    """
+    check_format(path)
+    return _write_frames(_frames(study, top, ROWS), Path(path))
+
+
+def print_trials(study: optuna.Study, stream: TextIO, *, top: int | None = None) -> None:
+    """Write the trials to a stream as CSV, some hundred in memory at a time."""
+    _write_csv(_frames(study, top, ROWS), stream)
 
 
 def check_format(path: str | Path) -> None:
@@ -66,51 +90,56 @@ def check_format(path: str | Path) -> None:
 
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a data frame as CSV in which a spreadsheet takes no cell for a formula."""
-    return str(_harmless(_as_text(frame)).to_csv(index=False))
+    return _csv(frame, header=True)
 
 
-def _trials(study: optuna.Study, top: int | None) -> list[FrozenTrial]:
-    """Return the `top` best completed trials, or every trial that has started."""
+def _frames(study: optuna.Study, top: int | None, rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the `top` best completed trials, or all that have started; at least one part."""
     try:
-        if top is None:
-            return study.get_trials(deepcopy=False, states=STARTED)
-        return best_rows(study, top)
-    except KeyError:
+        with trial_table(study, top) as table:
+            for trials in table.parts(rows):
+                yield _frame(trials, table)
+    except StudyGoneError:
         raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
 
 
-def _frame(study: optuna.Study, trials: list[FrozenTrial]) -> pd.DataFrame:
+def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
     """Make the data frame: Optuna's columns, then parameters and attributes, each by name."""
-    with storage_of(study).reading() as connection:
-        times = read_times(connection, study_id(study))
-    found = [times.get(trial_id(trial), (None, None)) for trial in trials]
-    start = _utc(began for began, _ in found)
-    # A trial may have ended since it was read.
-    complete = _utc(
-        ended if trial.state.is_finished() else None
-        for trial, (_, ended) in zip(trials, found, strict=True)
-    )
-    params = sorted({name for trial in trials for name in trial.params})
-    attrs = sorted({name for trial in trials for name in trial.user_attrs})
+    times = [table.times[trial_id(trial)] for trial in trials]
+    start, complete = _utc(began for began, _ in times), _utc(ended for _, ended in times)
     columns: dict[str, Any] = {
         "number": [trial.number for trial in trials],
-        "value": [trial.value for trial in trials],
-        "state": [trial.state.name for trial in trials],
+        "value": pd.Series([trial.value for trial in trials], dtype="float64"),
+        "state": pd.Series([trial.state.name for trial in trials], dtype="str"),
         "datetime_start": start,
         "datetime_complete": complete,
         "duration": complete - start,
     }
-    columns |= {f"params_{n}": _column([t.params.get(n) for t in trials]) for n in params}
-    columns |= {f"user_attrs_{n}": _column([t.user_attrs.get(n) for t in trials]) for n in attrs}
+    for name, column in table.params.items():
+        columns[f"params_{name}"] = _column([t.params.get(name) for t in trials], column)
+    for key, column in table.user_attrs.items():
+        columns[f"user_attrs_{key}"] = _column([t.user_attrs.get(key) for t in trials], column)
     return pd.DataFrame(columns)
 
 
-def _column(cells: list[Any]) -> Any:
-    """Return a column whose integers stay integers where some are missing."""
-    kinds = {type(cell) for cell in cells} - {type(None)}
-    if str in kinds:
-        return [_utf8(cell) if isinstance(cell, str) else cell for cell in cells]
-    return pd.array(cells, dtype="Int64") if kinds == {int} and None in cells else cells
+def _column(cells: list[Any], column: Column) -> Any:
+    """Return cells of a type that the whole column has, whichever part of it they are.
+
+    Integers stay integers where some are missing.
+    """
+    if str in column.kinds:
+        cells = [_utf8(cell) if isinstance(cell, str) else cell for cell in cells]
+    if column.kinds == {int} and not column.has_gaps:
+        return cells  # of more than 64 bits, it may be
+    if column.kinds == {int}:
+        return pd.array(cells, dtype="Int64")
+    if column.kinds and column.kinds <= {int, float}:
+        return pd.array(cells, dtype="float64")
+    if column.kinds == {str}:
+        return pd.array(cells, dtype="str")
+    if column.kinds == {bool} and column.has_gaps:
+        return pd.array(cells, dtype="boolean")
+    return pd.Series(cells, dtype=bool if column.kinds == {bool} else object)
 
 
 def _utf8(text: str) -> str:
@@ -122,19 +151,72 @@ def _utc(times: Iterable[Any]) -> pd.Series[pd.Timestamp]:
     return pd.Series([pd.NaT if t is None else t for t in times], dtype="datetime64[us, UTC]")
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
-    match path.suffix[1:].lower():
-        case "csv":
-            path.write_text(to_csv(frame), encoding="utf-8")
-        case "json":
-            rows = _in_seconds(frame).to_dict("records")
+def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
+    """Write parts of one table in the format of the ending; return the number of rows."""
+    n = 0
+
+    def counted() -> Iterator[pd.DataFrame]:
+        nonlocal n
+        for frame in frames:
+            n += len(frame)
+            yield frame
+
+    ending = path.suffix[1:].lower()
+    if ending == "parquet":
+        _write_parquet(counted(), path)
+        return n
+    with path.open("w", encoding="utf-8") as file:
+        match ending:
+            case "csv":
+                _write_csv(counted(), file)
+            case "json":
+                _write_json(counted(), file)
+            case "md":
+                file.write(_markdown(counted()))
+    return n
+
+
+def _write_csv(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
+    """Write parts of one table as CSV, as `to_csv` does."""
+    for i, frame in enumerate(frames):
+        file.write(_csv(frame, header=i == 0))
+
+
+def _csv(frame: pd.DataFrame, *, header: bool) -> str:
+    new = _as_text(frame)
+    for name, column in new.items():
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            # One by one: pandas writes all of a part with as many decimals as one of them needs.
+            times = [None if pd.isna(time) else str(time) for time in column]
+            new[name] = pd.Series(times, column.index, dtype="str")
+    return str(_harmless(new).to_csv(index=False, header=header))
+
+
+def _write_json(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
+    """Write parts of one table as a list of rows."""
+    is_first = True
+    file.write("[")
+    for frame in frames:
+        for row in _in_seconds(frame).to_dict("records"):
             # Not with pandas, which rounds to a fixed number of decimals.
-            text = json.dumps([_plain(row) for row in rows], indent=1, allow_nan=False)
-            path.write_text(text, encoding="utf-8")
-        case "md":
-            path.write_text(_markdown(frame), encoding="utf-8")
-        case "parquet":
-            _typed(frame).to_parquet(path, index=False)
+            text = json.dumps(_plain(row), indent=1, allow_nan=False).replace("\n", "\n ")
+            file.write(("\n " if is_first else ",\n ") + text)
+            is_first = False
+    file.write("]" if is_first else "\n]")
+
+
+def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write parts of one table as Parquet, a group of rows each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for frame in frames:
+            table = pa.Table.from_pandas(_typed(frame), preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
 
 
 def _plain(cell: Any) -> Any:
@@ -156,15 +238,20 @@ def _in_seconds(frame: pd.DataFrame) -> pd.DataFrame:
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with nested cells as JSON and the duration in seconds."""
     new = _in_seconds(frame)
-    for name in new.columns:
-        if new[name].dtype == object:
-            new[name] = new[name].map(
-                lambda cell: json.dumps(_plain(cell)) if _is_nested(cell) else cell
+    for name, column in new.items():
+        if column.dtype == object:
+            new[name] = _mapped(
+                lambda cell: json.dumps(_plain(cell)) if _is_nested(cell) else cell, column
             )
     return new
 
 
-def _markdown(frame: pd.DataFrame) -> str:
+def _mapped(change: Callable[[Any], Any], column: pd.Series[Any]) -> pd.Series[Any]:
+    """Change each cell; pandas' own way would give a part of a column a type of its own."""
+    return pd.Series([change(cell) for cell in column], column.index, dtype=column.dtype)
+
+
+def _markdown(frames: Iterable[pd.DataFrame]) -> str:
     """Return a table with one line a trial, even where a text has line breaks, and all digits."""
 
     def cell(value: Any) -> str:
@@ -172,7 +259,7 @@ def _markdown(frame: pd.DataFrame) -> str:
         text = "" if plain is None else str(plain)
         return text.replace("|", "\\|").replace("\n", "<br>")
 
-    cells = _as_text(frame).astype(object).map(cell)
+    cells = pd.concat([_as_text(frame).astype(object).map(cell) for frame in frames])
     return str(cells.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
@@ -183,10 +270,10 @@ def _is_nested(cell: Any) -> bool:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with each column of mixed types as text: Parquet needs one type a column."""
     new = _as_text(frame)
-    for name in new.columns:
-        kinds = {type(cell) for cell in new[name].dropna()} if new[name].dtype == object else set()
-        if len(kinds) > 1:
-            new[name] = new[name].map(lambda cell: None if cell is None else str(cell))
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            cells = [None if pd.isna(cell) else str(cell) for cell in new[name]]
+            new[name] = pd.array(cells, dtype="str")
     return new
 
 
@@ -200,4 +287,9 @@ def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
         # Python's csv does not quote a bare carriage return, which readers take for a new row.
         return quoted.replace("\r\n", "\n").replace("\r", "\n")
 
-    return pd.DataFrame({quote(name): column.map(quote) for name, column in frame.items()})
+    return pd.DataFrame(
+        {
+            quote(name): _mapped(quote, column) if column.dtype in (object, "str") else column
+            for name, column in frame.items()
+        }
+    )

@@ -15,6 +15,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import (
+    QueueState,
     TrialStorage,
     Worker,
     claim,
@@ -27,9 +28,9 @@ from storage import (
     is_running,
     keep_artifacts,
     kept_artifacts,
+    queue_states,
     record_worker,
     requeue,
-    study_attributes,
     study_id,
     unfinished_lineages,
     wait_for_database,
@@ -65,11 +66,9 @@ class RetryingDatabase:
         self._stop = stop
         self._log = log
 
-    def created_at(self) -> dict[str, str]:
-        """Return when each study of this service was made, by its name."""
-        return self._wait(
-            lambda: study_attributes(self.storage, CREATED_KEY, having=DEFINITION_KEY)
-        )
+    def queue_states(self) -> dict[str, QueueState]:
+        """Return what waits and runs in each study of this service, marked by when it was made."""
+        return self._wait(lambda: queue_states(self.storage, CREATED_KEY, having=DEFINITION_KEY))
 
     def load_study(self, name: str) -> tuple[optuna.Study, StudyDefinition]:
         """Return a study and its definition, anew: another study may have had its id."""
@@ -144,6 +143,10 @@ class RetryingDatabase:
         except KeyError:
             return False
         return trial.state is TrialState.RUNNING
+
+    def adopt(self, study_id: int, trial_ids: list[int]) -> None:
+        """Read claimed trials as they are now, which the worker has not changed alone."""
+        self._wait(lambda: self.storage.adopt(study_id, trial_ids))
 
     def reopen_trial(self, study: optuna.Study, trial_id: int) -> tuple[Trial, int]:
         """Return Optuna's object for a trial as it was written, and its last reported epoch."""

@@ -28,7 +28,8 @@ from studies.worker.run_function import run_function
 from studies.worker.session import Session
 from studies.worker.signals import StopRequests, stop_signals
 
-IDLE = 0.5  # seconds between two searches for work
+IDLE = 0.5  # seconds between two searches for work, at first
+MOST_PAUSES = 3  # of them between two searches, so that a new study is begun within two seconds
 IDLE_BEFORE_CLOSING = 10.0  # seconds without work, after which the child gives its device back
 MAX_FAILURES = 5  # in a row: then the fault is not the trials'
 BEATS_BETWEEN_CHECKPOINTS = 3
@@ -128,6 +129,7 @@ class _Loop:
         self._failures = 0
         self._last_work = time.monotonic()
         self._is_idle = False
+        self._pauses = 0  # before the last search, which found nothing
 
     def run(self) -> int:
         """Work until told to stop or done; return the number of trials taken."""
@@ -145,12 +147,13 @@ class _Loop:
 
     def _claim(self) -> tuple[OpenStudy, Executor, list[FrozenTrial]] | None:
         """Take trials of the first study that has some."""
-        for name in self._studies.names():
+        names = self._studies.names()
+        self._session.heartbeat.watch(self._studies.ids())
+        for name in names:
             try:
-                study = self._studies.open(name)
-                self._session.heartbeat.watch(self._studies.ids())
-                if not self._session.database.is_claimable(study.id):
+                if not self._studies.is_claimable(name):
                     continue
+                study = self._studies.open(name)
                 executor = self._session.slot.ensure(study)
                 claimed = self._session.claims.take(study, study.pack_size(executor))
             except KeyError:
@@ -175,6 +178,7 @@ class _Loop:
         self._session.slot.close_dead()
         self._last_work = time.monotonic()
         self._is_idle = False
+        self._pauses = 0
 
     def _train(self, study: OpenStudy, executor: Executor, claimed: list[FrozenTrial]) -> None:
         session = self._session
@@ -217,10 +221,13 @@ class _Loop:
             self._session.log.info("waits for trials of %s in %s", self._studies.wanted, where)
 
     def _rest(self) -> bool:
-        """Wait a moment; return False when there is nothing to wait for."""
+        """Wait, longer while nothing happens; return False when there is nothing to wait for."""
         if not self._wait and not self._studies.has_more():
             return False
         if time.monotonic() - self._last_work > IDLE_BEFORE_CLOSING:
             self._session.slot.close()
-        time.sleep(IDLE)
+        self._pauses = min(self._pauses + 1, MOST_PAUSES)
+        for _ in range(self._pauses):
+            if not self._session.stop.stopping():
+                time.sleep(IDLE)
         return True

@@ -11,12 +11,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from storage import study_id
+from storage import QueueState, study_id
 from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, ENCODING_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
@@ -111,7 +112,8 @@ class OpenStudies:
         self._named = list(named)
         self._allow_modules = allow_modules
         self._open: dict[str, OpenStudy] = {}
-        self._created_at: dict[str, str] = {}  # of each study, when `names` was last called
+        self._states: dict[str, QueueState] = {}  # of all studies, when `names` was last called
+        self._idle: dict[str, QueueState] = {}  # in which nothing could be claimed
         self._dropped: dict[str, _Dropped] = {}
 
     @property
@@ -120,12 +122,31 @@ class OpenStudies:
         return ", ".join(self._named) or "any study"
 
     def names(self) -> list[str]:
-        """Return the studies that may have trials, in order, as they are in the storage now."""
-        self._created_at = self._database.created_at()
-        for name in self._open.keys() - self._created_at.keys():
+        """Return the studies that may have trials, in order, as they are in the storage now.
+
+        It is one statement however many studies there are, and each of them that has ended is left
+        out until it changes.
+        """
+        self._states = self._database.queue_states()
+        for name in (self._open.keys() | self._idle.keys()) - self._states.keys():
             self._forget(name)  # a worker may see thousands come and go
-        names = self._named or list(self._created_at)
-        return [name for name in names if not self._is_dropped(name, self._created_at.get(name))]
+        return [name for name in self._candidates() if not self._is_idle(name)]
+
+    def is_claimable(self, name: str) -> bool:
+        """Tell whether a claim would find a trial in a study that `names` has returned.
+
+        Raises:
+            KeyError: There is no such study.
+            ValueError: A study that the worker was asked for cannot be worked on here.
+            WorkerError: Its objective is a function that this worker may not execute.
+        """
+        if name in self._named:
+            self.open(name)  # its faults are told even before it has a trial
+        state = self._states[name]
+        if self._database.is_claimable(state.study_id):
+            return True
+        self._idle[name] = state
+        return False
 
     def open(self, name: str) -> OpenStudy:
         """Open a study that `names` has returned, unless it is open already.
@@ -136,10 +157,12 @@ class OpenStudies:
             WorkerError: Its objective is a function that this worker may not execute.
         """
         known = self._open.get(name)
-        if known is None or known.created_at != self._created_at.get(name):
+        if known is None or known.created_at != self._mark(name):
             study, definition = self._database.load_study(name)
             self._check_allowed(definition)
             attributes = self._database.get_attributes(study)
+            parts = parts_to_read(definition.search)
+            self._database.storage.read_less(study_id(study), parts)
             self._open[name] = OpenStudy(
                 study,
                 definition,
@@ -158,7 +181,7 @@ class OpenStudies:
             WorkerError: None of those named is left.
         """
         self._open.pop(name, None)
-        self._dropped[name] = _Dropped(self._created_at.get(name), time.monotonic() + LEFT_OUT)
+        self._dropped[name] = _Dropped(self._mark(name), time.monotonic() + LEFT_OUT)
         if self._named and all(map(self._is_dropped, self._named)):
             raise WorkerError(f"study {name!r}: {reason}")
         self._log.warning("study %r is left out: %s", name, reason, study=name)
@@ -170,23 +193,35 @@ class OpenStudies:
             WorkerError: It is the only one named, and that was not expected.
         """
         self._forget(name)
+        if name in self._states:  # it has lost its budget only, or is gone since then
+            self._idle[name] = self._states[name]
         if self._named == [name] and not is_expected:
             raise WorkerError(f"study {name!r} was deleted")
 
     def ids(self) -> dict[int, str]:
-        """Return the open studies: id -> name."""
-        return {study.id: name for name, study in self._open.items()}
+        """Return the studies to work on, as `names` has found them: id -> name."""
+        return {self._states[n].study_id: n for n in self._candidates() if n in self._states}
 
     def has_more(self) -> bool:
         """Tell whether other workers have trials that come back if they are lost, or just did."""
-        return any(map(self._has_more, self.ids()))
+        return any(
+            state.runs or not self._is_idle(name)
+            for name in self._candidates()
+            if (state := self._states.get(name)) is not None
+        )
 
-    def _has_more(self, study_id: int) -> bool:
-        try:
-            # In this order a trial that is queued again meanwhile is not overlooked.
-            return self._database.is_running(study_id) or self._database.is_claimable(study_id)
-        except KeyError:
-            return False  # the study was deleted
+    def _candidates(self) -> list[str]:
+        return [n for n in self._named or self._states if not self._is_dropped(n, self._mark(n))]
+
+    def _mark(self, name: str) -> str | None:
+        """Return when a study was made, as `names` has found it."""
+        state = self._states.get(name)
+        return None if state is None else state.mark
+
+    def _is_idle(self, name: str) -> bool:
+        """Tell whether nothing has changed in a study since nothing could be claimed there."""
+        state = self._states.get(name)
+        return state is not None and self._idle.get(name) == state
 
     def _is_dropped(self, name: str, created_at: str | None = None) -> bool:
         dropped = self._dropped.get(name)
@@ -195,6 +230,7 @@ class OpenStudies:
         return None in (created_at, dropped.created_at) or created_at == dropped.created_at
 
     def _forget(self, name: str) -> None:
+        self._idle.pop(name, None)
         study = self._open.pop(name, None)
         if study is not None:
             self._database.storage.forget(study.id)

@@ -22,7 +22,7 @@ from studies.errors import (
 )
 from studies.executor.client import Executor, as_trial_error, is_out_of_memory
 from studies.executor.protocol import AddTrials, TrialResult, report_error
-from studies.suggest import Prepared, prepare_trials
+from studies.suggest import Prepared, prepare_trials, reads_others
 from studies.worker.active_trial import ActiveTrial, open_trial
 from studies.worker.checkpoints import remove_checkpoint
 from studies.worker.keep_models import ModelKeeper
@@ -136,8 +136,7 @@ class PackRunner:
     ) -> list[ActiveTrial | EndedTrial]:
         """Return the claimed trials ready to train or ended; leave out those that others have."""
         study, definition = self._study, self._study.definition
-        # A design's points are chosen; only a sampler reads what others have.
-        others = not definition.search.design
+        others = reads_others(definition, claimed)
         with self._session.database.batch(study.id, others=others) as lost:
             prepared = prepare_trials(
                 study.study,

@@ -44,8 +44,9 @@ class Recorder:
         """Record how trials have ended; return the same, LOST where they had ended elsewhere."""
         provenance = self._provenance(executor)
         storage = self._database.storage
-        others = self._study.definition.is_function
-        with self._database.batch(self._study.id, others=others) as lost:
+        if self._study.definition.is_function:  # it has written to its trial by itself
+            self._database.adopt(self._study.id, [trial_id(each.claimed) for each in ended])
+        with self._database.batch(self._study.id, others=False) as lost:
             for each in ended:
                 i = trial_id(each.claimed)
                 if not self._database.is_trial_running(i):
