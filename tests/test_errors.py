@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from small_studies import searching
 
@@ -142,6 +143,20 @@ WRONG: dict[str, Wrong] = {
         lambda study, folder: studies.retry_trials(study, [study.ask().number]),
         errors.TrialNotFailedError,
         ValueError,
+        None,
+    ),
+    "no trial of this service": (
+        "checkpoint_folder",
+        lambda study, folder: studies.checkpoint_folder(optuna.create_study().ask()),
+        errors.StudyNotFoundError,
+        KeyError,
+        None,
+    ),
+    "no trial of this service to keep a file of": (
+        "keep_file",
+        lambda study, folder: studies.keep_file(optuna.create_study().ask(), folder / "x"),
+        errors.StudyNotFoundError,
+        KeyError,
         None,
     ),
     "no network": (
