@@ -23,6 +23,7 @@ from studies.worker.outcome import EndedTrial, Outcome
 from studies.worker.recorder import Recorder
 
 PRUNERS: dict[str, Any] = dict.fromkeys(CLASSES) | {
+    "hyperband": {"name": "hyperband", "max_resource": 9},
     "median": {"name": "median", "n_startup_trials": 2},
     "percentile": {"name": "percentile", "n_startup_trials": 2},
     "patient": {"name": "patient", "patience": 1, "wrapped": "median"},
@@ -201,7 +202,7 @@ def test_the_end_of_a_function_is_recorded_without_reading_other_trials(
     opened = OpenStudies(session.database, session.log, ["s"], ["package"])
     (name,) = opened.names()
     recorder = Recorder(session.database, opened.open(name), session.name)
-    (claimed,) = session.database.claim(study_id(study), 1, (), None)
+    (claimed,) = session.database.claim(study_id(study), 1, (), None, 0.0)
     sqlite_storage.set_trial_user_attr(trial_id(claimed), "mine", 1)  # as the function does
     ended = EndedTrial(claimed, Outcome.COMPLETE, 0.5)
     with traffic(session.database.storage) as sent:

@@ -74,9 +74,9 @@ def test_trials_without_parameters_agree_with_any(storage: TrialStorage) -> None
     enqueue(storage, study_id, [Point({}, {}), *MIX[:2]], adaptive(7))
     requeue(storage, empty, "lost")  # number 4, with nothing in it
     taken = claim(storage, study_id, 9, together=TOGETHER)
-    assert [t.number for t in taken] == [1, 3, 4, 5, 6, 7]
-    assert [t.params.get("kind") for t in taken] == ["a", None, None, None, None, None]
-    assert states(storage, study_id)[2] == "WAITING"
+    assert [t.number for t in taken] == [1, 2, 4, 5, 6, 7]
+    assert [t.params.get("kind") for t in taken] == [None, "a", None, None, None, None]
+    assert states(storage, study_id)[3] == "WAITING"
 
 
 def test_a_claim_of_those_that_agree_looks_at_the_first_ones_only(storage: TrialStorage) -> None:
@@ -86,4 +86,4 @@ def test_a_claim_of_those_that_agree_looks_at_the_first_ones_only(storage: Trial
     with traffic(storage) as counted:
         taken = claim(storage, study_id, 2, together=TOGETHER)
     assert [t.number for t in taken] == [0]
-    assert len(counted.statements) < 20
+    assert len(counted.statements) < 25  # not one for each of 300

@@ -18,7 +18,6 @@ from storage import (
     study_id,
 )
 from studies.cli.format import parameter
-from studies.designs.points import initial_points
 from studies.lookup import as_argument, definition_of
 
 SHOWN = 3  # of the points that are missing
@@ -60,6 +59,8 @@ def missing_note(study: optuna.Study, progress: Overview) -> str | None:
     there = progress.lineages
     if budget.adaptive or budget.n_trials is None or there >= budget.n_trials:
         return None
+    from studies.designs.points import initial_points  # reads definitions and objectives
+
     lacking: list[Point] = []
     with suppress(ValueError):  # as where its data are not on this machine
         definition = definition_of(study).with_budget(budget.n_trials)
