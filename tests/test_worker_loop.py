@@ -68,7 +68,8 @@ def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
     for trial in lost:
         retry = trials[trial.user_attrs["retried_as"]]
         assert retry.user_attrs["retry_of"] == trial.number
-        assert retry.params == trial.params
+        # A worker that is killed before its function has asked for `x` leaves no parameter.
+        assert trial.params.items() <= retry.params.items()
 
 
 def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
