@@ -1,0 +1,71 @@
+"""The commands about what can be searched: studies that are shipped, data, hyperparameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.options import STORAGE, SetData, Storage, overrides
+from studies.cli.output import console, open_storage, say, show
+
+catalog = typer.Typer()
+
+
+@catalog.command("list")
+def list_studies(storage: Storage = STORAGE) -> None:
+    """Show the catalogue and the studies in the storage.
+
+    Example: hpo list
+    """
+    from studies.cli import tables
+
+    try:
+        opened = open_storage(storage, writes=False)
+    except FileNotFoundError:
+        show(tables.catalog_table())
+        say("There is no storage yet. Begin with: hpo run digits-mlp")
+    else:
+        show(tables.catalog_table(), tables.storage_table(opened))
+
+
+@catalog.command()
+def data(
+    name: Annotated[str, typer.Argument(help="A data set, or a path.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png file.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
+    set_: SetData = None,
+) -> None:
+    """Draw training pictures, each with its label, on one sheet.
+
+    Example: hpo data clock -o sheet.png --set size=150
+    """
+    from objectives.data import datasets, sources
+    from objectives.data.contact_sheet import contact_sheet
+    from studies.cli.live import rendering_progress
+    from studies.definition.study import data_options
+
+    if output.suffix != ".png":
+        raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
+    lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
+    options = data_options(lines)
+    sources.check(name, options)
+    with rendering_progress(console()) as progress:
+        sources.source_of(name).prepare(options, progress)
+    loaded = datasets.load(name, options)
+    contact_sheet(loaded, n, options.seed).save(output)
+    say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")
+
+
+@catalog.command()
+def objectives(
+    name: Annotated[str | None, typer.Argument(help="An objective; all by default.")] = None,
+) -> None:
+    """Show what can be tuned: each hyperparameter, its type, bounds, default and levels.
+
+    Example: hpo objectives mlp
+    """
+    from studies.cli import tables
+
+    show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))

@@ -1,0 +1,116 @@
+"""The commands for who operates the service: workers, their status, the dashboard, backups."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.options import STORAGE, AllowModule, Grace, Heartbeat, PackSize, Storage
+from studies.cli.output import console, open_storage, say, show
+
+operating = typer.Typer()
+
+
+@operating.command()
+def worker(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option("--max-trials", min=1, help="End after this many trials.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Keep waiting for work.")] = False,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    pack_size: PackSize = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Pull trials and execute them until nothing waits.
+
+    Example: hpo worker fashion-mlp-grid --wait
+    """
+    from storage import check_exists, wait_for_database
+    from studies.worker.loop import WorkerOptions, work
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    check_exists(storage)  # nobody makes a study in a file that a mistyped URL would make
+    names = wait_for_database(lambda: _find_all(studies or [], storage))
+    taken = work(
+        storage,
+        names,
+        WorkerOptions(
+            max_trials, wait, heartbeat, grace, tuple(allow_module or ()), pack_size=pack_size
+        ),
+    )
+    say(f"{taken} trials taken.")
+
+
+@operating.command()
+def status(
+    study: Annotated[str | None, typer.Argument(help="A study; all by default.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Show trials by state, rate, time left, and what each worker is doing.
+
+    Example: hpo status fashion-mlp-grid --watch
+    """
+    from studies.cli.status import status_view
+    from studies.lookup import find_study
+
+    opened = open_storage(storage, writes=False)
+    name = None if study is None else find_study(study, opened)
+    if watch:
+        from studies.cli.live import watch_status
+
+        watch_status(opened, name, console())
+    else:
+        show(status_view(opened, name))
+
+
+@operating.command()
+def dashboard(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    storage: Storage = STORAGE,
+) -> None:
+    """Browse the studies in optuna-dashboard.
+
+    Example: hpo dashboard --port 8080
+    """
+    from studies.dashboard.app import serve
+
+    serve(storage, host, port)
+
+
+@operating.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make, such as backup.db.")],
+    storage: Storage = STORAGE,
+) -> None:
+    """Copy a SQLite storage to a file, also while workers write to it.
+
+    Example: hpo backup backup.db
+    """
+    from storage import backup as copy
+
+    copy(open_storage(storage, writes=False), file)
+    say(f"All studies are in {file}; the trained networks are not, copy their folder too.")
+
+
+def _find_all(studies: Sequence[str], url: str) -> list[str]:
+    """Return the names of studies in the storage, which a worker then opens itself."""
+    from studies.lookup import find_study
+
+    if not studies:
+        return []
+    opened = open_storage(url, writes=False)
+    try:
+        return [find_study(study, opened) for study in studies]
+    finally:
+        opened.engine.dispose()

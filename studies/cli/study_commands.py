@@ -1,0 +1,201 @@
+"""The commands that make, work on, and delete a study."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studies.cli.options import (
+    STORAGE,
+    AllowModule,
+    Artifacts,
+    Grace,
+    Heartbeat,
+    Name,
+    PackSize,
+    Quick,
+    Set,
+    Storage,
+    Study,
+    Trials,
+    overrides,
+)
+from studies.cli.output import console, fail, find, open_storage, say, show, warn
+
+if TYPE_CHECKING:
+    import optuna
+
+making = typer.Typer()
+
+
+@making.command()
+def run(
+    study: Study,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    quick: Quick = False,
+    artifacts: Artifacts = None,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
+    allow_module: AllowModule = None,
+    pack_size: PackSize = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study or go on with it, work on it here, and show the best.
+
+    It ends with exit code 0 where a trial is complete; those that failed are named.
+
+    Example: hpo run digits-mlp -n 30 -j 2
+    """
+    from studies.cli.live import live_progress, rendering_progress
+    from studies.fleet.local import fetch_data, work_here
+    from studies.lookup import as_argument, definition_of
+
+    given = overrides(set_, name, n_trials)
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
+    with rendering_progress(console()) as advance:
+        fetch_data(definition_of(found), advance)
+    passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
+    passed += [f"--allow-module={module}" for module in allow_module or []]
+    passed += [f"--pack-size={pack_size}"] if pack_size else []
+    with live_progress(found, console()) as tick:
+        done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
+    if not done:
+        fail(f"Stopped; nothing is lost. Go on with: hpo run {as_argument(found.study_name)}")
+    _show_results(found, storage)
+
+
+@making.command()
+def create(
+    study: Study,
+    name: Name = None,
+    n_trials: Trials = None,
+    set_: Set = None,
+    quick: Quick = False,
+    artifacts: Artifacts = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Create a study whose trials workers pull; a larger -n adds the difference.
+
+    Example: hpo create fashion-mlp-grid --name quick --set epochs=3
+    """
+    from studies.lookup import as_argument
+
+    given = overrides(set_, name, n_trials)
+    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
+    argument = as_argument(found.study_name)
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {argument}")
+
+
+@making.command()
+def retry(
+    study: Study,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that failed; so also without an option.")
+    ] = False,
+    trial: Annotated[
+        list[int] | None, typer.Option("--trial", min=0, help="The number of one; repeatable.")
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Queue failed trials again, as after their cause is mended.
+
+    Example: hpo retry fashion-mlp-grid --failed
+    """
+    from studies.lookup import as_argument
+    from studies.retry import retry_trials
+
+    found = find(study, storage, writes=True)
+    queued = retry_trials(found, None if failed or not trial else trial)
+    name = as_argument(found.study_name)
+    if queued:
+        words = "1 failed trial is" if len(queued) == 1 else f"{len(queued)} failed trials are"
+        say(f"{words} queued again. Work on them: hpo run {name}")
+    else:
+        say(f"No trial of {found.study_name} has failed.")
+
+
+@making.command()
+def delete(
+    study: Study,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Delete a study, its trials and its kept networks.
+
+    Example: hpo delete quick
+    """
+    from studies.delete import delete_study
+    from studies.lookup import find_study
+
+    name = find_study(study, open_storage(storage, writes=False))
+    if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
+        fail("Nothing was deleted.")
+    delete_study(name, open_storage(storage))
+    say(f"Study {name} is deleted.")
+
+
+def _find_or_create(
+    study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
+) -> optuna.Study:
+    """Find a study or create it, and tell what its pixels are divided by.
+
+    Where there is no SQLite file yet, the definition and its data are checked before one is made,
+    so that a mistake in them leaves no empty database behind.
+    """
+    from studies.cli.encoding import scale_line
+    from studies.create import create_study, find_or_create_study
+
+    try:
+        open_storage(url, writes=False).engine.dispose()
+    except FileNotFoundError:
+        from studies.definition.files import read_table, with_overrides
+        from studies.definition.study import parse_definition
+
+        definition = parse_definition(with_overrides(read_table(study, quick=quick), given))
+        _ = definition.encoding
+        found = create_study(definition, open_storage(url), artifacts=artifacts)
+    else:
+        found = find_or_create_study(
+            study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
+        )
+    line = scale_line(found)
+    if line is not None:
+        say(line)
+    return found
+
+
+def _show_results(study: optuna.Study, url: str) -> None:
+    """Show the best trials, write all completed ones to a file, and tell how to browse them."""
+    from storage import best_trial, overview, storage_of, study_id
+    from studies.cli.notes import failure_note, missing_note, stop_note, time_note
+    from studies.cli.tables import best_table
+    from studies.lookup import as_argument, file_name
+    from studies.results.export import write_trials  # pandas: not while the workers start
+
+    progress = overview(storage_of(study), study_id(study))
+    failed, missing = failure_note(study, progress), missing_note(study, progress)
+    over = stop_note(study) or time_note(study, progress)
+    if best_trial(study) is None:
+        why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
+        fail(f"No trial is complete. {why}")
+    csv = Path(file_name(study.study_name, ".csv"))
+    write_trials(study, csv, top=sys.maxsize)
+    show(best_table(study, 10))
+    say(f"All completed trials, the best first: {csv.resolve()}")
+    # Without the URL itself, which may hold a password.
+    needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    say(f"Browse them: hpo dashboard{' --storage URL' if needs_url else ''}")
+    for note in filter(None, (over, missing)):
+        say(note)
+    if failed:
+        warn(failed)
