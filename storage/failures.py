@@ -18,6 +18,7 @@ from storage.study_attributes import (
     TRACEBACK_KEY,
 )
 from storage.tables import SYSTEM_ATTRS, TRIALS, USER_ATTRS
+from storage.trial_queue import lift_stop
 from storage.trial_storage import TrialStorage
 
 
@@ -52,7 +53,8 @@ def requeue_failed(
 ) -> list[int]:
     """Queue failed trials again, each as a new trial that belongs to its lineage.
 
-    They take nothing of the budget. However often they were lost, they may be lost anew.
+    They take nothing of the budget. However often they were lost, they may be lost anew. A study
+    that a trial has stopped goes on, since nothing would execute them otherwise.
 
     Args:
         storage: The storage.
@@ -74,6 +76,8 @@ def requeue_failed(
             history = [*system.get(RETRY_HISTORY_KEY, []), number]
             retry = insert_retry(connection, study_id, trial_id, system, history)
             set_user_attrs(connection, trial_id, {RETRIED_AS_KEY: retry})
+        if chosen:
+            lift_stop(connection, study_id)
     storage.forget(study_id)  # its cache never reads a finished trial again
     return [number for _, number in chosen]
 

@@ -55,7 +55,8 @@ class Budget:
             waits afterwards stays so: a larger timeout goes on with it.
         adaptive: Whether a claim creates a trial when none waits.
         stopped_by: The number of the trial that has ended the study before its time, None if none
-            has. What still waits stays so; a larger budget has no such number, and goes on.
+            has. What still waits stays so. Another budget, and failed trials that are queued
+            again, have no such number: the study goes on.
     """
 
     n_trials: int | None
@@ -89,6 +90,13 @@ def stop_study(storage: TrialStorage, study_id: int, by: int) -> None:
         lock_study(connection, study_id)
         budget = replace(_budget(connection, study_id), stopped_by=by)
         write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
+
+
+def lift_stop(connection: Connection, study_id: int) -> None:
+    """Let a study go on that a trial has stopped; the study must be locked."""
+    stored = read_study_attribute(connection, study_id, BUDGET_KEY)
+    if stored is not None and stored.get("stopped_by") is not None:
+        write_study_attribute(connection, study_id, BUDGET_KEY, {**stored, "stopped_by": None})
 
 
 def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget) -> int:

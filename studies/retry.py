@@ -16,6 +16,8 @@ from studies.lookup import as_argument
 def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> list[int]:
     """Queue failed trials again, each with its parameters and its seed, beyond no budget.
 
+    A study that the function of a trial has stopped, by `study.stop`, goes on with them.
+
     Args:
         study: The study.
         trials: The numbers of the trials; all that failed and were not queued again, when None.

@@ -7,21 +7,25 @@ from pathlib import Path
 import pytest
 from commands import hpo
 from optuna.trial import TrialState
-from queues import adaptive, new_study, open_study, silence, states
+from queues import adaptive, end, new_study, open_study, silence, states
+from typer.testing import CliRunner
 
 from storage import (
     TrialStorage,
     claim,
+    create_storage,
     failures,
     is_claimable,
     requeue,
     requeue_failed,
     requeue_stale,
+    stop_study,
     trial_id,
 )
 from storage.lost_trials import MAX_RETRIES
 from storage.rows import fail_trials, in_state
 from studies import TrialNotFailedError, TrialNotFoundError, load_study, retry_trials
+from studies.cli.commands import app
 
 
 def fail_all(storage: TrialStorage, study_id: int) -> None:
@@ -65,6 +69,20 @@ def test_what_was_lost_too_often_may_be_lost_anew(storage: TrialStorage) -> None
     silence(storage)
     requeue_stale(storage, [study_id], grace=60)
     assert states(storage, study_id)[-1] == "WAITING"
+
+
+def test_a_study_that_its_function_has_stopped_goes_on_with_what_is_queued_again(
+    study_url: str,
+) -> None:
+    storage = create_storage(study_url)
+    stop_study(storage, 1, by=2)
+    assert requeue_failed(storage, 1, [0]) == []  # it has not failed
+    assert claim(storage, 1) == []
+    first, second = (CliRunner().invoke(app, ["retry", "s", "--storage", study_url]) for _ in "12")
+    assert "of trial 2 had stopped the study (study.stop); it goes on" in first.output
+    (retry,) = claim(storage, 1, 9)
+    end(storage, retry)
+    assert (retry.number, second.output) == (4, "No trial of s has failed.\n")
 
 
 def test_only_a_failed_trial_can_be_queued_again(study_url: str) -> None:

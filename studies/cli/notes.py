@@ -41,14 +41,19 @@ def time_note(study: optuna.Study, progress: Overview) -> str | None:
     )
 
 
+def stopped_by(study: optuna.Study) -> int | None:
+    """Return the number of the trial whose function has ended the study, if one has."""
+    return get_budget(storage_of(study), study_id(study)).stopped_by
+
+
 def stop_note(study: optuna.Study) -> str | None:
     """Return which trial's function has ended the study, and how to go on."""
-    by = get_budget(storage_of(study), study_id(study)).stopped_by
+    by = stopped_by(study)
     if by is None:
         return None
     return (
         f"{study.study_name} was stopped by the function of trial {by} (study.stop); "
-        "another budget goes on: -n, or --set search.timeout"
+        "another budget goes on: -n, or --set search.timeout; so does hpo retry"
     )
 
 

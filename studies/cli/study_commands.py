@@ -111,15 +111,22 @@ def retry(
 
     Example: hpo retry fashion-mlp-grid --failed
     """
+    from studies.cli.notes import stopped_by
     from studies.lookup import as_argument
     from studies.retry import retry_trials
 
     found = find(study, storage, writes=True)
+    stopping = stopped_by(found)
     queued = retry_trials(found, None if failed or not trial else trial)
     name = as_argument(found.study_name)
     if queued:
         words = "1 failed trial is" if len(queued) == 1 else f"{len(queued)} failed trials are"
         say(f"{words} queued again. Work on them: hpo run {name}")
+        if stopping is not None:
+            say(
+                f"The function of trial {stopping} had stopped the study (study.stop); it goes on, "
+                "with all that its budget has left."
+            )
     else:
         say(f"No trial of {found.study_name} has failed.")
 
