@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection
 
 from storage.database import DatabaseStorage
+from storage.errors import StudyGoneError
 from storage.optuna_internals import trial_id as id_of
+from storage.point_keys import PointKey, held_since, point_key
 from storage.read_trials import local_time
-from storage.rows import FINISHED, utc_now
-from storage.study_attributes import AttributeKind, read_study_attributes
+from storage.rows import FINISHED, lock_study, utc_now
+from storage.study_attributes import SEED_KEY, AttributeKind, read_study_attributes
 from storage.write_batch import Changes, StudyChanges, write_changes
 
 _PARTS = ("params", "distributions", "user_attrs", "system_attrs", "intermediate_values")
@@ -35,6 +39,10 @@ class Batch:
         trials: Its trials by number, in any order.
         study_attrs: Those of its attributes that were read already, by kind.
         on_written: Called with the written trials and with the ids of the lost ones.
+
+    Attributes:
+        taken: After `write`, the ids of those trials whose point had to be new, and that another
+            trial has got meanwhile. They run on without parameters; nothing of them was written.
     """
 
     def __init__(
@@ -54,6 +62,8 @@ class Batch:
         self._study_attrs = study_attrs  # as read, with the changes made since
         self._distributions: dict[str, BaseDistribution] = {}
         self._is_whole = False
+        self._new: set[int] = set()  # trials whose point must be that of no other
+        self.taken: set[int] = set()
 
     def write(self) -> set[int]:
         """Write all changes in one transaction, after the `with` block.
@@ -73,8 +83,10 @@ class Batch:
                 "Received: one that is open, or that an exception ended."
             )
         with self._storage.transaction() as connection:
-            lost = write_changes(connection, self.study_id, self._changes, self._study_changes)
-        written = [trial for i in self._changes if i not in lost and (trial := self._find(i))]
+            self.taken = self._find_taken(connection)
+            changes = {i: each for i, each in self._changes.items() if i not in self.taken}
+            lost = write_changes(connection, self.study_id, changes, self._study_changes)
+        written = [trial for i in changes if i not in lost and (trial := self._find(i))]
         self._on_written(written, lost)
         return lost
 
@@ -91,6 +103,25 @@ class Batch:
         }
         self._replace(trial, kept)
         changes.params = {}
+
+    def require_new(self, trial_id: int) -> None:
+        """Write a trial only if no other has its point, which was chosen as one that none has.
+
+        Another worker may have chosen the same from an equal copy: who writes first keeps it.
+        """
+        self._new.add(trial_id)
+
+    def _find_taken(self, connection: Connection) -> set[int]:
+        """Return the trials whose point must be new and is not; their study is locked from now."""
+        if not self._new:
+            return set()
+        with suppress(StudyGoneError):  # its trials are then lost
+            lock_study(connection, self.study_id)
+        # Others without parameters may have got some since this copy was read, and so may new ones.
+        open_ones = [t for n in self._unfinished if not (t := self._trials[n]).params]
+        first = min([*self._changes, *map(id_of, open_ones)])
+        held = held_since(connection, self.study_id, first, self._changes.keys())
+        return {i for i in self._new if _point_of(self.get_trial(i)) in held}
 
     def __contains__(self, trial_id: int) -> bool:
         """Tell whether this batch takes the changes of a trial; not while the trial waits."""
@@ -210,6 +241,11 @@ class Batch:
             )
             self._distributions[name] = next(others, default)
         return self._distributions[name]
+
+
+def _point_of(trial: FrozenTrial) -> PointKey:
+    params = {n: d.to_internal_repr(trial.params[n]) for n, d in trial.distributions.items()}
+    return point_key(params, trial.user_attrs.get(SEED_KEY))
 
 
 def _changed(trial: FrozenTrial, new: Mapping[str, Any]) -> FrozenTrial:

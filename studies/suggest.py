@@ -75,7 +75,9 @@ def prepare_trials(
 
     Returns:
         One for each claimed trial that still runs, in their order. Parameters that a trial already
-        has stay. The first trial that has any counts as the first one.
+        has stay. The first trial that has any counts as the first one. A point that no trial had,
+        in a space without continuous ranges, is given to one worker only: `Batch.taken` has then
+        those of the others, which need another.
 
     Raises:
         RuntimeError: This thread is not in a batch of the study.
@@ -126,11 +128,13 @@ def prepare_trial(
         UpdateFinishedTrialError: The trial has ended elsewhere, or was deleted with its study.
     """
     storage, others = storage_of(study), reads_others(definition, [claimed])
-    with storage.batch(study_id(study), others=others) as batch:
-        prepared = prepare_trials(study, definition, [claimed])
-    if batch.write() or not prepared:
-        raise UpdateFinishedTrialError(f"Trial {claimed.number} is no longer running.")
-    return prepared[0].trial, prepared[0].params
+    while True:
+        with storage.batch(study_id(study), others=others) as batch:
+            prepared = prepare_trials(study, definition, [claimed])
+        if batch.write() or not prepared:
+            raise UpdateFinishedTrialError(f"Trial {claimed.number} is no longer running.")
+        if not batch.taken:  # else another worker has chosen the same point at this moment
+            return prepared[0].trial, prepared[0].params
 
 
 def seed_of(
@@ -183,6 +187,8 @@ class _Pack:
             redraws = [sampler] * (REDRAWS // 2) + [uniform] * (REDRAWS // 2)
             redraws = [] if self.is_exhausted else redraws
             drawn = self._redraw_until_new(claimed, drawn, redraws, fixed)
+            if self._is_new(drawn):
+                self.batch.require_new(trial_id(claimed))
         if self.ended is not None and drawn.reused is None:
             self.running.add(self._key(drawn.trial, drawn.params))
         if self._variant is not None:
@@ -214,6 +220,10 @@ class _Pack:
             return drawn
         self.batch.take_back(trial_id(claimed))
         return self._draw(claimed, self._sampler("random", claimed.number, left))
+
+    def _is_new(self, drawn: Prepared) -> bool:
+        key = self._key(drawn.trial, drawn.params)
+        return key not in self.running and key not in (self.ended or ())
 
     def _left(self, claimed: FrozenTrial, fixed: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
         """Return a point that no trial has, with the parameters in `fixed` if there is any such."""

@@ -12,7 +12,16 @@ from optuna.trial import FrozenTrial, TrialState
 from queues import end, plain_view, traffic
 from sampling import MIXED, PLANE, QUICK, define, sphere
 
-from storage import TrialStorage, claim, create_storage, requeue, storage_of, study_id, trial_id
+from storage import (
+    Batch,
+    TrialStorage,
+    claim,
+    create_storage,
+    requeue,
+    storage_of,
+    study_id,
+    trial_id,
+)
 from studies.create import create_study
 from studies.definition.study import StudyDefinition
 from studies.samplers.build import seed_for
@@ -253,6 +262,39 @@ def test_the_last_points_of_a_space_are_taken_before_one_is_repeated(
     assert len(set(points)) == len(points) == 28
     (again,) = prepare(study, definition, 1)
     assert tuple(again.params.values()) in points
+
+
+def test_of_two_workers_that_choose_at_one_moment_the_second_chooses_anew(
+    storage: TrialStorage, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = define({"a": [0, 1, 2], "b": [0.1, 0.2, 0.3, 0.4]}, "random", n_trials=12)
+    study = create_study(definition, storage)
+    other = optuna.load_study(study_name="s", storage=create_storage(storage_url, waiting=False))
+    points: list[tuple[Any, ...]] = []
+    chosen = []
+
+    def take(own: optuna.Study) -> None:
+        (claimed,) = claim(storage_of(own), study_id(own))
+        _, params = prepare_trial(own, definition, claimed)
+        points.append(tuple(params.values()))
+
+    def complete(batch: Batch) -> None:
+        if batch is storage.entered:  # its choice is made, and is not written yet
+            chosen.append(batch)
+            if len(points) % 2 == 0:
+                take(other)
+        whole(batch)
+
+    whole = Batch.complete
+    monkeypatch.setattr(Batch, "complete", complete)
+    for _ in range(6):
+        take(study)
+        for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            end(storage, trial)
+    assert len(set(points)) == len(points) == 12
+    assert len(chosen) > 6, "they have never chosen the same"
+    assert {tuple(trial.params.values()) for trial in study.trials} == set(points)
+    storage_of(other).engine.dispose()
 
 
 def test_an_exhausted_space_repeats_its_points(sqlite_storage: TrialStorage) -> None:

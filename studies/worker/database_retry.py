@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +44,19 @@ from studies.worker.log import WorkerLog
 from studies.worker.signals import StopRequests
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BatchEnd:
+    """The trials of a batch of which nothing was written.
+
+    Attributes:
+        lost: The ids of those that had ended elsewhere.
+        taken: The ids of those that run on, and need another point: see `Batch.taken`.
+    """
+
+    lost: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
 
 
 class RetryingDatabase:
@@ -158,7 +172,7 @@ class RetryingDatabase:
         return self._wait(reopen)
 
     @contextmanager
-    def batch(self, study_id: int, *, others: bool = True) -> Iterator[set[int]]:
+    def batch(self, study_id: int, *, others: bool = True) -> Iterator[BatchEnd]:
         """Let Optuna work on a study in memory, and write it all when the context ends.
 
         Args:
@@ -166,15 +180,16 @@ class RetryingDatabase:
             others: Whether other workers' new trials are read.
 
         Yields:
-            A set that holds, after the end, the ids of the trials that had ended elsewhere.
+            What tells, after the end, of which trials nothing was written.
         """
-        lost: set[int] = set()
+        end = BatchEnd()
         with ExitStack() as stack:
             batch = self._wait(
                 lambda: stack.enter_context(self.storage.batch(study_id, others=others))
             )
-            yield lost
-        lost |= self._wait(batch.write)
+            yield end
+        end.lost.update(self._wait(batch.write))
+        end.taken.update(batch.taken)
 
     def update_study(self, study: optuna.Study, update: Callable[[], None]) -> None:
         """Write all changes that `update` makes to a study's attributes in one transaction."""

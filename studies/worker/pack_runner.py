@@ -137,17 +137,24 @@ class PackRunner:
         """Return the claimed trials ready to train or ended; leave out those that others have."""
         study, definition = self._study, self._study.definition
         others = reads_others(definition, claimed)
-        with self._session.database.batch(study.id, others=others) as lost:
-            prepared = prepare_trials(
-                study.study,
-                definition,
-                claimed,
-                alike=definition.structural_factors,
-                like=like or None,
-            )
-            by_number = {trial.number: trial for trial in claimed}
-            ready = [_open_or_end(study, by_number[one.trial.number], one) for one in prepared]
-        return [one for one in ready if trial_id(one.claimed) not in lost]
+        ready: list[ActiveTrial | EndedTrial] = []
+        while claimed:
+            with self._session.database.batch(study.id, others=others) as batch:
+                prepared = prepare_trials(
+                    study.study,
+                    definition,
+                    claimed,
+                    alike=definition.structural_factors,
+                    like=like or None,
+                )
+                by_number = {trial.number: trial for trial in claimed}
+                new = [_open_or_end(study, by_number[one.trial.number], one) for one in prepared]
+            unwritten = batch.lost | batch.taken
+            ready += [one for one in new if trial_id(one.claimed) not in unwritten]
+            # Another worker has chosen the same points, from an equal copy of the study.
+            claimed = [trial for trial in claimed if trial_id(trial) in batch.taken]
+            like = next((one.trial.params for one in ready if isinstance(one, ActiveTrial)), like)
+        return ready
 
     def _fill(self) -> None:
         """Give free places to trials that wait; claim more of those that train, if none does."""
@@ -208,7 +215,7 @@ class PackRunner:
         prunes = definition.search.pruner != "none"
         has_ended = False
         until = time.monotonic() + REPORT_INTERVAL
-        with self._session.database.batch(self._study.id, others=prunes) as lost:
+        with self._session.database.batch(self._study.id, others=prunes) as batch:
             while not has_ended and not self._session.stop.stopping():
                 epochs = self._executor.train_epoch(self._seconds_left())
                 stopped = [
@@ -221,9 +228,9 @@ class PackRunner:
                 has_ended = bool(stopped) or any(each.ended for each in epochs)
                 if time.monotonic() > until:
                     break
-        self._executor.stop(lost)
-        if has_ended or lost:
-            self._record_results(self._executor.take_ended(), lost)
+        self._executor.stop(batch.lost)
+        if has_ended or batch.lost:
+            self._record_results(self._executor.take_ended(), batch.lost)
 
     def _record_results(self, results: list[TrialResult], lost: Collection[int]) -> None:
         """Record the trials that have come to their end."""

@@ -46,18 +46,18 @@ class Recorder:
         storage = self._database.storage
         if self._study.definition.is_function:  # it has written to its trial by itself
             self._database.adopt(self._study.id, [trial_id(each.claimed) for each in ended])
-        with self._database.batch(self._study.id, others=False) as lost:
+        with self._database.batch(self._study.id, others=False) as batch:
             for each in ended:
                 i = trial_id(each.claimed)
                 if not self._database.is_trial_running(i):
-                    lost.add(i)
+                    batch.lost.add(i)
                     continue
                 for key, value in {**each.attributes, **provenance}.items():
                     storage.set_trial_user_attr(i, key, value)
                 state = _STATES[each.outcome]
                 self._study.study.tell(each.claimed.number, each.value, state=state)
         return [
-            replace(each, outcome=Outcome.LOST) if trial_id(each.claimed) in lost else each
+            replace(each, outcome=Outcome.LOST) if trial_id(each.claimed) in batch.lost else each
             for each in ended
         ]
 
