@@ -14,6 +14,7 @@ from storage.artifacts import (
 from storage.backup import backup
 from storage.batch import Batch
 from storage.connect import check_exists, create_storage, masked_url
+from storage.copies import separate
 from storage.deletion import remove_study
 from storage.errors import (
     ArtifactNotKeptError,
@@ -114,6 +115,7 @@ __all__ = [
     "requeue",
     "requeue_failed",
     "requeue_stale",
+    "separate",
     "stop_study",
     "storage_of",
     "study_attributes",

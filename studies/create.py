@@ -31,6 +31,7 @@ from studies.attributes import (
     ENCODING_KEY,
     VERSIONS_KEY,
 )
+from studies.copies import settle
 from studies.definition.files import read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
@@ -80,7 +81,7 @@ def create_study(
         study = open_study(definition.name, opened)
         _check_same(study, definition)
     if DEFINITION_KEY in study.user_attrs:
-        _settle(study, opened)
+        settle(study)
         _extend(opened, study, definition.search, asked)
     else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
@@ -138,20 +139,6 @@ def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
     if search.design is not None:
         return Budget(n_queued, search.timeout, adaptive=False)
     return Budget(search.n_trials, search.timeout, adaptive=True)
-
-
-def _settle(study: optuna.Study, storage: TrialStorage) -> None:
-    """Record that a study was renamed, or copied by Optuna, which copies all that it has.
-
-    A copy is another study than the first: its checkpoints are files of its own.
-    """
-    stored = study.user_attrs[DEFINITION_KEY]
-    if stored["name"] == study.study_name:
-        return
-    made = study_attributes(storage, CREATED_KEY, having=DEFINITION_KEY)
-    if list(made.values()).count(study.user_attrs[CREATED_KEY]) > 1:
-        study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
-    study.set_user_attr(DEFINITION_KEY, {**stored, "name": study.study_name})
 
 
 def _extend(

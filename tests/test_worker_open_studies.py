@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import Popen
 
 import numpy as np
+import optuna
 import pytest
 from commands import executions, start_worker, states, wait_until
 from queues import traffic
@@ -153,6 +154,27 @@ def test_checkpoints_that_a_killed_worker_has_left_of_ended_trials_are_removed(
     studies.open(name)
     left = {file.name.partition(".")[0] for file in folder.iterdir()}
     assert left == {file.stem for file in (*mine[1:], others)}
+
+
+def test_a_copy_that_a_worker_meets_has_checkpoints_of_its_own(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    first = function_study(sqlite_url, tmp_path, "quick", 2)
+    storage = storage_of(first)
+    optuna.copy_study(
+        from_study_name="s", from_storage=storage, to_storage=storage, to_study_name="copy"
+    )
+    (trial,) = claim(storage, study_id(first))
+    files, opened = set(), []
+    for _ in range(2):  # two workers
+        session = open_session(sqlite_url, WorkerOptions())
+        studies = OpenStudies(session.database, session.log, [], ["user_objectives"])
+        opened = [studies.open(name) for name in studies.names()]
+        files |= {(each.name, each.checkpoint(trial)) for each in opened}
+        assert [studies.open(name) for name in studies.names()] == opened
+    assert {name for name, _ in files} == {"s", "copy"}
+    assert len({file for _, file in files}) == len(files) == 2
+    assert opened[0].created_at == first.user_attrs[CREATED_KEY], "the first goes on from its own"
 
 
 def test_a_worker_waits_for_the_trials_that_others_run(sqlite_url: str, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from storage import (
     workers_seen,
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
+from studies.copies import settle
 from studies.definition.study import StudyDefinition
 from studies.lookup import load_study
 from studies.worker.log import WorkerLog
@@ -85,11 +86,16 @@ class RetryingDatabase:
         return self._wait(lambda: queue_states(self.storage, CREATED_KEY, having=DEFINITION_KEY))
 
     def load_study(self, name: str) -> tuple[optuna.Study, StudyDefinition]:
-        """Return a study and its definition, anew: another study may have had its id."""
+        """Return a study and its definition, anew: another study may have had its id.
+
+        One that is a copy of another becomes a study of its own.
+        """
 
         def load() -> tuple[optuna.Study, StudyDefinition]:
             self.storage.forget(self.storage.get_study_id_from_name(name))
-            return load_study(name, self.storage)
+            study, definition = load_study(name, self.storage)
+            settle(study)
+            return study, definition
 
         return self._wait(load)
 
