@@ -47,6 +47,9 @@ class Heartbeat:
         grace: Seconds of silence after which another worker's trial is queued again.
         give_up: Called from the thread once it makes no sense to go on, with the reason.
         clock: The time in seconds, which must go on while a laptop sleeps.
+
+    Attributes:
+        failed: How many beats have failed.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Heartbeat:
         self._grace = grace
         self._give_up = give_up
         self._clock = clock
+        self.failed = 0
         self._trials: tuple[int, list[int]] = (0, [])  # the id of their study, and theirs
         # By a clock that stands still while a laptop sleeps: since when it was not held up.
         self._awake_since = self._last_try = time.monotonic()
@@ -171,6 +175,7 @@ class Heartbeat:
                 self._log.warning("%s", error)
                 return self._give_up(error)
             except Exception as error:  # whatever it is, the next beat may succeed
+                self.failed += 1
                 self._log.warning("heartbeat failed, trying on: %s", cause_of(error))
                 is_first = pause == self._interval
                 pause = min(FIRST_PAUSE if is_first else 2 * pause, self._interval)

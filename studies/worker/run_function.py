@@ -41,6 +41,7 @@ def run_function(
         trial_id=trial_id(claimed),
     )
     limit = study.definition.search.trial_timeout
+    failed_beats = session.heartbeat.failed
     started = time.perf_counter()
     try:
         result = executor.call_function(request, limit)
@@ -54,9 +55,11 @@ def run_function(
             return recorder.requeue(claimed, _told_to_stop(study, claimed))
         ended = from_error(claimed, error)
     except TrialError as error:
-        # The child has waited for the database in vain, as long as for any outage.
+        # The child has waited for the database in vain, as long as for any outage. Where this
+        # process has met none, what the function does may be the cause.
         if error.raised_by_storage:
-            return _requeue_lost(session, recorder, claimed, str(error))
+            is_outage = session.heartbeat.failed > failed_beats
+            return _requeue(session, recorder, claimed, str(error), lost=not is_outage)
         ended = from_error(claimed, error)
     else:
         seconds = {"train_seconds": round(time.perf_counter() - started, 3)}
@@ -86,12 +89,12 @@ def _told_to_stop(study: OpenStudy, claimed: FrozenTrial) -> str:
     return f"{TOLD_TO_STOP}; its function begins anew, since its checkpoint_folder is empty"
 
 
-def _requeue_lost(
-    session: Session, recorder: Recorder, claimed: FrozenTrial, reason: str
+def _requeue(
+    session: Session, recorder: Recorder, claimed: FrozenTrial, reason: str, *, lost: bool
 ) -> EndedTrial:
-    """Queue a trial again that the database has failed, though not for ever."""
+    """Queue a trial again that the database has failed; not for ever where it counts as lost."""
     if not session.database.is_trial_running(trial_id(claimed)):
         return EndedTrial(claimed, Outcome.LOST)
-    ended = recorder.requeue(claimed, reason, lost=True)
+    ended = recorder.requeue(claimed, reason, lost=lost)
     # It still ran: without a retry it was lost too often, and has failed.
     return replace(ended, outcome=Outcome.FAILED) if ended.outcome is Outcome.LOST else ended

@@ -1,0 +1,92 @@
+"""A worker's heartbeat while its database is away, and what an outage costs a trial."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+from small_workers import function_study
+from sqlalchemy.exc import OperationalError
+
+from storage import Worker, claim, study_id
+from storage.study_attributes import LOST_KEY
+from studies.errors import TrialError
+from studies.worker import heartbeat
+from studies.worker.heartbeat import Heartbeat
+from studies.worker.loop import WorkerOptions, open_session
+from studies.worker.open_studies import OpenStudies
+from studies.worker.outcome import Outcome
+from studies.worker.run_function import run_function
+
+INTERVAL = 0.8  # seconds
+AWAY = OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+
+def test_a_beat_that_failed_is_tried_again_soon_and_then_less_often(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "FIRST_PAUSE", INTERVAL / 8)
+    session = open_session(sqlite_url, WorkerOptions())
+    beats: list[float] = []
+    plain = heartbeat.record_worker
+
+    def record_worker(*arguments: Any) -> Any:
+        beats.append(time.monotonic())
+        if len(beats) <= 3:
+            raise AWAY
+        return plain(*arguments)
+
+    monkeypatch.setattr(heartbeat, "record_worker", record_worker)
+    beating = Heartbeat(
+        session.database,
+        Worker("w", "host", 1),
+        session.log,
+        interval=INTERVAL,
+        grace=60,
+        give_up=session.stop.abort,
+    )
+    with beating:
+        end = time.monotonic() + 20
+        while len(beats) < 5 and time.monotonic() < end:
+            time.sleep(0.02)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(beats)]
+    assert pauses[0] < INTERVAL / 2  # the pauses of a database that is there for moments
+    assert INTERVAL / 4 <= pauses[1] < INTERVAL / 2 <= pauses[2]
+    assert pauses[3] >= INTERVAL
+    assert beating.failed == 3
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["outage", "only in the child"])
+def test_an_outage_that_the_worker_has_met_too_is_not_counted_against_a_trial(
+    sqlite_url: str, tmp_path: Path, seen: bool
+) -> None:
+    reader = function_study(sqlite_url, tmp_path, "quick", 1)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
+    study = studies.open(*studies.names())
+
+    class Child:
+        """One that has waited for the database in vain."""
+
+        def call_function(self, *_: object) -> None:
+            session.heartbeat.failed += seen
+            raise TrialError("OperationalError", "database is locked", "", raised_by_storage=True)
+
+    child: Any = Child()
+    attempts = 6 if seen else 4
+    ended = []
+    for _ in range(attempts):
+        (claimed,) = claim(session.database.storage, study_id(study.study))
+        ended.append(run_function(session, study, child, claimed).outcome)
+    last = reader.trials[-1]
+    if seen:
+        assert ended == [Outcome.REQUEUED] * 6
+        assert (last.state, last.system_attrs[LOST_KEY]) == (TrialState.WAITING, 0)
+    else:
+        assert ended == [Outcome.REQUEUED] * 3 + [Outcome.FAILED]
+        assert (last.state, last.number) == (TrialState.FAIL, 3)
