@@ -178,6 +178,10 @@ def another_type(content: Arrays) -> None:
     content["x_test"] = content["x_test"] / 255
 
 
+def another_type_on_one_scale(content: Arrays) -> None:
+    content["x_test"] = content["x_test"].astype(float)
+
+
 def another_scale(content: Arrays) -> None:
     content["x_train"] = content["x_train"] / 255
     content["x_test"] = content["x_test"].astype(float)
@@ -213,6 +217,7 @@ REFUSED = [
     (nan_in_test, r"finite pixels in the test part of .*Received: nan at \[17, 3, 4\]"),
     (another_shape, r"the training part's shape \(8, 8, 1\) in the test part.*: \(8, 7, 1\)\.$"),
     (another_type, r"as in the training part, uint8 from 0 to 255\. Received: float from 0 to 1\."),
+    (another_type_on_one_scale, r"uint8 from 0 to 255\. Received: float from 0 to 255\."),
     (another_scale, r"in the training part, float from 0 to 1\. Received: float from 0 to 255\."),
     (standardized, r"float from -0\.4.* to 2\.8.*\. Received: float from 0 to 1\."),
     (other_labels, r"labels in the test part .*3 classes, from 0 to 2\. Received: label=3\."),
@@ -223,7 +228,8 @@ REFUSED = [
 
 
 OF_THE_TEST_PART = (
-    nan_in_test, another_shape, another_type, another_scale, standardized, other_labels, text_labels
+    nan_in_test, another_shape, another_type, another_type_on_one_scale, another_scale,
+    standardized, other_labels, text_labels
 )  # fmt: skip
 
 

@@ -492,6 +492,7 @@ def test_a_table_is_of_one_moment(
         for trials in plain(table, rows):
             yield trials
             other.add_trial(create_trial(value=9.0, user_attrs={"new": 1, "whole": "text"}))
+            write(storage, "UPDATE trial_user_attributes SET value_json = '99' WHERE key = 'whole'")
 
     plain = TrialTable.parts
     before = export_trials(varied)

@@ -24,6 +24,7 @@ def test_a_backup_holds_all_that_was_written_and_a_plain_copy_does_not(
     done = hpo("backup", str(file), url=f"sqlite:///{tmp_path}/hpo.db", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert {each.name for each in tmp_path.glob("backup*")} == {"backup.db"}
+    assert file.read_bytes()[18:20] == b"\1\1", "with a -wal, SQLite's header has 2 here"
     copied = create_storage(f"sqlite:///{file}", writes=False)
     assert states(copied, study) == ["COMPLETE"] * 3
     copied.engine.dispose()
