@@ -148,9 +148,16 @@ def adapter(field: FieldInfo) -> TypeAdapter[Any]:
     return TypeAdapter(annotated, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def broken_rule(name: str, field: FieldInfo, value: Any) -> SettingError:
-    """Make the error for a value that breaks its field's rule, for the caller to raise."""
-    message = f"Expected {_rule(field)}. Received: {name}={value!r}."
+def broken_rule(name: str, field: FieldInfo, value: Any, none: str = "None") -> SettingError:
+    """Make the error for a value that breaks its field's rule, for the caller to raise.
+
+    Args:
+        name: The name of the field.
+        field: The field.
+        value: The value.
+        none: How None is written where the value comes from.
+    """
+    message = f"Expected {_rule(field, none)}. Received: {name}={value!r}."
     _, levels = _type(field)
     nearest = difflib.get_close_matches(str(value), levels or (), n=1)
     return SettingError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
@@ -228,7 +235,7 @@ def _bounds(field: FieldInfo) -> tuple[Any, Any]:
     return low, high
 
 
-def _rule(field: FieldInfo) -> str:
+def _rule(field: FieldInfo, none: str) -> str:
     kind, levels = _type(field)
     words = {"int": "an int", "float": "a float", "bool": "a bool"}.get(kind, "")
     if levels:
@@ -238,5 +245,5 @@ def _rule(field: FieldInfo) -> str:
         most = next(mark.max_length for mark in field.metadata if isinstance(mark, MaxLen))
         words = f"a list of {least} to {most} ints"
     bounds = " and ".join(f"{sign} {number}" for sign, number in filter(None, _bounds(field)))
-    optional = " or None" if _annotation(field)[1] else ""
+    optional = f" or {none}" if _annotation(field)[1] else ""
     return " ".join(filter(None, [words, bounds])) + optional

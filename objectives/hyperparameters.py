@@ -176,8 +176,13 @@ class Hyperparameters(pydantic.BaseModel):
         return [fields.describe(name, field) for name, field in cls.model_fields.items()]
 
     @classmethod
-    def check(cls, name: str, value: Any) -> Any:
+    def check(cls, name: str, value: Any, none: str = "None") -> Any:
         """Validate one value without making the whole setting.
+
+        Args:
+            name: The name of the hyperparameter.
+            value: Its value.
+            none: How None is written where the value comes from, for the error.
 
         Returns:
             The value as the field holds it: an int is converted to a float where one is expected,
@@ -192,7 +197,7 @@ class Hyperparameters(pydantic.BaseModel):
         try:
             return _adapter(cls, name).validate_python(value)
         except pydantic.ValidationError:
-            raise fields.broken_rule(name, cls.model_fields[name], value) from None
+            raise fields.broken_rule(name, cls.model_fields[name], value, none) from None
 
     @classmethod
     def needs_programs(

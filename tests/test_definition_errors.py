@@ -110,6 +110,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "space.learning_rate",
         "low and high for a range, or levels. Received: min=1e-05, max=0.1",
     ),
+    "None in the words of TOML": (
+        spaced(learning_rate=[-1, 0.1]),
+        "space.learning_rate",
+        'a float > 0 and <= 100 or "none". Received: learning_rate=-1.',
+    ),
+    "a fixed value that cannot be none": (
+        table(fixed={"dropout": "none"}),
+        "fixed.dropout",
+        "a float >= 0 and < 1. Received: dropout='none'.",
+    ),
     "a structural range by its logarithm": (
         spaced(batch_size={"low": 16, "high": 128, "log": True}),
         "space.batch_size",

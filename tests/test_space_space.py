@@ -140,7 +140,7 @@ def test_conditions_can_be_chained_and_stand_in_any_order() -> None:
 
 def test_none_is_written_as_text_where_a_hyperparameter_may_be_none() -> None:
     made = space(
-        {"epochs": 2},
+        {"epochs": 2, "epsilon": "none"},
         learning_rate=["none", 0.1],
         beta_1={"low": 0.5, "high": 0.9, "when": {"learning_rate": ["none"]}},
         how={"a": {"early_stopping_patience": "none"}, "b": {"early_stopping_patience": 3}},
@@ -152,6 +152,7 @@ def test_none_is_written_as_text_where_a_hyperparameter_may_be_none() -> None:
     assert made.at(point | {"learning_rate": 0.1}).keys() == point.keys() - {"beta_1"}
     found = made.resolve(point)
     assert (found["learning_rate"], found["early_stopping_patience"]) == (None, None)
+    assert (found["epsilon"], found["epochs"]) == (None, 2)
     assert found["regularizer"] == "none"
     assert CnnHyperparameters(**found).learning_rate is None
     with pytest.raises(DefinitionError, match=r"^space\.dropout: Expected a float.*'none'"):

@@ -86,7 +86,7 @@ class StudyDefinition(BaseModel):
     @property
     def max_epochs(self) -> int | None:
         """The most epochs that a trial can have; None if that is unknown beforehand."""
-        if self.is_function or "steps" in self.fixed or self.factors.values_of("steps"):
+        if self.is_function or self.factors.fixed.get("steps") or self.factors.values_of("steps"):
             return None
         return int(max(self.factors.possible_values("epochs")))
 
@@ -134,7 +134,7 @@ class StudyDefinition(BaseModel):
 
     def _is_structural(self, factor: Factor) -> bool:
         needs_programs = self.network.hyperparameters.needs_programs
-        unset = {**self.factors.defaults, **self.fixed}
+        unset = {**self.factors.defaults, **self.factors.fixed}
         choices = [factor.hyperparameters(choice) for choice in factor.choices()]
         names = {name for sets in choices for name in sets if name in self.levels}
         return any(
@@ -185,7 +185,8 @@ class StudyDefinition(BaseModel):
                     raise DefinitionError(
                         f"space.{factor.name}",
                         "Expected one range for this design: its default has one level. "
-                        f"Received: {len(factor.cases)} ranges.",
+                        f"Received: {len(factor.cases)} ranges. Take the design grid or random, or "
+                        "keep the range of the default and put what its `when` names in [fixed].",
                     )
         # A range without a step is an error here. Inactive factors count in the first number.
         if space.grid_size > MAX_POINTS:

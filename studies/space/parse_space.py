@@ -11,7 +11,7 @@ epsilon = [                                                      ranges for diff
 nesterov = { levels = [true, false], when = { optimizer = ["sgd"] } }
 setting = { a = { optimizer = "adam", learning_rate = 1e-3 }, b = { optimizer = "sgd" } }
 
-TOML has no None. The level "none" stands for it where the hyperparameter of a network may be None;
+TOML has no None. The text "none" stands for it where the hyperparameter of a network may be None;
 for a user's function a level that sets nothing does, such as `off` here:
 
 decay = { off = {}, weak = { decay = 1e-4 }, strong = { decay = 1e-2 } }
@@ -36,7 +36,7 @@ from studies.space.factor import Factor, Scalar, same
 from studies.space.space import Space
 from studies.space.steps import Steps
 
-NONE = "none"  # the level that stands for None
+NONE = "none"  # the text that stands for None
 SEED = "seed"  # a study may vary it like a hyperparameter, although no network has it as one
 # Other libraries' names for the ends of a range or its levels. A line that has no other keys is a
 # mistake, not a table of labelled levels.
@@ -62,8 +62,8 @@ def parse_space(
         DefinitionError: A line breaks a rule; the message names it.
     """
     infos = {} if kind is None else {info.name: info for info in kind.describe()}
-    for name, value in fixed.items():
-        _check(f"fixed.{name}", name, value, kind)
+    is_none = {n: _check_level(f"fixed.{n}", n, v, kind) is None for n, v in fixed.items()}
+    fixed = {name: None if is_none[name] else value for name, value in fixed.items()}
     factors = {name: _parse_factor(name, line, infos, kind) for name, line in lines.items()}
     _check_set_once(factors, fixed)
     factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
@@ -303,7 +303,7 @@ def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) 
     if kind is None:
         return value
     try:
-        return kind.check(name, value)
+        return kind.check(name, value, none=f'"{NONE}"')
     except ValueError as error:
         raise DefinitionError(key, str(error)) from None
 
