@@ -142,25 +142,22 @@ def claim(
 ) -> list[FrozenTrial]:
     """Claim up to `n` trials, which are RUNNING and the caller's alone from then on.
 
-    Waiting trials come first, in the order in which they were queued. For an adaptive sampler
-    trials are then created, up to the budget. Every claimed trial gets its first heartbeat here:
-    a RUNNING trial without a heartbeat would never be found lost.
+    Waiting trials come first, then new ones of an adaptive sampler, up to the budget. Each gets its
+    first heartbeat here, without which it would never be found lost.
 
     Args:
         storage: The storage.
         study_id: The study to claim from.
         n: The largest number of trials to claim.
-        together: Parameters that must be equal in all claimed trials, or absent from all. Values
-            that no RUNNING trial has come first, so that workers compile different programs.
-            Trials without parameters, such as those created here, agree with any.
-        like: Values that the trials must have in `together`; a name missing from it must be absent.
-        worked_for: Seconds for which the caller has executed trials of this study without a break,
-            which count towards its timeout.
+        together: Parameters in which the trials must agree, such as those that decide the program.
+            Values that no RUNNING trial has are preferred. Trials without parameters fit any.
+        like: The values of `together` to take; a name missing from it must be absent.
+        worked_for: Seconds for which the caller has executed trials of this study without a break;
+            they count towards its timeout.
 
     Returns:
-        At most `n` trials; none when nothing waits and the budget is spent, or its time. With
-        `together` only the first `max(4 * n, WINDOW)` waiting trials are searched, since trials of
-        a design that agree stand next to each other.
+        At most `n` trials: none when the budget or the time is spent, and fewer where `together`
+        finds none that agree among the first that wait.
 
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
@@ -288,6 +285,7 @@ def _take_waiting(
         .where(in_state(study_id, TrialState.WAITING))
         .order_by(TRIALS.c.trial_id)
     )
+    # Trials of a design that agree stand next to each other.
     window = waiting.limit(max(4 * n, WINDOW) if together else n)
     ids = list(connection.execute(window.with_for_update(skip_locked=True)).scalars())
     if together:
