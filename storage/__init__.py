@@ -26,7 +26,7 @@ from storage.errors import (
     StudyGoneError,
 )
 from storage.failures import Failures, failures, requeue_failed
-from storage.lacking import lacking_points
+from storage.lacking import lacking_points, missing_numbers
 from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
 from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
@@ -106,6 +106,7 @@ __all__ = [
     "latest_attempts",
     "latest_failures",
     "masked_url",
+    "missing_numbers",
     "overview",
     "queue_states",
     "read_artifact",

@@ -1,4 +1,4 @@
-"""The points of a design that a study lacks, as where somebody has deleted a row of its trials."""
+"""What a study lacks where somebody has deleted rows of its trials: numbers, points of a design."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def lacking_points(storage: TrialStorage, study_id: int, points: Sequence[Point]
     """
     with storage.reading() as connection:
         return lacking(connection, study_id, points) if has_gap(connection, study_id) else []
+
+
+def missing_numbers(storage: TrialStorage, study_id: int) -> list[int]:
+    """Return the numbers before the last one that no trial of a study has: rows were deleted."""
+    with storage.reading() as connection:
+        if not has_gap(connection, study_id):
+            return []
+        numbers = select(TRIALS.c.number).where(TRIALS.c.study_id == study_id)
+        there = set(connection.execute(numbers).scalars())
+    return sorted(set(range(max(there))) - there)
 
 
 def has_gap(connection: Connection, study_id: int) -> bool:

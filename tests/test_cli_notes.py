@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from commands import hpo
 from optuna.trial import TrialState
-from queues import run_out
+from queues import run_out, write
+from rich.console import Console
 from small_studies import table
 
 from storage import TrialStorage, claim, overview, study_id, trial_id
 from studies import create_study
-from studies.cli.notes import failure_note, time_note
+from studies.cli.notes import failure_note, missing_note, time_note
+from studies.cli.status import status_block
 from studies.definition.study import parse_definition
 
 
@@ -70,3 +72,28 @@ def test_the_way_to_a_traceback_is_told(sqlite_storage: TrialStorage, tmp_path: 
         "Its traceback: hpo dashboard, or hpo export -o trials.json s",
         "Queue them again: hpo retry s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "said"),
+    [
+        ("()", None),
+        ("(1)", "Trial 1 is missing, its row was deleted. Another takes its place in n_trials"),
+        ("(0, 2)", "Trials 0, 2 are missing, their rows were deleted. Others take their places"),
+        ("(0, 1, 2, 3, 4)", "Trials 0, 1, 2 and 2 more are missing, their rows were deleted. "),
+    ],
+)
+def test_trials_of_a_sampler_whose_rows_were_deleted_are_told(
+    sqlite_storage: TrialStorage, tmp_path: Path, deleted: str, said: str | None
+) -> None:
+    definition = parse_definition(table(search={"sampler": "random", "n_trials": 6}))
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    claim(sqlite_storage, study_id(study), 6)
+    assert missing_note(study, overview(sqlite_storage, study_id(study))) is None
+    write(sqlite_storage, f"DELETE FROM trials WHERE number IN {deleted}")
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(status_block(study))
+    note = missing_note(study, overview(sqlite_storage, study_id(study)))
+    assert note == said or (said and note and note.startswith(said))
+    assert ("missing" in shown.get()) is (said is not None)

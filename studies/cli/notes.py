@@ -14,13 +14,14 @@ from storage import (
     get_budget,
     is_time_over,
     lacking_points,
+    missing_numbers,
     storage_of,
     study_id,
 )
 from studies.cli.format import parameter
 from studies.lookup import as_argument, definition_of
 
-SHOWN = 3  # of the points that are missing
+SHOWN = 3  # of the points or trials that are missing
 
 
 def time_note(study: optuna.Study, progress: Overview) -> str | None:
@@ -58,11 +59,13 @@ def stop_note(study: optuna.Study) -> str | None:
 
 
 def missing_note(study: optuna.Study, progress: Overview) -> str | None:
-    """Return which points of a design have no trial, because rows were deleted by hand."""
+    """Return which trials, or points of a design, are missing: rows were deleted by hand."""
     storage, own_id = storage_of(study), study_id(study)
     budget = get_budget(storage, own_id)
     there = progress.lineages
-    if budget.adaptive or budget.n_trials is None or there >= budget.n_trials:
+    if budget.adaptive:
+        return _missing_trials(missing_numbers(storage, own_id))
+    if budget.n_trials is None or there >= budget.n_trials:
         return None
     from studies.designs.points import initial_points  # reads definitions and objectives
 
@@ -76,6 +79,19 @@ def missing_note(study: optuna.Study, progress: Overview) -> str | None:
         f"{budget.n_trials - there} of {budget.n_trials} points of the design are missing, their "
         f"rows were deleted{': ' if words else ''}{' '.join(words)}. "
         f"Queue them again: hpo create {as_argument(study.study_name)}"
+    )
+
+
+def _missing_trials(numbers: list[int]) -> str | None:
+    if not numbers:
+        return None
+    shown = ", ".join(map(str, numbers[:SHOWN]))
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    if len(numbers) == 1:
+        return f"Trial {shown} is missing, its row was deleted. Another takes its place in n_trials"
+    return (
+        f"Trials {shown}{more} are missing, their rows were deleted. "
+        "Others take their places in n_trials"
     )
 
 
