@@ -84,6 +84,22 @@ def test_after_the_databases_clock_was_set_forward_nobody_is_taken_for_lost(
     assert states_of(storage, 1) == ["FAIL"]
 
 
+def test_after_the_clock_was_set_back_a_lost_trial_is_queued_again_within_its_grace(
+    sqlite_url: str,
+) -> None:
+    now = itertools.count(1000, 0.5)
+    heartbeat, storage = heartbeat_of(sqlite_url, 1, grace=0.9, clock=now.__next__)
+    write(storage, "UPDATE trial_heartbeats SET heartbeat = CURRENT_TIMESTAMP")
+    heartbeat.beat()
+    write(storage, f"UPDATE trial_heartbeats SET heartbeat = {AHEAD['sqlite']}")
+    heartbeat.beat()
+    assert states_of(storage, 1) == ["RUNNING"]
+    time.sleep(1.1)  # the database's clock counts whole seconds
+    for _ in range(4):  # the others get the time to beat again
+        heartbeat.beat()
+    assert states_of(storage, 1) == ["FAIL"]
+
+
 def test_signs_of_life_from_the_future_count_from_now_on(storage: TrialStorage) -> None:
     study = new_study(storage, adaptive(1))
     claim(storage, study)
