@@ -139,7 +139,7 @@ def drop_artifacts(
 def read_artifact(
     storage: TrialStorage, store: FileSystemArtifactStore, trial: FrozenTrial, suffix: str
 ) -> bytes:
-    """Return the content of the kept file of a trial that has the suffix, such as `.keras`.
+    """Return the content of a trial's kept file with this suffix, such as `.keras`.
 
     Raises:
         ArtifactNotKeptError: No such file was kept, or better trials have replaced it since.
@@ -182,7 +182,7 @@ def delete_artifacts(
 
 
 def is_shared(storage: TrialStorage, artifact_id: str, own_trial: int | None = None) -> bool:
-    """Tell whether a trial other than `own_trial` has a file: that of a copy made by Optuna."""
+    """Tell whether another trial names the same file, as in a study that Optuna has copied."""
     others = select(SYSTEM_ATTRS.c.trial_id).where(
         SYSTEM_ATTRS.c.key == f"{ARTIFACT_PREFIX}{artifact_id}"
     )

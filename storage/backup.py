@@ -16,7 +16,7 @@ def backup(storage: TrialStorage, file: Path) -> None:
     """Copy the database to a file.
 
     A plain copy of a SQLite file lacks what was written last, which lies in another file beside it
-    (-wal). This one holds all of a moment, and needs no other file.
+    (-wal). This one is as the database was at one moment, and needs no other file.
 
     Args:
         storage: The storage, in a SQLite file.

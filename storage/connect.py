@@ -1,8 +1,8 @@
 """Open a storage by its URL, and create its tables.
 
 `create_storage` returns an Optuna storage (it passes Optuna's own `StorageTestCase`) on Optuna's
-own tables, so that `optuna-dashboard URL` and `optuna trials` read it with nothing extra. The
-tables have one index more, and there is one table more (tables.py).
+own tables, so that `optuna-dashboard URL` and `optuna trials` read it with nothing extra. This
+package adds one index and one table (tables.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from storage.tables import (
 from storage.trial_storage import TrialStorage
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
-# In what a driver says as a database is opened: faults that do not pass while one waits.
+# Words in the error of a driver as it connects: waiting mends none of these faults.
 NEEDS_A_PERSON = (
     "authentication failed",
     "does not exist",
@@ -112,7 +112,7 @@ def _backend(url: sqlalchemy.URL) -> RDBStorage:
 
 
 def check_exists(url: str) -> None:
-    """Check that a SQLite file is there; a server is taken for there.
+    """Check that a SQLite file exists; a server is not asked.
 
     Raises:
         InvalidUrlError: `url` is not the URL of a database that this package can open.
@@ -187,8 +187,9 @@ def _not_there(url: sqlalchemy.URL) -> DatabaseNotFoundError:
 def _for_reading(url: sqlalchemy.URL) -> sqlalchemy.URL:
     """Return a URL by which a SQLite file can be read in a folder where no file can be made.
 
-    SQLite makes two files beside one that is written ahead, even to read it. Where a program has
-    made them, it reads on with these; where there are none, nobody writes to the file.
+    In its write-ahead mode SQLite needs two files beside the database, even to read it, and makes
+    them where they are missing. Where it may not, a missing file also means that nobody writes:
+    SQLite is told that the database does not change.
     """
     path = sqlite_path(url)
     ahead = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm")]

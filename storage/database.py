@@ -97,8 +97,9 @@ class _Transactions:
     another process wrote: 8 workers took 28 to 52 of 120 queued trials twice. `BEGIN IMMEDIATE`
     takes the lock at once; a transaction that only reads needs none.
 
-    Each begins in the file that was opened. One that was deleted would take all that is written to
-    it along when the last process ends, and a new connection would make an empty file in its place.
+    Each checks first that the file is still the one that was opened. What is written to a deleted
+    file is lost with the last process that has it open, and a new connection would make an empty
+    file in its place.
     """
 
     def __init__(self, engine: sqlalchemy.Engine, *, writes: bool) -> None:
@@ -155,8 +156,8 @@ def engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     """Return the arguments with which `sqlalchemy.create_engine` is to open a database."""
     if url.get_backend_name() != "postgresql":
         return {"connect_args": {"timeout": BUSY_TIMEOUT}}
-    # Heartbeats are compared by the database's clock, in one time zone whatever the client's. What
-    # a transaction reads after it has waited for a lock must be what the others have written.
+    # Heartbeats are compared by the database's clock: in one time zone, whatever the client's. A
+    # transaction that has waited for a lock must read what the others have written meanwhile.
     given = url.query.get("options", "")
     own = f"{given if isinstance(given, str) else ' '.join(given)} {OPTIONS}"
     missing = {key: value for key, value in KEEPALIVES.items() if key not in url.query}

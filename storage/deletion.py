@@ -42,8 +42,8 @@ def remove_study(
     Args:
         storage: The storage.
         study_id: The study.
-        store: Its artifact store; None where this machine has none. Files stay that another study
-            has too, of which this one is a copy.
+        store: Its artifact store; None where this machine has none. A file that another study
+            names too, as where one is a copy of the other, stays.
 
     Raises:
         StudyGoneError: The study was already deleted.

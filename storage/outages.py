@@ -18,7 +18,7 @@ FIRST_PAUSE = 0.5  # seconds; doubled at each attempt
 LONGEST_PAUSE = 30.0  # seconds
 POLL = 0.2  # seconds between two checks whether to wait no longer
 LONGEST_OUTAGE = 600.0  # seconds: a restart of a server, not its end
-# What an outage is raised as; `is_outage` tells it from the others of these classes.
+# Classes of errors. An outage is one of these; `is_outage` tells which of their errors are one.
 AWAY = (
     OperationalError,
     InterfaceError,
@@ -94,8 +94,8 @@ class PatientStorage(TrialStorage):
     """
 
 
-# Those of Optuna's methods that have the same effect twice as once, since an outage may come
-# between what was done and the answer.
+# Optuna's methods that may be repeated: an outage may come after the work and before the answer,
+# so the effect must be the same twice as once.
 _REPEATABLE = (
     "get_all_studies",
     "get_all_trials",

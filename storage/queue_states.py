@@ -18,8 +18,8 @@ from storage.trial_storage import TrialStorage
 class QueueState:
     """What waits and runs in one study.
 
-    While it stays equal, a study in which nothing can be claimed stays so: each trial that is
-    queued, by a larger budget or after a lost worker, changes it.
+    A study in which nothing can be claimed stays so until its state changes. Each trial that is
+    queued changes it, whether by a larger budget or after a lost worker.
 
     Attributes:
         study_id: The study.

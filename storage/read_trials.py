@@ -49,7 +49,7 @@ class Parts:
     reports: Collection[TrialState] = STARTED
 
     def of(self, trial: FrozenTrial) -> FrozenTrial:
-        """Return a trial without what would not have been read of it."""
+        """Return a trial with only these parts."""
         less = copy.copy(trial)
         if self.user_attrs is not None:
             less.user_attrs = {k: v for k, v in trial.user_attrs.items() if k in self.user_attrs}
@@ -111,8 +111,8 @@ def read_trials(
 def read_times(connection: Connection, study_id: int) -> dict[int, tuple[Time, Time]]:
     """Return when each started trial of a study began and ended, in UTC, by its id.
 
-    Optuna gives local times without a zone, of which one hour comes twice when clocks are put back:
-    neither the time nor a duration can be told from them.
+    Optuna gives local times without a zone. In the hour that comes twice when clocks are put back,
+    they tell neither the time nor a duration.
     """
     columns = TRIALS.c.trial_id, TRIALS.c.datetime_start, TRIALS.c.datetime_complete
     started = (TRIALS.c.study_id == study_id) & (TRIALS.c.state != TrialState.WAITING)
@@ -137,7 +137,7 @@ def _of(
     between = sqlalchemy.and_(
         TRIALS.c.study_id == study_id,
         TRIALS.c.trial_id.between(min(ids), max(ids)),
-        TRIALS.c.state.in_(states),  # 10,000 that wait may lie between
+        TRIALS.c.state.in_(states),  # not the thousands that may wait between them
     )
     if table is TRIALS:
         return select(TRIALS).where(between)

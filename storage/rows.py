@@ -56,7 +56,7 @@ def first_attempt(trial: FrozenTrial) -> int:
 
 
 def latest_attempts(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials without the attempts that others among them have taken up again."""
+    """Return the trials without those attempts whose retry is among them too."""
     former = {n for trial in trials for n in trial.system_attrs.get(RETRY_HISTORY_KEY, ())}
     return [trial for trial in trials if trial.number not in former]
 
@@ -92,7 +92,7 @@ def count_trials(connection: Connection, study_id: int) -> int:
 def next_number(connection: Connection, study_id: int) -> int:
     """Return the number of the next trial of a study, which must be locked.
 
-    It is no count of rows: where one was deleted by hand, a number would be given twice.
+    It follows the last number. A count of rows would give a number twice once a row was deleted.
     """
     last = select(func.max(TRIALS.c.trial_id)).where(TRIALS.c.study_id == study_id)
     number = select(TRIALS.c.number).where(TRIALS.c.trial_id == last.scalar_subquery())
@@ -111,7 +111,7 @@ def count_lineages(connection: Connection, study_id: int) -> int:
 
 
 def count_queued(connection: Connection, study_id: int) -> int:
-    """Return how many points `enqueue` has queued: others may have added trials of their own."""
+    """Return how many points `enqueue` has queued, without trials that others have added."""
     has_seed = USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == SEED_KEY
 
     def has(key: str) -> sqlalchemy.ColumnElement[bool]:

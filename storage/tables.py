@@ -63,7 +63,7 @@ def check_tables(engine: sqlalchemy.Engine) -> None:
     """Check that the database is not another program's, before anything is written.
 
     Raises:
-        SchemaError: Another program notes there which version of its tables it has, as Optuna does.
+        SchemaError: Alembic's table of versions is there, and another program has written it.
     """
     if not sqlalchemy.inspect(engine).has_table(REVISIONS):
         return
@@ -106,6 +106,6 @@ def has_workers_table(engine: sqlalchemy.Engine) -> bool:
 
 def _create_workers_table(engine: sqlalchemy.Engine) -> None:
     if not has_workers_table(engine):
-        # One of another version describes the present moment only: no data is lost.
+        # A table of another version is replaced: it tells of the present only, so nothing is lost.
         WORKERS.drop(engine, checkfirst=True)
         WORKERS.create(engine, checkfirst=True)

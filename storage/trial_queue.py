@@ -5,9 +5,10 @@ waiting rows, and the claim creates its trial in the transaction that checks the
 the number of trials is exact, whatever the number of workers.
 
 Every transaction that creates trials locks the row of the study first, since Optuna's trial numbers
-are counts without a constraint. A claim may have locked WAITING trials when it asks for that lock;
-a transaction that holds the lock therefore waits for RUNNING trials only, so that no two can wait
-for each other. On SQLite every transaction holds the write lock from its beginning (database.py).
+are counts without a constraint. A claim is the exception: it locks WAITING trials first, and the
+study's row second. A transaction that holds the row therefore never waits for WAITING trials, only
+for RUNNING ones, and no two can wait for each other. On SQLite every transaction holds the write
+lock from its beginning (database.py).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class TrialStorage(BatchedStorage):
             return super().get_all_trials(study_id, deepcopy, states)
 
     def forget(self, study_id: int) -> None:
-        """Drop a study from the cache that was deleted, or of which finished trials have changed.
+        """Drop a study from the cache: it was deleted, or finished trials of it have changed.
 
         A new study may get the id of a deleted one: SQLite files that Optuna made give ids out
         again.
@@ -53,7 +53,7 @@ class TrialStorage(BatchedStorage):
         self._parts.pop(study_id, None)
 
     def adopt(self, study_id: int, trial_ids: list[int]) -> list[FrozenTrial]:
-        """Read claimed trials into the cache: Optuna refuses to write to other trials.
+        """Read claimed trials into the cache: Optuna writes to no others.
 
         Args:
             study_id: The study of the trials.

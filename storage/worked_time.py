@@ -22,7 +22,7 @@ def count_time(storage: TrialStorage, study_id: int, worked_for: float) -> float
     Args:
         storage: The storage.
         study_id: The study.
-        worked_for: Seconds since which the worker has done so without a break; 0 where it begins.
+        worked_for: Seconds for which the worker has done so without a break; 0 where it begins.
             Nothing is counted twice, whoever counted it: neither the clocks of machines nor the
             number of workers matter.
 
