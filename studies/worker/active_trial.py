@@ -25,11 +25,11 @@ class ActiveTrial:
         claimed: The trial, as it was claimed.
         trial: Optuna's object for it.
         task: What the executor is asked to train.
-        params: Its parameters in which the pack's trials agree.
+        params: Those of its parameters in which all trials of the pack agree.
         structure: What its compiled program depends on.
         history: Each metric, epoch by epoch; None where it was no finite number.
         notes: Attributes to record however the trial ends.
-        is_overdue: Whether it was ended since it took too long.
+        is_overdue: Whether it was ended because it took too long.
     """
 
     claimed: FrozenTrial
@@ -49,7 +49,7 @@ class ActiveTrial:
         return self.task.id
 
     def known(self) -> dict[str, Any]:
-        """Return the attributes of a trial that ends without a result of the executor."""
+        """Return the attributes to record where the executor gives no result."""
         return {
             **self.notes,
             "history": self.history,
@@ -59,7 +59,7 @@ class ActiveTrial:
 
     @property
     def seconds(self) -> float:
-        """For how long it trains, what is compiled for it included."""
+        """How long it has trained, compilation included."""
         return time.perf_counter() - self._started
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class ActiveTrial:
         is_bad = False
         try:
             # More than one where the trial goes on from a checkpoint. The pruner stores each, to
-            # compare others with; its verdict on those is that of the first attempt.
+            # compare others with it; its verdict on the earlier ones is the first attempt's.
             for step in range(self._reported + 1, epoch.epoch + 1):
                 value = self.history[metric][step - 1]
                 if value is not None:

@@ -20,11 +20,12 @@ FOLDER = "checkpoints"  # inside the folder of the study's artifacts
 
 
 def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Path:
-    """Return the file of a trial and of all its retries; another ending in .json lies beside it.
+    """Return the file that a trial shares with its retries; one ending in .json lies beside it.
 
     Args:
         artifacts: The folder of the study's artifacts, which other studies may share.
-        created_at: When the study was made: its name, and on SQLite its id, may be given again.
+        created_at: When the study was made. Neither its name nor, on SQLite, its id is unique: both
+            may be given again after a study is deleted.
         trial: The trial.
     """
     return artifacts / FOLDER / f"{_prefix(created_at)}-{first_attempt(trial)}.npz"

@@ -1,4 +1,4 @@
-"""How many trials a worker claims: as many as train at once, but its share and limit at most."""
+"""How many trials a worker claims: as many as train at once, up to its share and its limit."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Claims:
         return claimed
 
     def leave(self) -> None:
-        """Count the time of the study that was worked on until now: none of its trials is left."""
+        """Count the time spent on the study that the worker leaves: none of its trials is left."""
         if self._stint is None:
             return
         worked_for, (study_id, _) = self._worked_for(), self._stint

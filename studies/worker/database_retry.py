@@ -1,4 +1,4 @@
-"""The storage as a worker uses it: where the database does not answer, each method waits for it.
+"""The storage as a worker uses it: each method waits for a database that does not answer.
 
 Otherwise the restart of a server would cost every worker the trials that it trains.
 """
@@ -63,13 +63,13 @@ class BatchEnd:
 class RetryingDatabase:
     """The storage, for everything that a worker reads and writes.
 
-    An outage may interrupt a method at any moment, even when the database has done its part; the
-    method is then repeated, so each has the same effect twice as once. Only a claim has not: trials
-    claimed without an answer have a heartbeat, and are queued again when it is old.
+    An outage may interrupt a method at any moment, even after the database has done its part. The
+    method is then repeated, so its effect must be the same twice as once. A claim is the exception:
+    if its answer is lost, the claimed trials are queued again once their heartbeat is old.
 
     Args:
         storage: The storage.
-        stop: A method waits until the worker is told to stop, and `requeue` until it is told twice.
+        stop: Ends the waiting: of `requeue` when the worker is told to stop twice, of others once.
         log: The worker's log.
 
     Attributes:
@@ -86,7 +86,7 @@ class RetryingDatabase:
         return self._wait(lambda: queue_states(self.storage, CREATED_KEY, having=DEFINITION_KEY))
 
     def load_study(self, name: str) -> tuple[optuna.Study, StudyDefinition]:
-        """Return a study and its definition, anew: another study may have had its id.
+        """Read a study and its definition anew, since another study may have had its id.
 
         One that is a copy of another becomes a study of its own.
         """
@@ -165,7 +165,7 @@ class RetryingDatabase:
         return trial.state is TrialState.RUNNING
 
     def adopt(self, study_id: int, trial_ids: list[int]) -> None:
-        """Read claimed trials as they are now, which the worker has not changed alone."""
+        """Read claimed trials anew, where another process than the worker has changed them."""
         self._wait(lambda: self.storage.adopt(study_id, trial_ids))
 
     def reopen_trial(self, study: optuna.Study, trial_id: int) -> tuple[Trial, int]:
@@ -186,7 +186,7 @@ class RetryingDatabase:
             others: Whether other workers' new trials are read.
 
         Yields:
-            What tells, after the end, of which trials nothing was written.
+            The trials of which nothing was written; empty until the context has ended.
         """
         end = BatchEnd()
         with ExitStack() as stack:

@@ -8,10 +8,10 @@ from studies.worker.database_retry import RetryingDatabase
 from studies.worker.open_studies import OpenStudy
 from studies.worker.signals import StopRequests
 
-# Compilers keep memory of programs that are dropped, some 13 MB of a small one and ten times that
-# of a large one, and no call gives it back. A child that has grown by so many bytes is replaced.
+# Compilers keep memory for programs that were dropped: some 13 MB for a small one, ten times that
+# for a large one. No call frees it, so a child that has grown by this many bytes is replaced.
 MOST_GROWTH = 512 * 2**20
-PROGRAMS_IN_USE = 8  # as many as a child keeps; before it drops the first one nothing is lost
+PROGRAMS_IN_USE = 8  # programs that a child keeps; until it drops one, its memory is in use
 
 
 class ExecutorSlot:
@@ -19,7 +19,7 @@ class ExecutorSlot:
 
     Args:
         database: The storage.
-        stop: Told to stop, a wait for the child ends: after the epoch, or at once.
+        stop: Ends a wait for the child: after its epoch, or at once.
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
     """
 

@@ -1,7 +1,7 @@
 """Files of a user's function: what a retry goes on from, and what is kept of its best trials.
 
-Both lie in one folder of the trial's lineage until the trial has ended, beside the checkpoints of
-networks. Only then is its value known, and with it whether its files are among those to keep.
+Both lie in one folder of the trial's lineage, beside the checkpoints of networks, until the trial
+has ended: only its value tells whether its files are among those to keep.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def checkpoint_folder(trial: optuna.Trial) -> Path:
 
     What the function writes here is found by the next attempt after its worker was lost or told to
     stop, on any machine that reaches the study's folder of artifacts. It is removed when the trial
-    has ended. A process may be killed at any time: write to another name, and rename the file.
+    has ended. A process may be killed at any time, so write a file under another name first, and
+    then rename it.
 
     Args:
         trial: The trial that the function was called with.
@@ -40,7 +41,7 @@ def checkpoint_folder(trial: optuna.Trial) -> Path:
 def keep_file(trial: optuna.Trial, file: str | Path) -> None:
     """Keep a copy of a file with the trial if it ends among the best, for use in a function.
 
-    Of as many trials as the study's `keep` says the files are kept as artifacts, which the
+    The files of the best trials, as many as the study's `keep` says, become artifacts, which the
     dashboard shows. A later file of the same name takes the place of the first. `hpo model` writes
     a kept `.keras` file.
 

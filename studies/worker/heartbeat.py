@@ -1,4 +1,4 @@
-"""A worker's thread that keeps its trials alive, and queues again those of workers that were lost.
+"""A worker's thread: it keeps the worker's trials alive, and queues those of lost workers again.
 
 It runs beside training, however long an epoch takes, and survives an outage of the database:
 Optuna's own heartbeat thread ends at the first error, and the trial is then taken for lost.
@@ -27,7 +27,7 @@ from storage import (
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
-FIRST_PAUSE = 0.5  # seconds after a beat that failed: a database that flaps is there for moments
+FIRST_PAUSE = 0.5  # seconds after a failed beat; a database that flaps answers for moments only
 
 
 def boot_time() -> float:
@@ -73,7 +73,7 @@ class Heartbeat:
         self._clock = clock
         self.failed = 0
         self._trials: tuple[int, list[int]] = (0, [])  # the id of their study, and theirs
-        # By a clock that stands still while a laptop sleeps: since when it was not held up.
+        # Since when the worker was not held up, by a clock that stands still while a laptop sleeps.
         self._awake_since = self._last_try = time.monotonic()
         self._last_beat = clock()
         self._last_time: datetime | None = None  # of the last beat, by the database's clock
@@ -138,7 +138,7 @@ class Heartbeat:
         passed = now - self._last_beat
         if self._last_time is not None:  # the database's clock may be set, forward too
             passed = max(passed, (beaten - self._last_time).total_seconds())
-        # The last beat of others may be an interval before this one's, and their next one after it.
+        # Another's last beat may be one interval old at this moment, and its next one as far away.
         if passed > max(1.5 * self._interval, self._grace - 2 * self._interval):
             # The database, or this machine, was away: the others' heartbeats are old as well, and
             # they get the time to beat again.

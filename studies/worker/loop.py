@@ -29,7 +29,7 @@ from studies.worker.session import Session
 from studies.worker.signals import StopRequests, stop_signals
 
 IDLE = 0.5  # seconds between two searches for work, at first
-MOST_PAUSES = 3  # of them between two searches, so that a new study is begun within two seconds
+MOST_PAUSES = 3  # of IDLE at most between two searches: a new study begins within two seconds
 IDLE_BEFORE_CLOSING = 10.0  # seconds without work, after which the child gives its device back
 MAX_FAILURES = 5  # in a row: then the fault is not the trials'
 BEATS_BETWEEN_CHECKPOINTS = 3

@@ -35,7 +35,7 @@ class OpenStudy:
         id: Its id in the storage.
         created_at: When it was made, which tells it from another of its name.
         artifacts: The folder of its artifacts.
-        encoding: How its data are encoded; None in a study of before that was stored.
+        encoding: How its data are encoded; None in a study made before this was stored.
         data_sha256: The SHA-256 of its data, once the child has loaded them.
         max_pack_size: How many trials fit into memory at once, once that is known.
     """
@@ -84,7 +84,7 @@ class OpenStudy:
 
 @dataclass(frozen=True)
 class _Dropped:
-    """A study that cannot be worked on: when it was made, if known, and until when it is left."""
+    """A study that is left out: when it was made, if that is known, and until when."""
 
     created_at: str | None
     until: float
@@ -124,8 +124,8 @@ class OpenStudies:
     def names(self) -> list[str]:
         """Return the studies that may have trials, in order, as they are in the storage now.
 
-        It is one statement however many studies there are, and each of them that has ended is left
-        out until it changes.
+        It sends one statement, however many studies there are. A study that has ended is left out
+        until it changes.
         """
         self._states = self._database.queue_states()
         for name in (self._open.keys() | self._idle.keys()) - self._states.keys():
@@ -203,7 +203,7 @@ class OpenStudies:
         return {self._states[n].study_id: n for n in self._candidates() if n in self._states}
 
     def has_more(self) -> bool:
-        """Tell whether other workers have trials that come back if they are lost, or just did."""
+        """Tell whether trials may come: others run some that may be lost, or some just came."""
         return any(
             state.runs or not self._is_idle(name)
             for name in self._candidates()

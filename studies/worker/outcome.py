@@ -63,7 +63,7 @@ class EndedTrial:
 def from_result(
     claimed: FrozenTrial, result: TrialResult, more: Mapping[str, Any] | None = None
 ) -> EndedTrial:
-    """Return how a trial ended that came to a result.
+    """Return the end of a trial that came to a result.
 
     Args:
         claimed: The trial, as it was claimed.
@@ -82,7 +82,7 @@ def from_result(
 def from_error(
     claimed: FrozenTrial, error: Exception, attributes: Mapping[str, Any] | None = None
 ) -> EndedTrial:
-    """Return how a trial ended that an exception or a crash has ended."""
+    """Return the end of a trial by an exception or a crash."""
     reason = {"fail_reason": str(error) or type(error).__name__}
     if isinstance(error, TrialError):
         reason = {
@@ -93,6 +93,6 @@ def from_error(
 
 
 def timed_out(claimed: FrozenTrial, limit: float, attributes: Mapping[str, Any]) -> EndedTrial:
-    """Return how a trial ended that took longer than its study's `trial_timeout` of seconds."""
+    """Return the end of a trial that took longer than its study's `trial_timeout`, in seconds."""
     reason = {"fail_reason": f"it took longer than the study's trial_timeout of {limit:g} s"}
     return EndedTrial(claimed, Outcome.TIMED_OUT, None, {**attributes, **reason})

@@ -1,7 +1,7 @@
 """Train a pack of claimed trials in the executor child, side by side, and record each one's end.
 
-What happens to one trial costs its neighbours nothing. Where the child fails with several of them,
-half of them try again, until the one that fails is alone: only that trial fails.
+What happens to one trial costs its neighbours nothing. Where the child fails with several trials,
+it is tried with half of them, and again, until the one that fails trains alone: only that one ends.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from studies.worker.recorder import Recorder
 from studies.worker.session import Session
 
 REPORT_INTERVAL = 0.25  # seconds of epochs that one transaction writes
-# Seconds that an epoch may go on beyond the end of a trial's time: to end the child costs its
-# neighbours all since their last checkpoints.
+# Seconds that an epoch may go on after a trial's time is over. Then the child is ended, which costs
+# the other trials all that came after their last checkpoints.
 LAST_EPOCH = 5.0
 
 
@@ -134,7 +134,7 @@ class PackRunner:
     def _choose(
         self, claimed: list[FrozenTrial], like: Mapping[str, Any]
     ) -> list[ActiveTrial | EndedTrial]:
-        """Return the claimed trials ready to train or ended; leave out those that others have."""
+        """Return the claimed trials, ready to train or ended, without those that others have."""
         study, definition = self._study, self._study.definition
         others = reads_others(definition, claimed)
         ready: list[ActiveTrial | EndedTrial] = []
@@ -157,7 +157,7 @@ class PackRunner:
         return ready
 
     def _fill(self) -> None:
-        """Give free places to trials that wait; claim more of those that train, if none does."""
+        """Give free places to trials that wait; where none does, claim more of the same kind."""
         training = next(iter(self._training.values()), None)
         if training and not self._waiting and self._refills and self._room() > 0:
             claimed = self._session.claims.take(self._study, self._room(), training.params)
@@ -265,7 +265,7 @@ class PackRunner:
         return max(0.0, limit - longest) + LAST_EPOCH
 
     def _overdue(self, ids: Collection[int]) -> list[int]:
-        """Return those of some trials that train for too long, and mark them."""
+        """Return which of these trials have trained for too long, and mark them."""
         limit = self._study.definition.search.trial_timeout
         found = [i for i in ids if limit is not None and self._training[i].seconds > limit]
         for i in found:

@@ -69,7 +69,7 @@ class Recorder:
         Args:
             claimed: The trial, as it was claimed.
             reason: Why.
-            lost: Whether the same may befall each retry, so that there are no more than a few.
+            lost: Whether the trial may be the cause, so that it is retried a few times only.
         """
         retry = self._database.requeue(claimed, reason, lost=lost)
         outcome = Outcome.LOST if retry is None else Outcome.REQUEUED
