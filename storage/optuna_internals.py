@@ -6,14 +6,20 @@ and tells which one moved.
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
 from optuna.storages._rdb import models
+from optuna.storages._rdb import storage as rdb
 from optuna.trial import FrozenTrial, Trial
 
 # Optuna creates its tables from these definitions, and publishes them nowhere else.
@@ -24,6 +30,61 @@ value_to_stored = models.TrialValueModel.value_to_stored_repr
 stored_to_value = models.TrialValueModel.stored_repr_to_value
 intermediate_to_stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
 stored_to_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
+
+
+REVISIONS = "alembic_version"  # any program that uses Alembic has a table of this name
+_REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
+_VERSIONS = rdb._VersionManager.__name__
+_opening = threading.Lock()
+
+
+def open_rdb_storage(url: str, engine_options: dict[str, Any]) -> RDBStorage:
+    """Open Optuna's SQL storage, whose tables are there, without loading Alembic where it can.
+
+    Alembic, with all dialects of SQLAlchemy, is a quarter of the start of each command and child,
+    and all that Optuna wants of it is whether two versions are equal.
+
+    Raises:
+        RuntimeError: The tables have the schema of another version of Optuna.
+    """
+    # Optuna has no other way in. A storage that another thread opens meanwhile behaves the same.
+    with _opening:
+        setattr(rdb, _VERSIONS, _QuickVersions)
+        try:
+            return RDBStorage(url, engine_options, skip_table_creation=True)
+        finally:
+            setattr(rdb, _VERSIONS, _QuickVersions.__base__)
+
+
+class _QuickVersions(rdb._VersionManager):
+    """Optuna's check of the version of its tables, which first asks whether it is the newest."""
+
+    def _init_alembic(self) -> None:
+        if self._revision() is None:
+            super()._init_alembic()
+
+    def check_table_schema_compatibility(self) -> None:
+        """Raise RuntimeError where this Optuna cannot work with the tables."""
+        newest = newest_revision()
+        if newest is None or self._revision() != newest:
+            super().check_table_schema_compatibility()
+
+    def _revision(self) -> str | None:
+        if not sqlalchemy.inspect(self.engine).has_table(REVISIONS):
+            return None
+        with self.engine.connect() as connection:
+            found = connection.exec_driver_sql(f"SELECT version_num FROM {REVISIONS}")
+            revision: str | None = found.scalar()
+            return revision
+
+
+@cache
+def newest_revision() -> str | None:
+    """Return the newest version of the tables that this Optuna has; None where it is not clear."""
+    files = (Path(rdb.__file__).parent / "alembic" / "versions").glob("*.py")
+    found = [dict(_REVISION.findall(file.read_text(encoding="utf-8"))) for file in files]
+    names = {each.get("revision") for each in found} - {each.get("down_revision") for each in found}
+    return names.pop() if len(names) == 1 else None
 
 
 def study_id(study: optuna.Study) -> int:

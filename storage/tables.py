@@ -12,6 +12,7 @@ import sqlalchemy
 
 from storage import optuna_internals
 from storage.errors import SchemaError
+from storage.optuna_internals import REVISIONS
 
 _METADATA = sqlalchemy.MetaData()
 for _table in optuna_internals.TABLES.sorted_tables:
@@ -55,7 +56,6 @@ WORKERS = sqlalchemy.Table(
 )
 
 
-REVISIONS = "alembic_version"  # by this name any program that uses Alembic has a table
 REVISION_OF_OPTUNA = re.compile(r"v\d+\.\d+\.\d+\.\w+")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
 from optuna.storages._rdb import models
+from optuna.storages._rdb import storage as storage_module
+from optuna.storages._rdb.storage import _VersionManager
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from storage import TrialStorage
-from storage.optuna_internals import TABLES
+from storage.optuna_internals import TABLES, newest_revision
 
 # Called: name -> its parameters.
 CALLED = {
@@ -184,6 +188,31 @@ def test_the_cache_has_its_attributes(tmp_path: Path) -> None:
 def test_the_tables_are_created_by_us_and_the_versions_by_optuna() -> None:
     taken = inspect.signature(RDBStorage.__init__).parameters
     assert {"url", "engine_kwargs", "skip_table_creation"} <= taken.keys()
+
+
+def test_optuna_asks_its_manager_of_versions_what_is_answered_without_alembic(
+    sqlite_storage: TrialStorage, sqlite_url: str
+) -> None:
+    manager = _VersionManager
+    for method in (manager._init_alembic, manager.check_table_schema_compatibility):
+        assert list(inspect.signature(method).parameters) == ["self"]
+    plain = RDBStorage(sqlite_url)
+    assert plain.get_current_version() == plain.get_head_version() == newest_revision()
+    plain.engine.dispose()
+    assert storage_module._VersionManager is manager, "Optuna's own is left as it was"
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_storage_that_is_there_is_opened_without_alembic(
+    sqlite_storage: TrialStorage, sqlite_url: str, writes: bool
+) -> None:
+    code = f"""
+import sys, storage
+opened = storage.create_storage({sqlite_url!r}, writes={writes})
+print(len(opened.get_all_studies()), *(name for name in sys.modules if name[:7] == "alembic"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_ids_and_storage_hang_at_the_known_attributes() -> None:
