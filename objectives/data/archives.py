@@ -59,7 +59,7 @@ class Archive(ABC):
         others: list[Part] = ["validation", "test"]
         for part in others:
             if self.has(part):
-                other = summarize(self._pictures(part))
+                other = summarize(self._pictures(part), is_test=part == "test")
                 check_alike(summary, other)
                 check_labels(other.labels, labels, other.where)
         return Examined(encoding_of(summary, options.scale), summary.shape)
@@ -91,7 +91,7 @@ class Archive(ABC):
         """Read the test part, and compare it with the training part; see `DataSource`."""
         test, train = self._pictures("test"), self._pictures("train")
         summary = summarize(train)
-        check_alike(summary, summarize(test))
+        check_alike(summary, summarize(test, is_test=True))
         if encoding == BEFORE:
             return test.x, classes(test.y.astype(np.int32), _labels_before(train.y), test.where)
         labels = summary.labels if encoding is None else encoding.labels

@@ -168,7 +168,7 @@ class ClockFolder(Clocks):
         return {}
 
     def _divisor(self, options: DataOptions) -> float:
-        return divisor(*dataset.value_range(self.path))
+        return divisor(*dataset.pixels(self.path))
 
     def folder(self, options: DataOptions) -> Path:
         """Return where the folder is."""
