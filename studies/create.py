@@ -55,6 +55,9 @@ def create_study(
     Creating the same study twice changes only its budget: another `n_trials` or `timeout` than it
     was defined with takes the place of the one that it has.
 
+    The attribute `study.user_attrs["data_encoding"]` says how the networks take a new study's data:
+    `scale`, what pixels are divided by, and `labels`, the label of each output.
+
     Args:
         definition: The study's definition.
         storage: An open storage, or its URL.
@@ -67,6 +70,7 @@ def create_study(
         DefinitionError: There is a mistake in the data, a new study's Hyperband has no
             `max_resource` where it cannot be known, or a number of trials is given for a study that
             has no such limit or that has more trials already.
+        DataNotFoundError: A published data set is not here and cannot be downloaded.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.data import datasets
+from objectives.data import datasets, downloads
 from objectives.data.contact_sheet import contact_sheet
 from objectives.data.encoding import BEFORE, Encoding, divisor, from_json
 from objectives.data.options import DataOptions
@@ -332,6 +332,7 @@ def test_what_is_rendered_or_downloaded_is_known_without_reading_it(
     monkeypatch.setenv("HPO_DATA", str(tmp_path))
     examined = source_of("clock").examine(DataOptions(size=20, n_images=100))
     assert (examined.encoding, examined.shape) == (Encoding(255.0), (20, 20, 1))
+    monkeypatch.setattr(downloads, "fetch", lambda name: None)
     examined = source_of("mnist").examine(DataOptions())
     assert (examined.encoding, examined.shape) == (Encoding(255.0, tuple(range(10))), (28, 28, 1))
     (tmp_path / "mnist.npz").write_bytes(b"")
