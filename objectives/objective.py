@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from objectives.clock import network
-from objectives.clock.hyperparameters import HEAD_NUMBERS, ClockHyperparameters
+from objectives.clock.hyperparameters import (
+    DEFAULTS_BEFORE,
+    HEAD_NUMBERS,
+    ClockHyperparameters,
+)
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import unknown_name
 from objectives.head import Head
@@ -41,6 +45,7 @@ class Objective:
             of the network's last layer, which therefore has no weights of its own.
         figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
             as in `objectives.clock.figures`; None for none.
+        defaults_before: Defaults that were others before studies stored theirs.
     """
 
     name: str
@@ -53,6 +58,11 @@ class Objective:
     labels: Labels
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
+    defaults_before: Mapping[str, Any] = field(default_factory=dict)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the default of every hyperparameter, as JSON."""
+        return self.hyperparameters().model_dump(mode="json")
 
     def head_of(self, hyperparameters: Hyperparameters) -> Head:
         """Make a trial's head, with the numbers of its settings."""
@@ -79,6 +89,7 @@ _OBJECTIVES = (
         labels="minute",
         head_numbers=HEAD_NUMBERS,
         figures="objectives.clock.figures",
+        defaults_before=DEFAULTS_BEFORE,
     ),
     Objective(
         name="cnn",

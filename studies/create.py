@@ -27,6 +27,7 @@ from storage import (
 from studies.attributes import (
     ARTIFACTS_KEY,
     CREATED_KEY,
+    DEFAULTS_KEY,
     DEFINITION_KEY,
     ENCODING_KEY,
     VERSIONS_KEY,
@@ -38,7 +39,7 @@ from studies.definition.search import SearchOptions
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, difference, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
-from studies.lookup import as_argument, definition_of, open_study
+from studies.lookup import as_argument, definition_of, earlier_defaults, open_study
 from studies.versions import installed_versions
 
 ARTIFACTS = "hpo-artifacts"  # the default folder's name
@@ -56,6 +57,9 @@ def create_study(
     Creating the same study twice changes only its budget: another `n_trials` or `timeout` than it
     was defined with takes the place of the one that it has.
 
+    The attribute `study.user_attrs["data_encoding"]` says how the networks take a new study's data:
+    `scale`, what pixels are divided by, and `labels`, the label of each output.
+
     Args:
         definition: The study's definition.
         storage: An open storage, or its URL.
@@ -68,6 +72,7 @@ def create_study(
         DefinitionError: There is a mistake in the data, a new study's Hyperband has no
             `max_resource` where it cannot be known, or a number of trials is given for a study that
             has no such limit or that has more trials already.
+        DataNotFoundError: A published data set is not here and cannot be downloaded.
         DatabaseError: The database cannot be opened.
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
@@ -127,6 +132,8 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
     study.set_user_attr(VERSIONS_KEY, installed_versions())
     if definition.encoding is not None:
         study.set_user_attr(ENCODING_KEY, definition.encoding.to_json())
+    if not definition.is_function:
+        study.set_user_attr(DEFAULTS_KEY, definition.network.defaults())
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -216,11 +223,13 @@ def find_or_create_study(
         DefinitionError: A line of the definition breaks a rule.
         TakenNameError: Another study has this name.
     """
-    stored = None
+    stored, earlier = None, None
     if not quick and source in optuna.get_all_study_names(storage):
-        stored = open_study(source, storage).user_attrs.get(DEFINITION_KEY)
+        found = open_study(source, storage)
+        stored = found.user_attrs.get(DEFINITION_KEY)
+        earlier = earlier_defaults(found) if stored else None
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
-    definition = parse_definition(with_overrides(table, overrides))
+    definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
     asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]
     return create_study(definition, storage, artifacts=artifacts, asked=asked)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
 from objectives.errors import unknown_name
 from storage import TrialStorage, create_storage
-from studies.attributes import DEFINITION_KEY
+from studies.attributes import DEFAULTS_KEY, DEFINITION_KEY
 from studies.errors import StudyNotFoundError
 
 if TYPE_CHECKING:
@@ -100,4 +100,22 @@ def definition_of(study: optuna.Study) -> StudyDefinition:
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None:
         raise StudyNotFoundError(f"Study {study.study_name!r} has no definition of this service.")
-    return parse_definition({**stored, "name": study.study_name})
+    earlier = earlier_defaults(study)
+    return parse_definition({**stored, "name": study.study_name}, earlier=earlier)
+
+
+def earlier_defaults(study: optuna.Study) -> dict[str, Any]:
+    """Return the defaults of hyperparameters that were others when a study was made.
+
+    They stay the study's own, so that all of its trials mean the same.
+    """
+    import objectives
+
+    name = study.user_attrs[DEFINITION_KEY]["objective"]
+    if name not in objectives.names():  # a function, or an objective that there is no longer
+        return {}
+    objective = objectives.get(name)
+    stored = study.user_attrs.get(DEFAULTS_KEY, objective.defaults_before)
+    now = objective.defaults()
+    check = objective.hyperparameters.check
+    return {n: check(n, stored[n]) for n in stored if n in now and stored[n] != now[n]}

@@ -95,9 +95,9 @@ def test_list_shows_the_catalogue_and_the_storage(study_url: str, tmp_path: Path
 
 def test_creating_twice_and_a_larger_budget(sqlite_url: str, tmp_path: Path) -> None:
     for arguments in (["-n", "5"], ["-n", "5"], ["-n", "8"]):
-        done = hpo("create", "fashion-mlp-grid", *arguments, url=sqlite_url, folder=tmp_path)
+        done = hpo("create", "clock-heads", *arguments, url=sqlite_url, folder=tmp_path)
         assert done.returncode == 0, done.stderr
-    assert len(load_study("fashion-mlp-grid", sqlite_url)[0].trials) == 8
+    assert len(load_study("clock-heads", sqlite_url)[0].trials) == 8
 
 
 def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:

@@ -365,9 +365,9 @@ def test_a_name_means_the_storage_then_the_catalogue_then_a_file(
     create_study(mine, storage, artifacts=tmp_path)
     assert definition_of(find("digits-mlp")) == mine
 
-    catalogued = definition_of(find("mnist-mlp-dropout"))
-    assert catalogued.name == "mnist-mlp-dropout"
-    assert catalogued.dataset == "mnist"
+    catalogued = definition_of(find("clock-heads"))
+    assert catalogued.name == "clock-heads"
+    assert catalogued.dataset == "clock"
 
     file = tmp_path / "study.toml"
     file.write_text(TOML, encoding="utf-8")

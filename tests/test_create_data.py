@@ -50,7 +50,7 @@ def test_a_study_stores_its_divisor_and_its_labels(
 ) -> None:
     study = make(sqlite_storage, file, tmp_path)
     assert study.user_attrs["data_encoding"] == {"scale": 255.0, "labels": [97, 98]}
-    told = "Pixels are divided by 255, by their maximum; [data] scale sets it."
+    told = "Pixels are divided by 255, by their type and maximum; [data] scale sets it."
     assert scale_line(study) == told
     assert outputs_line(study) == "Its 2 outputs stand for the labels 97, 98, in this order."
     set_by_hand = make(sqlite_storage, file, tmp_path, name="t", data={"scale": 100})
@@ -125,7 +125,7 @@ def test_the_command_tells_the_divisor_or_the_mistake_in_one_line(
     said = hpo("create", str(toml), url=sqlite_url, folder=tmp_path)
     assert said.returncode == (0 if is_good else 1)
     if is_good:
-        assert said.stdout.startswith("Pixels are divided by 255, by their maximum;")
+        assert said.stdout.startswith("Pixels are divided by 255, by their type and maximum;")
     else:
         assert said.stderr.startswith("error: dataset: Expected a whole .npz file")
         assert file in said.stderr

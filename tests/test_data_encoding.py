@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.data import datasets
+from objectives.data import datasets, downloads
 from objectives.data.contact_sheet import contact_sheet
 from objectives.data.encoding import BEFORE, Encoding, divisor, from_json
 from objectives.data.options import DataOptions
@@ -170,6 +170,27 @@ def nan_in_test(content: Arrays) -> None:
     content["x_test"][17, 3, 4] = np.nan
 
 
+def nan_in_validation(content: Arrays) -> None:
+    content["x_val"], content["y_val"] = content["x_test"] / 255, content["y_test"]
+    content["x_train"] = content["x_train"] / 255
+    content["x_val"][17, 3, 4] = np.nan
+
+
+def digits_as_bytes(content: Arrays) -> None:
+    content["x_train"] = content["x_train"] / 255 * 16
+    content["x_test"] = content["x_test"].astype(float)
+
+
+def digits_to_one(content: Arrays) -> None:
+    content["x_train"] = content["x_train"] / 255
+    content["x_test"] = content["x_test"] / 255 * 16
+
+
+def wider_test(content: Arrays) -> None:
+    content["x_train"] = content["x_train"].astype(np.uint16) * 257 // 16
+    content["x_test"] = content["x_train"][:20] * 16
+
+
 def another_shape(content: Arrays) -> None:
     content["x_test"] = content["x_test"][:, :, :7]
 
@@ -214,7 +235,11 @@ REFUSED = [
     (one_class, r"at least two classes in the training part.*Received: one, label=7\."),
     (channels_first, r"the channels last.*\(n, 3, 8, 8\)\. Turn .*np\.moveaxis\(x, 1, -1\)"),
     (one_channel_first, r"the channels last.*\(n, 1, 8, 8\)"),
-    (nan_in_test, r"finite pixels in the test part of .*Received: nan at \[17, 3, 4\]"),
+    (nan_in_test, r"finite pixels in the test part of .*Received: others, whose places are not"),
+    (nan_in_validation, r"finite pixels in the validation part of .*: nan at \[17, 3, 4\]"),
+    (digits_as_bytes, r"in the training part, float from 0 to 16\. Received: float from 0 to 255"),
+    (digits_to_one, r"in the training part, float from 0 to 1\. Received: float from 0 to 16\."),
+    (wider_test, r"in the training part, uint16 from 0 to 4095\. Received: uint16 .* to 65520"),
     (another_shape, r"the training part's shape \(8, 8, 1\) in the test part.*: \(8, 7, 1\)\.$"),
     (another_type, r"as in the training part, uint8 from 0 to 255\. Received: float from 0 to 1\."),
     (another_type_on_one_scale, r"uint8 from 0 to 255\. Received: float from 0 to 255\."),
@@ -229,7 +254,7 @@ REFUSED = [
 
 OF_THE_TEST_PART = (
     nan_in_test, another_shape, another_type, another_type_on_one_scale, another_scale,
-    standardized, other_labels, text_labels
+    standardized, other_labels, text_labels, digits_as_bytes, digits_to_one, wider_test,
 )  # fmt: skip
 
 
@@ -312,6 +337,7 @@ def test_what_is_rendered_or_downloaded_is_known_without_reading_it(
     monkeypatch.setenv("HPO_DATA", str(tmp_path))
     examined = source_of("clock").examine(DataOptions(size=20, n_images=100))
     assert (examined.encoding, examined.shape) == (Encoding(255.0), (20, 20, 1))
+    monkeypatch.setattr(downloads, "fetch", lambda name: None)
     examined = source_of("mnist").examine(DataOptions())
     assert (examined.encoding, examined.shape) == (Encoding(255.0, tuple(range(10))), (28, 28, 1))
     (tmp_path / "mnist.npz").write_bytes(b"")
@@ -320,16 +346,32 @@ def test_what_is_rendered_or_downloaded_is_known_without_reading_it(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "scale"),
+    ("dtype", "low", "high", "scale"),
     [
-        (0, 0, 1),
-        (0, 1, 1),
-        (0, 16, 1),
-        (0, 250, 255),
-        (-0.4, 40, 1),
-        (0, 270, 255),
-        (0, 6e4, 65535),
+        ("bool", 0, 1, 1),
+        ("bool", 0, 0, 1),
+        ("uint8", 0, 0, 1),
+        ("uint8", 0, 1, 1),  # a mask
+        ("uint8", 0, 16, 1),  # digits as scikit-learn has them
+        ("uint8", 0, 100, 255),
+        ("uint8", 0, 255, 255),
+        ("uint16", 0, 1, 1),
+        ("uint16", 0, 255, 255),  # bytes in a wider type
+        ("uint16", 0, 1023, 255),
+        ("uint16", 0, 4095, 255),
+        ("uint16", 0, 16383, 65535),
+        ("uint16", 0, 65535, 65535),
+        ("float", 0, 1, 1),
+        ("float", 0, 1.02, 1),
+        ("float", 0, 17.3, 1),  # digits, resized
+        ("float", 0, 250, 255),
+        ("float", 0, 271.5, 255),  # bytes, resized
+        ("float", 0, 4200, 255),
+        ("float", 0, 6e4, 65535),
+        ("float", -0.4, 2.8, 1),  # standardized
+        ("float", -0.4, 40, 1),
+        ("float", -1, 1, 1),
     ],
 )
-def test_the_divisor_is_the_nearest_of_three(low: float, high: float, scale: int) -> None:
-    assert divisor(low, high) == scale
+def test_the_divisor_by_type_and_maximum(dtype: str, low: float, high: float, scale: int) -> None:
+    assert divisor(dtype, low, high) == scale

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from objectives.cache import cache_folder
-from objectives.data import datasets, sources
+from objectives.data import datasets, downloads, sources
 from objectives.data.options import DataOptions
 from objectives.data.sources import source_of
 from objectives.errors import DataError, DataNotFoundError, UnknownNameError
@@ -138,25 +138,27 @@ def test_sizes_are_known_before_anything_is_read(made: dict[str, str]) -> None:
     assert source_of(made["tiny.npz"]).input_shape(options) is None
 
 
-def test_what_is_on_this_machine_and_what_must_be_made(
+def test_what_is_missing_is_made_or_downloaded(
     made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = DataOptions()
     for kind in ("digits", "tiny.npz", "mine"):
-        source = source_of(made[kind])
-        source.prepare(options)
-        assert source.is_local(options)
-    small = DataOptions(size=16, n_images=10)
-    clocks = source_of("clock")
-    assert not clocks.is_local(small)
-    clocks.prepare(small)
-    assert clocks.is_local(small)
-    published = source_of("mnist")
-    published.prepare(options)  # nothing, as only Keras can
-    assert not published.is_local(options)
+        source_of(made[kind]).prepare(options)
+    source_of("clock").prepare(DataOptions(size=16, n_images=10))
+    assert len(list(cache_folder("clocks").glob("v*-16-10-*/images.npy"))) == 1
+    fetched: list[str] = []
+    monkeypatch.setattr(downloads, "fetch", fetched.append)
+    for ask in (
+        source_of("mnist").prepare,
+        source_of("mnist").examine,
+        source_of("digits").examine,
+    ):
+        ask(options)
+    assert fetched == ["mnist"] * 2
     monkeypatch.setenv("HPO_DATA", str(tmp_path))
     (tmp_path / "mnist.npz").touch()
-    assert published.is_local(options)
+    source_of("mnist").prepare(options)
+    assert fetched == ["mnist"] * 2
 
 
 def test_a_file_that_is_not_there_has_no_labels_of_its_own_and_an_error_when_asked(
@@ -164,7 +166,6 @@ def test_a_file_that_is_not_there_has_no_labels_of_its_own_and_an_error_when_ask
 ) -> None:
     source = source_of(str(tmp_path / "none.npz"))
     assert source.labels == "class"
-    assert not source.is_local(DataOptions())
     for ask in (source.check, source.prepare, source.read, source.read_test):
         with pytest.raises(UnknownNameError, match=r"^Expected a data set, one of .*none\.npz"):
             ask(DataOptions())
@@ -173,12 +174,12 @@ def test_a_file_that_is_not_there_has_no_labels_of_its_own_and_an_error_when_ask
 def test_options_belong_to_the_sources_that_name_them(made: dict[str, str]) -> None:
     with pytest.raises(
         DataError,
-        match=r"^Expected rotation for rendered clocks only, the data set 'clock'\. "
+        match=r"^Expected rotation only for data sets that have such an option: clock\. "
         r"Received: rotation=5\.0 for 'mnist'\.$",
     ):
         sources.check("mnist", DataOptions(rotation=5.0))
     sources.check("clock", DataOptions(rotation=5.0, size=20, n_images=10))
-    with pytest.raises(DataError, match=r"^Expected n_images for rendered clocks only"):
+    with pytest.raises(DataError, match=r"^Expected n_images only for data sets .*: clock\."):
         sources.check(made["mine"], DataOptions(n_images=10))
 
 

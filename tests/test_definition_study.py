@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from small_studies import RANDOM, searching, table
 
+from objectives.data import downloads
 from storage import TrialStorage
 from studies.create import create_study
 from studies.definition.files import catalog, load_definition, with_overrides
@@ -98,8 +99,9 @@ def test_a_timeout_is_a_number_of_seconds_or_a_duration(timeout: Any, seconds: f
 
 @pytest.mark.parametrize("text", [GRID, ADAPTIVE])
 def test_a_definition_survives_json_and_the_database(
-    text: str, tmp_path: Path, storage: TrialStorage
+    text: str, tmp_path: Path, storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(downloads, "fetch", lambda name: None)
     definition = written(tmp_path, text)
     dumped = definition.model_dump(mode="json")
     assert StudyDefinition.model_validate(dumped) == definition

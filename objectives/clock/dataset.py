@@ -70,15 +70,16 @@ def check(folder: Path) -> tuple[int, int, int]:
     return n, height, width
 
 
-def value_range(folder: Path) -> tuple[float, float]:
-    """Check every picture of a folder of clocks; return the smallest and the largest pixel.
+def pixels(folder: Path) -> tuple[str, float, float]:
+    """Check every picture of a folder of clocks; return the type, the least and the largest pixel.
 
     Raises:
         DataError: A file is missing or malformed, or a pixel is out of range or not finite.
     """
     images, _ = _arrays(folder)
     _check_range(images, folder)
-    return float(images.min()), float(images.max())
+    dtype = "uint8" if images.dtype == np.uint8 else "float"
+    return dtype, float(images.min()), float(images.max())
 
 
 def _check_range(images: Array, folder: Path, step: int = 1) -> None:

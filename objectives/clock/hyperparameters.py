@@ -12,6 +12,12 @@ from objectives.hyperparameters import Hyperparameters, Widths
 
 HEAD_NUMBERS = ("minute_weight", "label_width")
 """The numbers that a head reads; see `objectives.objective.Objective.head_numbers`."""
+DEFAULTS_BEFORE = {
+    "batch_normalization": False,
+    "n_classes": 720,
+    "normalization_momentum": 0.99,
+}
+"""Of studies that were made before studies stored their defaults."""
 # With which heads some hyperparameters have an effect.
 TWO_HEADS = {"head": ("two_heads",)}
 SOFT_LABELS = {"head": ("soft_circular", "hour_class_minute_circle")}
@@ -42,7 +48,7 @@ class ClockHyperparameters(Hyperparameters):
         ),
     )
     n_classes: int = structural(
-        720,
+        72,
         "Classes of the dial, a divisor of 720; soft_circular has 60 of the minute too.",
         needs={"head": ("classification", "soft_circular")},
         ge=2,
@@ -141,13 +147,20 @@ class ClockHyperparameters(Hyperparameters):
         ge=0,
         lt=1,
     )
+    # Without it, classes of the dial are not learned: all labels together pull each activation of
+    # the first steps at random, and what they have in common to zero, until no unit is left.
+    batch_normalization: bool = structural(
+        True, Hyperparameters.model_fields["batch_normalization"].description or ""
+    )
     dense_normalization: bool = structural(
         False,
         "Normalize each batch after the first dense layer, if not everywhere.",
         needs={"hidden_units": None, "batch_normalization": (False,)},
     )
+    # The first layers' outputs drift faster than Keras's .99 follows, and so for four epochs of
+    # 3,456 pictures no validation shows what was learned.
     normalization_momentum: float = structural(
-        0.99,
+        0.9,
         Hyperparameters.model_fields["normalization_momentum"].description or "",
         needs=({"batch_normalization": (True,)}, {"dense_normalization": (True,)}),
         gt=0,

@@ -4,10 +4,6 @@ The training part and the test part are read separately, so that a search never 
 When a study is made, its type, shape, range and labels are compared with the training part's.
 """
 
-import contextlib
-import importlib
-import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
-from objectives.data import npz
+from objectives.data import downloads, npz
 from objectives.data.data_source import Examined, Examples
 from objectives.data.encoding import BEFORE, Encoding, check_labels, classes, encoding_of
 from objectives.data.npz import Part
@@ -31,7 +26,7 @@ from objectives.data.pictures import (
     summarize,
 )
 from objectives.data.splits import check_split, draw, stratified, validation_size
-from objectives.errors import DataError, DataNotFoundError, unknown_name
+from objectives.errors import DataError, unknown_name
 from objectives.types import Array, Labels, Progress
 
 
@@ -59,7 +54,7 @@ class Archive(ABC):
         others: list[Part] = ["validation", "test"]
         for part in others:
             if self.has(part):
-                other = summarize(self._pictures(part))
+                other = summarize(self._pictures(part), is_test=part == "test")
                 check_alike(summary, other)
                 check_labels(other.labels, labels, other.where)
         return Examined(encoding_of(summary, options.scale), summary.shape)
@@ -91,7 +86,7 @@ class Archive(ABC):
         """Read the test part, and compare it with the training part; see `DataSource`."""
         test, train = self._pictures("test"), self._pictures("train")
         summary = summarize(train)
-        check_alike(summary, summarize(test))
+        check_alike(summary, summarize(test, is_test=True))
         if encoding == BEFORE:
             return test.x, classes(test.y.astype(np.int32), _labels_before(train.y), test.where)
         labels = summary.labels if encoding is None else encoding.labels
@@ -145,7 +140,7 @@ class PublishedSet(Archive):
     sizes: tuple[int, int] = (60_000, 10_000)
 
     def check(self, options: DataOptions) -> None:
-        """Accept: whether it can be downloaded shows when it is read."""
+        """Accept: whether it can be downloaded shows when a study is made."""
 
     def input_shape(self, options: DataOptions) -> tuple[int, int, int]:
         """Return height, width and channels."""
@@ -156,16 +151,15 @@ class PublishedSet(Archive):
         return self.sizes[0] - validation_size(self.sizes[0], options)
 
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
-        """Do nothing: Keras downloads it when it is read."""
-
-    def is_local(self, options: DataOptions) -> bool:
-        """Tell whether there is a file in HPO_DATA: Keras's cache is not searched."""
-        return self._file() is not None
+        """Download it, unless HPO_DATA has a file of its name or Keras's cache has it."""
+        if self._file() is None:
+            downloads.fetch(self.name)
 
     def examine(self, options: DataOptions) -> Examined:
-        """Check the file, if there is one: what Keras downloads is known; see `DataSource`."""
+        """Check the file, or download what is known; see `DataSource`."""
         if self._file() is not None:
             return super().examine(options)
+        self.prepare(options)
         scale = 255.0 if options.scale is None else options.scale
         return Examined(Encoding(scale, tuple(range(10))), self.shape)
 
@@ -176,7 +170,10 @@ class PublishedSet(Archive):
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Read one part from the file, or from Keras's cache after a download; see `Archive`."""
         file = self._file()
-        x, y = _download(self.name, part) if file is None else npz.read_part(file, part)
+        if file is None:
+            x, y = downloads.read(self.name)[0 if part == "train" else 1]
+        else:
+            x, y = npz.read_part(file, part)
         size = self.sizes[0 if part == "train" else 1]
         if len(x) != size:
             raise DataError(
@@ -198,12 +195,11 @@ class Digits(PublishedSet):
     shape: tuple[int, int, int] = (8, 8, 1)
     sizes: tuple[int, int] = (1437, 360)
 
-    def is_local(self, options: DataOptions) -> bool:
-        """Return True."""
-        return True
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Do nothing: they are in a package."""
 
     def _file(self) -> None:
-        """Return None: they are in a package."""
+        """Return None, as `prepare` says."""
 
     def stored(self, part: Part) -> tuple[Array, Array]:
         """Scale the pixels from 0 to 255 and split off the test part; see `Archive`."""
@@ -242,10 +238,6 @@ class NpzFile(Archive):
         """Check that the file exists: it is the user's, and cannot be made here."""
         self._file()
 
-    def is_local(self, options: DataOptions) -> bool:
-        """Tell whether the file exists."""
-        return any(place.is_file() for place in places(self.name))
-
     def has(self, part: Part) -> bool:
         """Tell whether the file has such a part; see `Archive`."""
         return npz.has_part(self._file(), part)
@@ -281,22 +273,3 @@ def _as_before(train: Pictures, options: DataOptions) -> Examples:
 def _labels_before(y: Array) -> range:
     """Return the classes of such a study: all numbers up to the highest label."""
     return range(int(y.astype(np.int32).max()) + 1)
-
-
-def _download(name: str, part: Part) -> tuple[Array, Array]:
-    # Safe to import: the name is one of the registry's, not whatever a study says.
-    dataset = importlib.import_module(f"keras.datasets.{name}")
-    file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / name
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # The executor child's standard output is a pipe to the worker; Keras prints a progress bar.
-        with FileLock(file.parent / f"{name}.lock"), contextlib.redirect_stdout(sys.stderr):
-            train, test = dataset.load_data()
-    except Exception as error:  # Keras raises a bare Exception when a download fails.
-        raise DataNotFoundError(
-            f"Expected the data set {name}, but there is no file and no download: {error}. "
-            f"Put {name}.npz, with the arrays x_train, y_train, x_test and y_test, "
-            "into the folder that the environment variable HPO_DATA names."
-        ) from error
-    x, y = train if part == "train" else test
-    return x, y

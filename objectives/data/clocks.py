@@ -109,10 +109,6 @@ class RenderedClocks(Clocks):
         """Render the clocks if they are missing."""
         dataset.rendered(self._rendering(options), progress)
 
-    def is_local(self, options: DataOptions) -> bool:
-        """Tell whether they have been rendered."""
-        return self._rendering(options).folder.is_dir()
-
     @property
     def provenance(self) -> Mapping[str, Any]:
         """The version of the renderer, on which the pictures of a seed depend."""
@@ -158,17 +154,13 @@ class ClockFolder(Clocks):
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Do nothing: the folder is there."""
 
-    def is_local(self, options: DataOptions) -> bool:
-        """Return True."""
-        return True
-
     @property
     def provenance(self) -> Mapping[str, Any]:
         """Nothing: the digest tells folders apart."""
         return {}
 
     def _divisor(self, options: DataOptions) -> float:
-        return divisor(*dataset.value_range(self.path))
+        return divisor(*dataset.pixels(self.path))
 
     def folder(self, options: DataOptions) -> Path:
         """Return where the folder is."""

@@ -74,17 +74,16 @@ class DataSource(Protocol):
         """Return how many pictures are for training; None if only reading the file would tell."""
 
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
-        """Make on this machine what is missing, as far as that needs no Keras.
+        """Render or download to this machine what is missing.
 
         Raises:
-            ObjectiveError: It cannot be made.
+            ObjectiveError: It cannot be had.
         """
 
-    def is_local(self, options: DataOptions) -> bool:
-        """Tell whether it can be read without making or downloading anything."""
-
     def examine(self, options: DataOptions) -> Examined:
-        """Check all that can be known before training, by one pass over what is on this machine.
+        """Check all that can be known before training, by one pass over the data.
+
+        What is rendered is known without it, and so is what is downloaded, once it is here.
 
         Of the test part nothing is told but its type, shape, range and labels, and only where they
         do not fit the training part.

@@ -16,6 +16,14 @@ from objectives.data.pictures import Summary
 from objectives.errors import DataError
 from objectives.types import Array
 
+DIVISORS = {
+    "bool": (1.0,),
+    "uint8": (1.0, 255.0),
+    "uint16": (1.0, 255.0, 65535.0),
+    "float": (1.0, 255.0, 65535.0),
+}
+MOST = 32  # that a divided pixel may be, where a larger divisor would bring it nearer to 1
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -53,23 +61,36 @@ def encoding_of(train: Summary, scale: float | None) -> Encoding:
         scale: The divisor that the user has set; None for the one that fits.
     """
     if scale is None:
-        scale = divisor(train.low, train.high)
+        scale = divisor(train.dtype, train.low, train.high)
     return Encoding(scale, train.labels)
 
 
-def divisor(low: float, high: float) -> float:
-    """Return what brings pixels to about 0 to 1: that of 1, 255 and 65535 nearest by its ratio.
+def divisor(dtype: str, low: float, high: float) -> float:
+    """Return what brings pixels to about 0 to 1: 1, 255 or 65535, by their type and maximum.
 
-    Types alone do not tell: floats may be bytes, and bytes a mask of 0 and 1. Nor is the maximum a
-    bound: a resize goes a little beyond a range, and few pictures may not reach its end.
+    | type | pixels | divisor |
+    | --- | --- | --- |
+    | bool | any | 1 |
+    | uint8 | up to 32: a mask, a few gray levels | 1 |
+    | uint8 | beyond | 255 |
+    | uint16 | up to 32 | 1 |
+    | uint16 | up to 32 * 255: bytes in a wider type, or of 10 or 12 bits | 255 |
+    | uint16 | beyond | 65535 |
+    | float | below 0 somewhere: standardized | 1 |
+    | float | else as uint16, since floats may be scaled, or bytes, or of 12 bits | |
+
+    The maximum is no exact bound: a resize goes a little beyond a range, and few pictures may not
+    reach its end. So the divisor is the least that leaves at most 32. Larger pixels than 1 do less
+    harm than small ones: digits from 0 to 16 are learned, and hardly so divided by 255.
 
     Args:
+        dtype: "bool", "uint8", "uint16" or "float".
         low: The smallest pixel of the training part.
         high: The largest.
     """
-    if low < 0 or high <= 16:  # standardized; scaled already, or a mask
+    if low < 0:
         return 1.0
-    return 255.0 if high <= 4096 else 65535.0
+    return next((d for d in DIVISORS[dtype] if high <= MOST * d), DIVISORS[dtype][-1])
 
 
 def classes(y: Array, labels: Sequence[int], where: str) -> Array:

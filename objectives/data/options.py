@@ -15,8 +15,9 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
             split 80/10/10 instead, minute by minute.
         seed: The seed of the split, and of rendered clocks. It is the study's and not the trial's:
             all trials share one split.
-        scale: What pixels are divided by, inside the networks; None is 1, 255 or 65535, by the
-            maximum of the training part, found when the study is made.
+        scale: What pixels are divided by, inside the networks; None is 1, 255 or 65535, by the type
+            and maximum of the training part, found when the study is made; see
+            `objectives.data.encoding.divisor`.
         size: Height and width of rendered clocks in pixels; None is 75.
         n_images: The number of rendered clocks, the test part included; None is 18,000.
         rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any

@@ -11,7 +11,9 @@ from objectives.types import Array
 
 CHUNK = 2**24  # pixels looked at together: a copy of all of them could be gigabytes
 CHANNELS = (1, 2, 3, 4)
-OTHER_SCALE = 16  # times as large: the maximum of two parts on one scale differs by less
+# Times as large: neighbours of the scales in use, up to 1, 16, 255, 4095 and 65535, are 16 times
+# apart, or 15.9; a resize changes a maximum by less than a quarter.
+OTHER_SCALE = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +85,12 @@ def as_pictures(where: str, x: Array, y: Array) -> Pictures:
     return Pictures(x.astype(kind, copy=False), y, x.dtype.name, where)
 
 
-def summarize(part: Pictures) -> Summary:
+def summarize(part: Pictures, *, is_test: bool = False) -> Summary:
     """Summarize a part by one pass over it.
+
+    Args:
+        part: The part.
+        is_test: Whether it is the test part, of whose pixels no place is told.
 
     Raises:
         DataError: A pixel is NaN or infinite.
@@ -96,17 +102,22 @@ def summarize(part: Pictures) -> Summary:
         lows.append(float(chunk.min()))
         highs.append(float(chunk.max()))
         if not np.isfinite(lows[-1] + highs[-1]):  # NaN shows in both
-            raise _not_finite(part, start, chunk)
+            raise _not_finite(part, None if is_test else _first_place(start, chunk))
     labels = tuple(np.unique(part.y).tolist())
     return Summary(part.where, part.dtype, part.x.shape[1:], min(lows), max(highs), labels)
 
 
-def _not_finite(part: Pictures, start: int, chunk: Array) -> DataError:
+def _first_place(start: int, chunk: Array) -> str:
     picture, row, column, channel = (int(i) for i in np.argwhere(~np.isfinite(chunk))[0])
     value = chunk[picture, row, column, channel]
     place = [start + picture, row, column] + ([channel] if chunk.shape[-1] > 1 else [])
+    return f"{value} at {place}, the first place"
+
+
+def _not_finite(part: Pictures, first: str | None) -> DataError:
     return DataError(
-        f"Expected finite pixels in {part.where}. Received: {value} at {place}, the first place. "
+        f"Expected finite pixels in {part.where}. "
+        f"Received: {first or 'others, whose places are not told'}. "
         "Replace such pixels, or leave such pictures out."
     )
 
@@ -161,7 +172,7 @@ def _is_on_another_scale(train: Summary, other: Summary) -> bool:
     sizes = [max(abs(part.low), abs(part.high)) for part in parts]
     if not all(sizes):
         return any(size > 1 for size in sizes)  # one is all zeros
-    if max(sizes) > OTHER_SCALE * min(sizes):
+    if max(sizes) >= OTHER_SCALE * min(sizes):
         return not all(part.low < 0 for part in parts)  # a standardized pixel can be far out
     # A resize goes a little below zero; what is standardized goes far.
     negative = [-part.low / size for part, size in zip(parts, sizes, strict=True)]

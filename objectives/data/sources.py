@@ -6,12 +6,11 @@ from objectives.data.data_source import DataSource
 from objectives.data.options import COMMON, DataOptions
 from objectives.errors import DataError
 
-_RENDERED = RenderedClocks()
 _KNOWN: dict[str, DataSource] = {
     source.name: source
     for source in (
         PublishedSet("cifar10", shape=(32, 32, 3), sizes=(50_000, 10_000)),
-        _RENDERED,
+        RenderedClocks(),
         Digits("digits"),
         PublishedSet("fashion_mnist"),
         PublishedSet("mnist"),
@@ -35,7 +34,7 @@ def source_of(name: str) -> DataSource:
 def check(name: str, options: DataOptions) -> None:
     """Check that a data set exists and can be used with these options.
 
-    A folder of clocks is read.
+    As much is read as that needs: of an .npz nothing, of a folder of clocks a part.
 
     Raises:
         ObjectiveError: It does not, or cannot.
@@ -44,8 +43,9 @@ def check(name: str, options: DataOptions) -> None:
     for option in DataOptions.model_fields:
         value = getattr(options, option)
         if option not in COMMON | source.own_options and value is not None:
+            having = [known for known in names() if option in _KNOWN[known].own_options]
             raise DataError(
-                f"Expected {option} for rendered clocks only, the data set {_RENDERED.name!r}. "
-                f"Received: {option}={value} for {name!r}."
+                f"Expected {option} only for data sets that have such an option: "
+                f"{', '.join(having)}. Received: {option}={value} for {name!r}."
             )
     source.check(options)

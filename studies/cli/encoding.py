@@ -23,7 +23,7 @@ def scale_line(study: optuna.Study) -> str | None:
         return None
     if definition["data"]["scale"]:
         return f"Pixels are divided by {scale:g}, as [data] scale says."
-    return f"Pixels are divided by {scale:g}, by their maximum; [data] scale sets it."
+    return f"Pixels are divided by {scale:g}, by their type and maximum; [data] scale sets it."
 
 
 def outputs_line(study: optuna.Study) -> str | None:

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
 import objectives
@@ -66,6 +66,7 @@ class StudyDefinition(BaseModel):
     search: SearchOptions
     fixed: dict[str, Any] = {}
     space: dict[str, Any] = {}
+    _earlier: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def is_function(self) -> bool:
@@ -81,7 +82,7 @@ class StudyDefinition(BaseModel):
     def factors(self) -> Space:
         """The parsed search space."""
         kind = None if self.is_function else self.network.hyperparameters
-        return parse_space(self.space, self.fixed, kind)
+        return parse_space(self.space, self.fixed, kind, self._earlier)
 
     @property
     def max_epochs(self) -> int | None:
@@ -156,7 +157,8 @@ class StudyDefinition(BaseModel):
         return self.model_copy(update={"search": search})
 
     @model_validator(mode="after")
-    def _consistent(self) -> StudyDefinition:
+    def _consistent(self, info: ValidationInfo) -> StudyDefinition:
+        self._earlier.update(info.context or {})
         if self.is_function:
             self._check_function()
         else:
@@ -293,8 +295,14 @@ class StudyDefinition(BaseModel):
             check_whole(self.factors, key, setting)
 
 
-def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
+def parse_definition(
+    table: Mapping[str, Any], *, earlier: Mapping[str, Any] | None = None
+) -> StudyDefinition:
     """Validate a definition given as a table.
+
+    Args:
+        table: The definition, as TOML gives it or as it is stored.
+        earlier: Defaults of hyperparameters that were others when its study was made.
 
     Raises:
         DefinitionError: A line breaks a rule; the message begins with its key.
@@ -309,7 +317,7 @@ def parse_definition(table: Mapping[str, Any]) -> StudyDefinition:
         # An unknown metric is reported as such, not as a missing direction.
         given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
     try:
-        return StudyDefinition.model_validate(given)
+        return StudyDefinition.model_validate(given, context=earlier)
     except pydantic.ValidationError as error:
         raise _readable(error.errors()[0]) from None
 

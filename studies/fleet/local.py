@@ -15,9 +15,6 @@ from studies.attributes import ARTIFACTS_KEY
 from studies.create import create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
-from studies.errors import LaunchError, TrialError
-from studies.executor.client import Executor
-from studies.executor.protocol import DatasetSpec, ExecutorKind
 from studies.fleet.gpus import gpus
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.worker.signals import stop_signals
@@ -124,21 +121,7 @@ def fetch_data(definition: StudyDefinition, progress: Progress | None = None) ->
         progress: Called while clocks are rendered.
 
     Raises:
-        LaunchError: The data set is not here and cannot be downloaded.
-        ValueError: The name is neither a known data set nor a file.
+        ObjectiveError: The data set is not here, and cannot be made or downloaded.
     """
-    name = definition.dataset
-    if name is None:
-        return
-    source = source_of(name)
-    source.prepare(definition.data, progress)
-    if source.is_local(definition.data):
-        return
-    # Keras downloads the rest, which this process does not load.
-    executor = Executor(ExecutorKind("auto"), should_abort=lambda: False)
-    try:
-        executor.load_data(DatasetSpec(name, definition.data.model_dump()))
-    except TrialError as error:
-        raise LaunchError(str(error)) from None
-    finally:
-        executor.close()
+    if definition.dataset is not None:
+        source_of(definition.dataset).prepare(definition.data, progress)

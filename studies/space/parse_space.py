@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, combinations
 from math import inf, isfinite
+from types import MappingProxyType
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -48,7 +49,10 @@ MAX_WITHOUT_STEP = 8  # values of a structural range without a step; each compil
 
 
 def parse_space(
-    lines: Mapping[str, Any], fixed: Mapping[str, Any], kind: type[Hyperparameters] | None
+    lines: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    kind: type[Hyperparameters] | None,
+    earlier: Mapping[str, Any] = MappingProxyType({}),
 ) -> Space:
     """Read `[space]`.
 
@@ -57,6 +61,7 @@ def parse_space(
         fixed: The table `[fixed]`.
         kind: The hyperparameters of the objective; None for a user's own function, which may take
             any parameters.
+        earlier: Defaults of the objective that were others when the study was made.
 
     Raises:
         DefinitionError: A line breaks a rule; the message names it.
@@ -67,8 +72,8 @@ def parse_space(
     factors = {name: _parse_factor(name, line, infos, kind) for name, line in lines.items()}
     _check_set_once(factors, fixed)
     factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
-    defaults = {name: info.default for name, info in infos.items()}
-    space = Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults)
+    defaults = {name: info.default for name, info in infos.items()} | dict(earlier)
+    space = Space(_in_order(factors, {*defaults, *fixed}), dict(fixed), defaults, earlier)
     _check_reachable(space)
     _check_used(space, infos)
     return space

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import prod
 from typing import Any
@@ -22,11 +22,13 @@ class Space:
         factors: By name.
         fixed: The hyperparameters that no trial changes.
         defaults: The objective's default values of all hyperparameters; a `when` may name one.
+        earlier: Those among them that the objective had when the study was made, and has not now.
     """
 
     factors: Mapping[str, Factor]
     fixed: Mapping[str, Any]
     defaults: Mapping[str, Any]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def grid_size(self) -> int:
@@ -104,8 +106,11 @@ class Space:
         return found
 
     def resolve(self, params: Mapping[str, Scalar]) -> dict[str, Any]:
-        """Translate the parameters of a trial into hyperparameters, fixed ones included."""
-        resolved = dict(self.fixed)
+        """Translate the parameters of a trial into hyperparameters, fixed ones included.
+
+        The objective's defaults are left out, but for those that it has no longer.
+        """
+        resolved = {**self.earlier, **self.fixed}
         for name, choice in params.items():
             resolved |= self.factors[name].hyperparameters(choice)
         return resolved
