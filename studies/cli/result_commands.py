@@ -71,7 +71,7 @@ def model(
 
     Example: hpo model fashion-mlp-grid -o best.keras
     """
-    from studies.cli.encoding import outputs_line
+    from studies.cli.encoding import network_lines, outputs_line
     from studies.results.models import save_model
 
     found = find(study, storage)
@@ -79,6 +79,8 @@ def model(
     say(f"The network of trial {number} is written to {output}")
     line = outputs_line(found)
     if line is not None:
+        say(line)
+    for line in network_lines(found, output):
         say(line)
 
 
