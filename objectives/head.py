@@ -46,5 +46,5 @@ class Head(Protocol):
             predicted: What `predict` returned, (n,).
         """
 
-    def stock_compile(self) -> Mapping[str, Any] | None:
-        """Return Keras's arguments to compile a network for saving; None if it has no such loss."""
+    def stock_compile(self) -> Mapping[str, Any]:
+        """Return Keras's loss and metrics for a network to save; nothing if it has no such loss."""

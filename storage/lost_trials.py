@@ -219,11 +219,9 @@ def insert_retry(
     (new_id,) = insert_trials(connection, study_id, [point], TrialState.WAITING)
     columns = ("param_name", "param_value", "distribution_json")
     copied = select(sqlalchemy.literal(new_id), *(PARAMS.c[c] for c in columns))
-    connection.execute(
-        PARAMS.insert().from_select(
-            ["trial_id", *columns], copied.where(PARAMS.c.trial_id == trial_id)
-        )
-    )
+    # In their order, by which they are listed: the index would give them by name.
+    in_order = copied.where(PARAMS.c.trial_id == trial_id).order_by(PARAMS.c.param_id)
+    connection.execute(PARAMS.insert().from_select(["trial_id", *columns], in_order))
     notes = {k: v for k, v in system.items() if not k.startswith(OF_ONE_ATTEMPT)}
     links = {RETRY_KEY: history[0], RETRY_HISTORY_KEY: history}
     connection.execute(SYSTEM_ATTRS.insert(), attr_rows(new_id, {**notes, **links}))

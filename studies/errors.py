@@ -7,7 +7,9 @@ see studies/error_translation.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from signal import Signals
+from typing import Any
 
 
 class HpoError(Exception):
@@ -136,15 +138,23 @@ class TrialError(ExecutorError):
         name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
         traceback: Its traceback, as text.
         raised_by_storage: Whether the service's own storage raised it, since its database is away.
+        attributes: What repeats the trial of a function that raised it: device, hashes of its code.
     """
 
     def __init__(
-        self, name: str, message: str, traceback: str, *, raised_by_storage: bool = False
+        self,
+        name: str,
+        message: str,
+        traceback: str,
+        *,
+        raised_by_storage: bool = False,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.name = name
         self.traceback = traceback
         self.raised_by_storage = raised_by_storage
+        self.attributes = dict(attributes or {})
 
     @property
     def class_name(self) -> str:

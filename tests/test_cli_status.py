@@ -13,6 +13,7 @@ from pathlib import Path
 
 import optuna
 from commands import COMMAND, environment, hpo, wait_until
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from queues import traffic
 from rich.console import Console
@@ -80,6 +81,23 @@ def test_status_and_best_read_no_trial_but_those_they_show(sqlite_storage: Trial
     assert [line for line in lines if "failed" in line][-1] == "trial 39 failed: unknown"
     assert lines[-6].startswith("s: the best of 40 trials")
     assert [line.split()[0] for line in lines[-3:]] == ["38", "36", "34"]
+
+
+def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
+    sqlite_storage: TrialStorage,
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage, study_name="f")
+    space = {f"a_long_name_{i}": FloatDistribution(0.0, 1.0) for i in range(6)}
+    params = dict.fromkeys(space, 0.25)
+    study.add_trial(optuna.trial.create_trial(value=1.0, params=params, distributions=space))
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(best_table(study, 1))
+    lines = [line.rstrip() for line in shown.get().splitlines()]
+    assert lines[1].split() == ["trial", "value", "parameters", "time"]
+    assert max(map(len, lines)) <= 80
+    broken = " ".join(line[line.index("a_long") :] for line in lines[2:])
+    assert broken == ", ".join(f"{name}=0.25" for name in space)
 
 
 # Shells start what runs in the background, as these tests may, with SIGINT ignored.

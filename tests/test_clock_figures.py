@@ -44,7 +44,10 @@ def test_plots_hold_every_picture() -> None:
     (heat,) = shown["clock-heat-map"]["data"]
     assert (heat["x"][:2], heat["x"][-1], heat["y"]) == ([0, 5], 60, list(range(13)))
     words = [note["text"] for note in shown["clock-worst"]["layout"]["annotations"]]
-    assert words[:2] == ["5:00, read as 11:00<br>360 minutes", "12:00, read as 12:10<br>10 minutes"]
+    # A line each: on a page of 1,000 pixels a picture is a hundred wide.
+    assert words[:2] == [
+        "5:00<br>read as 11:00<br>360 minutes", "12:00<br>read as 12:10<br>10 minutes",
+    ]  # fmt: skip
     for each, i in zip(shown["clock-worst"]["data"], (3, 0, 2, 1), strict=True):
         picture = Image.open(io.BytesIO(base64.b64decode(each["source"].partition(",")[2])))
         np.testing.assert_array_equal(np.asarray(picture.convert("L")), x[i, ..., 0])

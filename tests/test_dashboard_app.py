@@ -51,6 +51,9 @@ def dashboard_url(sqlite_url: str, tmp_path: Path) -> Iterator[str]:
     storage = create_storage(sqlite_url)
     for trial in claim(storage, study_id(study), 12):
         value = 0.5 + 0.03 * trial.number
+        history = {"val_loss": [value] * 500}
+        storage.set_trial_user_attr(trial_id(trial), "history", history)
+        storage.set_trial_user_attr(trial_id(trial), "traceback", f"first\n{'word ' * 99}")
         storage.set_trial_intermediate_value(trial_id(trial), 1, value - 0.1)
         storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
     with dashboard(sqlite_url, tmp_path) as url:
@@ -118,6 +121,13 @@ def test_the_dashboard_shows_a_study_with_list_valued_levels(dashboard_url: str)
         assert page.get_by_role("cell", name="4-8").count() == 4
         page.goto(f"{dashboard_url}/dashboard/studies/1/trials?numbers=8")
         page.get_by_text("filters 8-16").first.wait_for()
+        page.get_by_text("history {").first.wait_for()
+        for width in (1000, 1900):  # which an attribute does not widen
+            page.set_viewport_size({"width": width, "height": 1200})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            listed = page.get_by_text("Trial 7", exact=True).bounding_box()
+            assert listed is not None
+            assert listed["width"] > 40
         assert page.get_by_text("Trial 11", exact=True).count() == 1
 
 

@@ -20,6 +20,7 @@ from studies.definition.study import parse_definition
 from studies.errors import DefinitionError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind, TrialResult
+from studies.worker.outcome import from_error
 
 Call = Callable[[optuna.Study, str], TrialResult]
 
@@ -86,6 +87,9 @@ def test_what_the_database_refuses_is_the_functions_own_error(
         call(study, postgres_url)
     assert caught.value.class_name == "DataError"
     assert not caught.value.raised_by_storage  # else it is taken for an outage, and tried again
+    recorded = from_error(study.trials[0], caught.value).attributes
+    assert set(recorded) == {"files_sha256", "device", "fail_reason", "traceback"}
+    assert list(recorded["files_sha256"]) == ["user_objectives"]
 
 
 def test_a_function_may_stop_its_study(storage_url: str, tmp_path: Path, call: Call) -> None:

@@ -509,3 +509,48 @@ def test_a_study_that_is_gone_is_said_to_be(storage: TrialStorage, tmp_path: Pat
     remove_study(storage, study_id(study), None)
     with pytest.raises(StudyNotFoundError, match="Study 's' was deleted"):
         write_trials(study, tmp_path / "t.csv")
+
+
+def test_chosen_columns_have_short_names_and_an_unknown_one_leaves_the_file_as_it_is(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    frame = export_trials(study, columns=["epochs", "number", "x", "params_kind"])
+    assert list(frame) == ["user_attrs_epochs", "number", "params_x", "params_kind"]
+    for ending in ("csv", "json", "md", "parquet"):
+        file = tmp_path / f"t.{ending}"
+        assert write_trials(study, file, columns=["x", "value"]) == 6
+        file.write_text("as it was")
+        with pytest.raises(ValueError, match=r"Expected a column, one of .*epochs, .*kind, .*: lr"):
+            write_trials(study, file, columns=["x", "lr"])
+        assert file.read_text() == "as it was"
+
+
+def test_markdown_lacks_what_is_not_for_reading_unless_it_is_asked_for(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    long = {"history": {"loss": [1.0]}, "versions": {"keras": "3"}, "data_sha256": "f00"}
+    add(study, 0.5, epochs=2, **long)
+    for columns in (None, ["number", "history"]):
+        write_trials(study, tmp_path / "t.md", columns=columns)
+        head = (tmp_path / "t.md").read_text().splitlines()[0].strip("| ").split(" | ")
+        short = [*PLAIN, "params_kind", "params_x", "user_attrs_epochs"]
+        assert head == (short if columns is None else ["number", "user_attrs_history"])
+    assert len(export_trials(study, tmp_path / "t.csv").columns) == len(FULL) + 2
+
+
+def test_a_level_is_shown_as_it_is_counted_and_a_measurement_with_all_digits(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    noisy = 0.1 + 0.2
+    space = {"level": FloatDistribution(0.0, 1.0, step=0.1), "free": FloatDistribution(0.0, 1.0)}
+    params = {"level": noisy, "free": noisy}
+    study.add_trial(create_trial(value=noisy, params=params, distributions=space))
+    for ending in ("csv", "json", "md"):
+        export_trials(study, tmp_path / f"t.{ending}", columns=["level"])
+        text = (tmp_path / f"t.{ending}").read_text()
+        assert "0.3" in text
+        assert "0.30" not in text
+    frame = export_trials(study)
+    assert (frame.params_level[0], frame.params_free[0], frame.value[0]) == (0.3, noisy, noisy)

@@ -155,6 +155,8 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
     file = tmp_path / "best.keras"
     done = hpo("model", "s", "-o", str(file), url=sqlite_url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
+    last = "Give it pictures (n, 8, 8, 1), uint8, pixels 0 to 255 as in the file: it divides them"
+    assert done.stdout.splitlines()[-1] == f"{last} itself."
     code = (
         "import sys, keras\nfrom objectives import DataOptions\n"
         "from objectives.data import datasets\n"
@@ -170,12 +172,12 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
         assert math.isclose(float(accuracy), order[0].value or 0.0, abs_tol=1e-6)
     kept = [p for p in (tmp_path / "artifacts").iterdir() if p.is_file()]
     assert len(kept) == 2
-    last = hpo(
+    worst = hpo(
         "model", "s", "--trial", str(order[-1].number), "-o", "x.keras",
         url=sqlite_url, folder=tmp_path,
     )  # fmt: skip
-    assert last.returncode == 1
-    assert "Only the networks of the best trials are kept" in last.stderr
+    assert worst.returncode == 1
+    assert "Only the networks of the best trials are kept" in worst.stderr
 
 
 def test_a_data_set_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: Path) -> None:

@@ -239,6 +239,19 @@ def test_a_retry_and_its_first_attempt_name_each_other(storage: TrialStorage) ->
     assert RetryHeartbeatStaleTrialCallback.retry_history(new) == [0]
 
 
+def test_a_retry_lists_its_parameters_in_the_order_of_the_first_attempt(
+    storage: TrialStorage,
+) -> None:
+    study_id = new_study(storage, adaptive(1))
+    (trial,) = claim(storage, study_id)
+    names = ["units", "rate", "beta", "alpha"]
+    for name in names:
+        distribution = FloatDistribution(0.0, 1.0)
+        storage.set_trial_param(trial_id(trial), name, 0.5, distribution)
+    requeue(storage, trial, "lost")
+    assert [list(each.params) for each in storage.get_all_trials(study_id)] == [names, names]
+
+
 def test_a_retry_spends_no_budget(storage: TrialStorage) -> None:
     study_id = new_study(storage, adaptive(3))
     for trial in claim(storage, study_id, 2):

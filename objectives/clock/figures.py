@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -52,7 +53,7 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
     error = common_sense_error(y.astype(int), predicted)
     scatter = go.Figure(go.Scattergl(x=y / 60, y=error, mode="markers", marker={"size": 4}))
     scatter.update_layout(
-        title="Error of the best trial over the dial (validation)",
+        title=_title("Error of the best trial over the dial (validation)"),
         xaxis_title="true time (hours)",
         yaxis_title="common-sense error (minutes)",
     )
@@ -63,7 +64,7 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
         )
     )
     heat.update_layout(
-        title="Mean error of the best trial by hour and minute (validation)",
+        title=_title("Mean error of the best trial by hour and minute (validation)"),
         xaxis_title="minute",
         yaxis_title="hour",
         yaxis_autorange="reversed",
@@ -75,16 +76,31 @@ def plots(x: Array, y: Array, predicted: Array) -> dict[str, str]:
 
 def _worst_plot(x: Array, y: Array, predicted: Array, error: Array) -> go.Figure:
     worst = _worst_of(y, predicted, error)
+    captions = [words.replace(", ", "<br>").replace("\n", "<br>") for _, words in worst]
     pictures = make_subplots(
-        2, WORST // 2, subplot_titles=[words.replace("\n", "<br>") for _, words in worst]
+        2,
+        WORST // 2,
+        subplot_titles=captions,
+        horizontal_spacing=0.02,
+        vertical_spacing=0.25,  # three lines of a caption
     )
     for place, (i, _) in enumerate(worst):
         row, column = divmod(place, WORST // 2)
         pictures.add_trace(go.Image(source=_data_url(_pixels(x[i]))), row + 1, column + 1)
     pictures.update_xaxes(visible=False)
     pictures.update_yaxes(visible=False)
-    pictures.update_layout(title="Worst readings of the best trial (validation)")
+    pictures.update_annotations(font_size=11)
+    # On a page of 1,000 pixels a picture has a hundred.
+    margins = {"l": 20, "r": 20, "t": 110, "b": 20}
+    pictures.update_layout(
+        title=_title("Worst readings of the best trial (validation)"), margin=margins
+    )
     return pictures
+
+
+def _title(words: str) -> dict[str, Any]:
+    """Return a title that is seen whole on a page of 1,000 pixels, of which a plot has half."""
+    return {"text": words, "font": {"size": 13}}
 
 
 def heat_map(y: Array, error: Array) -> Array:

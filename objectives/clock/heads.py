@@ -80,8 +80,14 @@ class ClockHead:
         """Return all metrics of the readings; see `objectives.clock.metrics`."""
         return summarize(y, predicted)
 
-    def stock_compile(self) -> None:
-        """Return None: Keras has none of these losses."""
+    def stock_compile(self) -> dict[str, Any]:
+        """Return the loss and metric of a class a minute; Keras has none of the other losses."""
+        if [output.part.units for output in self.outputs] != [HALF_DAY]:
+            return {}
+        return {
+            "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        }
 
     def _losses(self, outputs: Any) -> list[Any]:
         found, start = [], 0

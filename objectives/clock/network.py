@@ -44,8 +44,7 @@ def build(
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
-    inputs = keras.Input(input_shape, dtype=dtype)
-    x = layers.scale(inputs, scale)
+    inputs, x = layers.pictures(input_shape, dtype, scale)
     if hyperparameters.average_pooling:
         x = keras.layers.AveragePooling2D(2)(x)
     if hyperparameters.augmentation != "none":

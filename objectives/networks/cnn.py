@@ -113,8 +113,8 @@ def build(
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
-    inputs = keras.Input(input_shape, dtype=dtype)
-    x = _blocks(layers.scale(inputs, scale), hyperparameters)
+    inputs, x = layers.pictures(input_shape, dtype, scale)
+    x = _blocks(x, hyperparameters)
     x = keras.layers.Flatten()(x)
     for units in hyperparameters.hidden_units:
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)

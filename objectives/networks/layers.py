@@ -6,12 +6,27 @@ import keras
 
 from objectives.hyperparameters import Hyperparameters
 
+FULL_SCALES = (255, 65535)  # of bytes, and of two
 
-def scale(inputs: Any, divisor: float) -> Any:
-    """Divide raw pixels, which makes floats of them; leave floats as they are by a divisor of 1."""
-    if inputs.dtype == "uint8" or divisor != 1:
-        return keras.layers.Rescaling(1 / divisor)(inputs)
-    return inputs
+
+def pictures(input_shape: tuple[int, ...], dtype: str, divisor: float) -> tuple[Any, Any]:
+    """Return the input for raw pictures, and the same divided.
+
+    Names of layers are what a saved network tells of itself, in `summary()`: to who divides pixels
+    that the network divides again, it shows black pictures.
+
+    Args:
+        input_shape: Height, width and channels.
+        dtype: The type of the pictures, "uint8" or "float32".
+        divisor: What pixels are divided by, which makes floats of them; 1 leaves floats as they
+            are.
+    """
+    pixels = f"pixels_0_to_{divisor:g}" if divisor in FULL_SCALES else "pixels"
+    inputs = keras.Input(input_shape, dtype=dtype, name=f"{pixels}_as_in_the_file")
+    if dtype == "uint8" or divisor != 1:
+        name = f"divided_by_{divisor:g}".replace("+", "")  # TensorFlow takes no plus in a name
+        return inputs, keras.layers.Rescaling(1 / divisor, name=name)(inputs)
+    return inputs, inputs
 
 
 def hidden_kernel(hyperparameters: Hyperparameters) -> dict[str, Any]:

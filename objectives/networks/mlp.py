@@ -45,8 +45,8 @@ def build(
 
     from objectives.networks import layers
 
-    inputs = keras.Input(input_shape, dtype=dtype)
-    x = keras.layers.Flatten()(layers.scale(inputs, scale))
+    inputs, x = layers.pictures(input_shape, dtype, scale)
+    x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.input_dropout)
     for units in hyperparameters.hidden_units:
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)

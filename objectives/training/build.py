@@ -57,7 +57,8 @@ def build_for_reading(
 ) -> keras.Model:
     """Build the stock network that is kept of a trial, for its trained weights to be filled in.
 
-    It has no penalty or augmentation. Where Keras has no loss like the head's, it is not compiled.
+    It has no penalty or augmentation. It is compiled with the optimizer that trained it, at its
+    beginning, and with the head's loss and metrics where Keras has such ones.
     """
     plain = hyperparameters.for_reading()
     # Zeros, because the weights come from elsewhere. The initializer is put back into the layers'
@@ -67,10 +68,10 @@ def build_for_reading(
     for layer, like in zip(network.layers, drawing.layers, strict=True):
         if hasattr(layer, "kernel"):
             layer.kernel_initializer = like.kernel_initializer
-    stock = objective.head_of(plain).stock_compile()
-    if stock is not None:
-        # SGD has no state beside its learning rate: a saved file holds little but the weights.
-        network.compile(optimizer="sgd", **stock)
+    optimizer = tunable_optimizer.create(plain)
+    network.compile(optimizer, **objective.head_of(plain).stock_compile())
+    # Keras warns of a saved optimizer without the state that it has in a loaded network.
+    optimizer.build(network.trainable_variables)
     return network
 
 

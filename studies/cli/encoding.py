@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objectives.data import sources
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     import optuna
 
 SHOWN = 20  # labels; the study's attribute has them all
+PIXELS = "pixels"  # begins the name of a network's input, which says what they are
 
 
 def scale_line(study: optuna.Study) -> str | None:
@@ -24,6 +28,30 @@ def scale_line(study: optuna.Study) -> str | None:
     if definition["data"]["scale"]:
         return f"Pixels are divided by {scale:g}, as [data] scale says."
     return f"Pixels are divided by {scale:g}, by their type and maximum; [data] scale sets it."
+
+
+def network_lines(study: optuna.Study, file: Path) -> list[str]:
+    """Return what a person must know to use a study's network in stock Keras.
+
+    It is read from the network's file, since Keras takes seconds to load. A function's own networks
+    are as its author has made them.
+    """
+    if ":" in study.user_attrs[DEFINITION_KEY]["objective"]:
+        return []
+    with zipfile.ZipFile(file) as archive:
+        saved = json.loads(archive.read("config.json"))
+    layers = saved["config"]["layers"]
+    given = layers[0]["config"]
+    shape = ", ".join(["n", *map(str, given["batch_shape"][1:])])
+    # Those that earlier versions have kept have no telling names.
+    name = given["name"] if given["name"].startswith(PIXELS) else f"{PIXELS}_as_in_the_file"
+    divides = any(layer["class_name"] == "Rescaling" for layer in layers)
+    line = f"Give it pictures ({shape}), {given['dtype']}, {name.replace('_', ' ')}"
+    lines = [f"{line}: it divides them itself." if divides else f"{line}."]
+    if (saved["compile_config"] or {}).get("loss") is None:
+        loss = "Keras has no loss for its head: to fit it, compile it with one of your own."
+        lines.insert(0, loss)
+    return lines
 
 
 def outputs_line(study: optuna.Study) -> str | None:

@@ -40,21 +40,27 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="Only these: number,value,learning_rate.")
+    ] = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Write the trials as CSV to the screen, or to a file.
+
+    A .md file is for reading: it has no histories, versions and hashes unless --columns names them.
 
     Example: hpo export fashion-mlp-grid --top 20 -o best.csv
     """
     from studies.results import export as exporting
 
+    chosen = None if columns is None else [each.strip() for each in columns.split(",")]
     if output is not None:
         exporting.check_format(output)
     found = find(study, storage)
     if output is None:
-        exporting.print_trials(found, sys.stdout, top=top)
+        exporting.print_trials(found, sys.stdout, top=top, columns=chosen)
     else:
-        n = exporting.write_trials(found, output, top=top)
+        n = exporting.write_trials(found, output, top=top, columns=chosen)
         say(f"{n} trials written to {output}")
 
 
@@ -71,7 +77,7 @@ def model(
 
     Example: hpo model fashion-mlp-grid -o best.keras
     """
-    from studies.cli.encoding import outputs_line
+    from studies.cli.encoding import network_lines, outputs_line
     from studies.results.models import save_model
 
     found = find(study, storage)
@@ -79,6 +85,8 @@ def model(
     say(f"The network of trial {number} is written to {output}")
     line = outputs_line(found)
     if line is not None:
+        say(line)
+    for line in network_lines(found, output):
         say(line)
 
 

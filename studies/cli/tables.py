@@ -66,7 +66,10 @@ def best_table(study: optuna.Study, top: int) -> Table:
     title = f"{study.study_name}: the best of {n} trials"
     # More columns than these would break each value into pieces of three letters.
     shown = names if len(names) <= WIDEST else ["parameters"]
-    table = _table(title, "trial", metric_name(study), *shown, *extra, "epochs", "time")
+    if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
+        extra.append("epochs")
+    table = _table(title, "trial", metric_name(study), *shown, *extra, "time")
+    table.min_width = len(title)  # else rich breaks it to the width of a narrow table
     for trial in trials:
         _add(table, *_best_cells(trial, shown, extra))
     return table
@@ -150,14 +153,15 @@ def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[
         str(trial.number),
         number(trial.value),
         *(_parameter_cell(trial, name) for name in names),
-        *(str(trial.user_attrs.get(name, "")) for name in (*extra, "epochs")),
+        *(str(trial.user_attrs.get(name, "")) for name in extra),
         "" if seconds is None else f"{seconds:.1f} s",
     ]
 
 
 def _parameter_cell(trial: FrozenTrial, name: str) -> str:
     if name == "parameters":
-        return ", ".join(f"{n} {parameter(value)}" for n, value in trial.params.items())
+        # A line ends between two of them, not between name and value.
+        return ", ".join(f"{n}={parameter(value)}" for n, value in trial.params.items())
     return parameter(trial.params[name]) if name in trial.params else ""
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from optuna_dashboard import run_server
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from optuna_dashboard import wsgi
 
 from storage import create_storage
 from studies.dashboard.artifact_folders import StudiesStore
+
+# The dashboard makes a page as wide as the longest attribute of a trial, such as its history: ten
+# thousand pixels. These wrap it, and show the lines of a traceback as lines.
+STYLE = b"""<style>
+main .MuiBox-root { white-space: normal; }
+main .MuiBox-root > .MuiBox-root > p { white-space: pre-wrap; overflow-wrap: anywhere; }
+</style>"""
 
 
 def serve(storage_url: str, host: str, port: int) -> None:
@@ -24,4 +35,22 @@ def serve(storage_url: str, host: str, port: int) -> None:
         FileNotFoundError: There is no such SQLite file.
     """
     storage = create_storage(storage_url, writes=False)
-    run_server(storage, host=host, port=port, artifact_store=StudiesStore(storage))
+    app: Any = wsgi(storage, artifact_store=StudiesStore(storage))  # a Bottle
+    app.install(_with_style)
+    app.run(host=host, port=port)
+
+
+def _with_style(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the style to the dashboard's page, the one answer that is HTML from a file."""
+
+    @wraps(answer)
+    def styled(*args: Any, **kwargs: Any) -> Any:
+        response = answer(*args, **kwargs)
+        is_page = str(getattr(response, "content_type", "")).startswith("text/html")
+        if is_page and hasattr(response.body, "read"):
+            with response.body as file:
+                response.body = file.read().replace(b"</head>", STYLE + b"</head>")
+            response.headers["Content-Length"] = str(len(response.body))
+        return response
+
+    return styled

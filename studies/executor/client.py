@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from objectives.cache import cache_folder
 from studies.errors import (
@@ -64,6 +64,7 @@ def as_trial_error(report: ErrorReport) -> TrialError:
         report.message,
         report.traceback,
         raised_by_storage=report.raised_by_storage,
+        attributes=report.attributes,
     )
 
 
@@ -203,10 +204,18 @@ class Executor:
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        result = self._ask(request, within)
-        self.backend = result.attributes.get("backend")
-        self.device = result.attributes.get("device", "")
+        try:
+            result = self._ask(request, within)
+        except TrialError as error:
+            self._note_device(error.attributes)
+            raise
+        self._note_device(result.attributes)
         return result
+
+    def _note_device(self, attributes: Mapping[str, Any]) -> None:
+        """Take over what a function computes with, once it has loaded it."""
+        self.backend = attributes.get("backend")
+        self.device = attributes.get("device", "")
 
     def close(self) -> None:
         """End the child and the processes that it has started; log the rest of its output."""

@@ -65,7 +65,10 @@ class FunctionCaller:
             )
             if of_storage and is_outage(error):
                 return report_error(error, raised_by_storage=True)
+            record = self._records.get(request.function.partition(":")[0])
             report = report_error(error)
+            if record is not None:  # its module was loaded
+                report = replace(report, attributes=record.read())
             if origin is None:
                 return report
             return replace(report, name=qualified_name(type(origin)), message=str(origin))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -43,12 +43,14 @@ class ErrorReport:
         traceback: Its traceback, as text.
         raised_by_storage: Whether the service's own storage raised it while a user's function ran,
             for want of an answer of the database and not for what the function asked of it.
+        attributes: User attributes to record with the trial whose function raised it.
     """
 
     name: str
     message: str
     traceback: str
     raised_by_storage: bool = False
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

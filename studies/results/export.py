@@ -7,22 +7,27 @@ reads one export can read the next.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import optuna
 import pandas as pd
+from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial
 
+from objectives.errors import unknown_name
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 
 FORMATS = ("csv", "parquet", "json", "md")
 ROWS = 400  # of a table that are in memory at a time, where it is written part by part
+PARAM, ATTRIBUTE = "params_", "user_attrs_"  # prefixes of columns
+MADE_BY = ("versions", "data_sha256", "files_sha256", "traceback")  # not in a table to be read
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
@@ -32,9 +37,16 @@ def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
 
 
 def export_trials(
-    study: optuna.Study, path: str | Path | None = None, *, top: int | None = None
+    study: optuna.Study,
+    path: str | Path | None = None,
+    *,
+    top: int | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the trials as a data frame, and write them to a file.
+
+    A file of Markdown is for reading: it lacks histories, versions and hashes unless they are among
+    the `columns`.
 
     Args:
         study: The study.
@@ -42,38 +54,58 @@ def export_trials(
             None writes no file.
         top: Only this many of the best completed trials, the best first. None for every trial that
             has started, by number.
+        columns: The columns, in this order; a parameter and an attribute by its own name too. None
+            for all.
 
     Raises:
-        ValueError: The file's ending is unknown.
+        ValueError: The file's ending or a column is unknown.
         OSError: The file cannot be written.
     """
     if path is not None:
         check_format(path)
-    (frame,) = _frames(study, top, sys.maxsize)
+    (frame,) = _frames(study, top, sys.maxsize, columns)
     if path is not None:
-        _write_frames([frame], Path(path))
+        _write_frames([_for_reading(frame, path, columns)], Path(path))
     return frame
 
 
-def write_trials(study: optuna.Study, path: str | Path, *, top: int | None = None) -> int:
+def write_trials(
+    study: optuna.Study,
+    path: str | Path,
+    *,
+    top: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> int:
     """Write the trials to a file as `export_trials` does, some hundred in memory at a time.
-
-    A table of Markdown is as wide as its widest cells, so that it is in memory as a whole.
 
     Returns:
         The number of trials.
 
     Raises:
-        ValueError: The file's ending is unknown.
+        ValueError: The file's ending or a column is unknown.
         OSError: The file cannot be written.
     """
     check_format(path)
-    return _write_frames(_frames(study, top, ROWS), Path(path))
+    frames = _frames(study, top, ROWS, columns)
+    # The first part before the file is opened: an unknown column must not empty it.
+    first = next(frames)
+    parts = itertools.chain([first], frames)
+    return _write_frames((_for_reading(part, path, columns) for part in parts), Path(path))
 
 
-def print_trials(study: optuna.Study, stream: TextIO, *, top: int | None = None) -> None:
-    """Write the trials to a stream as CSV, some hundred in memory at a time."""
-    _write_csv(_frames(study, top, ROWS), stream)
+def print_trials(
+    study: optuna.Study,
+    stream: TextIO,
+    *,
+    top: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> None:
+    """Write the trials to a stream as CSV, some hundred in memory at a time.
+
+    Raises:
+        ValueError: A column is unknown.
+    """
+    _write_csv(_frames(study, top, ROWS, columns), stream)
 
 
 def check_format(path: str | Path) -> None:
@@ -93,14 +125,43 @@ def to_csv(frame: pd.DataFrame) -> str:
     return _csv(frame, header=True)
 
 
-def _frames(study: optuna.Study, top: int | None, rows: int) -> Iterator[pd.DataFrame]:
+def _frames(
+    study: optuna.Study, top: int | None, rows: int, columns: Sequence[str] | None
+) -> Iterator[pd.DataFrame]:
     """Yield the `top` best completed trials, or all that have started; at least one part."""
     try:
         with trial_table(study, top) as table:
             for trials in table.parts(rows):
-                yield _frame(trials, table)
+                frame = _frame(trials, table)
+                yield frame if columns is None else frame[_chosen(columns, list(map(str, frame)))]
     except StudyGoneError:
         raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
+
+
+def _chosen(columns: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the full names of columns.
+
+    Raises:
+        UnknownNameError: There is no such column.
+    """
+    chosen = []
+    for name in columns:
+        full = [each for each in (name, PARAM + name, ATTRIBUTE + name) if each in known]
+        if not full:
+            short = [each.removeprefix(PARAM).removeprefix(ATTRIBUTE) for each in known]
+            raise unknown_name("a column", name, short)
+        chosen.append(full[0])
+    return list(dict.fromkeys(chosen))
+
+
+def _for_reading(
+    frame: pd.DataFrame, path: str | Path, columns: Sequence[str] | None
+) -> pd.DataFrame:
+    """Return what a file has by default: one of Markdown is read by people."""
+    if columns is not None or Path(path).suffix.lower() != ".md":
+        return frame
+    long = {f"{ATTRIBUTE}{name}" for name in ("history", *MADE_BY)}
+    return frame[[name for name in frame if name not in long]]
 
 
 def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
@@ -116,10 +177,19 @@ def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
         "duration": complete - start,
     }
     for name, column in table.params.items():
-        columns[f"params_{name}"] = _column([t.params.get(name) for t in trials], column)
+        columns[f"{PARAM}{name}"] = _column([_level(t, name) for t in trials], column)
     for key, column in table.user_attrs.items():
-        columns[f"user_attrs_{key}"] = _column([t.user_attrs.get(key) for t in trials], column)
+        columns[f"{ATTRIBUTE}{key}"] = _column([t.user_attrs.get(key) for t in trials], column)
     return pd.DataFrame(columns)
+
+
+def _level(trial: FrozenTrial, name: str) -> Any:
+    """Return a parameter; that of a range with steps as a person counts them, 3 * 0.1 as 0.3."""
+    value = trial.params.get(name)
+    distribution = trial.distributions.get(name)
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        return None if value is None else float(f"{value:.15g}")
+    return value
 
 
 def _column(cells: list[Any], column: Column) -> Any:
@@ -172,7 +242,7 @@ def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
             case "json":
                 _write_json(counted(), file)
             case "md":
-                file.write(_markdown(counted()))
+                _write_markdown(counted(), file)
     return n
 
 
@@ -232,6 +302,8 @@ def _plain(cell: Any) -> Any:
 
 def _in_seconds(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with its duration in seconds, a number that every format can hold."""
+    if "duration" not in frame:
+        return frame.copy()
     return frame.assign(duration=frame["duration"].dt.total_seconds())
 
 
@@ -251,16 +323,19 @@ def _mapped(change: Callable[[Any], Any], column: pd.Series[Any]) -> pd.Series[A
     return pd.Series([change(cell) for cell in column], column.index, dtype=column.dtype)
 
 
-def _markdown(frames: Iterable[pd.DataFrame]) -> str:
-    """Return a table with one line a trial, even where a text has line breaks, and all digits."""
+def _write_markdown(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
+    """Write parts of one table with one line a trial, even where a text has line breaks."""
 
-    def cell(value: Any) -> str:
-        plain = _plain(value)
-        text = "" if plain is None else str(plain)
-        return text.replace("|", "\\|").replace("\n", "<br>")
+    def line(cells: Iterable[Any]) -> str:
+        plain = ("" if cell is None else str(cell) for cell in map(_plain, cells))
+        words = (text.replace("|", "\\|").replace("\n", "<br>") for text in plain)
+        return f"| {' | '.join(words)} |\n"
 
-    cells = pd.concat([_as_text(frame).astype(object).map(cell) for frame in frames])
-    return str(cells.to_markdown(index=False, disable_numparse=True)) + "\n"
+    for i, frame in enumerate(frames):
+        if i == 0:
+            file.write(line(frame.columns) + "|---" * len(frame.columns) + "|\n")
+        text = _as_text(frame).astype(object)
+        file.writelines(map(line, text.itertuples(index=False, name=None)))
 
 
 def _is_nested(cell: Any) -> bool:

@@ -86,6 +86,7 @@ def from_error(
     reason = {"fail_reason": str(error) or type(error).__name__}
     if isinstance(error, TrialError):
         reason = {
+            **error.attributes,
             "fail_reason": f"{error.class_name}: {error}",
             "traceback": error.traceback,
         }
