@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 
 from optuna.trial import TrialState
-from sqlalchemy import and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
 from storage.study_attributes import FAIL_REASON_KEY
 from storage.tables import INTERMEDIATE_VALUES, TRIALS, USER_ATTRS
 from storage.trial_storage import TrialStorage
 
-RECENT = 30  # the rate is computed from so many trials, the last to end
+RECENT = 30  # the rate is that of so many trials, the last to end, or of the latter half of all
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Overview:
     Attributes:
         counts: State -> number of trials.
         retried: The number of FAIL trials that were queued again.
-        per_minute: Trials that ended per minute recently; None before two have ended.
+        per_minute: Trials that ended per minute lately; None before two have ended.
         epochs: Number of each RUNNING trial -> the last step it reported, 0 before the first.
     """
 
@@ -32,6 +31,11 @@ class Overview:
     retried: int
     per_minute: float | None
     epochs: dict[int, int]
+
+    @property
+    def lineages_by_state(self) -> dict[TrialState, int]:
+        """State -> number of lineages whose last attempt has it."""
+        return {**self.counts, TrialState.FAIL: self.counts[TrialState.FAIL] - self.retried}
 
     @property
     def lineages(self) -> int:
@@ -57,12 +61,6 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
         study_id: The study.
     """
     counted = select(TRIALS.c.state, func.count()).where(TRIALS.c.study_id == study_id)
-    recent = (
-        select(TRIALS.c.datetime_complete)
-        .where(TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None))
-        .order_by(TRIALS.c.datetime_complete.desc())
-        .limit(RECENT)
-    )
     running = (
         select(TRIALS.c.number, func.max(INTERMEDIATE_VALUES.c.step))
         .outerjoin(INTERMEDIATE_VALUES, INTERMEDIATE_VALUES.c.trial_id == TRIALS.c.trial_id)
@@ -74,7 +72,7 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
         return Overview(
             counts={state: counts.get(state, 0) for state in (*STARTED, TrialState.WAITING)},
             retried=count_trials(connection, study_id) - count_lineages(connection, study_id),
-            per_minute=_rate(list(connection.execute(recent).scalars())),
+            per_minute=_rate(connection, study_id, is_running=TrialState.RUNNING in counts),
             epochs={number: step or 0 for number, step in connection.execute(running)},
         )
 
@@ -101,9 +99,21 @@ def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, s
     return {number: None if value is None else str(value) for number, value in reasons.items()}
 
 
-def _rate(ended_at: list[datetime]) -> float | None:
-    """Return trials per minute, from the times at which trials ended, the latest first."""
-    if len(ended_at) < 2:
+def _rate(connection: Connection, study_id: int, *, is_running: bool) -> float | None:
+    """Return the trials that ended per minute lately; None before two have ended.
+
+    The later half of all trials, not the last few: those of a pack end together. While trials run
+    it is the rate up to now, else up to the end of the last one.
+    """
+    ended = and_(TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None))
+    n, last = connection.execute(
+        select(func.count(), func.max(TRIALS.c.datetime_complete)).where(ended)
+    ).one()
+    if n < 2:
         return None
-    seconds = (max(utc_now(), ended_at[0]) - ended_at[-1]).total_seconds()
-    return 60 * (len(ended_at) - 1) / max(seconds, 1e-3)
+    shown = min(n, max(RECENT, n // 2))
+    of_shown = select(TRIALS.c.datetime_complete).where(ended)
+    latest_first = of_shown.order_by(TRIALS.c.datetime_complete.desc())
+    first = connection.execute(latest_first.offset(shown - 1).limit(1)).scalar_one()
+    until = max(utc_now(), last) if is_running else last
+    return float(60 * (shown - 1) / max((until - first).total_seconds(), 1e-3))

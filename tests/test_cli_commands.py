@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import optuna
@@ -12,6 +13,7 @@ import typer
 from commands import hpo
 from PIL import Image
 from small_studies import table
+from typer.testing import CliRunner
 
 import objectives
 from studies import create_study, load_study
@@ -28,6 +30,12 @@ def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) ->
     assert done.returncode == 0
     assert f"Example: hpo {command}" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_version_and_completion_are_there() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.output == f"hpo {version('hpo')}\n"
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -103,7 +111,7 @@ def test_creating_twice_and_a_larger_budget(sqlite_url: str, tmp_path: Path) -> 
 def test_delete_asks_first(study_url: str, tmp_path: Path) -> None:
     kept = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="n\n")
     assert kept.returncode == 1
-    assert "Nothing was deleted." in kept.stderr
+    assert "Nothing was changed." in kept.stderr
     gone = hpo("delete", "s", url=study_url, folder=tmp_path, stdin="y\n")
     assert gone.returncode == 0
     assert hpo("status", "s", url=study_url, folder=tmp_path).returncode == 1
@@ -198,6 +206,7 @@ def test_a_sheet_of_clocks_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     options = ["--set", "size=20", "--set", "n_images=100"]
     said = hpo("data", "clock", "-o", "sheet.png", "-n", "6", *options, url="", folder=tmp_path)
     assert said.returncode == 0, said.stderr
+    assert list((tmp_path / "cache").rglob("images.npy")) == []  # no more than the six are rendered
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (3 * 160, 2 * (160 + 18))
     said = hpo("data", "digits", "-o", "digits.png", url="", folder=tmp_path)

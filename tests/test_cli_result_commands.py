@@ -40,6 +40,19 @@ def test_nothing_complete_is_an_error_of_best_and_model(sqlite_url: str, tmp_pat
         assert "complete" in done.stderr
 
 
+def test_a_file_is_overwritten_only_when_that_is_wanted(study_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.keras"
+    file.write_text("mine")
+    for more, words in (
+        ([], "Nobody can answer here; --yes does."),
+        (["--yes"], "a trial whose network is kept"),
+    ):
+        done = hpo("model", "s", "-o", "mine.keras", *more, url=study_url, folder=tmp_path)
+        assert done.returncode == 1
+        assert words in done.stderr
+    assert file.read_text() == "mine"
+
+
 def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:
     done = hpo("best", "s", "--top", "2", url=study_url, folder=tmp_path)
     assert done.returncode == 0

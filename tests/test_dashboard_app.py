@@ -22,6 +22,7 @@ from small_studies import table
 
 from storage import claim, create_storage, study_id, trial_id
 from studies import create_study
+from studies.dashboard.app import serve
 from studies.definition.study import parse_definition
 from studies.worker.keep_models import show_plots
 from studies.worker.loop import WorkerOptions, open_session
@@ -167,6 +168,15 @@ def test_the_dashboard_shows_what_a_network_reads_badly(
         page.get_by_text("Worst readings of the best trial (validation)").first.wait_for()
         page.get_by_text("Error of the best trial over the dial (validation)").first.wait_for()
         page.get_by_text("Mean error of the best trial by hour and minute").first.wait_for()
+
+
+def test_a_port_that_is_taken_is_one_line_with_the_remedy(sqlite_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"--port {port}: Address already.*--port {port + 1} "):
+            serve(sqlite_url, "127.0.0.1", port)
 
 
 def test_the_dashboard_gives_importances_of_labelled_levels(dashboard_url: str) -> None:

@@ -50,6 +50,20 @@ def test_a_search_never_sees_the_test_part() -> None:
     assert len(datasets.load("clock", options.model_copy(update={"train_size": 7})).x_train) == 7
 
 
+def test_a_sample_is_of_the_pictures_to_train_on_whether_all_are_rendered_or_not() -> None:
+    options = DataOptions(size=16, n_images=100, seed=3)
+    few = datasets.sample("clock", options, 5)
+    data = datasets.load("clock", options)
+    of_all = datasets.sample("clock", options, 5)
+    assert few.x_train.shape == (5, 16, 16, 1)
+    for one in (few, of_all):
+        for picture, minute in zip(one.x_train, one.y_train, strict=True):
+            (row,) = np.flatnonzero(data.y_train == minute)
+            assert np.array_equal(picture, data.x_train[row])
+    assert list(few.y_train) == list(of_all.y_train)
+    assert len(datasets.sample("clock", options, 1000).x_train) == 80
+
+
 def test_a_folder_is_found_as_given_and_in_the_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

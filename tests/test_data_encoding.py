@@ -64,7 +64,7 @@ def test_any_integers_are_classes_by_their_rank(
     np.testing.assert_array_equal(datasets.load_test(data.name)[1], arrays()["y_test"])
     stored = source_of(data.name).examine(DataOptions()).encoding
     assert from_json(stored.to_json()).labels == labels.tolist()
-    assert contact_sheet(data, 3).width > 0
+    assert contact_sheet(data).width > 0
 
 
 def test_labels_that_are_not_those_of_the_study_are_refused(save: Callable[[Arrays], str]) -> None:

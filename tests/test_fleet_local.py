@@ -88,6 +88,7 @@ def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(
     process.send_signal(signal.SIGINT)
     words, _ = process.communicate(timeout=60)
     assert process.returncode == 1
+    assert "Stopping after this epoch" in words
     assert "nothing is lost. Go on with: hpo run s" in words
     study = studies.load_study("s", sqlite_url)[0]
     assert not [t for t in study.trials if t.state.name == "RUNNING"]

@@ -116,5 +116,5 @@ def test_a_run_ends_by_naming_what_failed_and_a_retry_queues_it(
         assert words in queued.stdout
     status = hpo("status", "s", url=study_url, folder=tmp_path).stdout
     assert "3/4" in status
-    assert "1 fail, 1 waiting, 1 of the failed queued again" in status
+    assert "1 waiting, 1 attempt given up and queued again" in status
     assert "hpo retry" not in status

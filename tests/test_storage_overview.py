@@ -43,6 +43,7 @@ def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStora
         "WAITING": 4,
     }
     assert (stand.retried, stand.ended) == (1, 3)
+    assert stand.lineages_by_state[TrialState.FAIL] == 1
 
 
 def test_what_waits_after_the_timeout_has_not_ended(storage: TrialStorage) -> None:
@@ -77,6 +78,31 @@ def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
                 f"UPDATE trials SET datetime_complete = '2999-01-01 {time}' WHERE number = {number}"
             )
     assert overview(storage, study_id).per_minute == 2
+
+
+def test_the_rate_is_kept_once_nothing_runs_and_trials_of_a_pack_do_not_shake_it(
+    storage: TrialStorage,
+) -> None:
+    study_id = new_study(storage, n=101)
+    trials = claim(storage, study_id, 101)
+    for trial in trials[:100]:
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [1.0])
+    with storage.transaction() as connection:  # years ago; the last 50 trials within a second
+        for number in range(100):
+            time = f"12:{min(number, 50):02}:00"
+            connection.exec_driver_sql(
+                f"UPDATE trials SET datetime_complete = '2020-01-01 {time}' WHERE number = {number}"
+            )
+    running = overview(storage, study_id).per_minute
+    assert running is not None
+    assert running < 1e-3, "up to now, while one still runs"
+    storage.set_trial_state_values(trial_id(trials[100]), TrialState.FAIL)
+    with storage.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE trials SET datetime_complete = '2020-01-01 12:59:00' WHERE number = 100"
+        )
+    stopped = overview(storage, study_id).per_minute
+    assert stopped == 49 / 9, "51 to 100 are the latter half; they ended from 12:50 to 12:59"
 
 
 def test_a_running_trial_is_told_with_its_last_epoch(

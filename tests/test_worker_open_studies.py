@@ -11,7 +11,7 @@ from subprocess import Popen
 import numpy as np
 import optuna
 import pytest
-from commands import executions, start_worker, states, wait_until
+from commands import executions, hpo, start_worker, states, wait_until
 from queues import traffic
 from small_studies import RANDOM, table
 from small_workers import function_study
@@ -69,6 +69,16 @@ def test_a_study_that_was_left_out_is_worked_on_once_it_is_made_anew(
     wait_until(lambda: states(again) == {"COMPLETE": 1}, "it is trained")
     assert again.trials[0].user_attrs["epochs"] == 1
     assert log.read_text().count("is left out") == 1
+
+
+def test_a_worker_that_can_work_on_no_study_ends_with_the_reason(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    function_study(sqlite_url, tmp_path, "quick", 2)
+    done = hpo("worker", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: study 's': Expected an objective of an allowed package.")
 
 
 def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(

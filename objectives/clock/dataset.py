@@ -43,6 +43,26 @@ def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
     return folder
 
 
+def render_some(rendering: Rendering, rows: Array) -> Array:
+    """Render a few pictures of a set, in this process.
+
+    Args:
+        rendering: Which clocks.
+        rows: Which of them, (n,).
+
+    Returns:
+        The pictures, (n, size, size, 1), uint8, as in the whole set.
+    """
+    from objectives.clock.render import render  # Pillow: not where a command only names the set
+
+    minutes = rendering.minutes
+    pictures = [
+        render(int(minutes[i]), rendering.size, (rendering.seed, int(i)), rendering.rotation)
+        for i in rows
+    ]
+    return np.stack(pictures)[..., None]
+
+
 def read(folder: Path) -> tuple[Array, Array]:
     """Read a folder of clocks.
 

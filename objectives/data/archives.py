@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from objectives.data import downloads, npz
-from objectives.data.data_source import Examined, Examples
+from objectives.data.data_source import Examined, Examples, chosen
 from objectives.data.encoding import BEFORE, Encoding, check_labels, classes, encoding_of
 from objectives.data.npz import Part
 from objectives.data.options import DEFAULT, DataOptions
@@ -79,6 +79,10 @@ class Archive(ABC):
             x = np.concatenate([x, other.x])
             y = np.concatenate([y, classes(other.y, known.labels, other.where)])
         return Examples(x, y, rows, held_out, np.arange(len(x)), len(known.labels), known)
+
+    def sample(self, options: DataOptions, n: int) -> Examples:
+        """Read a random part of the pictures to train on; see `DataSource`."""
+        return chosen(self.read(options), options, n)
 
     def read_test(
         self, options: DataOptions, encoding: Encoding | None = None

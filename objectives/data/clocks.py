@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from objectives.clock import dataset
 from objectives.clock.metrics import time_of
 from objectives.clock.render_options import RENDERER_VERSION, Rendering
-from objectives.data.data_source import Examined, Examples
+from objectives.data.data_source import Examined, Examples, chosen
 from objectives.data.encoding import Encoding, divisor
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import places
@@ -47,6 +47,11 @@ class Clocks(ABC):
         A smaller `train_size` is drawn from all minutes together, which may have one picture each.
         """
         x, y = dataset.read(self.folder(options))
+        return self._split(x, y, options, encoding)
+
+    def _split(
+        self, x: Array, y: Array, options: DataOptions, encoding: Encoding | None = None
+    ) -> Examples:
         known = encoding or self._encoding(options)
         parts = split_clocks(y, options.seed)
         train, validation = parts["train"], parts["validation"]
@@ -56,6 +61,10 @@ class Clocks(ABC):
             shuffled = np.random.default_rng(options.seed).permutation(train)
             train = np.sort(shuffled[: options.train_size])
         return Examples(x, y, train, validation, seen, n_classes=720, encoding=known)
+
+    def sample(self, options: DataOptions, n: int) -> Examples:
+        """Read a random part of the pictures to train on; see `DataSource`."""
+        return chosen(self.read(options), options, n)
 
     def read_test(
         self, options: DataOptions, encoding: Encoding | None = None
@@ -117,6 +126,19 @@ class RenderedClocks(Clocks):
     def folder(self, options: DataOptions) -> Path:
         """Render the clocks if they are missing; return their folder."""
         return dataset.rendered(self._rendering(options))
+
+    def sample(self, options: DataOptions, n: int) -> Examples:
+        """Render no more clocks than are asked for, unless all of them are here."""
+        rendering = self._rendering(options)
+        if rendering.folder.is_dir():
+            return super().sample(options, n)
+        minutes = rendering.minutes.astype(np.int32)
+        without_pictures = self._split(np.zeros(len(minutes)), minutes, options)
+        rows = chosen(without_pictures, options, n).train
+        x, some = dataset.render_some(rendering, rows), np.arange(len(rows))
+        return replace(
+            without_pictures, x=x, y=minutes[rows], train=some, validation=some[:0], seen=some
+        )
 
     def _divisor(self, options: DataOptions) -> float:
         return 255.0

@@ -12,34 +12,29 @@ from objectives.types import Array
 CELL, CAPTION = 150, 18  # pixels: the least side of a picture, and the height of its label
 
 
-def contact_sheet(data: Dataset, n: int, seed: int = 0) -> Image.Image:
-    """Draw training pictures of a data set, chosen at random.
-
-    Args:
-        data: The data set.
-        n: The number of pictures, at most.
-        seed: The seed of the choice.
+def contact_sheet(data: Dataset) -> Image.Image:
+    """Draw all training pictures of a sample; see `objectives.data.datasets.sample`.
 
     Returns:
         A picture of mode "RGB".
     """
-    chosen = np.random.default_rng(seed).permutation(len(data.x_train))[:n]
-    columns = max(1, round(math.sqrt(len(chosen) * 1.5)))
+    n = len(data.x_train)
+    columns = max(1, round(math.sqrt(n * 1.5)))
     height, width, _ = data.x_train.shape[1:]
     factor = max(1, round(CELL / max(height, width)))
     cell = (width * factor, height * factor + CAPTION)
-    rows = -(-len(chosen) // columns)
+    rows = -(-n // columns)
     sheet = Image.new("RGB", (columns * cell[0], rows * cell[1]), "white")
     label_text = source_of(data.name).label_text
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION * 0.7)
-    for place, i in enumerate(chosen):
+    for place in range(n):
         left, top = place % columns * cell[0], place // columns * cell[1]
-        picture = _picture(data.x_train[i], data.scale).resize(
+        picture = _picture(data.x_train[place], data.scale).resize(
             (width * factor, height * factor), Image.Resampling.NEAREST
         )
         sheet.paste(picture, (left, top))
         middle = (left + cell[0] / 2, top + cell[1] - CAPTION / 2)
-        y = int(data.y_train[i])
+        y = int(data.y_train[place])
         text = label_text(data.labels[y] if data.labels else y)
         pen.text(middle, text, "black", font, anchor="mm")
     return sheet

@@ -1,8 +1,10 @@
 """The interface of every kind of data set; `objectives.data.sources` has the kinds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import numpy as np
 
 from objectives.data.encoding import Encoding
 from objectives.data.options import DataOptions
@@ -105,6 +107,17 @@ class DataSource(Protocol):
             UnknownNameError: There is no such name or file.
         """
 
+    def sample(self, options: DataOptions, n: int) -> Examples:
+        """Read a random part of the pictures to train on, to look at; raises as `read`.
+
+        Args:
+            options: As of `read`.
+            n: The number of pictures, at most.
+
+        Returns:
+            Pictures with `n` of them, or fewer, in `train`.
+        """
+
     def read_test(
         self, options: DataOptions, encoding: Encoding | None = None
     ) -> tuple[Array, Array]:
@@ -120,3 +133,9 @@ class DataSource(Protocol):
     @property
     def provenance(self) -> Mapping[str, Any]:
         """What is recorded with a trial, beside the digest, to reproduce the data set."""
+
+
+def chosen(examples: Examples, options: DataOptions, n: int) -> Examples:
+    """Return these examples with at most `n` of their training pictures, chosen at random."""
+    order = np.random.default_rng(options.seed).permutation(len(examples.train))[:n]
+    return replace(examples, train=examples.train[order])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
@@ -52,7 +53,15 @@ def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> D
         RenderingError: Clocks cannot be rendered.
         UnknownNameError: The name is neither known nor that of a file or folder.
     """
-    examples = source_of(name).read(options, encoding)
+    return _dataset(name, source_of(name).read(options, encoding))
+
+
+def sample(name: str, options: DataOptions, n: int) -> Dataset:
+    """Load at most `n` pictures to train on, chosen at random, to look at; raises as `load`."""
+    return _dataset(name, source_of(name).sample(options, n))
+
+
+def _dataset(name: str, examples: Examples) -> Dataset:
     x, y, found = examples.x, examples.y, examples.encoding
     return Dataset(
         name=name,

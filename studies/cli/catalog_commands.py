@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from studies.cli.options import STORAGE, SetData, Storage, overrides
-from studies.cli.output import console, open_storage, say, show
+from studies.cli.output import open_storage, say, show
 
 catalog = typer.Typer()
 
@@ -43,7 +43,6 @@ def data(
     """
     from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
-    from studies.cli.live import rendering_progress
     from studies.definition.study import data_options
 
     if output.suffix != ".png":
@@ -51,11 +50,9 @@ def data(
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     options = data_options(lines)
     sources.check(name, options)
-    with rendering_progress(console()) as progress:
-        sources.source_of(name).prepare(options, progress)
-    loaded = datasets.load(name, options)
-    contact_sheet(loaded, n, options.seed).save(output)
-    say(f"{min(n, len(loaded.x_train))} pictures of {name} are drawn in {output}")
+    loaded = datasets.sample(name, options, n)
+    contact_sheet(loaded).save(output)
+    say(f"{len(loaded.x_train)} pictures of {name} are drawn in {output}")
 
 
 @catalog.command()

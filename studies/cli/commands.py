@@ -23,16 +23,29 @@ app = typer.Typer(
     name="hpo",
     help="Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"hpo {version('hpo')}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version, and end."
+        ),
+    ] = False,
 ) -> None:
     """Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.
 

@@ -57,6 +57,9 @@ def rendering_progress(console: Console) -> Iterator[Callable[[int, int], None]]
     Yields:
         A function that takes the number of pictures rendered since its last call, and of all.
     """
+    if not console.is_terminal:
+        yield _rendering_line(console)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task: TaskID | None = None
@@ -68,6 +71,18 @@ def rendering_progress(console: Console) -> Iterator[Callable[[int, int], None]]
             bar.advance(task, more)
 
         yield advance
+
+
+def _rendering_line(console: Console) -> Callable[[int, int], None]:
+    said = False
+
+    def advance(more: int, total: int) -> None:
+        nonlocal said
+        if not said:
+            console.print(f"rendering {total} pictures, once for all studies that use them")
+        said = True
+
+    return advance
 
 
 def _line_printer(study: optuna.Study, console: Console) -> Callable[[], None]:

@@ -66,6 +66,17 @@ def fail(words: str) -> None:
     raise typer.Exit(1)
 
 
+def confirm(question: str) -> None:
+    """Ask whether to go on, and end with exit code 1 if not."""
+    try:
+        is_wanted = typer.confirm(question)
+    except typer.Abort:  # the end of standard input
+        fail(" Nobody can answer here; --yes does.")
+    else:
+        if not is_wanted:
+            fail("Nothing was changed.")
+
+
 def print_error(error: Exception) -> None:
     """Print an error on standard error: its message, and the way to the traceback of a bug."""
     from objectives.errors import ObjectiveError

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from studies.cli.options import STORAGE, Storage, Study, Top
-from studies.cli.output import fail, find, say, show
+from studies.cli.output import confirm, fail, find, say, show
 
 results = typer.Typer()
 
@@ -71,6 +71,7 @@ def model(
     trial: Annotated[
         int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")] = False,
     storage: Storage = STORAGE,
 ) -> None:
     """Write the trained network of the best trial, or of one trial, to a file.
@@ -81,6 +82,8 @@ def model(
     from studies.results.models import save_model
 
     found = find(study, storage)
+    if output.exists() and not yes:
+        confirm(f"Overwrite {output}?")
     number = save_model(found, output, trial)
     say(f"The network of trial {number} is written to {output}")
     line = outputs_line(found)

@@ -58,6 +58,8 @@ def status_block(study: optuna.Study) -> RenderableType:
     progress = overview(storage, study_id(study))
     over = stop_note(study) or time_note(study, progress)
     total = get_budget(storage, study_id(study)).n_trials
+    if total is not None:
+        total = max(total, progress.lineages)  # Optuna's own enqueue_trial may have added some
     head = Table.grid(padding=(0, 1))
     head.add_row(
         Text(study.study_name, style="bold"),
@@ -78,14 +80,16 @@ def _rate(progress: Overview, total: int | None, *, is_over: bool) -> str:
     if progress.per_minute is None:
         return ""
     words = f"{progress.per_minute:.1f} trials/min"
-    if is_over or total is None or progress.ended >= total:
+    is_worked_on = progress.counts[TrialState.RUNNING] > 0
+    if is_over or not is_worked_on or total is None or progress.ended >= total:
         return words
     return f"{words}, {duration(60 * (total - progress.ended) / progress.per_minute)} left"
 
 
 def _counts(progress: Overview) -> str:
-    retried = f"{progress.retried} of the failed queued again"
-    words = [trial_counts(progress.counts), retried if progress.retried else ""]
+    attempts = "1 attempt" if progress.retried == 1 else f"{progress.retried} attempts"
+    begun_again = f"{attempts} given up and queued again" if progress.retried else ""
+    words = [trial_counts(progress.lineages_by_state), begun_again]
     return ", ".join(filter(None, words)) or "no trials yet"
 
 

@@ -25,7 +25,7 @@ from studies.cli.options import (
     Trials,
     overrides,
 )
-from studies.cli.output import console, fail, find, open_storage, say, show, warn
+from studies.cli.output import confirm, console, fail, find, open_storage, say, show, warn
 
 if TYPE_CHECKING:
     import optuna
@@ -68,7 +68,9 @@ def run(
     passed += [f"--allow-module={module}" for module in allow_module or []]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
     with live_progress(found, console()) as tick:
-        done = work_here(found, storage, workers, options=tuple(passed), on_tick=tick)
+        done = work_here(
+            found, storage, workers, options=tuple(passed), on_tick=tick, on_stop=_say_stop
+        )
     if not done:
         fail(f"Stopped; nothing is lost. Go on with: hpo run {as_argument(found.study_name)}")
     _show_results(found, storage)
@@ -145,10 +147,18 @@ def delete(
     from studies.lookup import find_study
 
     name = find_study(study, open_storage(storage, writes=False))
-    if not yes and not typer.confirm(f"Delete study {name} with all its trials and networks?"):
-        fail("Nothing was deleted.")
+    if not yes:
+        confirm(f"Delete study {name} with all its trials and networks?")
     delete_study(name, open_storage(storage))
     say(f"Study {name} is deleted.")
+
+
+def _say_stop(n: int) -> None:
+    """Say that Ctrl-C was heard, and what happens."""
+    if n == 1:
+        warn("Stopping after this epoch, a function at once. Ctrl-C again stops all at once.")
+    else:
+        warn("Stopping at once.")
 
 
 def _find_or_create(

@@ -47,7 +47,7 @@ def storage_table(storage: TrialStorage) -> RenderableType:
         if stored is None:
             continue  # made by another program
         study = optuna.load_study(storage=storage, study_name=summary.study_name)
-        counts = trial_counts(overview(storage, study_id(study)).counts)
+        counts = trial_counts(overview(storage, study_id(study)).lineages_by_state)
         best = best_trial(study)
         value = "" if best is None else number(best.value)
         _add(table, summary.study_name, stored["objective"], stored["dataset"] or "", counts, value)
@@ -59,7 +59,7 @@ def storage_table(storage: TrialStorage) -> RenderableType:
 def best_table(study: optuna.Study, top: int) -> Table:
     """Return the best trials: number, value, the parameters that were searched, and the cost."""
     trials = best_rows(study, top)
-    n = overview(storage_of(study), study_id(study)).started
+    n = overview(storage_of(study), study_id(study)).ended  # as the live display counts them
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -34,10 +35,24 @@ def serve(storage_url: str, host: str, port: int) -> None:
         OSError: The port is taken, or the address is not this machine's.
         FileNotFoundError: There is no such SQLite file.
     """
+    _check_port(host, port)
     storage = create_storage(storage_url, writes=False)
     app: Any = wsgi(storage, artifact_store=StudiesStore(storage))  # a Bottle
     app.install(_with_style)
     app.run(host=host, port=port)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Check that nobody else listens there, before the server prints that it does."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(
+                f"Expected a port that is free on this machine's {host}. Received: --port {port}: "
+                f"{error.strerror}. Another dashboard may run; --port {port + 1} may be free."
+            ) from None
 
 
 def _with_style(answer: Callable[..., Any]) -> Callable[..., Any]:

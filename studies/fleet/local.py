@@ -61,6 +61,7 @@ def work_here(
     *,
     options: tuple[str, ...] = (),
     on_tick: Callable[[], None] = lambda: None,
+    on_stop: Callable[[int], None] = lambda n: None,
 ) -> bool:
     """Run worker processes on this machine until the study is done.
 
@@ -72,6 +73,7 @@ def work_here(
         workers: Number of processes; None for one a GPU, or one where there is none.
         options: More options of `hpo worker`.
         on_tick: Called twice a second, to show progress.
+        on_stop: Called when a signal has come, with the number of those so far.
 
     Returns:
         Whether the study is done; False after a signal.
@@ -93,16 +95,23 @@ def work_here(
 
     with stop_signals(processes.request_stop), processes:
         processes.start(workers or max(1, len(gpus())))
-        _supervise(processes, is_open, on_tick)
+        _supervise(processes, is_open, on_tick, on_stop)
     on_tick()
     return not processes.stopping()
 
 
 def _supervise(
-    processes: WorkerProcesses, is_open: Callable[[], bool], on_tick: Callable[[], None]
+    processes: WorkerProcesses,
+    is_open: Callable[[], bool],
+    on_tick: Callable[[], None],
+    on_stop: Callable[[int], None],
 ) -> None:
     """Replace killed workers while the study is open, until all workers have ended."""
+    told = 0
     while True:
+        if processes.stop_requests > told:  # not in the signal's handler, amid another print
+            told = processes.stop_requests
+            on_stop(told)
         if wait_for_database(is_open, processes.stopping):
             processes.replace_killed()
         if processes.have_ended() and not (processes.any_killed() and is_open()):

@@ -141,6 +141,7 @@ class _Loop:
             self._session.claims.leave()
             self._tell_that_it_waits()
             if not self._rest():
+                self._studies.check_any_left()
                 break
         self._session.stop.raise_cause()
         return self._session.claims.taken

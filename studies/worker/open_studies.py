@@ -115,6 +115,7 @@ class OpenStudies:
         self._states: dict[str, QueueState] = {}  # of all studies, when `names` was last called
         self._idle: dict[str, QueueState] = {}  # in which nothing could be claimed
         self._dropped: dict[str, _Dropped] = {}
+        self._last_reason = ""
 
     @property
     def wanted(self) -> str:
@@ -185,6 +186,16 @@ class OpenStudies:
         if self._named and all(map(self._is_dropped, self._named)):
             raise WorkerError(f"study {name!r}: {reason}")
         self._log.warning("study %r is left out: %s", name, reason, study=name)
+        self._last_reason = f"study {name!r}: {reason}"
+
+    def check_any_left(self) -> None:
+        """Check that at least one study could be worked on here.
+
+        Raises:
+            WorkerError: Each was left out; the message has the reason of the last one.
+        """
+        if self._dropped and not self._open and not self._candidates():
+            raise WorkerError(self._last_reason)
 
     def forget(self, name: str, *, is_expected: bool) -> None:
         """Forget a study that was deleted; one of the same name may be made again.
