@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
-from storage import TrialStorage, create_storage
+from storage import TrialStorage, create_storage, storage_of, study_id
 from studies.attributes import DEFAULTS_KEY, DEFINITION_KEY
-from studies.errors import StudyNotFoundError
+from studies.errors import StudyNotFoundError, TrialNotFoundError
 
 if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
@@ -71,6 +72,23 @@ def find_study(source: str, storage: TrialStorage) -> str:
             str(unknown_name("a study in the storage", name, names, remedy=hint))
         )
     return name
+
+
+def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
+    """Return a trial of a study; no other is read.
+
+    Raises:
+        TrialNotFoundError: There is no trial of this number.
+    """
+    storage = storage_of(study)
+    try:
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
+    except KeyError:
+        raise TrialNotFoundError(
+            f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
+            f"See them: hpo export {as_argument(study.study_name)}"
+        ) from None
+    return storage.get_trial(trial_id)
 
 
 def as_argument(name: str) -> str:

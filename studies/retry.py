@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import requeue_failed, storage_of, study_id
 from storage.study_attributes import RETRIED_AS_KEY
-from studies.errors import TrialNotFailedError, TrialNotFoundError
-from studies.lookup import as_argument
+from studies.errors import TrialNotFailedError
+from studies.lookup import find_trial
 
 
 def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> list[int]:
@@ -30,17 +30,9 @@ def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> li
         TrialNotFailedError: One of the trials has not failed, or was queued again already. None is
             queued then.
     """
-    storage, own_id = storage_of(study), study_id(study)
     for number in trials or ():
-        try:
-            trial_id = storage.get_trial_id_from_study_id_trial_number(own_id, number)
-        except KeyError:
-            raise TrialNotFoundError(
-                f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
-                f"See them: hpo export {as_argument(study.study_name)}"
-            ) from None
-        _check_failed(storage.get_trial(trial_id))
-    return requeue_failed(storage, own_id, trials)
+        _check_failed(find_trial(study, number))
+    return requeue_failed(storage_of(study), study_id(study), trials)
 
 
 def _check_failed(trial: FrozenTrial) -> None:

@@ -69,7 +69,7 @@ def test_the_way_to_a_traceback_is_told(sqlite_storage: TrialStorage, tmp_path: 
     assert said is not None
     assert said.splitlines() == [
         "2 of 2 trials failed. The first, trial 0: KeyError: x",
-        "Its traceback: hpo dashboard, or hpo export -o trials.json s",
+        "Its traceback: hpo status --trial 0 s",
         "Queue them again: hpo retry s",
     ]
 

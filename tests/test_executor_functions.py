@@ -78,6 +78,17 @@ def test_a_function_that_suggests_itself_gets_what_is_queued(
         parse_definition(table | {"search": {"n_trials": 1, "enqueue": [{"x": [1]}]}})
 
 
+def test_the_traceback_of_a_function_begins_with_its_own_line(
+    sqlite_url: str, tmp_path: Path, call: Call
+) -> None:
+    study = function_study(sqlite_url, tmp_path, "broken", 1)
+    with pytest.raises(TrialError, match="no such column") as caught:
+        call(study, sqlite_url)
+    lines = caught.value.traceback.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].startswith(f'  File "{HERE / "user_objectives.py"}", line ')
+
+
 @pytest.mark.parametrize("function", ["reports_too_far", "sets_a_long_key"])
 def test_what_the_database_refuses_is_the_functions_own_error(
     postgres_url: str, tmp_path: Path, call: Call, function: str

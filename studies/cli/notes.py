@@ -108,7 +108,7 @@ def failure_note(study: optuna.Study, progress: Overview) -> str | None:
         f"The first, trial {failed.numbers[0]}: {reason}"
     ]
     if failed.has_traceback:
-        lines.append(f"Its traceback: hpo dashboard, or hpo export -o trials.json {name}")
+        lines.append(f"Its traceback: hpo status --trial {failed.numbers[0]} {name}")
     return "\n".join([*lines, f"Queue them again: hpo retry {name}"])
 
 

@@ -54,6 +54,9 @@ def worker(
 def status(
     study: Annotated[str | None, typer.Argument(help="A study; all by default.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="All about one trial of STUDY.")
+    ] = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Show trials by state, rate, time left, and what each worker is doing.
@@ -61,14 +64,20 @@ def status(
     Example: hpo status fashion-mlp-grid --watch
     """
     from studies.cli.status import status_view
-    from studies.lookup import find_study
+    from studies.lookup import find_study, open_study
 
+    if trial is not None and (study is None or watch):
+        raise typer.BadParameter("Expected --trial with a STUDY, and without --watch.")
     opened = open_storage(storage, writes=False)
     name = None if study is None else find_study(study, opened)
     if watch:
         from studies.cli.live import watch_status
 
         watch_status(opened, name, console())
+    elif name is not None and trial is not None:
+        from studies.cli.trial import trial_view
+
+        show(trial_view(open_study(name, opened), trial))
     else:
         show(status_view(opened, name))
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import optuna
@@ -40,6 +42,9 @@ from studies.executor.protocol import (
 from studies.lookup import load_study
 from studies.suggest import prepare_trial
 
+OURS = str(Path(__file__).parents[1])  # the folder of `studies`
+IMPORTS = str(Path(importlib.__file__).parent)
+
 
 class FunctionCaller:
     """Calls a function for one claimed trial after the other."""
@@ -66,6 +71,7 @@ class FunctionCaller:
             if of_storage and is_outage(error):
                 return report_error(error, raised_by_storage=True)
             record = self._records.get(request.function.partition(":")[0])
+            error.__traceback__ = _own_frames(error.__traceback__)
             report = report_error(error)
             if record is not None:  # its module was loaded
                 report = replace(report, attributes=record.read())
@@ -109,3 +115,17 @@ class FunctionCaller:
     def _note_error(self, context: Any) -> None:
         if context.sqlalchemy_exception is not None:
             self._storage_errors.append(context.sqlalchemy_exception)
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the user's first line on; all of it where there is none.
+
+    What led there are the frames of this service, and those of an import.
+    """
+    found = frames
+    while found is not None:
+        file = found.tb_frame.f_code.co_filename
+        if not file.startswith((OURS, IMPORTS, "<frozen importlib")):
+            return found
+        found = found.tb_next
+    return frames

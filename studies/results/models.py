@@ -14,16 +14,14 @@ from storage import (
     best_trial,
     read_artifact,
     storage_of,
-    study_id,
 )
 from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
 from studies.errors import (
     FileFormatError,
     NetworkNotKeptError,
     NoCompleteTrialError,
-    TrialNotFoundError,
 )
-from studies.lookup import as_argument
+from studies.lookup import find_trial
 
 if TYPE_CHECKING:
     import keras
@@ -49,29 +47,21 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     path = Path(file)
     if path.suffix != ".keras":
         raise FileFormatError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
-    number = _best_number(study) if trial is None else trial
-    storage = storage_of(study)
-    try:
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id(study), number)
-    except KeyError:
-        raise TrialNotFoundError(
-            f"Expected the number of a trial of {study.study_name}. Received: trial={number}. "
-            f"See them: hpo export {as_argument(study.study_name)}"
-        ) from None
+    found = find_trial(study, _best_number(study) if trial is None else trial)
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
     try:
-        content = read_artifact(storage, store, storage.get_trial(trial_id), path.suffix)
+        content = read_artifact(storage_of(study), store, found, path.suffix)
     except ArtifactNotKeptError:
         function = str(study.user_attrs.get(DEFINITION_KEY, {}).get("objective"))
         if ":" not in function:
             raise
         raise NetworkNotKeptError(
             f"Expected a trial whose function has kept a {path.suffix} file. Received: trial="
-            f"{number} of {function}, of which none is kept. A function keeps files of its best "
-            "trials by studies.keep_file(trial, file)."
+            f"{found.number} of {function}, of which none is kept. A function keeps files of its "
+            "best trials by studies.keep_file(trial, file)."
         ) from None
     path.write_bytes(content)
-    return number
+    return found.number
 
 
 def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
