@@ -19,6 +19,7 @@ from studies.errors import LaunchError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
 from studies.fleet.gpus import gpus
+from studies.fleet.own_function import check_function
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.worker.signals import stop_signals
 
@@ -46,10 +47,13 @@ def run(
         The study.
 
     Raises:
+        DefinitionError: There is a mistake in the definition, its data or its function.
+        WorkerError: Its function is of no package in `allow_modules`.
         LaunchError: A worker could not do its work.
     """
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
+    check_function(definition, allow_modules)
     study = create_study(definition, storage, artifacts=artifacts)
     fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
