@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,6 +208,7 @@ def find_or_create_study(
     overrides: Mapping[str, Any],
     artifacts: str | Path | None = None,
     quick: bool = False,
+    check: Callable[[StudyDefinition], None] | None = None,
 ) -> optuna.Study:
     """Return the study that `source` means; create it if it does not exist.
 
@@ -217,6 +218,7 @@ def find_or_create_study(
         overrides: Keys of the definition to replace, as for `load_definition`.
         artifacts: The folder for trained networks.
         quick: Whether to take the small form of a study of the catalogue or of a file.
+        check: Called with the definition before anything is written; it may raise an error.
 
     Raises:
         DefinitionNotFoundError: There is no such study and no such file.
@@ -231,5 +233,7 @@ def find_or_create_study(
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
     definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
+    if check is not None:
+        check(definition)
     asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]
     return create_study(definition, storage, artifacts=artifacts, asked=asked)

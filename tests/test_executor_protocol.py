@@ -52,6 +52,7 @@ REQUESTS: list[Any] = [
     protocol.DrawFigures("clock", DATASET, Path("figures")),
     protocol.SaveCheckpoint(1, Path("a.npz")),
     protocol.EvaluateHoldout("mlp", {"epochs": 3}, DATASET, Path("network.keras"), None),
+    protocol.FindFunction("module:name"),
     protocol.CallFunction("module:name", "sqlite:///hpo.db", "s", "2026-01-01", 5),
 ]
 ANSWERS: list[Any] = [

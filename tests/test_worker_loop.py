@@ -195,7 +195,16 @@ def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: P
     study = function_study(sqlite_url, tmp_path, "quick", 3)
     done = hpo("worker", "s", url=sqlite_url, folder=tmp_path)
     assert done.returncode == 1
-    assert "Start the worker with --allow-module user_objectives." in done.stderr
+    assert "If you trust it: --allow-module user_objectives, in Python" in done.stderr
+    assert states(study) == {}
+
+
+def test_a_function_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: Path) -> None:
+    study = function_study(sqlite_url, tmp_path, "nofunc", 3)
+    worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=60) == 1
+    log = (tmp_path / "worker.log").read_text()
+    assert "error: study 's': Expected a function of user_objectives, one of broken" in log
     assert states(study) == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from shlex import quote
 
 import optuna
 from optuna.trial import TrialState
@@ -18,10 +19,30 @@ from storage import (
     storage_of,
     study_id,
 )
+from studies.attributes import DEFINITION_KEY
 from studies.cli.format import parameter
 from studies.lookup import as_argument, definition_of
+from studies.packages import package_of
 
 SHOWN = 3  # of the points or trials that are missing
+
+
+def work_arguments(study: optuna.Study) -> str:
+    """Return the arguments with which `hpo run` or `hpo worker` works on a study."""
+    function = _function_of(study)
+    name = as_argument(study.study_name)
+    return name if function is None else f"--allow-module {quote(package_of(function))} {name}"
+
+
+def unchecked_note(study: optuna.Study) -> str | None:
+    """Return, of a study of an own function, that this function was not looked for."""
+    function = _function_of(study)
+    if function is None:
+        return None
+    return (
+        f"A worker looks for its function {function} before the first trial; "
+        f"hpo create {work_arguments(study)} looks for it here."
+    )
 
 
 def time_note(study: optuna.Study, progress: Overview) -> str | None:
@@ -38,7 +59,7 @@ def time_note(study: optuna.Study, progress: Overview) -> str | None:
     left = f", and {_trials(waiting)} still waiting" if waiting else ""
     return (
         f"The timeout of {_as_timeout(budget.timeout)} is over{left}. Go on with a larger one: "
-        f"hpo run --set search.timeout={larger} {as_argument(study.study_name)}"
+        f"hpo run --set search.timeout={larger} {work_arguments(study)}"
     )
 
 
@@ -110,6 +131,12 @@ def failure_note(study: optuna.Study, progress: Overview) -> str | None:
     if failed.has_traceback:
         lines.append(f"Its traceback: hpo status --trial {failed.numbers[0]} {name}")
     return "\n".join([*lines, f"Queue them again: hpo retry {name}"])
+
+
+def _function_of(study: optuna.Study) -> str | None:
+    """Return the function that is a study's objective; None where it is a registered one."""
+    objective = str(study.user_attrs.get(DEFINITION_KEY, {}).get("objective"))
+    return objective if ":" in objective else None
 
 
 def _point(point: Point) -> str:

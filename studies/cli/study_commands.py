@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,8 @@ from studies.cli.output import confirm, console, fail, find, open_storage, say, 
 
 if TYPE_CHECKING:
     import optuna
+
+    from studies.definition.study import StudyDefinition
 
 making = typer.Typer()
 
@@ -57,11 +60,14 @@ def run(
     Example: hpo run digits-mlp -n 30 -j 2
     """
     from studies.cli.live import live_progress, rendering_progress
+    from studies.cli.notes import work_arguments
     from studies.fleet.local import fetch_data, work_here
-    from studies.lookup import as_argument, definition_of
+    from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
-    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
+    found = _find_or_create(
+        study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or []
+    )
     with rendering_progress(console()) as advance:
         fetch_data(definition_of(found), advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
@@ -72,7 +78,7 @@ def run(
             found, storage, workers, options=tuple(passed), on_tick=tick, on_stop=_say_stop
         )
     if not done:
-        fail(f"Stopped; nothing is lost. Go on with: hpo run {as_argument(found.study_name)}")
+        fail(f"Stopped; nothing is lost. Go on with: hpo run {work_arguments(found)}")
     _show_results(found, storage)
 
 
@@ -84,18 +90,25 @@ def create(
     set_: Set = None,
     quick: Quick = False,
     artifacts: Artifacts = None,
+    allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Create a study whose trials workers pull; a larger -n adds the difference.
 
+    Of an own function the module is imported, and the function looked for, with --allow-module.
+
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
-    from studies.lookup import as_argument
+    from studies.cli.notes import unchecked_note, work_arguments
 
     given = overrides(set_, name, n_trials)
-    found = _find_or_create(study, storage, given, artifacts=artifacts, quick=quick)
-    argument = as_argument(found.study_name)
-    say(f"Study {found.study_name} is ready. Work on it: hpo worker {argument}")
+    found = _find_or_create(
+        study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or None
+    )
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {work_arguments(found)}")
+    note = None if allow_module else unchecked_note(found)
+    if note is not None:
+        say(note)
 
 
 @making.command()
@@ -113,17 +126,15 @@ def retry(
 
     Example: hpo retry fashion-mlp-grid --failed
     """
-    from studies.cli.notes import stopped_by
-    from studies.lookup import as_argument
+    from studies.cli.notes import stopped_by, work_arguments
     from studies.retry import retry_trials
 
     found = find(study, storage, writes=True)
     stopping = stopped_by(found)
     queued = retry_trials(found, None if failed or not trial else trial)
-    name = as_argument(found.study_name)
     if queued:
         words = "1 failed trial is" if len(queued) == 1 else f"{len(queued)} failed trials are"
-        say(f"{words} queued again. Work on them: hpo run {name}")
+        say(f"{words} queued again. Work on them: hpo run {work_arguments(found)}")
         if stopping is not None:
             say(
                 f"The function of trial {stopping} had stopped the study (study.stop); it goes on, "
@@ -162,16 +173,24 @@ def _say_stop(n: int) -> None:
 
 
 def _find_or_create(
-    study: str, url: str, given: Mapping[str, Any], *, artifacts: Path | None, quick: bool
+    study: str,
+    url: str,
+    given: Mapping[str, Any],
+    *,
+    artifacts: Path | None,
+    quick: bool,
+    trusted: Sequence[str] | None,
 ) -> optuna.Study:
     """Find a study or create it, and tell what its pixels are divided by.
 
     Where there is no SQLite file yet, the definition and its data are checked before one is made,
-    so that a mistake in them leaves no empty database behind.
+    so that a mistake in them leaves no empty database behind. Its function is looked for where it
+    is of one of the packages `trusted`, and not where these are None.
     """
     from studies.cli.encoding import scale_line
     from studies.create import create_study, find_or_create_study
 
+    check = None if trusted is None else _function_check(trusted)
     try:
         open_storage(url, writes=False).engine.dispose()
     except FileNotFoundError:
@@ -179,16 +198,29 @@ def _find_or_create(
         from studies.definition.study import parse_definition
 
         definition = parse_definition(with_overrides(read_table(study, quick=quick), given))
+        if check is not None:
+            check(definition)
         _ = definition.encoding
         found = create_study(definition, open_storage(url), artifacts=artifacts)
     else:
         found = find_or_create_study(
-            study, open_storage(url), overrides=given, artifacts=artifacts, quick=quick
+            study,
+            open_storage(url),
+            overrides=given,
+            artifacts=artifacts,
+            quick=quick,
+            check=check,
         )
     line = scale_line(found)
     if line is not None:
         say(line)
     return found
+
+
+def _function_check(trusted: Sequence[str]) -> Callable[[StudyDefinition], None]:
+    from studies.fleet.own_function import check_function
+
+    return partial(check_function, allow_modules=trusted)
 
 
 def _show_results(study: optuna.Study, url: str) -> None:

@@ -22,6 +22,7 @@ from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
+from studies.packages import PACKAGES, package_of
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
@@ -208,6 +209,21 @@ class StudyDefinition(BaseModel):
                 "objective",
                 f"Expected package.module:function. Received: {self.objective!r}.",
             )
+        package = package_of(self.objective)
+        if package == "__main__":
+            raise DefinitionError(
+                "objective",
+                f"Expected a function of a module. Received: {self.objective!r}, which is one of a "
+                "notebook or a script, and not in the processes that execute trials. Write it into "
+                "a file beside it, such as my_objective.py, and name it my_objective:"
+                f"{self.objective.partition(':')[2]}.",
+            )
+        if package in PACKAGES:
+            raise DefinitionError(
+                "objective",
+                f"Expected a module of your own. Received: {self.objective!r}. "
+                f"{', '.join(PACKAGES)} are this service's own packages: yours needs another name.",
+            )
         given = {
             "dataset": self.dataset is not None,
             "data": self.data != DataOptions(),
@@ -216,12 +232,17 @@ class StudyDefinition(BaseModel):
         for key, is_given in given.items():
             if is_given:
                 raise DefinitionError(
-                    key, "Expected none for a function, which loads its own. Received: some."
+                    key, "Expected none for a function, which has its own. Received: some."
                 )
         _ = self.factors
 
     def _check_network(self) -> None:
-        network = keyed("objective", lambda: self.network)
+        if self.objective not in objectives.names():
+            remedy = "A function of your own is written module:function."
+            known = objectives.names()
+            unknown = unknown_name("an objective", self.objective, known, remedy=remedy)
+            raise DefinitionError("objective", str(unknown))
+        network = self.network
         source = self._check_dataset(network)
         self._check_metric(network)
         most = source.training_size(self.data)

@@ -32,6 +32,7 @@ from studies.executor.protocol import (
     EvaluateHoldout,
     ExecutorKind,
     FiguresDrawn,
+    FindFunction,
     HoldoutEvaluated,
     LoadData,
     Request,
@@ -191,6 +192,16 @@ class Executor:
         """Evaluate a kept network on the test part of its data; raises as `train_epoch`."""
         return self._ask(request)
 
+    def find_function(self, function: str) -> None:
+        """Import the module of a user's function and look for the function, without a call of it.
+
+        Raises:
+            TrialError: There is no such function, or its module cannot be imported.
+            ExecutorDiedError: The child ended.
+            ExecutorStoppedError: The worker was told to stop.
+        """
+        self._ask(FindFunction(function))
+
     def call_function(self, request: CallFunction, within: float | None = None) -> TrialResult:
         """Call a user's function.
 
@@ -329,6 +340,7 @@ def _defaults() -> dict[str, str]:
     """Return settings of the libraries in the child, each unless the environment says otherwise."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
+        "PYTHONUNBUFFERED": "1",  # as -u, for programs of Python that a user's function starts
         # JAX would take 3/4 of a GPU that others may share.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         # What one worker has compiled, the next one reads. Half of the wait for a first trial is

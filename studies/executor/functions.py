@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import optuna
@@ -27,6 +22,7 @@ from storage import (
     wait_for_database,
 )
 from studies.definition.study import StudyDefinition
+from studies.executor.find_function import find_function, own_frames
 from studies.executor.forks import forks_end_here
 from studies.executor.function_record import FunctionRecord
 from studies.executor.function_trial import FunctionTrial
@@ -42,15 +38,11 @@ from studies.executor.protocol import (
 from studies.lookup import load_study
 from studies.suggest import prepare_trial
 
-OURS = str(Path(__file__).parents[1])  # the folder of `studies`
-IMPORTS = str(Path(importlib.__file__).parent)
-
 
 class FunctionCaller:
     """Calls a function for one claimed trial after the other."""
 
     def __init__(self) -> None:
-        sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
         # Optuna reports each step of its own, which would hide what the function prints.
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._studies: dict[str, tuple[optuna.Study, StudyDefinition]] = {}
@@ -71,7 +63,7 @@ class FunctionCaller:
             if of_storage and is_outage(error):
                 return report_error(error, raised_by_storage=True)
             record = self._records.get(request.function.partition(":")[0])
-            error.__traceback__ = _own_frames(error.__traceback__)
+            error.__traceback__ = own_frames(error.__traceback__)
             report = report_error(error)
             if record is not None:  # its module was loaded
                 report = replace(report, attributes=record.read())
@@ -80,8 +72,8 @@ class FunctionCaller:
             return replace(report, name=qualified_name(type(origin)), message=str(origin))
 
     def _call(self, request: CallFunction) -> TrialResult:
-        module, _, name = request.function.partition(":")
-        function: Callable[[optuna.Trial], float] = getattr(importlib.import_module(module), name)
+        function: Callable[[optuna.Trial], float] = find_function(request.function)
+        module = request.function.partition(":")[0]
         record = self._records.setdefault(module, FunctionRecord(module))
         trial = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
@@ -115,17 +107,3 @@ class FunctionCaller:
     def _note_error(self, context: Any) -> None:
         if context.sqlalchemy_exception is not None:
             self._storage_errors.append(context.sqlalchemy_exception)
-
-
-def _own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Return a traceback from the user's first line on; all of it where there is none.
-
-    What led there are the frames of this service, and those of an import.
-    """
-    found = frames
-    while found is not None:
-        file = found.tb_frame.f_code.co_filename
-        if not file.startswith((OURS, IMPORTS, "<frozen importlib")):
-            return found
-        found = found.tb_next
-    return frames

@@ -318,6 +318,13 @@ class EvaluateHoldout(Request[HoldoutEvaluated]):
 
 
 @dataclass(frozen=True)
+class FindFunction(Request[Done]):
+    """Import the module of a user's function, `module:name`, and look for the function in it."""
+
+    function: str
+
+
+@dataclass(frozen=True)
 class CallFunction(Request[TrialResult]):
     """Call a user's function for a claimed trial.
 
@@ -347,7 +354,7 @@ NetworkRequest = (
     | SaveCheckpoint
     | EvaluateHoldout
 )
-AnyRequest = ExecutorKind | CallFunction | NetworkRequest
+AnyRequest = ExecutorKind | FindFunction | CallFunction | NetworkRequest
 NetworkAnswer = (
     Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
 )

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from studies.executor.channel import Channel
 from studies.executor.devices import device_of
@@ -21,10 +23,15 @@ from studies.executor.protocol import (
     AnyAnswer,
     AnyRequest,
     CallFunction,
+    Done,
     ExecutorKind,
+    FindFunction,
     Ready,
     report_error,
 )
+
+if TYPE_CHECKING:
+    from studies.executor.functions import FunctionCaller
 
 Handler = Callable[[AnyRequest], AnyAnswer]
 
@@ -57,12 +64,21 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
 
 
 def _function_handler() -> Handler:
-    from studies.executor.functions import FunctionCaller
+    from studies.executor.find_function import find_function
 
-    caller = FunctionCaller()
+    @cache
+    def caller() -> FunctionCaller:
+        from studies.executor.functions import FunctionCaller  # Optuna: not to find a function
+
+        return FunctionCaller()
 
     def handle(request: AnyRequest) -> AnyAnswer:
-        return caller.call(request) if isinstance(request, CallFunction) else _refuse(request)
+        if isinstance(request, CallFunction):
+            return caller().call(request)
+        if isinstance(request, FindFunction):
+            find_function(request.function)
+            return Done()
+        return _refuse(request)
 
     return handle
 
@@ -75,7 +91,7 @@ def _network_handler(
     trainer = Trainer(_choose_backend(wanted, cpu_backend), pack_size)
 
     def handle(request: AnyRequest) -> AnyAnswer:
-        if isinstance(request, ExecutorKind | CallFunction):
+        if isinstance(request, ExecutorKind | FindFunction | CallFunction):
             return _refuse(request)
         return trainer.handle(request)
 

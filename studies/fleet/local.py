@@ -16,6 +16,7 @@ from studies.create import create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
+from studies.fleet.own_function import check_function
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.worker.signals import stop_signals
 
@@ -43,10 +44,13 @@ def run(
         The study.
 
     Raises:
+        DefinitionError: There is a mistake in the definition, its data or its function.
+        WorkerError: Its function is of no package in `allow_modules`.
         LaunchError: A worker could not do its work.
     """
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
+    check_function(definition, allow_modules)
     study = create_study(definition, storage, artifacts=artifacts)
     fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)

@@ -15,7 +15,7 @@ PROGRAMS_IN_USE = 8  # programs that a child keeps; until it drops one, its memo
 
 
 class ExecutorSlot:
-    """Holds at most one running child, with the data of one study loaded.
+    """Holds at most one running child, with the data or the function of one study loaded.
 
     Args:
         database: The storage.
@@ -38,10 +38,10 @@ class ExecutorSlot:
         return "" if self._executor is None else self._executor.device
 
     def ensure(self, study: OpenStudy) -> Executor:
-        """Return a child for a study, with its data loaded; no trial may train in it yet.
+        """Return a child for a study, with its data or function loaded; no trial may train in it.
 
         Raises:
-            TrialError: The child cannot start or load the data.
+            TrialError: The child cannot start, load the data or find the function.
             ValueError: The data are not those of the study's first trials.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
@@ -56,7 +56,7 @@ class ExecutorSlot:
         if executor is None:
             executor = self._executor = Executor(kind, self._must_abort, logs_output=True)
         if self._loaded is not study:  # a study that is made again is another one
-            self._load_data(study, executor)
+            self._prepare(study, executor)
             self._loaded = study
         return executor
 
@@ -76,6 +76,13 @@ class ExecutorSlot:
             self._executor.close()
             self._executor = None
             self._loaded = None
+
+    def _prepare(self, study: OpenStudy, executor: Executor) -> None:
+        """Load what all trials of a study need, so that what is missing costs none of them."""
+        if study.definition.is_function:
+            executor.find_function(study.definition.objective)
+        else:
+            self._load_data(study, executor)
 
     def _load_data(self, study: OpenStudy, executor: Executor) -> None:
         """Load the data of a study, and compare them with those of its first trials."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.packages import package_of
 from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
@@ -65,8 +67,7 @@ class OpenStudy:
     def executor_kind(self, pack_size: int | None) -> ExecutorKind:
         """Return the kind of child that trains this study."""
         if self.definition.is_function:
-            wanted = self.definition.backend
-            return ExecutorKind(None, keras_backend=None if wanted == "auto" else wanted)
+            return function_kind(self.definition)
         cpu_backend = self.definition.network.cpu_backend
         return ExecutorKind(self.definition.backend, cpu_backend, pack_size)
 
@@ -80,6 +81,30 @@ class OpenStudy:
     def checkpoint(self, trial: FrozenTrial) -> Path:
         """Return the checkpoint file of a trial and of its retries, whether or not it exists."""
         return checkpoint_file(self.artifacts, self.created_at, trial)
+
+
+def function_kind(definition: StudyDefinition) -> ExecutorKind:
+    """Return the kind of child that executes the function of a study."""
+    wanted = definition.backend
+    return ExecutorKind(None, keras_backend=None if wanted == "auto" else wanted)
+
+
+def check_allowed(definition: StudyDefinition, allow_modules: Sequence[str]) -> None:
+    """Refuse code that a definition names, unless the person who works on it trusts the code.
+
+    Raises:
+        WorkerError: The objective is a function of none of these packages.
+    """
+    module = definition.objective.partition(":")[0]
+    if definition.is_function and not any(
+        module == allowed or module.startswith(f"{allowed}.") for allowed in allow_modules
+    ):
+        package = package_of(definition.objective)
+        raise WorkerError(
+            "Expected an objective of an allowed package, since its code is executed. Received: "
+            f"{definition.objective}. If you trust it: --allow-module {shlex.quote(package)}, in "
+            f"Python allow_modules=[{package!r}]."
+        )
 
 
 @dataclass(frozen=True)
@@ -160,7 +185,7 @@ class OpenStudies:
         known = self._open.get(name)
         if known is None or known.created_at != self._mark(name):
             study, definition = self._database.load_study(name)
-            self._check_allowed(definition)
+            check_allowed(definition, self._allow_modules)
             attributes = self._database.get_attributes(study)
             parts = parts_to_read(definition.search)
             self._database.storage.read_less(study_id(study), parts)
@@ -253,14 +278,3 @@ class OpenStudies:
         for number in found.keys() - going_on:
             for part in found[number]:
                 remove_part(part)
-
-    def _check_allowed(self, definition: StudyDefinition) -> None:
-        """Refuse code that a row of the database names, unless the worker was told to trust it."""
-        module = definition.objective.partition(":")[0]
-        if definition.is_function and not any(
-            module == allowed or module.startswith(f"{allowed}.") for allowed in self._allow_modules
-        ):
-            raise WorkerError(
-                f"Expected an objective of an allowed package. Received: {definition.objective}. "
-                f"Start the worker with --allow-module {module.partition('.')[0]}."
-            )

@@ -1,0 +1,100 @@
+"""Import users' own functions, and say what is wrong with those that cannot be."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from objectives.errors import unknown_name
+from studies.packages import PACKAGES
+
+OURS = str(Path(__file__).parents[1])  # the folder of `studies`
+IMPORTS = str(Path(importlib.__file__).parent)
+
+
+def find_function(path: str) -> Callable[..., Any]:
+    """Return the function `module:name`; its module is imported once in this process.
+
+    Raises:
+        ImportError: The module cannot be imported; the message says why and where.
+        ValueError: The module has nothing of this name.
+        TypeError: What it has cannot be called.
+    """
+    module_name, _, name = path.partition(":")
+    module = _import(module_name)
+    if not hasattr(module, name):
+        known = [key for key, each in vars(module).items() if _is_own(each, module_name)]
+        raise ValueError(str(unknown_name(f"a function of {module_name}", name, known)))
+    found = getattr(module, name)
+    if not callable(found):
+        raise TypeError(
+            f"Expected a function, function(trial) -> float. Received: {path}, which is of type "
+            f"{type(found).__name__}."
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the user's first line on; all of it where there is none.
+
+    What led there are the frames of this service, and those of an import.
+    """
+    found = frames
+    while found is not None:
+        file = found.tb_frame.f_code.co_filename
+        if not file.startswith((OURS, IMPORTS, "<frozen importlib")):
+            return found
+        found = found.tb_next
+    return frames
+
+
+def _import(name: str) -> ModuleType:
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
+    importlib.invalidate_caches()  # the file may have been made since another was looked for
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise ImportError(
+                "Expected a module that is in the current folder or installed. "
+                f"Received: {error.name}, which is neither installed nor in {os.getcwd()}."
+            ) from None
+        raise _not_importable(name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _not_importable(name, error) from error
+
+
+def _not_importable(name: str, error: BaseException) -> ImportError:
+    words = [
+        "Expected a module that can be imported. Received: "
+        f"{name}, which raises {type(error).__name__}: {error}{_place(error)}."
+    ]
+    if isinstance(error, SystemExit):
+        words.append("Let it do so only if __name__ == '__main__'.")
+    if isinstance(error, ImportError) and str(error.name).partition(".")[0] in PACKAGES:
+        words.append(
+            f"{', '.join(PACKAGES)} are this service's own packages: yours needs another name."
+        )
+    return ImportError(" ".join(words))
+
+
+def _place(error: BaseException) -> str:
+    """Return the user's line that raised an error; a syntax error names its own."""
+    frames = traceback.extract_tb(own_frames(error.__traceback__))
+    if isinstance(error, SyntaxError) or not frames:
+        return ""
+    in_folder = [frame for frame in frames if Path(frame.filename).is_relative_to(os.getcwd())]
+    frame = (in_folder or frames)[-1]
+    return f" ({frame.filename}, line {frame.lineno})"
+
+
+def _is_own(value: object, module_name: str) -> bool:
+    """Tell whether something is a function that a module has written, and not imported."""
+    return callable(value) and getattr(value, "__module__", None) == module_name

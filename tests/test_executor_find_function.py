@@ -1,0 +1,70 @@
+"""Users' functions are found, and what is wrong with one that is not is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studies.executor.find_function import find_function
+
+MODULES = {
+    "plain_module": "from math import sin\nnumber = 3\ndef mine(trial):\n    return 1.0\n",
+    "broken_module": "def f(t)\n    return 1\n",
+    "raising_module": "import other_module\n",
+    "other_module": "\n\n1 / 0\n",
+    "wanting_module": "import no_such_library\n",
+    "leaving_module": "import sys\nsys.exit(3)\n",
+    "mixing_module": "from objectives import mine\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Be in a folder with modules, which no later test finds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    yield tmp_path
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def test_a_function_is_found_in_the_current_folder_and_in_a_file_made_later(folder: Path) -> None:
+    assert find_function("plain_module:mine")(None) == 1.0
+    with pytest.raises(ImportError, match=f"nor in {folder}"):
+        find_function("later_module:f")
+    (folder / "later_module.py").write_text("def f(trial):\n    return 2.0\n")
+    assert find_function("later_module:f")(None) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (
+            "plain_module:mint",
+            "a function of plain_module, one of mine. Received: mint. Did you me",
+        ),
+        ("plain_module:number", "Received: plain_module:number, which is of type int."),
+        ("absent_module:f", "installed. Received: absent_module, which is neither installed nor"),
+        ("plain_module.part:f", "Received: plain_module.part, which is neither"),
+        ("broken_module:f", r"SyntaxError: expected ':' \(broken_module.py, line 1\)\."),
+        (
+            "raising_module:f",
+            r"ZeroDivisionError: division by zero \(\S+/other_module.py, line 3\)",
+        ),
+        (
+            "wanting_module:f",
+            r"No module named 'no_such_library' \(\S+/wanting_module.py, line 1\)",
+        ),
+        ("leaving_module:f", "SystemExit: 3 .* Let it do so only if __name__ == '__main__'."),
+        ("mixing_module:f", "line 1.* are this service's own packages: yours needs another name."),
+    ],
+)
+def test_what_is_wrong_with_a_function_is_said(function: str, expected: str) -> None:
+    with pytest.raises((ImportError, TypeError, ValueError), match=expected) as caught:
+        find_function(function)
+    assert str(caught.value).startswith("Expected ")
