@@ -4,6 +4,8 @@ Each is imported when it is first used, so that `hpo --help` answers at once.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +104,30 @@ __all__ = [
     "retry_trials",
     "run",
 ]
+
+
+def _check_not_hidden() -> None:
+    """Check that no other package hides one that this one stands on.
+
+    Raises:
+        ImportError: One does, such as a folder of this name where Python was started.
+    """
+    ours = Path(__file__).parents[1]
+    for name in ("objectives", "storage"):
+        found = find_spec(name)
+        where = Path(str(found.origin)) if found else ours / name
+        if found and where.parent != ours / name:
+            raise ImportError(
+                f"Expected this service's package {name}, in {ours / name}. Received: {where}, "
+                "which hides it. Give that one another name, or start Python in another folder."
+            )
+
+
+_check_not_hidden()
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,7 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.copies import settle
-from studies.definition.files import read_table, with_overrides
+from studies.definition.files import lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, difference, parse_definition
@@ -232,7 +232,8 @@ def find_or_create_study(
         earlier = earlier_defaults(found) if stored else None
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
-    definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
+    with lines_named(source):
+        definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
     if check is not None:
         check(definition)
     asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]

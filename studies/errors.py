@@ -21,10 +21,17 @@ class HpoError(Exception):
 
 
 class DefinitionError(HpoError, ValueError):
-    """A line of a study's definition breaks a rule; the message begins with the line's key."""
+    """A line of a study's definition breaks a rule; the message begins with the line's key.
 
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
+    Args:
+        key: The line's key.
+        message: The rule, and what was received.
+        place: File and line, where they are known.
+    """
+
+    def __init__(self, key: str, message: str, place: str = "") -> None:
+        super().__init__(f"{place}: {key}: {message}" if place else f"{key}: {message}")
+        self.key, self.message = key, message
 
 
 class TakenNameError(HpoError, ValueError):

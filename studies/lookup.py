@@ -48,12 +48,13 @@ def open_study(name: str, storage: TrialStorage) -> optuna.Study:
         raise StudyNotFoundError(str(unknown_name("a study in the storage", name, names))) from None
 
 
-def find_study(source: str, storage: TrialStorage) -> str:
+def find_study(source: str, storage: TrialStorage, *, is_wanted: bool = True) -> str:
     """Return the name of the study in the storage that `source` means.
 
     Args:
         source: A name in the storage, or the path of the study's TOML file.
         storage: The storage.
+        is_wanted: Whether to say how to make a study of the catalogue that is not there.
 
     Raises:
         StudyNotFoundError: There is no such study in the storage.
@@ -67,7 +68,8 @@ def find_study(source: str, storage: TrialStorage) -> str:
     if source.endswith(".toml") and Path(source).is_file():
         name = load_definition(source).name
     if name not in names:
-        hint = f"Make it first: hpo create {as_argument(source)}" if name in catalog() else ""
+        can_be_made = is_wanted and name in catalog()
+        hint = f"Make it first: hpo create {as_argument(source)}" if can_be_made else ""
         raise StudyNotFoundError(
             str(unknown_name("a study in the storage", name, names, remedy=hint))
         )

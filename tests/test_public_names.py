@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,19 @@ def test_the_storage_loads_no_network_and_validating_a_study_no_keras() -> None:
     assert loaded("import storage") & {"keras", "tensorflow", "jax"} == set()
     validate = "from studies import load_definition; load_definition('digits-mlp')"
     assert loaded(validate) & {"keras", "tensorflow", "jax"} == set()
+
+
+@pytest.mark.parametrize("name", ["objectives", "storage"])
+def test_a_package_of_the_users_that_hides_ours_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("")
+    command = [sys.executable, "-c", "from studies import run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert f"Received: {tmp_path / name / '__init__.py'}, which hides it." in last
+    assert "Give that one another name" in last
+
+
+def test_a_notebook_lists_the_public_names() -> None:
+    assert dir(studies) == sorted(studies.__all__)

@@ -56,6 +56,21 @@ def data(
 
 
 @catalog.command()
+def keys(
+    table: Annotated[
+        str | None, typer.Argument(help="A table of a definition; all by default.")
+    ] = None,
+) -> None:
+    """Show every key of a definition: its type, its default and an example.
+
+    Example: hpo keys search
+    """
+    from studies.cli.keys import keys_view
+
+    show(*keys_view(table))
+
+
+@catalog.command()
 def objectives(
     name: Annotated[str | None, typer.Argument(help="An objective; all by default.")] = None,
 ) -> None:

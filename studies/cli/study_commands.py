@@ -157,7 +157,7 @@ def delete(
     from studies.delete import delete_study
     from studies.lookup import find_study
 
-    name = find_study(study, open_storage(storage, writes=False))
+    name = find_study(study, open_storage(storage, writes=False), is_wanted=False)
     if not yes:
         confirm(f"Delete study {name} with all its trials and networks?")
     delete_study(name, open_storage(storage))
@@ -194,10 +194,9 @@ def _find_or_create(
     try:
         open_storage(url, writes=False).engine.dispose()
     except FileNotFoundError:
-        from studies.definition.files import read_table, with_overrides
-        from studies.definition.study import parse_definition
+        from studies.definition.files import load_definition
 
-        definition = parse_definition(with_overrides(read_table(study, quick=quick), given))
+        definition = load_definition(study, given, quick=quick)
         if check is not None:
             check(definition)
         _ = definition.encoding

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from objectives import DataOptions
 from objectives.errors import unknown_name
+from studies.definition.lines import line_of
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import DefinitionError, DefinitionNotFoundError
@@ -40,7 +42,21 @@ def load_definition(
         DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
-    return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
+    with lines_named(source):
+        return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
+
+
+@contextmanager
+def lines_named(source: str | Path) -> Iterator[None]:
+    """Let an error of a definition that is read from a file say in which line of it."""
+    try:
+        yield
+    except DefinitionError as error:
+        path = Path(source)
+        line = line_of(error.key, path.read_text("utf-8")) if path.is_file() else None
+        if line is None:
+            raise
+        raise DefinitionError(error.key, error.message, place=f"{path}, line {line}") from None
 
 
 def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
@@ -57,6 +73,10 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
     """
     shipped = catalog()
     path = shipped.get(str(source), Path(source))
+    if not path.is_file() and (path.suffix == ".toml" or path != Path(path.name)):
+        raise DefinitionNotFoundError(
+            f"Expected a .toml file that is there. Received: no such file as {path.resolve()}."
+        )
     if not path.is_file():
         remedy = "Or name a .toml file that exists."
         unknown = unknown_name("a study", str(source), shipped, remedy=remedy)

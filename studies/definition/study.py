@@ -20,6 +20,7 @@ from objectives.data.data_source import DataSource
 from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
+from studies.definition.other_words import hint
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
 from studies.packages import PACKAGES, package_of
@@ -340,7 +341,9 @@ def parse_definition(
     try:
         return StudyDefinition.model_validate(given, context=earlier)
     except pydantic.ValidationError as error:
-        raise _readable(error.errors()[0]) from None
+        mistake = _readable(error.errors()[0])
+        other_word = hint(mistake.key, mistake.message)
+        raise DefinitionError(mistake.key, f"{mistake.message} {other_word}".strip()) from None
 
 
 def data_options(lines: Mapping[str, Any]) -> DataOptions:

@@ -144,8 +144,23 @@ def _choices(
 ) -> Factor:
     if not levels:
         raise DefinitionError(key, "Expected at least one level. Received: none.")
+    _check_lists(key, name, list(levels.values()), kind)
     meaning = {label: {name: _check_level(key, name, v, kind)} for label, v in levels.items()}
     return Factor(name, CategoricalDistribution(list(levels)), meaning)
+
+
+def _check_lists(
+    key: str, name: str, levels: list[Any], kind: type[Hyperparameters] | None
+) -> None:
+    """Check that the levels of a hyperparameter that is a list are not the parts of one level."""
+    types = {} if kind is None else {info.name: info.type for info in kind.describe()}
+    if types.get(name) == "list of int" and all(isinstance(level, int) for level in levels):
+        raise DefinitionError(
+            key,
+            f"Expected levels that are lists, one for each network. Received: {levels}. "
+            f"Write {[[level] for level in levels]} for networks of one layer, "
+            f"or {[levels]} for one of {len(levels)}.",
+        )
 
 
 def _setting(

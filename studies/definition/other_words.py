@@ -1,0 +1,99 @@
+"""Words of other tools, and names of Optuna's classes, for what has another name here."""
+
+from __future__ import annotations
+
+import re
+
+# Word -> what to write here. Checked against KerasTuner 1.4, W&B sweeps, Ray Tune 2, Optuna 5.
+WORDS = {
+    # hyperparameters
+    "lr": "learning_rate",
+    "units": "hidden_units, a list for each network: [[64], [64, 64]]",
+    "num_layers": "hidden_units or filters, whose lists have as many numbers as there are layers",
+    "n_layers": "hidden_units or filters, whose lists have as many numbers as there are layers",
+    "dropout_rate": "dropout",
+    "batch": "batch_size",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "patience": "early_stopping_patience",
+    "min_delta": "early_stopping_min_delta",
+    "kernel_initializer": "initializer",
+    "kernel_regularizer": "regularizer, with regularizer_strength",
+    "seeds": "search.replicates, with a design",
+    # the forms of a factor
+    "choices": 'a list, as in activation = ["relu", "tanh"]',
+    "values": 'a list, as in activation = ["relu", "tanh"]',
+    "min": "low",
+    "max": "high",
+    "min_value": "low",
+    "max_value": "high",
+    "lower": "low",
+    "upper": "high",
+    "q": "step",
+    "sampling": "log = true",
+    "distribution": "low and high, with log = true or a step, or a list of levels",
+    "uniform": "low and high",
+    "loguniform": "low and high with log = true",
+    "log_uniform_values": "low and high with log = true",
+    "parent_name": "when = { name = [values] }",
+    "parent_values": "when = { name = [values] }",
+    # the search
+    "parameters": "[space]",
+    "param_space": "[space]",
+    "config": "[fixed] and [space]",
+    "method": "search.sampler or search.design",
+    "algorithm": "search.sampler",
+    "search_alg": "search.sampler",
+    "tuner": "search.sampler",
+    "scheduler": "search.pruner",
+    "early_terminate": "search.pruner",
+    "max_trials": "search.n_trials",
+    "num_samples": "search.n_trials",
+    "run_cap": "search.n_trials",
+    "count": "search.n_trials",
+    "time_budget_s": "search.timeout",
+    "executions_per_trial": "search.replicates, with a design",
+    "goal": "direction",
+    "mode": "direction",
+    "project_name": "name",
+    "study_name": "name",
+    "data_set": "dataset",
+    "bayes": "tpe",
+    "BayesianOptimization": "tpe",
+    "RandomSearch": "random",
+    "GridSearch": 'design = "grid"',
+    "RandomSampler": "random",
+    "TPESampler": "tpe",
+    "GridSampler": 'design = "grid"',
+    "CmaEsSampler": "cmaes",
+    "QMCSampler": "qmc",
+    "GPSampler": "gp",
+    "NopPruner": "none",
+    "MedianPruner": "median",
+    "PercentilePruner": "percentile",
+    "PatientPruner": "patient",
+    "ThresholdPruner": "threshold",
+    "SuccessiveHalvingPruner": "successive_halving",
+    "HyperbandPruner": "hyperband",
+    "WilcoxonPruner": "wilcoxon",
+    "ASHAScheduler": "successive_halving",
+    "asha": "successive_halving",
+    "Hyperband": "hyperband",
+}
+
+
+def hint(key: str, message: str) -> str:
+    """Return what a word of another tool is called here, where an error is about such a word.
+
+    Args:
+        key: The key of the line with the mistake.
+        message: What is wrong with it.
+    """
+    if "one of" not in message and "low and high" not in message:  # not about an unknown word
+        return ""
+    received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(" Did you")[0])
+    for word in (key.rpartition(".")[2], *received):
+        if word in WORDS:
+            return f"What other tools call {word!r} is here: {WORDS[word]}."
+    return ""
