@@ -16,6 +16,7 @@ from commands import COMMAND, HERE, environment, executions, executors, is_alive
 import studies
 from storage import create_storage, workers_seen
 from studies.fleet.gpus import gpus
+from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
 
 STUDY = """
@@ -78,6 +79,22 @@ def test_a_killed_worker_is_replaced_and_the_study_is_finished(
     assert process.returncode == 0, words
     states = [t.state.name for t in studies.load_study("s", sqlite_url)[0].trials]
     assert states.count("COMPLETE") == 16
+
+
+def test_a_bar_shows_the_trials_that_have_ended(
+    study_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.load_study("s", study_url)[0]
+    with trials_bar(study) as advance:
+        advance()
+    assert capsys.readouterr().err == "", "nobody sees it"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with trials_bar(study) as advance:
+        advance()
+    shown = capsys.readouterr().err
+    assert "s: 100%" in shown
+    assert "4/4" in shown
+    assert "best=0.7" in shown
 
 
 def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(

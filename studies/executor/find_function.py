@@ -29,7 +29,8 @@ def find_function(path: str) -> Callable[..., Any]:
     module_name, _, name = path.partition(":")
     module = _import(module_name)
     if not hasattr(module, name):
-        known = [key for key, each in vars(module).items() if _is_own(each, module_name)]
+        own = [key for key, each in vars(module).items() if _is_own(each, module_name)]
+        known = [key for key in own if not key.startswith("_")]
         raise ValueError(str(unknown_name(f"a function of {module_name}", name, known)))
     found = getattr(module, name)
     if not callable(found):

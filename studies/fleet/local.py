@@ -17,6 +17,7 @@ from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
 from studies.fleet.own_function import check_function
+from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.worker.signals import stop_signals
 
@@ -32,6 +33,8 @@ def run(
     allow_modules: Sequence[str] = (),
 ) -> optuna.Study:
     """Create a study or go on with it, and work on it here until it is done.
+
+    A bar shows the progress, in a notebook or a terminal.
 
     Args:
         definition: A definition, a name of the catalogue, or the path of a TOML file.
@@ -54,7 +57,8 @@ def run(
     study = create_study(definition, storage, artifacts=artifacts)
     fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
-    work_here(study, storage, workers, options=allowed)
+    with trials_bar(study) as advance:
+        work_here(study, storage, workers, options=allowed, on_tick=advance)
     return study
 
 
