@@ -16,6 +16,7 @@ from subprocess import Popen
 import pytest
 import sqlalchemy
 from commands import (
+    HERE,
     QUICK,
     executions,
     executors,
@@ -384,8 +385,9 @@ def test_a_worker_without_a_child_still_says_which_trials_it_has(
 
 
 def test_a_child_is_replaced_by_its_memory_and_not_by_a_count(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(HERE)  # where its child finds the module of the function
     function_study(sqlite_url, tmp_path, "quick", 1)
     session = open_session(sqlite_url, WorkerOptions())
     studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
