@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -98,6 +99,32 @@ def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
     assert max(map(len, lines)) <= 80
     broken = " ".join(line[line.index("a_long") :] for line in lines[2:])
     assert broken == ", ".join(f"{name}=0.25" for name in space)
+
+
+def test_studies_that_are_worked_on_come_first_where_not_all_fit(
+    study_url: str, tmp_path: Path
+) -> None:
+    storage = create_storage(study_url)
+    two = {"optimizer": ["adam", "sgd"]}
+    for name in ("waits", "runs", "waits too"):
+        definition = parse_definition(table(name=name, search={"design": "grid"}, space=two))
+        study = create_study(definition, study_url, artifacts=tmp_path / "artifacts")
+        if name == "runs":
+            claim(storage, study_id(study))
+    console = Console(width=80)
+    for height, order, last in (
+        (None, ["s", "waits", "runs", "waits too"], ""),
+        (40, ["runs", "waits", "waits too", "s"], ""),
+        (7, ["runs"], "and 3 more studies: hpo status"),
+        (14, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
+    ):
+        with console.capture() as shown:
+            console.print(status_view(storage, None, height))
+        lines = [line.strip() for line in shown.get().splitlines()]
+        heads = [re.split(r"\s{2,}| ━", line)[0] for line in lines if re.search(r" \d/\d", line)]
+        assert heads == order
+        assert lines[-1] == last
+        assert height is None or len(lines) <= height
 
 
 # Shells start what runs in the background, as these tests may, with SIGINT ignored.

@@ -31,10 +31,10 @@ def watch_status(storage: TrialStorage, name: str | None, console: Console) -> N
     Raises:
         StudyNotFoundError: There is no such study.
     """
-    with Live(status_view(storage, name), console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False) as live:
         while True:
+            live.update(status_view(storage, name, console.height), refresh=True)
             time.sleep(REDRAW)
-            live.update(status_view(storage, name), refresh=True)
 
 
 @contextmanager

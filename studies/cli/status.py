@@ -18,11 +18,12 @@ from storage import (
     get_budget,
     latest_failures,
     overview,
+    queue_states,
     storage_of,
     study_id,
     workers_seen,
 )
-from studies.attributes import DEFINITION_KEY
+from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.cli.format import duration, trial_counts, trial_value
 from studies.cli.notes import missing_note, stop_note, time_note
 from studies.errors import StudyNotFoundError
@@ -32,8 +33,16 @@ SILENT = 60.0  # seconds without a heartbeat, after which the status line of a w
 FAILURES_SHOWN = 5  # of the latest failed trials
 
 
-def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
+def status_view(
+    storage: TrialStorage, name: str | None, height: int | None = None
+) -> RenderableType:
     """Return the progress of the study `name` with the reasons of its failures, or of all studies.
+
+    Args:
+        storage: The storage.
+        name: The study; None for all.
+        height: The lines that there are for all studies: those that are worked on come first, and
+            the rest is counted. None shows all, as they were made.
 
     Raises:
         StudyNotFoundError: There is no such study, or it was not made by this service.
@@ -45,14 +54,28 @@ def status_view(storage: TrialStorage, name: str | None) -> RenderableType:
                 f"Expected a study that this service has made. Received: {name}, another program's."
             )
         return Group(status_block(study), *_failures(study), *_hint(study))
-    names = [s.study_name for s in storage.get_all_studies() if DEFINITION_KEY in s.user_attrs]
-    if not names:
+    states = queue_states(storage, CREATED_KEY, having=DEFINITION_KEY)
+    if not states:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
-    blocks = [status_block(open_study(n, storage)) for n in names]
-    return Group(*(part for block in blocks for part in (block, Text(""))))
+    if height is None:
+        return Group(*(p for n in states for p in (*_lines(storage, n), Text(""))))
+    shown: list[RenderableType] = []
+    order = sorted(states, key=lambda n: (not states[n].runs, not states[n].waits))
+    for place, each in enumerate(order):
+        lines = [*_lines(storage, each), Text("")]
+        if len(shown) + len(lines) > height - 1:  # one for what is said of the rest
+            rest = len(order) - place
+            words = "1 more study" if rest == 1 else f"{rest} more studies"
+            return Group(*shown, Text(f"and {words}: hpo status", style="dim"))
+        shown += lines
+    return Group(*shown)
 
 
-def status_block(study: optuna.Study) -> RenderableType:
+def _lines(storage: TrialStorage, name: str) -> list[RenderableType]:
+    return list(status_block(open_study(name, storage)).renderables)
+
+
+def status_block(study: optuna.Study) -> Group:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
