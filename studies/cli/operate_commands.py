@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from studies.cli.options import STORAGE, AllowModule, Grace, Heartbeat, PackSize, Storage
-from studies.cli.output import console, open_storage, say, show
+from studies.cli.output import confirm, console, open_storage, say, show
 
 operating = typer.Typer()
 
@@ -95,6 +95,32 @@ def dashboard(
     from studies.dashboard.app import serve
 
     serve(storage, host, port)
+
+
+@operating.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove what is cached on this machine and can be made again: programs, rendered clocks.
+
+    Studies, trained networks and data sets of your own stay.
+
+    Example: hpo clean
+    """
+    from objectives.cache_entries import cache_entries
+    from studies.cli.tables import cache_table
+
+    entries = cache_entries()
+    if not entries:
+        say("Nothing is cached.")
+        return
+    show(cache_table(entries))
+    if not yes:
+        confirm("Remove all of it?")
+    kept = [entry for entry in entries if not entry.remove()]
+    say(f"{len(entries) - len(kept)} of {len(entries)} removed.")
+    for entry in kept:
+        say(f"{entry.folder} is being made just now.")
 
 
 @operating.command()

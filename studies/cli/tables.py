@@ -20,6 +20,9 @@ from studies.attributes import DEFINITION_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from objectives.cache_entries import CacheEntry
     from studies.definition.study import StudyDefinition
     from studies.results.holdout import HoldoutEvaluation
 
@@ -72,6 +75,14 @@ def best_table(study: optuna.Study, top: int) -> Table:
     table.min_width = len(title)  # else rich breaks it to the width of a narrow table
     for trial in trials:
         _add(table, *_best_cells(trial, shown, extra))
+    return table
+
+
+def cache_table(entries: Sequence[CacheEntry]) -> Table:
+    """Return what is cached: where it is, what it is, and its size."""
+    table = _table(None, "size", "what", "folder")
+    for entry in entries:
+        _add(table, f"{entry.size / 1e6:.1f} MB", entry.what, str(entry.folder))
     return table
 
 

@@ -1,0 +1,65 @@
+"""What the user's cache holds, and its removal: programs and pictures that can be made again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from objectives.cache import cache_folder
+from objectives.clock.render_options import RENDERER_VERSION
+
+UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """A folder of the cache.
+
+    Attributes:
+        folder: Where it is.
+        what: What it holds, in words.
+        size: Bytes of its files.
+    """
+
+    folder: Path
+    what: str
+    size: int
+
+    def remove(self) -> bool:
+        """Remove the folder; return False where it is being made just now.
+
+        A worker that reads it goes on: its files stay until it has closed them. What is missing
+        afterwards is compiled or rendered again.
+        """
+        name = self.folder.name.removesuffix(UNFINISHED)  # as whoever renders it has locked it
+        lock = FileLock(self.folder.with_name(f"{name}.lock"), timeout=0)
+        try:
+            with lock:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        except Timeout:
+            return False
+        return True
+
+
+def cache_entries() -> list[CacheEntry]:
+    """Return what the cache holds."""
+    programs = [cache_folder("jax")]
+    clocks = cache_folder("clocks")
+    pictures = sorted(each for each in clocks.glob("*") if each.is_dir())
+    found = [(folder, "programs that JAX has compiled") for folder in programs]
+    found += [(folder, _about(folder)) for folder in pictures]
+    return [CacheEntry(f, what, _size(f)) for f, what in found if f.is_dir()]
+
+
+def _about(folder: Path) -> str:
+    is_newest = folder.name.startswith(f"v{RENDERER_VERSION}-")
+    if folder.name.endswith(UNFINISHED):
+        return "clocks whose rendering has not ended"
+    return "rendered clocks" if is_newest else "rendered clocks of an earlier version"
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
