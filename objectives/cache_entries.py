@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,16 +32,18 @@ class CacheEntry:
     def remove(self) -> bool:
         """Remove the folder; return False where it is being made just now.
 
-        A worker that reads it goes on: its files stay until it has closed them. What is missing
-        afterwards is compiled or rendered again.
+        It is renamed first, so that nobody finds half of it. A worker that reads it goes on: its
+        files stay until it has closed them. What is missing is compiled or rendered again.
         """
         name = self.folder.name.removesuffix(UNFINISHED)  # as whoever renders it has locked it
         lock = FileLock(self.folder.with_name(f"{name}.lock"), timeout=0)
         try:
             with lock:
-                shutil.rmtree(self.folder, ignore_errors=True)
-        except Timeout:
-            return False
+                away = self.folder.with_name(f"{name}.removed")
+                self.folder.rename(away)
+                shutil.rmtree(away, ignore_errors=True)
+        except (Timeout, FileNotFoundError):
+            return not self.folder.exists()
         return True
 
 
@@ -62,4 +65,8 @@ def _about(folder: Path) -> str:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    sizes = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # whoever works with it may remove it now
+            sizes += file.stat().st_size if file.is_file() else 0
+    return sizes

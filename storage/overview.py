@@ -6,14 +6,17 @@ import json
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, literal, select
 
 from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
-from storage.study_attributes import FAIL_REASON_KEY
+from storage.study_attributes import FAIL_REASON_KEY, RETRIED_AS_KEY
 from storage.tables import INTERMEDIATE_VALUES, TRIALS, USER_ATTRS
 from storage.trial_storage import TrialStorage
+from storage.worked_time import seconds_worked
 
 RECENT = 30  # the rate is that of so many trials, the last to end, or of the latter half of all
+
+UNCOUNTED = 10.0  # seconds of work that no heartbeat may have counted yet
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
 
 
 def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, str | None]:
-    """Return the last `n` failed trials in the order of their numbers: number -> reason, if known.
+    """Return the last failed trials that were not queued again: number -> reason, if known.
 
     Args:
         storage: The storage.
@@ -86,10 +89,13 @@ def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, s
         n: The largest number of trials.
     """
     reason = and_(USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == FAIL_REASON_KEY)
+    attempts = USER_ATTRS.alias("attempts")
+    of_retry = attempts.c.trial_id == TRIALS.c.trial_id, attempts.c.key == RETRIED_AS_KEY
+    retried = select(literal(1)).where(*of_retry).correlate(TRIALS)
     statement = (
         select(TRIALS.c.number, USER_ATTRS.c.value_json)
         .outerjoin(USER_ATTRS, reason)
-        .where(in_state(study_id, TrialState.FAIL))
+        .where(in_state(study_id, TrialState.FAIL), ~retried.exists())
         .order_by(TRIALS.c.number.desc())
         .limit(n)
     )
@@ -102,8 +108,8 @@ def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, s
 def _rate(connection: Connection, study_id: int, *, is_running: bool) -> float | None:
     """Return the trials that ended per minute lately; None before two have ended.
 
-    The later half of all trials, not the last few: those of a pack end together. While trials run
-    it is the rate up to now, else up to the end of the last one.
+    Of the later half of all trials, not of the last few: those of a pack end together. While trials
+    run it is the rate up to now, else up to the end of the last one. Pauses do not count.
     """
     ended = and_(TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None))
     n, last = connection.execute(
@@ -116,4 +122,8 @@ def _rate(connection: Connection, study_id: int, *, is_running: bool) -> float |
     latest_first = of_shown.order_by(TRIALS.c.datetime_complete.desc())
     first = connection.execute(latest_first.offset(shown - 1).limit(1)).scalar_one()
     until = max(utc_now(), last) if is_running else last
-    return float(60 * (shown - 1) / max((until - first).total_seconds(), 1e-3))
+    seconds = (until - first).total_seconds()
+    worked = seconds_worked(connection, study_id)  # without pauses, and a beat behind
+    if worked:
+        seconds = min(seconds, worked + UNCOUNTED)
+    return float(60 * (shown - 1) / max(seconds, 1e-3))

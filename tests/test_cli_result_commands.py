@@ -44,7 +44,7 @@ def test_a_file_is_overwritten_only_when_that_is_wanted(study_url: str, tmp_path
     file = tmp_path / "mine.keras"
     file.write_text("mine")
     for more, words in (
-        ([], "Nobody can answer here; --yes does."),
+        ([], "Say it with --yes."),
         (["--yes"], "a trial whose network is kept"),
     ):
         done = hpo("model", "s", "-o", "mine.keras", *more, url=study_url, folder=tmp_path)

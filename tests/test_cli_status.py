@@ -20,7 +20,15 @@ from queues import traffic
 from rich.console import Console
 from small_studies import RANDOM, table
 
-from storage import TrialStorage, claim, create_storage, study_id, trial_id
+from storage import (
+    TrialStorage,
+    Worker,
+    claim,
+    create_storage,
+    record_worker,
+    study_id,
+    trial_id,
+)
 from studies import create_study, load_study
 from studies.cli.status import status_view
 from studies.cli.tables import best_table
@@ -125,6 +133,20 @@ def test_studies_that_are_worked_on_come_first_where_not_all_fit(
         assert heads == order
         assert lines[-1] == last
         assert height is None or len(lines) <= height
+
+
+def test_no_time_left_is_told_where_nobody_works(study_url: str, tmp_path: Path) -> None:
+    storage = create_storage(study_url)
+    study = load_study("s", study_url)[0]
+    study.enqueue_trial({"hidden_units": "16", "optimizer": "adam"})
+    (trial,) = claim(storage, study_id(study))  # by a worker that is killed at once
+    status = hpo("status", "s", url=study_url, folder=tmp_path).stdout
+    assert "4/5" in status
+    assert "trials/min" in status
+    assert " left" not in status
+    record_worker(storage, Worker("w", "host", 1, "cpu", "s", (trial.number,)))
+    status = hpo("status", "s", url=study_url, folder=tmp_path).stdout
+    assert re.search(r"trials/min, \d+ s left", status)
 
 
 # Shells start what runs in the background, as these tests may, with SIGINT ignored.

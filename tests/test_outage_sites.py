@@ -88,6 +88,8 @@ def test_a_run_waits_as_it_looks_whether_the_study_is_open(
     class Ended:
         """Worker processes that have ended."""
 
+        stop_requests = 0
+
         def __init__(self, *_: object) -> None:
             self.replaced = 0
 

@@ -17,6 +17,7 @@ from storage import (
     study_attributes,
     trial_id,
 )
+from storage.study_attributes import WORKED_KEY, write_study_attribute
 
 
 def test_an_empty_study_has_nothing_to_tell(storage: TrialStorage) -> None:
@@ -103,6 +104,23 @@ def test_the_rate_is_kept_once_nothing_runs_and_trials_of_a_pack_do_not_shake_it
         )
     stopped = overview(storage, study_id).per_minute
     assert stopped == 49 / 9, "51 to 100 are the latter half; they ended from 12:50 to 12:59"
+
+
+def test_a_pause_does_not_slow_the_rate(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=20)
+    for trial in claim(storage, study_id, 20):
+        storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [1.0])
+    with storage.transaction() as connection:  # ten minutes of work on each of two days
+        for number in range(20):
+            time = f"2020-01-0{1 + number // 10} 12:0{number % 10}:00"
+            connection.exec_driver_sql(
+                f"UPDATE trials SET datetime_complete = '{time}' WHERE number = {number}"
+            )
+        worked = {"seconds": 1200.0, "until": "2020-01-02T12:10:00+00:00"}
+        write_study_attribute(connection, study_id, WORKED_KEY, worked)
+    rate = overview(storage, study_id).per_minute
+    assert rate is not None
+    assert 0.9 < rate < 1
 
 
 def test_a_running_trial_is_told_with_its_last_epoch(

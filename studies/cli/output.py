@@ -71,7 +71,7 @@ def confirm(question: str) -> None:
     try:
         is_wanted = typer.confirm(question)
     except typer.Abort:  # the end of standard input
-        fail(" Nobody can answer here; --yes does.")
+        fail("Expected an answer. Received: the end of standard input. Say it with --yes.")
     else:
         if not is_wanted:
             fail("Nothing was changed.")

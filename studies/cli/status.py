@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import optuna
 from optuna.trial import TrialState
 from rich.console import Group, RenderableType
@@ -80,31 +82,39 @@ def status_block(study: optuna.Study) -> Group:
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
     over = stop_note(study) or time_note(study, progress)
-    total = get_budget(storage, study_id(study)).n_trials
-    if total is not None:
-        total = max(total, progress.lineages)  # Optuna's own enqueue_trial may have added some
+    total = total_of(study, progress)
+    seen = [w for w in workers_seen(storage) if w.study_name == study.study_name]
+    # A killed worker stays in the table of workers, but its trial does not stay RUNNING.
+    busy = [w for w in seen if not progress.epochs.keys().isdisjoint(w.trial_numbers)]
+    is_worked_on = over is None and any(worker.silent_for <= SILENT for worker in busy)
     head = Table.grid(padding=(0, 1))
     head.add_row(
         Text(study.study_name, style="bold"),
         ProgressBar(total=total or max(1, progress.ended), completed=progress.ended, width=24),
         Text(f"{progress.ended}/{total or '?'}"),
-        Text(_rate(progress, total, is_over=over is not None), style="cyan"),
+        Text(_rate(progress, total, is_worked_on=is_worked_on), style="cyan"),
     )
     lines: list[RenderableType] = [head, Text(_counts(progress), style="dim")]
     best = best_trial(study)
     if best is not None:
         lines.append(Text(f"best {trial_value(study, best)}", style="green"))
-    lines += _worker_lines(storage, study.study_name, progress)
+    lines += _worker_lines(busy, progress)
     lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
     return Group(*lines)
 
 
-def _rate(progress: Overview, total: int | None, *, is_over: bool) -> str:
+def total_of(study: optuna.Study, progress: Overview) -> int | None:
+    """Return how many trials a study will have; None where only its timeout ends it."""
+    total = get_budget(storage_of(study), study_id(study)).n_trials
+    # Optuna's own enqueue_trial may have added some.
+    return None if total is None else max(total, progress.lineages)
+
+
+def _rate(progress: Overview, total: int | None, *, is_worked_on: bool) -> str:
     if progress.per_minute is None:
         return ""
     words = f"{progress.per_minute:.1f} trials/min"
-    is_worked_on = progress.counts[TrialState.RUNNING] > 0
-    if is_over or not is_worked_on or total is None or progress.ended >= total:
+    if not is_worked_on or total is None or progress.ended >= total:
         return words
     return f"{words}, {duration(60 * (total - progress.ended) / progress.per_minute)} left"
 
@@ -116,10 +126,7 @@ def _counts(progress: Overview) -> str:
     return ", ".join(filter(None, words)) or "no trials yet"
 
 
-def _worker_lines(storage: TrialStorage, study_name: str, progress: Overview) -> list[Text]:
-    # A killed worker stays in the table of workers, but its trial does not stay RUNNING.
-    seen = [worker for worker in workers_seen(storage) if worker.study_name == study_name]
-    busy = [w for w in seen if not progress.epochs.keys().isdisjoint(w.trial_numbers)]
+def _worker_lines(busy: Sequence[Worker], progress: Overview) -> list[Text]:
     lines = [Text(_worker_line(worker, progress), style="dim") for worker in busy]
     orphans = progress.counts[TrialState.RUNNING] - sum(len(w.trial_numbers) for w in busy)
     if orphans > 0:
