@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 import typer
-from commands import hpo
+from commands import hpo, hpo_here
 from PIL import Image
 from small_studies import table
 from typer.testing import CliRunner
@@ -72,7 +72,7 @@ def test_every_command_stands_in_the_readme(command: str) -> None:
 def test_an_error_is_one_or_two_lines_with_the_remedy(
     study_url: str, tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
-    done = hpo(*arguments, url=study_url, folder=tmp_path)
+    done = hpo_here(*arguments, url=study_url, folder=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
