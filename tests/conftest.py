@@ -33,14 +33,15 @@ os.environ.setdefault("XLA_FLAGS", FAST_XLA)
 LONGEST = (
     "test_training_pack.py",
     "test_worker_loop.py",
-    "test_clock_network.py",
     "test_worker_pack_runner.py",
-    "test_training_train.py",
-    "test_storage_conformance.py",
-    "test_results_holdout.py",
-    "test_cli_commands.py",
+    "test_clock_network.py",
     "test_search.py",
+    "test_training_train.py",
+    "test_results_holdout.py",
+    "test_storage_conformance.py",
+    "test_cli_commands.py",
     "test_fleet_local.py",
+    "test_dashboard_app.py",
 )
 
 
