@@ -78,7 +78,7 @@ def test_a_worker_that_can_work_on_no_study_ends_with_the_reason(
     done = hpo("worker", url=sqlite_url, folder=tmp_path)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: study 's': Expected an objective of an allowed package.")
+    assert last.startswith("error: study 's': Expected an objective of an allowed package")
 
 
 def test_a_study_made_again_under_its_name_is_executed_by_its_new_definition(
