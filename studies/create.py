@@ -33,10 +33,11 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.copies import settle
+from studies.definition.difference import difference
 from studies.definition.files import lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
-from studies.definition.study import BUDGET_KEYS, StudyDefinition, difference, parse_definition
+from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
 from studies.lookup import as_argument, definition_of, earlier_defaults, open_study

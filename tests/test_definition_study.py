@@ -12,8 +12,9 @@ from small_studies import RANDOM, searching, table
 from objectives.data import downloads
 from storage import TrialStorage
 from studies.create import create_study
+from studies.definition.difference import difference
 from studies.definition.files import catalog, load_definition, with_overrides
-from studies.definition.study import StudyDefinition, difference, parse_definition
+from studies.definition.study import StudyDefinition, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError
 from studies.lookup import definition_of

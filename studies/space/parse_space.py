@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, combinations
-from math import inf, isfinite
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +33,7 @@ from objectives import HyperparameterInfo, Hyperparameters
 from objectives.errors import unknown_name
 from objectives.fields import Need, meets, need_in_words
 from studies.errors import DefinitionError
+from studies.space.check_range import check_ends, check_number_of_programs
 from studies.space.factor import Factor, Scalar, same
 from studies.space.space import Space
 from studies.space.steps import Steps
@@ -45,7 +46,6 @@ MISTAKEN = frozenset(
     ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
      "log", "choices", "values", "sampling", "type")
 )  # fmt: skip
-MAX_WITHOUT_STEP = 8  # values of a structural range without a step; each compiles a program
 
 
 def parse_space(
@@ -201,12 +201,12 @@ def _range(
         _check(key, name, end, kind)
     if info is not None and info.type not in ("int", "float"):
         raise DefinitionError(key, f"Expected a list of levels for {name}. Received: a range.")
-    _check_ends(key, low, high, step, log)
+    check_ends(key, low, high, step, log)
     is_whole = info.type == "int" if info else {type(v) for v in (low, high, step or 1)} == {int}
     if is_whole and step is not None and not isinstance(step, int):
         raise DefinitionError(key, f"Expected a whole step for {name}. Received: step={step}.")
     if info is not None and info.kind == "structural" and step is None:
-        _check_number_of_programs(key, name, low, high, log=log, is_whole=is_whole)
+        check_number_of_programs(key, name, low, high, log=log, is_whole=is_whole)
     if is_whole:
         whole = range(int(low), int(high) + 1, int(step or 1))
         distribution = IntDistribution(whole[0], whole[-1], log, whole.step)
@@ -220,33 +220,6 @@ def _range(
             key, f"Expected a step of fewer digits, or a list of levels. Received: step={step}."
         )
     return Factor(name, stepped, {}, when, steps)
-
-
-def _check_ends(key: str, low: float, high: float, step: float | None, log: bool) -> None:
-    if low > high or (log and (low <= 0 or step is not None)):
-        raise DefinitionError(
-            key,
-            "Expected low <= high, and with log = true a low above 0 and no step. "
-            f"Received: low={low}, high={high}, step={step}, log={log}.",
-        )
-    if step is not None and (step <= 0 or abs((high - low) / step % 1 - 0.5) < 0.5 - 1e-9):
-        raise DefinitionError(
-            key, f"Expected a step that divides high - low. Received: step={step}."
-        )
-
-
-def _check_number_of_programs(
-    key: str, name: str, low: float, high: float, *, log: bool, is_whole: bool
-) -> None:
-    """Check that a structural range without a step does not need a program for every trial."""
-    n_programs = high - low + 1 if is_whole else inf
-    if low < high and n_programs > MAX_WITHOUT_STEP:
-        these_are = f"{n_programs:g}" if is_whole else "without number"
-        raise DefinitionError(
-            key,
-            f"Expected {'a list of levels' if log else 'a step'}: every value of {name} is a "
-            f"program to compile, and these are {these_are}. Received: low={low}, high={high}.",
-        )
 
 
 def _number(key: str, line: Mapping[str, Any], end: str) -> int | float:
