@@ -33,12 +33,14 @@ x = {{ low = 0.0, high = 1.0 }}
 ALLOWED = ("--allow-module=user_objectives", "--heartbeat=0.5", "--grace=2.5")
 
 
-def start_run(url: str, folder: Path, function: str, n: int) -> subprocess.Popen[str]:
+def start_run(
+    url: str, folder: Path, function: str, n: int, *options: str
+) -> subprocess.Popen[str]:
     """Start `hpo run` with two workers on a function of user_objectives.py."""
     file = folder / "s.toml"
     file.write_text(STUDY.format(function=function, n=n))
     return subprocess.Popen(
-        [*COMMAND, "run", str(file), "-j", "2", *ALLOWED],
+        [*COMMAND, "run", str(file), "-j", "2", *ALLOWED, *options],
         env={**environment(url, folder), "PYTHONPATH": str(HERE)},
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -95,6 +97,16 @@ def test_a_bar_shows_the_trials_that_have_ended(
     assert "s: 100%" in shown
     assert "4/4" in shown
     assert "best=0.7" in shown
+
+
+def test_what_trials_print_is_shown_when_that_is_wanted(sqlite_url: str, tmp_path: Path) -> None:
+    process = start_run(sqlite_url, tmp_path, "talks", 3, "--show-output")
+    words, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, words
+    for number in range(3):
+        assert words.count(f"[trial {number}] printed by {number}\n") == 1
+        assert words.count(f"[trial {number}] echoed by {number}\n") == 1
+    assert "claimed" not in words
 
 
 def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(

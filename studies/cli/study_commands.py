@@ -51,6 +51,9 @@ def run(
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
     pack_size: PackSize = None,
+    show_output: Annotated[
+        bool, typer.Option("--show-output", help="Show what trials print, too.")
+    ] = False,
     storage: Storage = STORAGE,
 ) -> None:
     """Create a study or go on with it, work on it here, and show the best.
@@ -61,6 +64,7 @@ def run(
     """
     from studies.cli.live import live_progress, rendering_progress
     from studies.cli.notes import work_arguments
+    from studies.cli.show_output import OutputFollower
     from studies.fleet.local import fetch_data, work_here
     from studies.lookup import definition_of
 
@@ -73,7 +77,15 @@ def run(
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allow_module or []]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
-    with live_progress(found, console()) as tick:
+    terminal = console()
+    output = OutputFollower(found, terminal)
+    with live_progress(found, terminal) as redraw:
+
+        def tick() -> None:
+            if show_output:
+                output.show()
+            redraw()
+
         done = work_here(
             found, storage, workers, options=tuple(passed), on_tick=tick, on_stop=_say_stop
         )
