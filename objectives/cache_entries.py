@@ -10,9 +10,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from objectives.cache import cache_folder
+from objectives.clock.dataset import UNFINISHED
 from objectives.clock.render_options import RENDERER_VERSION
 
-UNFINISHED = ".unfinished"
+REMOVED = ".removed"  # the ending of a folder while it is removed
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,16 @@ class CacheEntry:
         It is renamed first, so that nobody finds half of it. A worker that reads it goes on: its
         files stay until it has closed them. What is missing is compiled or rendered again.
         """
-        name = self.folder.name.removesuffix(UNFINISHED)  # as whoever renders it has locked it
+        # The name under which whoever renders it has locked it.
+        name = self.folder.name.removesuffix(UNFINISHED).removesuffix(REMOVED)
         lock = FileLock(self.folder.with_name(f"{name}.lock"), timeout=0)
         try:
             with lock:
-                away = self.folder.with_name(f"{name}.removed")
-                self.folder.rename(away)
-                shutil.rmtree(away, ignore_errors=True)
+                away = self.folder.with_name(f"{name}{REMOVED}")
+                shutil.rmtree(away, ignore_errors=True)  # of a removal that was interrupted
+                if self.folder != away:
+                    self.folder.rename(away)
+                    shutil.rmtree(away, ignore_errors=True)
         except (Timeout, FileNotFoundError):
             return not self.folder.exists()
         return True
@@ -49,11 +53,8 @@ class CacheEntry:
 
 def cache_entries() -> list[CacheEntry]:
     """Return what the cache holds."""
-    programs = [cache_folder("jax")]
-    clocks = cache_folder("clocks")
-    pictures = sorted(each for each in clocks.glob("*") if each.is_dir())
-    found = [(folder, "programs that JAX has compiled") for folder in programs]
-    found += [(folder, _about(folder)) for folder in pictures]
+    found = [(cache_folder("jax"), "programs that JAX has compiled")]
+    found += [(folder, _about(folder)) for folder in sorted(cache_folder("clocks").glob("*"))]
     return [CacheEntry(f, what, _size(f)) for f, what in found if f.is_dir()]
 
 
@@ -61,6 +62,8 @@ def _about(folder: Path) -> str:
     is_newest = folder.name.startswith(f"v{RENDERER_VERSION}-")
     if folder.name.endswith(UNFINISHED):
         return "clocks whose rendering has not ended"
+    if folder.name.endswith(REMOVED):
+        return "what a removal has left"
     return "rendered clocks" if is_newest else "rendered clocks of an earlier version"
 
 

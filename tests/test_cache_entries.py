@@ -51,6 +51,14 @@ def test_what_is_cached_is_listed_and_removed(folders: list[Path], tmp_path: Pat
     assert CliRunner().invoke(app, ["clean"]).output == "Nothing is cached.\n"
 
 
+def test_what_a_removal_has_left_is_removed_with_the_rest(folders: list[Path]) -> None:
+    left = folders[2].with_name(f"{folders[2].name}.removed")
+    (left / "inner").mkdir(parents=True)
+    assert [entry.what for entry in cache_entries()].count("what a removal has left") == 1
+    assert CliRunner().invoke(app, ["clean", "--yes"]).exit_code == 0
+    assert cache_entries() == []
+
+
 def test_what_is_being_rendered_stays(folders: list[Path]) -> None:
     with FileLock(folders[3].with_name("v2-99.lock")):
         done = CliRunner().invoke(app, ["clean", "--yes"])

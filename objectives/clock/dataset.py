@@ -17,6 +17,7 @@ from objectives.clock.render_options import Rendering
 from objectives.errors import DataError, RenderingError
 from objectives.types import Array, Progress
 
+UNFINISHED = ".unfinished"  # the ending of a folder while it is rendered
 FEWEST = 10  # pictures: with fewer there would be none to validate or none to test
 
 
@@ -35,7 +36,7 @@ def rendered(rendering: Rendering, progress: Progress | None = None) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f"{folder.name}.lock"):
             if not folder.is_dir():
-                unfinished = folder.parent / f"{folder.name}.unfinished"
+                unfinished = folder.parent / f"{folder.name}{UNFINISHED}"
                 shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
                 unfinished.mkdir()
                 _render(rendering, unfinished, progress)
@@ -53,14 +54,11 @@ def render_some(rendering: Rendering, rows: Array) -> Array:
     Returns:
         The pictures, (n, size, size, 1), uint8, as in the whole set.
     """
-    from objectives.clock.render import render  # Pillow: not where a command only names the set
+    # Pillow: not where a command only names the set.
+    from objectives.clock.render import render_picture
 
     minutes = rendering.minutes
-    pictures = [
-        render(int(minutes[i]), rendering.size, (rendering.seed, int(i)), rendering.rotation)
-        for i in rows
-    ]
-    return np.stack(pictures)[..., None]
+    return np.stack([render_picture(rendering, int(i), int(minutes[i])) for i in rows])[..., None]
 
 
 def read(folder: Path) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from objectives.clock.dial import draw_dial, draw_style
-from objectives.clock.render_options import RENDERER_VERSION
+from objectives.clock.render_options import RENDERER_VERSION, Rendering
 from objectives.types import Array
 
 FINER = 3  # supersampling: each pixel is the mean of 3 x 3
@@ -43,6 +43,20 @@ def render(minute: int, size: int, seed: tuple[int, ...], rotation: float = 180.
     clock = shade + _reflections(glass, size)
     behind = _wood(wall, size) * (1 - _shadow(shadow, seen.getchannel("A")))
     return _taken(camera, (behind * (1 - cover) + clock * cover) * _light(room, size))
+
+
+def render_picture(rendering: Rendering, i: int, minute: int) -> Array:
+    """Render a picture of a set.
+
+    Args:
+        rendering: The set.
+        i: Which of its pictures.
+        minute: The time that this one shows: `rendering.minutes[i]`.
+
+    Returns:
+        The picture, (size, size), uint8.
+    """
+    return render(minute, rendering.size, (rendering.seed, i), rendering.rotation)
 
 
 def _view(rng: np.random.Generator, side: int, turn: float) -> Array:

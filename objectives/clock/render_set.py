@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.clock.render import render
+from objectives.clock.render import render_picture
 from objectives.clock.render_options import RENDERER_VERSION, Rendering
 from objectives.types import Array
 
@@ -47,10 +47,7 @@ def main() -> None:
 def _render_chunk(chunk: tuple[Rendering, int, list[int]]) -> tuple[int, Array]:
     rendering, first, minutes = chunk
     return first, np.stack(
-        [
-            render(minute, rendering.size, (rendering.seed, i), rendering.rotation)
-            for i, minute in enumerate(minutes, start=first)
-        ]
+        [render_picture(rendering, i, minute) for i, minute in enumerate(minutes, start=first)]
     )
 
 
