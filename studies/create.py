@@ -233,7 +233,7 @@ def find_or_create_study(
         earlier = earlier_defaults(found) if stored else None
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
-    with lines_named(source):
+    with lines_named(source, is_changed=quick or bool(overrides)):
         definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
     if check is not None:
         check(definition)

@@ -60,6 +60,10 @@ def test_an_error_names_file_and_line(tmp_path: Path) -> None:
         load_definition(file)
     assert str(caught.value).startswith(f"{file}, line 15: space.optimizer: Expected")
     assert caught.value.key == "space.optimizer"
+    file.write_text(TEXT.replace("search.depth = 1", ""))
+    with pytest.raises(DefinitionError) as caught:  # the line has another value
+        load_definition(file, {"epochs": 0})
+    assert str(caught.value).startswith("fixed.epochs: Expected")
 
 
 def test_a_file_that_is_not_there_is_no_study_of_the_catalogue(tmp_path: Path) -> None:

@@ -42,18 +42,23 @@ def load_definition(
         DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
-    with lines_named(source):
+    with lines_named(source, is_changed=quick or bool(overrides)):
         return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
 
 
 @contextmanager
-def lines_named(source: str | Path) -> Iterator[None]:
-    """Let an error of a definition that is read from a file say in which line of it."""
+def lines_named(source: str | Path, *, is_changed: bool) -> Iterator[None]:
+    """Let an error of a definition that is read from a file say in which line of it.
+
+    Not where other values have replaced some of the file's, as `is_changed` tells: the line of a
+    mistake may then have another value.
+    """
     try:
         yield
     except DefinitionError as error:
         path = Path(source)
-        line = line_of(error.key, path.read_text("utf-8")) if path.is_file() else None
+        is_read = path.is_file() and not is_changed
+        line = line_of(error.key, path.read_text("utf-8")) if is_read else None
         if line is None:
             raise
         raise DefinitionError(error.key, error.message, place=f"{path}, line {line}") from None
