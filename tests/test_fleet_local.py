@@ -12,9 +12,11 @@ from pathlib import Path
 import optuna
 import pytest
 from commands import COMMAND, HERE, environment, executions, executors, is_alive, wait_until
+from rich.console import Console
 
 import studies
 from storage import create_storage, workers_seen
+from studies.cli.show_output import OutputFollower
 from studies.fleet.gpus import gpus
 from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
@@ -107,6 +109,21 @@ def test_what_trials_print_is_shown_when_that_is_wanted(sqlite_url: str, tmp_pat
         assert words.count(f"[trial {number}] printed by {number}\n") == 1
         assert words.count(f"[trial {number}] echoed by {number}\n") == 1
     assert "claimed" not in words
+
+
+def test_the_output_of_an_earlier_run_is_not_shown_again(study_url: str, tmp_path: Path) -> None:
+    logs = tmp_path / "artifacts" / "logs"
+    logs.mkdir(parents=True)
+    log = logs / f"s-{os.getpid()}-0.log"  # by the same process id, as in containers
+    log.write_text("2026-01-01 12:00:00,000 [trial 0] long ago\n")
+    console = Console(width=80)
+    follower = OutputFollower(studies.load_study("s", study_url)[0], console)
+    with log.open("a") as file, console.capture() as shown:
+        file.write("2026-01-01 12:00:01,000 [trial 1] now\n2026-01-01 12:00:01,000 worker=w\n")
+        file.write("2026-01-01 12:00:02,000 [trial 1] without its end")
+        file.flush()
+        follower.show()
+    assert shown.get() == "[trial 1] now\n"
 
 
 def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(

@@ -26,11 +26,12 @@ class OutputFollower:
     def __init__(self, study: optuna.Study, console: Console) -> None:
         self._logs = Path(study.user_attrs[ARTIFACTS_KEY]) / "logs"
         self._console = console
-        self._read: dict[Path, int] = {}  # bytes of each log
+        # In containers an earlier run often had the same process id, and so the same files.
+        self._read = {log: log.stat().st_size for log in self._files()}  # bytes of each
 
     def show(self) -> None:
         """Print the lines that trials have printed since the last call."""
-        for log in sorted(self._logs.glob(f"*-{os.getpid()}-*.log")):
+        for log in self._files():
             with log.open("rb") as file:
                 file.seek(self._read.get(log, 0))
                 whole, end, _ = file.read().rpartition(b"\n")
@@ -38,3 +39,6 @@ class OutputFollower:
             for line in whole.decode(errors="replace").splitlines():
                 if found := _OF_TRIAL.fullmatch(line):
                     self._console.print(Text(found[1]), soft_wrap=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._logs.glob(f"*-{os.getpid()}-*.log"))
