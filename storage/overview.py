@@ -45,6 +45,13 @@ class Overview:
         """The number of lineages, whatever their state."""
         return sum(self.counts.values()) - self.retried
 
+    def total(self, n_trials: int | None) -> int | None:
+        """Return how many lineages a study with this budget will have; None if it has no limit.
+
+        They are more than the budget where Optuna's own `enqueue_trial` has added some.
+        """
+        return None if n_trials is None else max(n_trials, self.lineages)
+
     @property
     def started(self) -> int:
         """The number of trials that have started, retries included."""

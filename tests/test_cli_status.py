@@ -119,15 +119,15 @@ def test_studies_that_are_worked_on_come_first_where_not_all_fit(
         study = create_study(definition, study_url, artifacts=tmp_path / "artifacts")
         if name == "runs":
             claim(storage, study_id(study))
-    console = Console(width=80)
     for height, order, last in (
         (None, ["s", "waits", "runs", "waits too"], ""),
         (40, ["runs", "waits", "waits too", "s"], ""),
         (7, ["runs"], "and 3 more studies: hpo status"),
         (14, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
     ):
+        console = Console(width=80, height=height)
         with console.capture() as shown:
-            console.print(status_view(storage, None, height))
+            console.print(status_view(storage, None, None if height is None else console))
         lines = [line.strip() for line in shown.get().splitlines()]
         heads = [re.split(r"\s{2,}| ━", line)[0] for line in lines if re.search(r" \d/\d", line)]
         assert heads == order

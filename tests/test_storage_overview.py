@@ -150,6 +150,14 @@ def test_the_latest_failures_are_told_with_their_reasons(storage: TrialStorage) 
     assert list(latest_failures(storage, study_id, 99)) == [0, 1, 2, 3, 4]
 
 
+def test_a_failure_that_was_queued_again_is_none_of_the_latest(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=2)
+    given_up, failed = claim(storage, study_id, 2)
+    requeue(storage, given_up, "its worker was told to stop")
+    storage.set_trial_state_values(trial_id(failed), TrialState.FAIL)
+    assert latest_failures(storage, study_id, 5) == {failed.number: None}
+
+
 def test_an_attribute_is_read_of_the_studies_that_have_another(storage: TrialStorage) -> None:
     for name, attributes in (
         ("without", {"made": 1}),

@@ -18,9 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from storage import TrialStorage, best_trial, overview, storage_of, study_id
+from storage import TrialStorage, best_trial, get_budget, overview, storage_of, study_id
 from studies.cli.format import duration, trial_value
-from studies.cli.status import status_block, status_view, total_of
+from studies.cli.status import status_block, status_view
 
 REDRAW = 1.0  # seconds
 
@@ -33,7 +33,7 @@ def watch_status(storage: TrialStorage, name: str | None, console: Console) -> N
     """
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(status_view(storage, name, console.height), refresh=True)
+            live.update(status_view(storage, name, console), refresh=True)
             time.sleep(REDRAW)
 
 
@@ -93,7 +93,8 @@ def _line_printer(study: optuna.Study, console: Console) -> Callable[[], None]:
     def tick() -> None:
         nonlocal last_tenth
         progress = overview(storage, study_id(study))
-        total, ended = total_of(study, progress), progress.ended
+        total = progress.total(get_budget(storage, study_id(study)).n_trials)
+        ended = progress.ended
         tenth = ended * 10 // total if total else ended // 10
         if tenth <= last_tenth:
             return

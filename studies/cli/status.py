@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import optuna
 from optuna.trial import TrialState
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -36,15 +36,15 @@ FAILURES_SHOWN = 5  # of the latest failed trials
 
 
 def status_view(
-    storage: TrialStorage, name: str | None, height: int | None = None
+    storage: TrialStorage, name: str | None, screen: Console | None = None
 ) -> RenderableType:
     """Return the progress of the study `name` with the reasons of its failures, or of all studies.
 
     Args:
         storage: The storage.
         name: The study; None for all.
-        height: The lines that there are for all studies: those that are worked on come first, and
-            the rest is counted. None shows all, as they were made.
+        screen: Where all studies must fit: those that are worked on come first, and the rest is
+            counted. None shows all, as they were made.
 
     Raises:
         StudyNotFoundError: There is no such study, or it was not made by this service.
@@ -59,30 +59,32 @@ def status_view(
     states = queue_states(storage, CREATED_KEY, having=DEFINITION_KEY)
     if not states:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
-    if height is None:
-        return Group(*(p for n in states for p in (*_lines(storage, n), Text(""))))
+    if screen is None:
+        return Group(*(_block(storage, name) for name in states))
     shown: list[RenderableType] = []
+    left = screen.height - 1  # one line for what is said of the rest
     order = sorted(states, key=lambda n: (not states[n].runs, not states[n].waits))
     for place, each in enumerate(order):
-        lines = [*_lines(storage, each), Text("")]
-        if len(shown) + len(lines) > height - 1:  # one for what is said of the rest
+        block = _block(storage, each)
+        left -= len(screen.render_lines(block))  # a long note takes several
+        if left < 0:
             rest = len(order) - place
             words = "1 more study" if rest == 1 else f"{rest} more studies"
             return Group(*shown, Text(f"and {words}: hpo status", style="dim"))
-        shown += lines
+        shown.append(block)
     return Group(*shown)
 
 
-def _lines(storage: TrialStorage, name: str) -> list[RenderableType]:
-    return list(status_block(open_study(name, storage)).renderables)
+def _block(storage: TrialStorage, name: str) -> RenderableType:
+    return Group(status_block(open_study(name, storage)), Text(""))
 
 
-def status_block(study: optuna.Study) -> Group:
+def status_block(study: optuna.Study) -> RenderableType:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
     over = stop_note(study) or time_note(study, progress)
-    total = total_of(study, progress)
+    total = progress.total(get_budget(storage, study_id(study)).n_trials)
     seen = [w for w in workers_seen(storage) if w.study_name == study.study_name]
     # A killed worker stays in the table of workers, but its trial does not stay RUNNING.
     busy = [w for w in seen if not progress.epochs.keys().isdisjoint(w.trial_numbers)]
@@ -101,13 +103,6 @@ def status_block(study: optuna.Study) -> Group:
     lines += _worker_lines(busy, progress)
     lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
     return Group(*lines)
-
-
-def total_of(study: optuna.Study, progress: Overview) -> int | None:
-    """Return how many trials a study will have; None where only its timeout ends it."""
-    total = get_budget(storage_of(study), study_id(study)).n_trials
-    # Optuna's own enqueue_trial may have added some.
-    return None if total is None else max(total, progress.lineages)
 
 
 def _rate(progress: Overview, total: int | None, *, is_worked_on: bool) -> str:

@@ -18,7 +18,7 @@ def trials_bar(study: optuna.Study) -> Iterator[Callable[[], None]]:
     Nothing is shown where standard error is neither a notebook nor a terminal.
     """
     storage, own_id = storage_of(study), study_id(study)
-    total = get_budget(storage, own_id).n_trials
+    total = overview(storage, own_id).total(get_budget(storage, own_id).n_trials)
     with tqdm(total=total, desc=study.study_name, unit="trial", disable=None) as bar:
 
         def advance() -> None:
