@@ -62,6 +62,27 @@ def test_an_error_names_file_and_line(tmp_path: Path) -> None:
     assert caught.value.key == "space.optimizer"
 
 
+@pytest.mark.parametrize(
+    ("overrides", "quick", "line"),
+    [
+        ({}, False, 12),
+        ({}, True, 17),
+        ({"epochs": -1}, False, None),  # not of the file
+        ({"fixed.epochs": -1}, True, None),
+    ],
+)
+def test_the_line_is_that_of_the_value(
+    overrides: dict[str, object], quick: bool, line: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    text = TEXT.replace("search.depth = 1\n", "")
+    file.write_text(text.replace("epochs = 1" if quick else "epochs = 3", "epochs = 0"))
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, overrides, quick=quick)
+    place = "" if line is None else f"{file}, line {line}: "
+    assert str(caught.value).startswith(f"{place}fixed.epochs: Expected an int >= 1")
+
+
 def test_a_file_that_is_not_there_is_no_study_of_the_catalogue(tmp_path: Path) -> None:
     for name in ("mine.toml", "studies/mine"):
         with pytest.raises(DefinitionNotFoundError) as caught:
