@@ -181,7 +181,7 @@ def _not_there(url: sqlalchemy.URL) -> DatabaseNotFoundError:
     return DatabaseNotFoundError(
         "Expected a storage that is there. "
         f"Received: {masked_url(url.render_as_string(hide_password=False))}. "
-        "Make a study in it first, or give another with --storage."
+        "Give another with --storage; the first study that is created makes one."
     )
 
 

@@ -78,7 +78,7 @@ def create_study(
     """
     opened = create_storage(storage) if isinstance(storage, str) else storage
     if definition.name not in study_attributes(opened, CREATED_KEY, having=DEFINITION_KEY):
-        _check_new(definition)
+        check_new(definition)
     try:
         study = optuna.create_study(
             storage=opened, study_name=definition.name, direction=definition.direction
@@ -98,8 +98,20 @@ def create_study(
     return study
 
 
-def _check_new(definition: StudyDefinition) -> None:
-    """Check what a new study must say, and one of an earlier version may lack."""
+def check_new(definition: StudyDefinition) -> None:
+    """Check what a new study must say, and one of an earlier version may lack.
+
+    Raises:
+        DefinitionError: It does not say it, or there is a mistake in its data.
+    """
+    if not definition.space and not definition.is_function:
+        raise DefinitionError(
+            "space",
+            "Expected hyperparameters to search. Received: none, so that all trials would have the "
+            "same. Write one to a line of [space], such as learning_rate = { low = 1e-4, high = "
+            "1e-1, log = true }. See them all: hpo objectives "
+            f"{as_argument(definition.objective)}.",
+        )
     if definition.max_epochs is None and lacks_max_resource(definition.search.pruner):
         # Optuna would take the steps of the first trial that ends, and until then compare none;
         # the rungs of those that began before are filled with values of later steps.
@@ -233,7 +245,7 @@ def find_or_create_study(
         earlier = earlier_defaults(found) if stored else None
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
-    with lines_named(source, is_changed=quick or bool(overrides)):
+    with lines_named(source, overrides, quick=quick):
         definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
     if check is not None:
         check(definition)

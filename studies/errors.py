@@ -31,7 +31,7 @@ class DefinitionError(HpoError, ValueError):
 
     def __init__(self, key: str, message: str, place: str = "") -> None:
         super().__init__(f"{place}: {key}: {message}" if place else f"{key}: {message}")
-        self.key, self.message = key, message
+        self.key, self.message, self.place = key, message, place
 
 
 class TakenNameError(HpoError, ValueError):

@@ -336,6 +336,9 @@ def test_a_study_that_is_not_there_suggests_the_nearest(
             call("study-on", storage)
     with pytest.raises(KeyError, match=r"Make it first: hpo create digits-mlp"):
         find_study("digits-mlp", storage)
+    with pytest.raises(KeyError) as caught:  # as the command that deletes does
+        find_study("digits-mlp", storage, is_wanted=False)
+    assert "Make it first" not in str(caught.value)
 
 
 def test_a_study_is_loaded_with_its_definition(
@@ -437,3 +440,13 @@ def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
 def _add(storage: TrialStorage, trial_id: int) -> None:
     with contextlib.suppress(Exception):  # it finds the trial gone
         storage.set_trial_user_attr(trial_id, "late", 1)
+
+
+def test_a_network_without_anything_to_search_is_asked_for_it(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    plain = {"name": "s", "objective": "mlp", "dataset": "digits"}
+    nothing = parse_definition(plain | {"search": {"sampler": "random", "n_trials": 2}})
+    with pytest.raises(DefinitionError, match=r"^space: Expected hyperparameters .*hpo objectives"):
+        create_study(nothing, storage, artifacts=tmp_path)
+    assert optuna.get_all_study_names(storage) == []

@@ -417,6 +417,22 @@ def test_a_mistake_names_its_line_and_what_was_expected(mistake: str) -> None:
     assert says in str(caught.value)
 
 
+def test_a_definition_made_in_python_raises_the_same_errors() -> None:
+    assert StudyDefinition(**table()) == parse_definition(table())  # with the metric's direction
+    for mistake in ("key at the top", "value of data", "factor name", "class of Optuna"):
+        definition, key, says = MISTAKES[mistake]
+        with pytest.raises(DefinitionError) as caught:
+            StudyDefinition(**definition)
+        assert caught.value.key == key
+        assert says in str(caught.value)
+
+
+def test_an_option_of_a_pruner_is_no_word_of_another_tool() -> None:
+    with pytest.raises(DefinitionError, match="an option of median") as caught:
+        parse_definition(searching(pruner={"name": "median", "patience": 3}))
+    assert "other tools" not in str(caught.value)
+
+
 def test_a_line_that_is_missing_is_named() -> None:
     with pytest.raises(DefinitionError, match=r"^objective: Expected this line"):
         parse_definition({"name": "s", "direction": "minimize", "search": RANDOM})

@@ -66,9 +66,41 @@ def test_an_error_names_file_and_line(tmp_path: Path) -> None:
     assert str(caught.value).startswith("fixed.epochs: Expected")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "quick", "line"),
+    [
+        ({}, False, 12),
+        ({}, True, 17),
+        ({"epochs": -1}, False, None),  # not of the file
+        ({"fixed.epochs": -1}, True, None),
+    ],
+)
+def test_the_line_is_that_of_the_value(
+    overrides: dict[str, object], quick: bool, line: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    text = TEXT.replace("search.depth = 1\n", "")
+    file.write_text(text.replace("epochs = 1" if quick else "epochs = 3", "epochs = 0"))
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, overrides, quick=quick)
+    place = "" if line is None else f"{file}, line {line}: "
+    assert str(caught.value).startswith(f"{place}fixed.epochs: Expected an int >= 1")
+
+
 def test_a_file_that_is_not_there_is_no_study_of_the_catalogue(tmp_path: Path) -> None:
     for name in ("mine.toml", "studies/mine"):
         with pytest.raises(DefinitionNotFoundError) as caught:
             load_definition(str(tmp_path / name))
         assert f"no such file as {tmp_path / name}" in str(caught.value)
         assert "digits-mlp" not in str(caught.value)
+
+
+def test_no_array_and_no_list_of_tables_is_taken_for_the_table_of_a_key() -> None:
+    text = "[search]\nn_trials = 2\n[fixed]\nepochs = 3\n[[search.enqueue]]\ndropout = 5\n[space]\n"
+    text += "hidden_units = [\n  [64],\n  [64]\n]\n  [data]\nseed = -1 # ] [\n"
+    text += 'activation = ["rleu"]\n'
+    assert line_of("fixed.dropout", text) is None
+    assert line_of("search.enqueue[0].dropout", text) is None
+    assert line_of("data.seed", text) == 13
+    assert line_of("space.activation", text) is None
+    assert line_of("space.activation", text.replace("  [data]\nseed = -1 # ] [\n", "")) == 12

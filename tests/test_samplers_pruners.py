@@ -113,7 +113,7 @@ def test_a_study_that_has_hyperband_without_max_resource_goes_on(
 ) -> None:
     definition = define(PLANE, pruner="hyperband", n_trials=1)
     with monkeypatch.context() as patched:  # as an earlier version made it
-        patched.setattr(create, "_check_new", lambda _: None)
+        patched.setattr(create, "check_new", lambda _: None)
         create_study(definition, sqlite_storage)
     larger = definition.with_budget(3)
     assert len(claim(sqlite_storage, study_id(create_study(larger, sqlite_storage)), 9)) == 3

@@ -101,7 +101,7 @@ def test_a_database_without_studies_is_not_there_for_those_who_read(storage_url:
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE customers (id INTEGER)")
     engine.dispose()
-    with pytest.raises(DatabaseNotFoundError, match=r"Make a study in it first"):
+    with pytest.raises(DatabaseNotFoundError, match=r"Give another with --storage"):
         create_storage(storage_url, writes=False)
     assert tables(storage_url) == {"customers"}
 

@@ -258,6 +258,9 @@ class NpzFile(Archive):
             "Or give the path of an .npz file, or of a folder with images.npy and labels.npy; "
             "or put it into the folder that HPO_DATA names."
         )
+        if Path(self.name).name != self.name or Path(self.name).suffix:
+            tried = ", nor ".join(str(place.absolute()) for place in places(self.name))
+            remedy = f"There is no such file: {tried}. {remedy}"
         raise unknown_name("a data set", self.name, self.known, remedy=remedy)
 
 

@@ -10,9 +10,19 @@ def data_folder() -> Path | None:
 
 
 def places(path: str) -> list[Path]:
-    """Return where a path may be: as given, and by its last part in the folder HPO_DATA.
+    """Return where a path may be: as given, and in the folder HPO_DATA."""
+    return [Path(path), *in_data_folder(path)]
 
-    The second place lets a study that names a path of another machine run on this one.
+
+def in_data_folder(path: str) -> list[Path]:
+    """Return where a path may be in the folder HPO_DATA: a relative one as given, or its last part.
+
+    The last part lets a study that names a path of another machine run on this one.
     """
-    folder = data_folder()
-    return [Path(path)] + ([] if folder is None else [folder / Path(path).name])
+    folder, given = data_folder(), Path(path)
+    if folder is None:
+        return []
+    is_inside = not given.is_absolute() and ".." not in given.parts
+    return list(
+        dict.fromkeys(folder / part for part in ([given] if is_inside else []) + [given.name])
+    )

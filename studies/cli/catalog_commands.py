@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.options import STORAGE, SetData, Storage, overrides
+from studies.cli.options import STORAGE, SetData, Storage, options_named, overrides
 from studies.cli.output import open_storage, say, show
 
 catalog = typer.Typer()
@@ -48,7 +48,8 @@ def data(
     if output.suffix != ".png":
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
-    options = data_options(lines)
+    with options_named([f"data.{name}" for name in lines]):
+        options = data_options(lines)
     sources.check(name, options)
     loaded = datasets.sample(name, options, n)
     contact_sheet(loaded).save(output)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,6 +97,26 @@ def overrides(pairs: list[str] | None, name: str | None, n_trials: int | None) -
     if n_trials is not None:
         found["search.n_trials"] = n_trials
     return found
+
+
+@contextmanager
+def options_named(pairs: list[str] | None) -> Iterator[None]:
+    """Let an error of a definition say which `--set` its line comes from.
+
+    Args:
+        pairs: The values of `--set`.
+    """
+    from studies.definition.files import overridden
+    from studies.errors import DefinitionError
+
+    try:
+        yield
+    except DefinitionError as error:
+        keys = [pair.partition("=")[0].strip() for pair in pairs or []]
+        key = overridden(error.key, keys)
+        if key is None or error.place:
+            raise
+        raise DefinitionError(error.key, error.message, place=f"--set {key}") from None
 
 
 def _toml_value(text: str) -> Any:

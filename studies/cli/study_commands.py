@@ -24,6 +24,7 @@ from studies.cli.options import (
     Storage,
     Study,
     Trials,
+    options_named,
     overrides,
 )
 from studies.cli.output import confirm, console, fail, find, open_storage, say, show, warn
@@ -69,9 +70,10 @@ def run(
     from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
-    found = _find_or_create(
-        study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or []
-    )
+    with options_named(set_):
+        found = _find_or_create(
+            study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or []
+        )
     with rendering_progress(console()) as advance:
         fetch_data(definition_of(found), advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
@@ -114,9 +116,10 @@ def create(
     from studies.cli.notes import unchecked_note, work_arguments
 
     given = overrides(set_, name, n_trials)
-    found = _find_or_create(
-        study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or None
-    )
+    with options_named(set_):
+        found = _find_or_create(
+            study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or None
+        )
     say(f"Study {found.study_name} is ready. Work on it: hpo worker {work_arguments(found)}")
     note = None if allow_module else unchecked_note(found)
     if note is not None:
@@ -200,7 +203,7 @@ def _find_or_create(
     is of one of the packages `trusted`, and not where these are None.
     """
     from studies.cli.encoding import scale_line
-    from studies.create import create_study, find_or_create_study
+    from studies.create import check_new, create_study, find_or_create_study
 
     check = None if trusted is None else _function_check(trusted)
     try:
@@ -211,7 +214,7 @@ def _find_or_create(
         definition = load_definition(study, given, quick=quick)
         if check is not None:
             check(definition)
-        _ = definition.encoding
+        check_new(definition)
         found = create_study(definition, open_storage(url), artifacts=artifacts)
     else:
         found = find_or_create_study(

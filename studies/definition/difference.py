@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from studies.definition.study import StudyDefinition
@@ -16,7 +18,21 @@ def difference(old: StudyDefinition, new: StudyDefinition) -> list[str]:
         f"{key}: {before.get(key, missing)} -> {after.get(key, missing)}"
         for key in keys
         if before.get(key, missing) != after.get(key, missing)
+        and not (key == "dataset" and _is_one_path(before[key], after[key]))
     ]
+
+
+def _is_one_path(one: str | None, other: str | None) -> bool:
+    """Tell whether one is a relative path that the other, an absolute one, ends with.
+
+    A file that is beside the definition on one machine may be in HPO_DATA on another, and earlier
+    versions stored paths as they were written.
+    """
+    if one is None or other is None or os.path.isabs(one) == os.path.isabs(other):
+        return False
+    relative, absolute = sorted((one, other), key=os.path.isabs)
+    parts = [part for part in Path(os.path.normpath(relative)).parts if part != ".."]
+    return bool(parts) and list(Path(absolute).parts[-len(parts) :]) == parts
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

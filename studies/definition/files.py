@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from objectives import DataOptions
+from objectives.data import sources
+from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
 from studies.definition.lines import line_of
 from studies.definition.search import SearchOptions
@@ -42,26 +45,49 @@ def load_definition(
         DefinitionNotFoundError: There is no such study and no such file.
         DefinitionError: A line breaks a rule.
     """
-    with lines_named(source, is_changed=quick or bool(overrides)):
-        return parse_definition(with_overrides(read_table(source, quick=quick), overrides or {}))
+    given = overrides or {}
+    with lines_named(source, given, quick=quick):
+        return parse_definition(with_overrides(read_table(source, quick=quick), given))
 
 
 @contextmanager
-def lines_named(source: str | Path, *, is_changed: bool) -> Iterator[None]:
+def lines_named(
+    source: str | Path, overrides: Collection[str] = (), *, quick: bool = False
+) -> Iterator[None]:
     """Let an error of a definition that is read from a file say in which line of it.
 
-    Not where other values have replaced some of the file's, as `is_changed` tells: the line of a
-    mistake may then have another value.
+    Args:
+        source: The file; there need be none.
+        overrides: Keys whose values are not those of the file.
+        quick: Whether lines of `[quick]` stand for others.
     """
     try:
         yield
     except DefinitionError as error:
         path = Path(source)
-        is_read = path.is_file() and not is_changed
-        line = line_of(error.key, path.read_text("utf-8")) if is_read else None
+        if overridden(error.key, overrides) or error.place or not path.is_file():
+            raise
+        text = path.read_text("utf-8")
+        keys = [f"quick.{key}" for key in _written(error.key)] if quick else []
+        line = next(filter(None, (line_of(key, text) for key in [*keys, error.key])), None)
         if line is None:
             raise
         raise DefinitionError(error.key, error.message, place=f"{path}, line {line}") from None
+
+
+def overridden(key: str, overrides: Collection[str]) -> str | None:
+    """Return the override that the line of an error comes from; None if it comes from none."""
+    for written in _written(key):
+        for override in overrides:
+            if written == override or written.startswith(f"{override}."):
+                return override
+    return None
+
+
+def _written(key: str) -> list[str]:
+    """Return how an override may write a line: a hyperparameter needs no table."""
+    section, _, name = key.partition(".")
+    return [key, name] if section in ("fixed", "space") else [key]
 
 
 def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
@@ -92,14 +118,30 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
         raise DefinitionError(str(path), f"Expected TOML in UTF-8. Received: {error}.") from None
     small = table.pop("quick", None)
     if not quick:
-        return table
+        return _with_path(table, path)
     if not isinstance(small, dict):
         raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
     lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
     for key, value in small.items():
         is_section = key in SECTIONS and isinstance(value, dict)
         lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
-    return with_overrides(table, lines)
+    return _with_path(with_overrides(table, lines), path)
+
+
+def _with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Make a relative path of data, which is relative to the file, valid in every folder.
+
+    What is only in the folder HPO_DATA keeps its name: workers elsewhere find it in theirs.
+    """
+    dataset = table.get("dataset")
+    if not isinstance(dataset, str) or not dataset or dataset in sources.names():
+        return table
+    beside = Path(os.path.abspath(file.parent / dataset))
+    if not beside.exists():
+        is_name = dataset == Path(dataset).stem  # perhaps a known one, mistyped
+        if is_name or any(place.exists() for place in in_data_folder(dataset)):
+            return table
+    return {**table, "dataset": str(beside)}
 
 
 def with_overrides(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*"""
+_TABLE = re.compile(rf"\s*\[\s*({_NAME})\s*\]\s*(?:#.*)?$")
+_TABLES = re.compile(r"\s*\[\[.*\]\]\s*(?:#.*)?$")
+_KEY = re.compile(rf"\s*({_NAME})\s*=")
+_TEXT_OR_COMMENT = re.compile(r"""\"(?:\\.|[^"\\])*"|'[^']*'|#.*""")
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
@@ -22,10 +25,17 @@ def line_of(key: str, text: str) -> int | None:
         return None
     wanted = tuple(_PART.findall(re.sub(r"\[\d+\]| \(.*", "", key)))
     table: tuple[str, ...] = ()
-    best, found = 0, None
+    best, found, depth = 0, None, 0
     for number, line in enumerate(text.splitlines(), start=1):
+        bare = _TEXT_OR_COMMENT.sub("", line)
+        inside, depth = depth > 0, depth + bare.count("[") - bare.count("]")
+        if inside:  # an array of several lines, whose elements may look like a table
+            continue
         if header := _TABLE.match(line):
             table = _parts(header[1])
+            continue
+        if _TABLES.match(line):  # one of several tables: which one an error means is not certain
+            table = ("[[]]",)
             continue
         if not (match := _KEY.match(line)):
             continue

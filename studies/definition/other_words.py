@@ -90,6 +90,8 @@ def hint(key: str, message: str) -> str:
         key: The key of the line with the mistake.
         message: What is wrong with it.
     """
+    if "an option of" in message:  # of one sampler or pruner: the table is about other places
+        return ""
     if "one of" not in message and "low and high" not in message:  # not about an unknown word
         return ""
     received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(" Did you")[0])

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
-from pydantic_core import ErrorDetails
 
 import objectives
 from objectives import DataOptions, Objective
@@ -20,7 +19,7 @@ from objectives.data.data_source import DataSource
 from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
 from studies.definition.enqueued import check_conditions, check_whole
-from studies.definition.other_words import hint
+from studies.definition.mistakes import readable
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
 from studies.packages import PACKAGES, package_of
@@ -69,6 +68,23 @@ class StudyDefinition(BaseModel):
     fixed: dict[str, Any] = {}
     space: dict[str, Any] = {}
     _earlier: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, earlier: Mapping[str, Any] | None = None, /, **lines: Any) -> None:
+        """Validate the lines of a definition.
+
+        Args:
+            earlier: See `parse_definition`.
+            lines: The attributes. Metric and direction default to the objective's.
+
+        Raises:
+            DefinitionError: A line breaks a rule; the message begins with its key.
+        """
+        try:
+            self.__pydantic_validator__.validate_python(
+                _with_defaults(lines), self_instance=self, context=earlier
+            )
+        except pydantic.ValidationError as error:
+            raise readable(error.errors()[0], StudyDefinition) from None
 
     @property
     def is_function(self) -> bool:
@@ -329,6 +345,11 @@ def parse_definition(
     Raises:
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
+    return StudyDefinition(earlier, **table)
+
+
+def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition with the metric of its objective, and the direction of its metric."""
     given = dict(table)
     if ":" in str(given.get("objective")):
         given.setdefault("metric", "value")  # the name that a function's result gets
@@ -338,12 +359,7 @@ def parse_definition(
         given.setdefault("metric", next(iter(metrics), "val_accuracy"))
         # An unknown metric is reported as such, not as a missing direction.
         given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
-    try:
-        return StudyDefinition.model_validate(given, context=earlier)
-    except pydantic.ValidationError as error:
-        mistake = _readable(error.errors()[0])
-        other_word = hint(mistake.key, mistake.message)
-        raise DefinitionError(mistake.key, f"{mistake.message} {other_word}".strip()) from None
+    return given
 
 
 def data_options(lines: Mapping[str, Any]) -> DataOptions:
@@ -356,29 +372,7 @@ def data_options(lines: Mapping[str, Any]) -> DataOptions:
         return DataOptions(**lines)
     except pydantic.ValidationError as error:
         (first, *_) = error.errors()
-        raise _readable({**first, "loc": ("data", *first["loc"])}) from None
-
-
-def _readable(error: ErrorDetails) -> DefinitionError:
-    """Turn one of pydantic's errors into one of this project, which names the line."""
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, DefinitionError):
-        return cause
-    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
-    if error["type"] == "extra_forbidden":
-        sections: dict[str, type[BaseModel]] = {"data": DataOptions, "search": SearchOptions}
-        section = sections.get(str(error["loc"][0]), StudyDefinition)
-        name = str(error["loc"][-1])
-        return DefinitionError(key, str(unknown_name("a key", name, section.model_fields)))
-    if error["type"] == "missing":
-        return DefinitionError(key, "Expected this line. Received: a definition without it.")
-    if isinstance(cause, ValueError):
-        return DefinitionError(key or "study", str(cause))
-    if error["type"] == "literal_error":
-        known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
-        return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
-    rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
-    return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
+        raise readable({**first, "loc": ("data", *first["loc"])}, DataOptions) from None
 
 
 def _plain(error: ValueError) -> str:

@@ -1,0 +1,47 @@
+"""Turn what pydantic says of a definition into an error that names the line and the remedy."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from objectives import DataOptions
+from objectives.errors import unknown_name
+from studies.definition.other_words import hint
+from studies.definition.search import SearchOptions
+from studies.errors import DefinitionError
+
+
+def readable(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
+    """Turn one of pydantic's errors into one of this project, which names the line.
+
+    Args:
+        error: The error.
+        top: The model whose fields are the keys at the top of the table.
+    """
+    mistake = _plain_words(error, top)
+    other_word = hint(mistake.key, mistake.message)
+    return DefinitionError(mistake.key, f"{mistake.message} {other_word}".strip())
+
+
+def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, DefinitionError):
+        return cause
+    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
+    if error["type"] == "extra_forbidden":
+        sections: dict[str, type[BaseModel]] = {"data": DataOptions, "search": SearchOptions}
+        section = sections.get(str(error["loc"][0]), top)
+        name = str(error["loc"][-1])
+        return DefinitionError(key, str(unknown_name("a key", name, section.model_fields)))
+    if error["type"] == "missing":
+        return DefinitionError(key, "Expected this line. Received: a definition without it.")
+    if isinstance(cause, ValueError):
+        return DefinitionError(key or "study", str(cause))
+    if error["type"] == "literal_error":
+        known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
+    rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
+    return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
