@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import keras
@@ -76,17 +76,14 @@ class Fit:
         validation: Those to validate on.
         batch_size: The examples in a gradient step.
         seed: The seed of the first weights, the dropout and the order of the examples.
-        epochs: How many epochs to train at most.
-        rate: Takes an epoch, from 1, and returns its learning rate; None leaves it to the
-            optimizer.
-        completed: The epochs that `state` has behind it.
-        state: Where to go on; None to begin.
+        steps: The gradient steps of each epoch; the last one may have fewer than the others.
+        factor: Takes an epoch, from 1, and returns the factor of the first learning rate in it;
+            None leaves the rate to the optimizer.
 
     Attributes:
         model: The network.
 
     Raises:
-        CheckpointError: The state is one of another network.
         Exception: What `build` raises.
     """
 
@@ -100,25 +97,36 @@ class Fit:
         *,
         batch_size: int,
         seed: int,
-        epochs: int,
-        rate: Callable[[int], float] | None = None,
-        completed: int = 0,
-        state: State | None = None,
+        steps: Sequence[int],
+        factor: Callable[[int], float] | None = None,
     ) -> None:
         self._build = build
         self._examples = ShuffledExamples(*train, batch_size)
         self._validation = validation
         self._batch_size = batch_size
         self._seed = seed
-        self._epochs = epochs
-        self._rate = rate
-        self._completed = completed
+        self._steps = steps
+        self._factor = factor
+        self._completed = 0  # epochs
         # None: train the next epoch. False: end. A function: call it.
         self._orders: queue.SimpleQueue[Callable[[], Any] | bool | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, args=(state,), name="fit", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fit", daemon=True)
         self._thread.start()
         self._answer()
+
+    def go_on_from(self, values: State, completed: int) -> list[Array]:
+        """Set all variables, before the first epoch; return what `values` has beyond them.
+
+        Args:
+            values: What `state` has returned, and weights kept beside it.
+            completed: The epochs that are behind it.
+
+        Raises:
+            CheckpointError: The values are those of another network.
+        """
+        self._completed = completed
+        return self._do(lambda: self._set_variables(values))
 
     def train_epoch(self) -> Metrics:
         """Train the next epoch; return its metrics, those of validation with `val_` before them.
@@ -153,12 +161,10 @@ class Fit:
             raise answer
         return answer
 
-    def _run(self, state: State | None) -> None:
+    def _run(self) -> None:
         try:
             keras.utils.set_random_seed(self._seed)
             self.model = self._build()
-            if state is not None:
-                self._go_on_from(state)
             self._answers.put(None)
             if self._is_told_to_train():
                 self._fit()
@@ -166,26 +172,34 @@ class Fit:
             self._answers.put(error)
 
     def _fit(self) -> None:
+        optimizer = self.model.optimizer
+        self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
         self.model.fit(
             self._examples,
             validation_data=self._validation,
             validation_batch_size=self._batch_size,
-            epochs=self._epochs,
+            epochs=len(self._steps),
             initial_epoch=self._completed,
-            callbacks=[_EachEpoch(self._begin_epoch, self._end_epoch)],
+            callbacks=[_EachEpoch(self._begin_epoch, self._end_step, self._end_epoch)],
             shuffle=False,
             verbose=0,
         )
 
     def _begin_epoch(self, epoch: int) -> None:
         self._examples.order = epoch_order(len(self._examples.order), self._seed, epoch)
-        if self._rate is not None:
-            self.model.optimizer.learning_rate = self._rate(epoch)
+        self._last = self._steps[epoch - 1]
+        if self._factor is not None:
+            self.model.optimizer.learning_rate = self._first_rate * self._factor(epoch)
+
+    def _end_step(self, step: int) -> None:
+        # Keras validates, and leaves out the rest of the epoch. Not at the end of a whole one, of
+        # which Keras's adapter of the data would not hear.
+        if self._last <= step < len(self._examples):
+            self.model.stop_training = True
 
     def _end_epoch(self, metrics: Metrics) -> None:
         self._answers.put(metrics)
-        if not self._is_told_to_train():
-            self.model.stop_training = True
+        self.model.stop_training = not self._is_told_to_train()
 
     def _is_told_to_train(self) -> bool:
         """Do what is asked for until that is to train, or to end."""
@@ -196,26 +210,39 @@ class Fit:
                 self._answers.put(error)
         return order is None
 
-    def _go_on_from(self, state: State) -> None:
-        """Set all variables; a first step makes those that an optimizer or a metric still lacks."""
+    def _set_variables(self, values: State) -> list[Array]:
+        # A first step makes the variables that an optimizer, a metric or a layer still lacks.
         self.model.train_on_batch(*self._examples[0])
         own = variables(self.model)
-        if [tuple(v.shape) for v in own] != [value.shape for value in state]:
+        kept = values[len(own) :]
+        shapes = [*map(_shape, own), *(map(_shape, self.model.weights) if kept else ())]
+        if shapes != list(map(_shape, values)):
             raise CheckpointError(
                 f"Expected the state of this network, of {len(own)} variables. "
-                f"Received: one of {len(state)} variables, or of other shapes."
+                f"Received: {len(values)} arrays, or of other shapes."
             )
-        for variable, value in zip(own, state, strict=True):
+        for variable, value in zip(own, values, strict=False):
             variable.assign(value)
+        return kept
 
 
 class _EachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, begin: Callable[[int], None], end: Callable[[Metrics], None]) -> None:
+    """Calls functions at the beginning of an epoch, after a step, and at the end of an epoch."""
+
+    def __init__(
+        self,
+        begin: Callable[[int], None],
+        end_step: Callable[[int], None],
+        end: Callable[[Metrics], None],
+    ) -> None:
         super().__init__()
-        self._begin, self._end = begin, end
+        self._begin, self._end_step, self._end = begin, end_step, end
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         self._begin(epoch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        self._end_step(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self._end({name: float(value) for name, value in logs.items()})
@@ -247,6 +274,10 @@ def _reachable(value: Any, seen: set[int]) -> Iterator[keras.Variable]:
     elif isinstance(value, _HOLD_VARIABLES):
         for each in vars(value).values():
             yield from _reachable(each, seen)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape)
 
 
 def _value(variable: keras.Variable) -> Array:
