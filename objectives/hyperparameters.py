@@ -36,23 +36,28 @@ Widths = Annotated[tuple[Annotated[int, Ge(1), Le(8192)], ...], _ListToTuple]
 """Units or filters of each layer in turn."""
 
 
-class Hyperparameters(pydantic.BaseModel):
-    """A value for everything that an objective can vary, except the seed.
+class TrainingHyperparameters(pydantic.BaseModel):
+    """What training reads, whatever the network: passes over the data, schedule, early stopping.
 
     Raises:
-        pydantic.ValidationError: A name is unknown, a value is out of bounds, or a setting belongs
-            to another optimizer.
+        pydantic.ValidationError: A name is unknown, or a value is out of bounds.
     """
 
     model_config = pydantic.ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False
     )
 
-    optimizer: Literal["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"] = (
-        structural("adam", "The optimizer, as Keras names it.")
+    batch_size: int = structural(
+        128, "Pictures a gradient step; at most the training part.", ge=1, le=8192
     )
-    learning_rate: float | None = tunable(
-        None, "Learning rate of the first epoch; None is Keras's default.", gt=0, le=100
+    epochs: int = schedule(
+        10, "Passes over the training part.", needs={"steps": (None,)}, ge=1, le=10_000
+    )
+    steps: int | None = schedule(
+        None,
+        "Gradient steps in all, instead of epochs; the last epoch may be shorter.",
+        ge=1,
+        le=100_000_000,
     )
     learning_rate_schedule: Literal["constant", "linear", "cosine", "exponential"] = schedule(
         "constant", "How the learning rate goes to its final value, epoch by epoch."
@@ -63,6 +68,76 @@ class Hyperparameters(pydantic.BaseModel):
         needs={"learning_rate_schedule": ("linear", "cosine", "exponential")},
         gt=0,
         le=1,
+    )
+    early_stopping_patience: int | None = schedule(
+        None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
+    )
+    early_stopping_min_delta: float = schedule(
+        0.0,
+        "The least change that counts as an improvement.",
+        needs={"early_stopping_patience": None},
+        ge=0,
+        le=100,
+    )
+    restore_best_weights: bool = schedule(
+        True, "Keep the best epoch's weights instead of the last one's."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names_and_values(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name, value in data.items():
+                cls.check(name, value)
+        return data
+
+    @classmethod
+    def describe(cls) -> list[HyperparameterInfo]:
+        """List every hyperparameter with its type, bounds, default, levels, kind and help."""
+        # A network's own come first; those that all have are the last.
+        names = sorted(
+            cls.model_fields, key=lambda name: name in TrainingHyperparameters.model_fields
+        )
+        return [fields.describe(name, cls.model_fields[name]) for name in names]
+
+    @classmethod
+    def check(cls, name: str, value: Any, none: str = "None") -> Any:
+        """Validate one value without making the whole setting.
+
+        Args:
+            name: The name of the hyperparameter.
+            value: Its value.
+            none: How None is written where the value comes from, for the error.
+
+        Returns:
+            The value as the field holds it: an int is converted to a float where one is expected,
+            a list to a tuple, and nothing else.
+
+        Raises:
+            UnknownNameError: The name is unknown.
+            SettingError: The value has another type or is out of bounds.
+        """
+        if name not in cls.model_fields:
+            raise unknown_name("a hyperparameter", name, cls.model_fields)
+        try:
+            return _adapter(cls, name).validate_python(value)
+        except pydantic.ValidationError:
+            raise fields.broken_rule(name, cls.model_fields[name], value, none) from None
+
+
+class Hyperparameters(TrainingHyperparameters):
+    """A value for everything that an objective can vary, except the seed.
+
+    Raises:
+        pydantic.ValidationError: A name is unknown, a value is out of bounds, or a setting belongs
+            to another optimizer.
+    """
+
+    optimizer: Literal["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"] = (
+        structural("adam", "The optimizer, as Keras names it.")
+    )
+    learning_rate: float | None = tunable(
+        None, "Learning rate of the first epoch; None is Keras's default.", gt=0, le=100
     )
     momentum: float | None = tunable(
         None, "Momentum of sgd and rmsprop.", presence=True, shared=True, ge=0, lt=1
@@ -80,31 +155,6 @@ class Hyperparameters(pydantic.BaseModel):
     amsgrad: bool = structural(False, "The AMSGrad variant of adam.")
     initial_accumulator_value: float | None = tunable(
         None, "First value of the sums of squares (adagrad).", ge=0, le=10
-    )
-    batch_size: int = structural(
-        128, "Pictures a gradient step; at most the training part.", ge=1, le=8192
-    )
-    epochs: int = schedule(
-        10, "Passes over the training part.", needs={"steps": (None,)}, ge=1, le=10_000
-    )
-    steps: int | None = schedule(
-        None,
-        "Gradient steps in all, instead of epochs; the last epoch may be shorter.",
-        ge=1,
-        le=100_000_000,
-    )
-    early_stopping_patience: int | None = schedule(
-        None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
-    )
-    early_stopping_min_delta: float = schedule(
-        0.0,
-        "The least change that counts as an improvement.",
-        needs={"early_stopping_patience": None},
-        ge=0,
-        le=100,
-    )
-    restore_best_weights: bool = schedule(
-        True, "Keep the best epoch's weights instead of the last one's."
     )
     initializer: Literal[
         "zeros", "ones", "random_normal", "random_uniform", "glorot_normal", "glorot_uniform"
@@ -149,14 +199,6 @@ class Hyperparameters(pydantic.BaseModel):
         lt=1,
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names_and_values(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for name, value in data.items():
-                cls.check(name, value)
-        return data
-
     @model_validator(mode="after")
     def _check_optimizer_has_settings(self) -> Self:
         has = OPTIMIZER_SETTINGS[self.optimizer]
@@ -169,35 +211,6 @@ class Hyperparameters(pydantic.BaseModel):
                     f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
                 )
         return self
-
-    @classmethod
-    def describe(cls) -> list[HyperparameterInfo]:
-        """List every hyperparameter with its type, bounds, default, levels, kind and help."""
-        return [fields.describe(name, field) for name, field in cls.model_fields.items()]
-
-    @classmethod
-    def check(cls, name: str, value: Any, none: str = "None") -> Any:
-        """Validate one value without making the whole setting.
-
-        Args:
-            name: The name of the hyperparameter.
-            value: Its value.
-            none: How None is written where the value comes from, for the error.
-
-        Returns:
-            The value as the field holds it: an int is converted to a float where one is expected,
-            a list to a tuple, and nothing else.
-
-        Raises:
-            UnknownNameError: The name is unknown.
-            SettingError: The value has another type or is out of bounds.
-        """
-        if name not in cls.model_fields:
-            raise unknown_name("a hyperparameter", name, cls.model_fields)
-        try:
-            return _adapter(cls, name).validate_python(value)
-        except pydantic.ValidationError:
-            raise fields.broken_rule(name, cls.model_fields[name], value, none) from None
 
     @classmethod
     def needs_programs(

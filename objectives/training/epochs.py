@@ -5,8 +5,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from objectives.hyperparameters import Hyperparameters
+from objectives.hyperparameters import TrainingHyperparameters
 
+WATCHED = ("loss", "val_loss")
+"""A trial diverges where one of them is not finite; a network with its own step may lack them."""
 Stopped = Literal["finished", "early_stopping", "by_report", "diverged"]
 
 
@@ -25,7 +27,7 @@ class Epochs:
         stopped: Why training ended; None while it goes on.
     """
 
-    hyperparameters: Hyperparameters
+    hyperparameters: TrainingHyperparameters
     metric: str
     maximize: bool
     n_epochs: int
@@ -41,7 +43,7 @@ class Epochs:
         self.completed += 1
         for name, number in metrics.items():
             self.history.setdefault(name, []).append(number)
-        if not all(map(math.isfinite, (metrics["loss"], metrics["val_loss"]))):
+        if not all(math.isfinite(metrics.get(name, 0.0)) for name in WATCHED):
             self.stopped = "diverged"  # no later loss would be finite
             return
         if self._improves_on(self.best, 0.0):

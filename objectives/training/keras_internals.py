@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
+from keras.src.random.seed_generator import global_seed_generator
 
 OPTIMIZER_NUMBERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
 """Attributes of optimizers that `update_step` reads at each trace, so that each can be a variable.
@@ -104,3 +105,11 @@ def variable_groups(model: keras.Model) -> tuple[list[keras.Variable], ...]:
         model.optimizer.variables,
         model.metrics_variables,
     )
+
+
+def global_random_state() -> keras.Variable:
+    """Return the state, (2,), of the generator of this thread's random numbers without a seed.
+
+    Layers and steps that call `keras.random` without a seed draw from it, on TensorFlow.
+    """
+    return global_seed_generator().state

@@ -10,13 +10,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
-from objectives.training import evaluate, tunable_optimizer
+from objectives.training import evaluate, tunable_model, tunable_optimizer
 from objectives.training.build import batch_size, build_compiled, build_empty, build_for_reading
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.epochs import Epochs
@@ -281,6 +282,12 @@ class Pack:
         assert epochs.stopped is not None
         hyperparameters = trial.task.hyperparameters
         objective, data = self._objective, self._data
+
+        def build(weights: list[Array]) -> keras.Model:
+            network = build_for_reading(objective, hyperparameters, data)
+            tunable_model.set_weights(network, weights)
+            return network
+
         return TrainingResult(
             value=epochs.value(),
             best_epoch=epochs.best,
@@ -290,5 +297,5 @@ class Pack:
             parameter_count=trial.parameter_count,
             stopped=epochs.stopped,
             weights=kept,
-            _build=lambda: build_for_reading(objective, hyperparameters, data),
+            _build=build,
         )

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import keras
 
-from objectives.training import tunable_model
-from objectives.training.epochs import Stopped
+from objectives.training.epochs import WATCHED, Stopped
 from objectives.types import Array
 
 
@@ -35,21 +34,19 @@ class TrainingResult:
     parameter_count: int
     stopped: Stopped
     weights: list[Array] = field(repr=False)
-    _build: Callable[[], keras.Model] = field(repr=False)
+    _build: Callable[[list[Array]], keras.Model] = field(repr=False)
 
     def fail_reason(self) -> str | None:
         """Return why the trial has no value, naming what was not finite; None if it has one."""
         if self.stopped != "diverged":
             return None
-        last = {name: self.history[name][-1] for name in ("loss", "val_loss")}
-        name = next(name for name, value in last.items() if not math.isfinite(value))
+        last = {name: values[-1] for name, values in self.history.items()}
+        name = next(name for name in WATCHED if not math.isfinite(last.get(name, 0.0)))
         return (
             f"Expected a finite {name}. Received: {name}={last[name]} in epoch {self.last_epoch}. "
             "A smaller learning rate may help."
         )
 
     def model(self) -> keras.Model:
-        """Return the trained network, of stock Keras layers; see `build.build_for_reading`."""
-        network = self._build()
-        tunable_model.set_weights(network, self.weights)
-        return network
+        """Return the trained network; of a built-in objective see `build.build_for_reading`."""
+        return self._build(self.weights)

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from objectives.hyperparameters import Hyperparameters
+from objectives.hyperparameters import TrainingHyperparameters
 from objectives.types import Array
 
 
-def epoch_steps(hyperparameters: Hyperparameters, steps_per_epoch: int) -> list[int]:
+def epoch_steps(hyperparameters: TrainingHyperparameters, steps_per_epoch: int) -> list[int]:
     """Return the number of gradient steps of each epoch; the last may have fewer."""
     if hyperparameters.steps is None:
         return [steps_per_epoch] * hyperparameters.epochs
@@ -24,7 +24,9 @@ def epoch_order(n: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 
 
-def learning_rate_factor(hyperparameters: Hyperparameters, epoch: int, n_epochs: int) -> float:
+def learning_rate_factor(
+    hyperparameters: TrainingHyperparameters, epoch: int, n_epochs: int
+) -> float:
     """Return the factor of the first learning rate in an epoch, from 1 to n_epochs."""
     final = hyperparameters.learning_rate_final
     progress = (epoch - 1) / max(n_epochs - 1, 1)

@@ -1,0 +1,284 @@
+"""Train any compiled Keras network by its own `fit`, an epoch at a time.
+
+One call of `fit` trains what it would in its author's script: by the network's `train_step`, with
+its optimizer, loss and metrics. It runs in a thread that waits after each epoch for what comes
+next. Only the order of the examples is given, so that a trial that goes on from a checkpoint sees
+the examples that it would have seen.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import keras
+import numpy as np
+
+from objectives.errors import CheckpointError
+from objectives.training.keras_internals import global_random_state
+from objectives.training.schedule import epoch_order
+from objectives.types import Array
+
+A = TypeVar("A")
+Metrics = dict[str, float]
+State = list[Array]
+"""The values of all variables that can be reached from a network, in the order of `variables`."""
+
+_HOLD_VARIABLES = (
+    keras.layers.Layer,
+    keras.losses.Loss,
+    keras.metrics.Metric,
+    keras.optimizers.Optimizer,
+    keras.random.SeedGenerator,
+    keras.regularizers.Regularizer,
+)
+
+
+class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of examples in an order that is set before each epoch.
+
+    Args:
+        x: The inputs, (n, ...).
+        y: What they stand for, (n, ...).
+        batch_size: The examples in a gradient step; the last step of an epoch may have fewer.
+
+    Attributes:
+        order: The order of the examples, (n,).
+    """
+
+    def __init__(self, x: Array, y: Array, batch_size: int) -> None:
+        super().__init__()
+        self.order = np.arange(len(x))
+        self._x, self._y = x, y
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Return the number of steps in an epoch."""
+        return -(-len(self._x) // self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Array, Array]:
+        """Return a batch."""
+        chosen = self.order[step * self._batch_size : (step + 1) * self._batch_size]
+        return self._x[chosen], self._y[chosen]
+
+
+class Fit:
+    """A network that is built and trained by its own `fit`, as far as it is asked to.
+
+    All of it happens in one thread: Keras's names and random generators belong to a thread, so that
+    the tenth network of a process is built as the first one.
+
+    Args:
+        build: Returns the compiled network.
+        train: The inputs and labels to train on.
+        validation: Those to validate on.
+        batch_size: The examples in a gradient step.
+        seed: The seed of the first weights, the dropout and the order of the examples.
+        steps: The gradient steps of each epoch; the last one may have fewer than the others.
+        factor: Takes an epoch, from 1, and returns the factor of the first learning rate in it;
+            None leaves the rate to the optimizer.
+
+    Attributes:
+        model: The network.
+
+    Raises:
+        Exception: What `build` raises.
+    """
+
+    model: keras.Model
+
+    def __init__(
+        self,
+        build: Callable[[], keras.Model],
+        train: tuple[Array, Array],
+        validation: tuple[Array, Array],
+        *,
+        batch_size: int,
+        seed: int,
+        steps: Sequence[int],
+        factor: Callable[[int], float] | None = None,
+    ) -> None:
+        self._build = build
+        self._examples = ShuffledExamples(*train, batch_size)
+        self._validation = validation
+        self._batch_size = batch_size
+        self._seed = seed
+        self._steps = steps
+        self._factor = factor
+        self._completed = 0  # epochs
+        # None: train the next epoch. False: end. A function: call it.
+        self._orders: queue.SimpleQueue[Callable[[], Any] | bool | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="fit", daemon=True)
+        self._thread.start()
+        self._answer()
+
+    def go_on_from(self, values: State, completed: int) -> list[Array]:
+        """Set all variables, before the first epoch; return what `values` has beyond them.
+
+        Args:
+            values: What `state` has returned, and weights kept beside it.
+            completed: The epochs that are behind it.
+
+        Raises:
+            CheckpointError: The values are those of another network.
+        """
+        self._completed = completed
+        return self._do(lambda: self._set_variables(values))
+
+    def train_epoch(self) -> Metrics:
+        """Train the next epoch; return its metrics, those of validation with `val_` before them.
+
+        Raises:
+            Exception: What `fit` raises.
+        """
+        self._orders.put(None)
+        return cast(Metrics, self._answer())
+
+    def state(self) -> State:
+        """Return a copy of the values of all variables."""
+        return self._do(lambda: [_value(variable) for variable in variables(self.model)])
+
+    def weights(self) -> list[Array]:
+        """Return a copy of the network's weights."""
+        return self._do(lambda: [_value(variable) for variable in self.model.weights])
+
+    def close(self) -> None:
+        """End `fit`, as after early stopping; it must be called, or the thread waits for ever."""
+        self._orders.put(False)
+        self._thread.join()
+
+    def _do(self, call: Callable[[], A]) -> A:
+        """Call a function in the thread of the network, between two epochs."""
+        self._orders.put(call)
+        return cast(A, self._answer())
+
+    def _answer(self) -> Any:
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _run(self) -> None:
+        try:
+            keras.utils.set_random_seed(self._seed)
+            self.model = self._build()
+            self._answers.put(None)
+            if self._is_told_to_train():
+                self._fit()
+        except BaseException as error:
+            self._answers.put(error)
+
+    def _fit(self) -> None:
+        optimizer = self.model.optimizer
+        self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
+        self.model.fit(
+            self._examples,
+            validation_data=self._validation,
+            validation_batch_size=self._batch_size,
+            epochs=len(self._steps),
+            initial_epoch=self._completed,
+            callbacks=[_EachEpoch(self._begin_epoch, self._end_step, self._end_epoch)],
+            shuffle=False,
+            verbose=0,
+        )
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._examples.order = epoch_order(len(self._examples.order), self._seed, epoch)
+        self._last = self._steps[epoch - 1]
+        if self._factor is not None:
+            self.model.optimizer.learning_rate = self._first_rate * self._factor(epoch)
+
+    def _end_step(self, step: int) -> None:
+        # Keras validates, and leaves out the rest of the epoch. Not at the end of a whole one, of
+        # which Keras's adapter of the data would not hear.
+        if self._last <= step < len(self._examples):
+            self.model.stop_training = True
+
+    def _end_epoch(self, metrics: Metrics) -> None:
+        self._answers.put(metrics)
+        self.model.stop_training = not self._is_told_to_train()
+
+    def _is_told_to_train(self) -> bool:
+        """Do what is asked for until that is to train, or to end."""
+        while callable(order := self._orders.get()):
+            try:
+                self._answers.put(order())
+            except Exception as error:
+                self._answers.put(error)
+        return order is None
+
+    def _set_variables(self, values: State) -> list[Array]:
+        # A first step makes the variables that an optimizer, a metric or a layer still lacks.
+        self.model.train_on_batch(*self._examples[0])
+        own = variables(self.model)
+        kept = values[len(own) :]
+        shapes = [*map(_shape, own), *(map(_shape, self.model.weights) if kept else ())]
+        if shapes != list(map(_shape, values)):
+            raise CheckpointError(
+                f"Expected the state of this network, of {len(own)} variables. "
+                f"Received: {len(values)} arrays, or of other shapes."
+            )
+        for variable, value in zip(own, values, strict=False):
+            variable.assign(value)
+        return kept
+
+
+class _EachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Calls functions at the beginning of an epoch, after a step, and at the end of an epoch."""
+
+    def __init__(
+        self,
+        begin: Callable[[int], None],
+        end_step: Callable[[int], None],
+        end: Callable[[Metrics], None],
+    ) -> None:
+        super().__init__()
+        self._begin, self._end_step, self._end = begin, end_step, end
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        self._begin(epoch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        self._end_step(batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self._end({name: float(value) for name, value in logs.items()})
+
+
+def variables(model: keras.Model) -> list[keras.Variable]:
+    """Return all variables that can be reached from a network, in an order of its structure.
+
+    These are more than its weights: the states of its random generators, its optimizer or
+    optimizers, its metrics, and the random generator of this thread.
+    """
+    found = {id(variable): variable for variable in _reachable(model, set())}
+    random = global_random_state()
+    return list(({**found, id(random): random}).values())
+
+
+def _reachable(value: Any, seen: set[int]) -> Iterator[keras.Variable]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, keras.Variable):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _reachable(each, seen)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _reachable(each, seen)
+    elif isinstance(value, _HOLD_VARIABLES):
+        for each in vars(value).values():
+            yield from _reachable(each, seen)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape)
+
+
+def _value(variable: keras.Variable) -> Array:
+    return np.array(keras.ops.convert_to_numpy(variable))

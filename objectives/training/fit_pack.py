@@ -1,0 +1,212 @@
+"""A pack of one: a network that a user builds, trained by Keras's own `fit`.
+
+It is asked as `Pack` is, epoch by epoch, and ends a trial by the same rules.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from objectives.data.datasets import Dataset
+from objectives.errors import CheckpointError, SettingError, unknown_name
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training.checkpoint import Checkpoint
+from objectives.training.epochs import Epochs
+from objectives.training.fit import Fit
+from objectives.training.result import TrainingResult
+from objectives.training.schedule import epoch_steps, learning_rate_factor
+from objectives.types import Array
+
+Build = Callable[[Mapping[str, Any]], keras.Model]
+"""Takes a setting, parameter -> value; returns the compiled network."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitTask:
+    """A trial to train.
+
+    Attributes:
+        hyperparameters: What training reads.
+        setting: What the user's function reads.
+        seed: The seed of the first weights, the dropout and the order of the examples; from 0.
+        metric: The metric that chooses the best epoch, stops early and is the result's value.
+        maximize: Whether a higher metric is better.
+        checkpoint: Where to resume; None to begin.
+    """
+
+    hyperparameters: TrainingHyperparameters
+    setting: Mapping[str, Any]
+    seed: int
+    metric: str
+    maximize: bool
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(eq=False)
+class FitTrial:
+    """A trial that trains.
+
+    Attributes:
+        task: What is trained.
+        epochs: Its epochs so far.
+        fit: Its network.
+        kept: The weights of its best epoch so far, or of its last.
+        started: When it began, as `time.perf_counter` tells.
+    """
+
+    task: FitTask
+    epochs: Epochs
+    fit: Fit
+    kept: list[Array] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def stop(self) -> None:
+        """End the trial after the last completed epoch, for instance because it is pruned."""
+        if self.epochs.stopped != "diverged":
+            self.epochs.stopped = "by_report"
+
+
+class FitPack:
+    """Trains one trial at a time.
+
+    Args:
+        build: The user's function.
+        data: What to train and validate on.
+    """
+
+    wanted = 1
+
+    def __init__(self, build: Build, data: Dataset) -> None:
+        self._build = build
+        self._data = data
+        self._trial: FitTrial | None = None
+
+    @property
+    def trials(self) -> list[FitTrial]:
+        """The trial that is training now, if there is one."""
+        return [] if self._trial is None else [self._trial]
+
+    def add(self, tasks: Sequence[FitTask]) -> list[FitTrial]:
+        """Begin a trial, or go on from its checkpoint.
+
+        Raises:
+            SettingError: There is more than one trial.
+            Exception: What the user's function raises.
+        """
+        if len(tasks) + len(self.trials) > 1:
+            raise SettingError(
+                f"Expected one trial at a time. Received: {len(tasks) + len(self.trials)}."
+            )
+        for task in tasks:
+            self._trial = self._begin(task)
+        return self.trials
+
+    def train_epoch(self) -> list[tuple[FitTrial, dict[str, float]]]:
+        """Train the trial for its next epoch; `trial.epochs.stopped` tells whether it has ended.
+
+        Raises:
+            UnknownNameError: The network does not report the trial's metric.
+            Exception: What `fit` raises; the trial is gone then.
+        """
+        try:
+            return [(trial, _train_epoch(trial)) for trial in self.trials]
+        except BaseException:
+            for trial in self.trials:
+                trial.fit.close()
+            self._trial = None
+            raise
+
+    def take_ended(self) -> list[tuple[FitTrial, TrainingResult]]:
+        """Take out the trial if it has ended; return it with its result."""
+        ended = [trial for trial in self.trials if trial.epochs.stopped is not None]
+        for trial in ended:
+            trial.fit.close()
+            self._trial = None
+        return [(trial, self._result(trial)) for trial in ended]
+
+    def checkpoint(self, trial: FitTrial) -> Checkpoint:
+        """Copy a trial's state: all variables, then the weights of its best epoch."""
+        return Checkpoint([*trial.fit.state(), *trial.kept], trial.epochs.state())
+
+    def _begin(self, task: FitTask) -> FitTrial:
+        n, hyperparameters = len(self._data.x_train), task.hyperparameters
+        batch_size = min(hyperparameters.batch_size, n)
+        steps = epoch_steps(hyperparameters, -(-n // batch_size))
+        epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
+        fit = Fit(
+            lambda: self._build(task.setting),
+            (self._data.x_train, self._data.y_train),
+            (self._data.x_validation, self._data.y_validation),
+            batch_size=batch_size,
+            seed=task.seed,
+            steps=steps,
+            factor=_factor(hyperparameters, len(steps)),
+        )
+        trial = FitTrial(task, epochs, fit)
+        if task.checkpoint is not None:
+            self._go_on(trial, task.checkpoint)
+        return trial
+
+    def _go_on(self, trial: FitTrial, checkpoint: Checkpoint) -> None:
+        """Set a trial to its checkpoint; that of another version of the network is left."""
+        state = checkpoint.epochs
+        try:
+            trial.kept = trial.fit.go_on_from(checkpoint.state, completed=state["epoch"])
+        except CheckpointError:
+            return
+        trial.epochs.resume(state)
+
+    def _result(self, trial: FitTrial) -> TrainingResult:
+        epochs, task = trial.epochs, trial.task
+        assert epochs.stopped is not None
+        return TrainingResult(
+            value=epochs.value(),
+            best_epoch=epochs.best,
+            last_epoch=epochs.completed,
+            history=epochs.history,
+            train_seconds=time.perf_counter() - trial.started,
+            parameter_count=sum(int(each.size) for each in trial.kept),
+            stopped=epochs.stopped,
+            weights=trial.kept,
+            _build=lambda weights: _rebuilt(self._build, task, self._data.x_train[:1], weights),
+        )
+
+
+def _factor(
+    hyperparameters: TrainingHyperparameters, n_epochs: int
+) -> Callable[[int], float] | None:
+    """Return the factor of the learning rate by epoch; None where the study sets no schedule."""
+    if hyperparameters.learning_rate_schedule == "constant":
+        return None
+    return lambda epoch: learning_rate_factor(hyperparameters, epoch, n_epochs)
+
+
+def _train_epoch(trial: FitTrial) -> dict[str, float]:
+    metrics = trial.fit.train_epoch()
+    if trial.task.metric not in metrics:
+        raise unknown_name("a metric that the network reports", trial.task.metric, metrics)
+    trial.epochs.record(metrics)
+    if trial.epochs.keeps():
+        trial.kept = trial.fit.weights()
+    return metrics
+
+
+def _rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array]) -> keras.Model:
+    """Build a trial's network again, with its trained weights.
+
+    In a thread of its own, where Keras names its parts as in the first network of a process.
+    """
+
+    def build_here() -> keras.Model:
+        keras.utils.set_random_seed(task.seed)
+        network = build(task.setting)
+        network(keras.ops.convert_to_tensor(example))  # makes the weights that it lacks
+        network.set_weights(weights)
+        return network
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(build_here).result()

@@ -1,0 +1,98 @@
+"""What a user's `build(trial)` returns, checked before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from objectives.errors import SettingError
+from objectives.own.built import check_built, direction_of, metric_names
+
+IMAGES = np.zeros((4, 8, 8), np.float32)
+CLASSES = np.arange(4)
+
+
+def network(units: int = 4, **compiled: Any) -> keras.Model:
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(units)])
+    if compiled:
+        model.compile(run_eagerly=True, **compiled)
+    return model
+
+
+def classifier(units: int = 4) -> keras.Model:
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return network(units, optimizer="sgd", loss=loss, metrics=["accuracy"])
+
+
+def for_rows() -> keras.Model:
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, keras.layers.Dense(4)(inputs))
+    model.compile(optimizer="sgd", loss="mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("built", "words"),
+    [
+        (None, ["None", "`return`"]),
+        (0.93, ["the number 0.93", "without one it returns a number"]),
+        ("model", ["str", "compiled Keras network"]),
+        (network(), ["without optimizer", "model.compile"]),
+    ],
+)
+def test_what_is_no_compiled_network_is_refused(built: Any, words: list[str]) -> None:
+    with pytest.raises(SettingError) as caught:
+        check_built(built)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_the_metrics_are_those_that_training_reports() -> None:
+    model = check_built(classifier())
+    names = metric_names(model, IMAGES, CLASSES)
+    assert sorted(names) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    history = model.fit(IMAGES, CLASSES, validation_data=(IMAGES, CLASSES), verbose=0).history
+    assert sorted(history) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("build", "x", "y", "words"),
+    [
+        (for_rows, IMAGES, CLASSES, ["takes the data, of shape (n, 8, 8)", "float32"]),
+        (
+            lambda: network(3, optimizer="sgd", loss="mse"),
+            IMAGES,
+            np.zeros((4, 2), np.float32),
+            ["the labels, of shape (n, 2)", "outputs of shape (n, 3)"],
+        ),
+        (lambda: classifier(3), IMAGES, CLASSES, ["labels from 0 to 2", "from 0 to 3"]),
+    ],
+)
+def test_a_network_that_does_not_fit_the_data_is_refused(
+    build: Callable[[], keras.Model], x: Any, y: Any, words: list[str]
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        metric_names(build(), x, y)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [
+        ("val_accuracy", "maximize"),
+        ("val_sparse_top_k_categorical_accuracy", "maximize"),
+        ("val_auc", "maximize"),
+        ("val_mean_absolute_error", "minimize"),
+        ("val_binary_crossentropy", "minimize"),
+        ("val_loss", "minimize"),
+        ("val_my_own", None),
+    ],
+)
+def test_the_direction_of_keras_metrics_is_known(metric: str, direction: str | None) -> None:
+    assert direction_of(metric) == direction
