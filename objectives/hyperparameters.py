@@ -124,6 +124,31 @@ class TrainingHyperparameters(pydantic.BaseModel):
         except pydantic.ValidationError:
             raise fields.broken_rule(name, cls.model_fields[name], value, none) from None
 
+    def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
+        """Return what the compiled program depends on: settings with equal values share one.
+
+        A dropout layer, a penalty or a momentum costs time even at zero, so its presence is
+        structural although its amount is not. Compiling costs more, though: where the trials of a
+        study differ in their activation, or in the presence of a penalty, a dropout or a momentum,
+        one program serves them all.
+
+        Args:
+            levels: Hyperparameter name -> the values that trials of the study can have, the default
+                included if a trial can leave it out; for a range, both ends.
+        """
+        return tuple((name, self._served(name, levels)) for name in type(self).model_fields)
+
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Check that the network can take pictures of a shape (height, width, channels).
+
+        Raises:
+            SettingError: The pictures are too small for the network.
+        """
+
+    def _served(self, name: str, levels: Mapping[str, Sequence[Any]]) -> frozenset[Hashable]:
+        field = type(self).model_fields[name]
+        return fields.served(field, getattr(self, name), levels.get(name, ()))
+
 
 class Hyperparameters(TrainingHyperparameters):
     """A value for everything that an objective can vary, except the seed.
@@ -226,20 +251,6 @@ class Hyperparameters(TrainingHyperparameters):
         field, known = cls.model_fields[name], levels.get(name, ())
         return len({fields.served(field, cls.check(name, value), known) for value in values}) > 1
 
-    def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
-        """Return what the compiled program depends on: settings with equal values share one.
-
-        A dropout layer, a penalty or a momentum costs time even at zero, so its presence is
-        structural although its amount is not. Compiling costs more, though: where the trials of a
-        study differ in their activation, or in the presence of a penalty, a dropout or a momentum,
-        one program serves them all.
-
-        Args:
-            levels: Hyperparameter name -> the values that trials of the study can have, the default
-                included if a trial can leave it out; for a range, both ends.
-        """
-        return tuple((name, self._served(name, levels)) for name in type(self).model_fields)
-
     def activations(self, levels: Mapping[str, Sequence[Any]]) -> list[str]:
         """Return the activations that this setting's program serves, sorted.
 
@@ -261,10 +272,6 @@ class Hyperparameters(TrainingHyperparameters):
             }
         )
 
-    def _served(self, name: str, levels: Mapping[str, Sequence[Any]]) -> frozenset[Hashable]:
-        field = type(self).model_fields[name]
-        return fields.served(field, getattr(self, name), levels.get(name, ()))
-
     def optimizer_arguments(self) -> dict[str, float | bool]:
         """Return the arguments of the Keras optimizer that differ from Keras's defaults."""
         names = {"learning_rate"} | OPTIMIZER_SETTINGS[self.optimizer]
@@ -279,15 +286,10 @@ class Hyperparameters(TrainingHyperparameters):
         """Return the values of hyperparameters that are numbers, by name."""
         return {name: getattr(self, name) for name in names}
 
-    def check_input(self, input_shape: tuple[int, ...]) -> None:
-        """Check that the network can take pictures of a shape (height, width, channels).
-
-        Raises:
-            SettingError: The pictures are too small for the network.
-        """
-
 
 @cache
-def _adapter(hyperparameters: type[Hyperparameters], name: str) -> pydantic.TypeAdapter[Any]:
+def _adapter(
+    hyperparameters: type[TrainingHyperparameters], name: str
+) -> pydantic.TypeAdapter[Any]:
     # Cached: a design of thousands of points checks every value of every point.
     return fields.adapter(hyperparameters.model_fields[name])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from objectives.errors import SettingError
-from objectives.own.built import check_built, direction_of, metric_names
+from objectives.own.built import check_built, metric_names
+from objectives.own.directions import direction_of
 
 IMAGES = np.zeros((4, 8, 8), np.float32)
 CLASSES = np.arange(4)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from objectives.data import downloads, npz
+from objectives.data import as_stored, downloads, npz
 from objectives.data.data_source import Examined, Examples, chosen
-from objectives.data.encoding import BEFORE, Encoding, check_labels, classes, encoding_of
+from objectives.data.encoding import AS_STORED, BEFORE, Encoding, check_labels, classes, encoding_of
 from objectives.data.npz import Part
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import data_folder, places
@@ -61,6 +61,9 @@ class Archive(ABC):
 
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read the training part and split it by class, or read the validation part as well."""
+        if encoding == AS_STORED:
+            parts = {part: self.stored(part) for part in self._seen(options)}
+            return as_stored.examples(self.name, parts, options)
         train = self._pictures("train")
         if encoding == BEFORE:
             return _as_before(train, options)
@@ -88,6 +91,8 @@ class Archive(ABC):
         self, options: DataOptions, encoding: Encoding | None = None
     ) -> tuple[Array, Array]:
         """Read the test part, and compare it with the training part; see `DataSource`."""
+        if encoding == AS_STORED:
+            return as_stored.holdout(self.name, self.stored("train"), self.stored("test"))
         test, train = self._pictures("test"), self._pictures("train")
         summary = summarize(train)
         check_alike(summary, summarize(test, is_test=True))
@@ -117,6 +122,10 @@ class Archive(ABC):
     def _pictures(self, part: Part) -> Pictures:
         what = "training" if part == "train" else part
         return as_pictures(f"the {what} part of {self.name}", *self.stored(part))
+
+    def _seen(self, options: DataOptions) -> list[Part]:
+        """Return the parts that a search may see."""
+        return ["train", "validation"] if self._check_validation(options) else ["train"]
 
     def _check_validation(self, options: DataOptions) -> bool:
         """Tell whether there is a validation part, which cannot be split off then."""

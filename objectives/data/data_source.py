@@ -23,6 +23,8 @@ class Examples:
         seen: Indices, sorted, of all that a search may see, whatever `train_size` is.
         n_classes: The number of classes, or of minutes.
         encoding: What the pictures are divided by, and the label of each class.
+        classes: The labels in the form that the digest of the data takes, where `y` has another:
+            however a study reads one file, its digest is the same.
     """
 
     x: Array
@@ -32,6 +34,7 @@ class Examples:
     seen: Array
     n_classes: int
     encoding: Encoding
+    classes: Array | None = None
 
 
 @dataclass(frozen=True)

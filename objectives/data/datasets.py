@@ -70,7 +70,7 @@ def _dataset(name: str, examples: Examples) -> Dataset:
         x_validation=x[examples.validation],
         y_validation=y[examples.validation],
         n_classes=examples.n_classes,
-        sha256=_digest(x, y, examples.seen),
+        sha256=_digest(x, y if examples.classes is None else examples.classes, examples.seen),
         scale=(255.0 if x.dtype == np.uint8 else 1.0) if found.scale is None else found.scale,
         labels=tuple(found.labels or ()),
     )

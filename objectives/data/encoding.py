@@ -47,6 +47,9 @@ class Encoding:
 BEFORE = Encoding()
 """That of studies which an earlier version made: they go on with the numbers that they had."""
 
+AS_STORED = Encoding(scale=1.0)
+"""That of a network which a user builds: it gets inputs and labels as the file has them."""
+
 
 def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     """Return the encoding that is stored with a study; `BEFORE` where there is none."""

@@ -8,22 +8,8 @@ import keras
 import numpy as np
 
 from objectives.errors import SettingError
-from objectives.types import Array, Direction
+from objectives.types import Array
 
-LOWER_IS_BETTER = ("error", "loss", "divergence", "crossentropy", "poisson", "hinge", "logcosh")
-HIGHER_IS_BETTER = (
-    "accuracy",
-    "auc",
-    "precision",
-    "recall",
-    "fbeta",
-    "f1",
-    "iou",
-    "r2",
-    "sensitivity",
-    "specificity",
-    "cosine_similarity",
-)
 RULE = (
     "With a dataset the function returns a compiled Keras network, which the service trains; "
     "without one it returns a number."
@@ -77,14 +63,6 @@ def metric_names(model: keras.Model, x: Array, y: Array) -> list[str]:
             f"Received: outputs of shape {', '.join(shapes)}. {_first_line(error)}"
         ) from error
     return [*names, *(f"val_{name}" for name in names)]
-
-
-def direction_of(metric: str) -> Direction | None:
-    """Return whether a metric of Keras, known by its name, is better higher or lower."""
-    name = metric.removeprefix("val_").lower()
-    if any(part in name for part in LOWER_IS_BETTER):
-        return "minimize"
-    return "maximize" if any(part in name for part in HIGHER_IS_BETTER) else None
 
 
 def _check_classes(model: keras.Model, outputs: Any, y: Array) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from objectives.errors import SettingError
@@ -35,11 +36,17 @@ class FoundSpace:
         parameters: By name, each after those that its condition names.
         when: Parameter -> others with the values at which it is asked for; empty for always.
         n_builds: How often `build` was called to find it; more calls have tested it.
+        fixed: The fixed parameters that it asks for.
     """
 
     parameters: Mapping[str, Parameter]
     when: Mapping[str, Mapping[str, list[Value]]]
     n_builds: int
+    fixed: frozenset[str] = frozenset()
+
+    def first(self) -> dict[str, Value]:
+        """Return a setting: the first level of each parameter, also of those not asked for."""
+        return {name: _first(parameter) for name, parameter in self.parameters.items()}
 
     def lines(self) -> dict[str, Any]:
         """Return the table `[space]`."""
@@ -58,8 +65,10 @@ class FoundSpace:
 @dataclass
 class _Search:
     build: Build
-    check: Callable[[Any], None]
+    check: Callable[[Any], object]
     deadline: float
+    fixed: Mapping[str, Value]
+    fixed_asked: set[str] = field(default_factory=set)
     parameters: dict[str, Parameter] = field(default_factory=dict)
     settings: list[dict[str, Value]] = field(default_factory=list)
     n_builds: int = 0
@@ -72,18 +81,21 @@ class _Search:
         Raises:
             SettingError: A parameter's range is another one than before.
         """
-        trial = BuildTrial(values, choose)
+        trial = BuildTrial({**values, **self.fixed}, choose)
         self.check(self.build(trial))
         self.n_builds += 1
-        for name, parameter in trial.asked.items():
+        self.fixed_asked |= trial.asked.keys() & self.fixed.keys()
+        searched = {n: p for n, p in trial.asked.items() if n not in self.fixed}
+        params = {name: trial.params[name] for name in searched}
+        for name, parameter in searched.items():
             before = self.parameters.setdefault(name, parameter)
             if before != parameter:
                 raise SettingError(
                     f"Expected {name} to have one range. Received: {before.line({})}, and with "
-                    f"{_in_words(trial.params, name)} {parameter.line({})}. {REMEDY}"
+                    f"{_in_words(params, name)} {parameter.line({})}. {REMEDY}"
                 )
-        self.settings.append(trial.params)
-        return trial.params
+        self.settings.append(params)
+        return params
 
     def settings_with(self, name: str) -> list[dict[str, Value]]:
         """Return the settings that have a parameter."""
@@ -128,26 +140,32 @@ class _Search:
             )
 
 
-def find_space(build: Build, check: Callable[[Any], None] = lambda built: None) -> FoundSpace:
+def find_space(
+    build: Build,
+    check: Callable[[Any], object] = lambda built: None,
+    fixed: Mapping[str, Value] = MappingProxyType({}),
+) -> FoundSpace:
     """Find what `build` asks for, and when.
 
     Args:
         build: The user's function.
         check: Called with what each call returns; raises an error where that is wrong.
+        fixed: Parameters that have one value, and are not searched.
 
     Raises:
         SettingError: The space cannot be told by conditions on other parameters' levels; the
             message names the parameter and two settings. Or the function asks for one parameter in
             two ways, or is not the same function from call to call.
     """
-    search = _Search(build, check, time.monotonic() + MAX_SECONDS)
+    search = _Search(build, check, time.monotonic() + MAX_SECONDS, fixed)
     search.check_repeats()
     while True:
         search.explore()
         when = {name: _condition(search, name) for name in search.parameters}
-        space = FoundSpace(_in_order(search.parameters, when), when, search.n_builds)
+        parameters = _in_order(search.parameters, when)
+        space = FoundSpace(parameters, when, search.n_builds, frozenset(search.fixed_asked))
         if _agrees(search, space):
-            return space
+            return replace(space, fixed=frozenset(search.fixed_asked))
 
 
 def _condition(search: _Search, name: str) -> dict[str, list[Value]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
@@ -16,13 +17,16 @@ import objectives
 from objectives import DataOptions, Objective
 from objectives.data import sources
 from objectives.data.data_source import DataSource
-from objectives.data.encoding import Encoding
+from objectives.data.encoding import AS_STORED, Encoding
 from objectives.errors import unknown_name
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.directions import direction_of
+from objectives.own.hyperparameters import OwnHyperparameters
+from studies.definition.code import check_code, with_absolute_file
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.mistakes import readable
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
-from studies.packages import PACKAGES, package_of
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
@@ -30,7 +34,6 @@ from studies.space.space import Space
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
 MAX_POINTS = 100_000  # of a design
 EXAMPLES = 500  # points at which combinations of hyperparameters are validated
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class StudyDefinition(BaseModel):
@@ -38,9 +41,11 @@ class StudyDefinition(BaseModel):
 
     Attributes:
         name: The study's name in the storage.
-        objective: A registered objective, or `package.module:function` of the user.
+        objective: A registered objective, or a function of the user: `package.module:function` or
+            `path/of/file.py:function`. With a `dataset` it returns a compiled Keras network, which
+            the service trains; without one it returns a number.
         dataset: A known data set, the path of an `.npz` or of a folder of clocks; None for a
-            function, which loads its own.
+            function that loads its own.
         metric: The metric that is a trial's value: one of the objective's, any name for a function.
         direction: `maximize` or `minimize`.
         backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
@@ -87,19 +92,34 @@ class StudyDefinition(BaseModel):
             raise readable(error.errors()[0], StudyDefinition) from None
 
     @property
-    def is_function(self) -> bool:
-        """Whether the objective is a user's own function."""
+    def is_code(self) -> bool:
+        """Whether the objective is a user's own code."""
         return ":" in self.objective
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the objective is a user's function that returns a number."""
+        return self.is_code and self.dataset is None
+
+    @property
+    def is_own_network(self) -> bool:
+        """Whether the objective is a user's function that returns a network to train."""
+        return self.is_code and self.dataset is not None
 
     @property
     def network(self) -> Objective:
         """The registered objective."""
         return objectives.get(self.objective)
 
+    @property
+    def hyperparameters(self) -> type[TrainingHyperparameters]:
+        """The class of a setting of the network."""
+        return OwnHyperparameters if self.is_own_network else self.network.hyperparameters
+
     @cached_property
     def factors(self) -> Space:
         """The parsed search space."""
-        kind = None if self.is_function else self.network.hyperparameters
+        kind = None if self.is_function else self.hyperparameters
         return parse_space(self.space, self.fixed, kind, self._earlier)
 
     @property
@@ -112,7 +132,7 @@ class StudyDefinition(BaseModel):
     @cached_property
     def levels(self) -> dict[str, list[Any]]:
         """The values that trials can have, for each hyperparameter that the study varies."""
-        names = self.network.hyperparameters.model_fields
+        names = self.hyperparameters.model_fields
         return {n: self.factors.possible_values(n) for n in names if self.factors.values_of(n)}
 
     @cached_property
@@ -126,6 +146,8 @@ class StudyDefinition(BaseModel):
         """
         if self.dataset is None:
             return None
+        if self.is_own_network:  # whether they fit shows where the network is built
+            return AS_STORED
         source = sources.source_of(self.dataset)
         examined = keyed("dataset", lambda: source.examine(self.data))
         if source.input_shape(self.data) is None:
@@ -137,6 +159,8 @@ class StudyDefinition(BaseModel):
         """The factors whose levels need different compiled programs; none for a function."""
         if self.is_function:
             return frozenset()
+        if self.is_own_network:
+            return frozenset(self.factors.factors)
         return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
 
     @cached_property
@@ -177,8 +201,12 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> StudyDefinition:
         self._earlier.update(info.context or {})
+        if self.is_code:
+            check_code(self.objective)
         if self.is_function:
             self._check_function()
+        elif self.is_own_network:
+            self._check_own_network()
         else:
             self._check_network()
         for number, setting in enumerate(self.search.enqueue):
@@ -221,28 +249,7 @@ class StudyDefinition(BaseModel):
                 )
 
     def _check_function(self) -> None:
-        if not FUNCTION.fullmatch(self.objective):
-            raise DefinitionError(
-                "objective",
-                f"Expected package.module:function. Received: {self.objective!r}.",
-            )
-        package = package_of(self.objective)
-        if package == "__main__":
-            raise DefinitionError(
-                "objective",
-                f"Expected a function of a module. Received: {self.objective!r}, which is one of a "
-                "notebook or a script, and not in the processes that execute trials. Write it into "
-                "a file beside it, such as my_objective.py, and name it my_objective:"
-                f"{self.objective.partition(':')[2]}.",
-            )
-        if package in PACKAGES:
-            raise DefinitionError(
-                "objective",
-                f"Expected a module of your own. Received: {self.objective!r}. "
-                f"{', '.join(PACKAGES)} are this service's own packages: yours needs another name.",
-            )
         given = {
-            "dataset": self.dataset is not None,
             "data": self.data != DataOptions(),
             "fixed": bool(self.fixed),
         }
@@ -252,6 +259,21 @@ class StudyDefinition(BaseModel):
                     key, "Expected none for a function, which has its own. Received: some."
                 )
         _ = self.factors
+
+    def _check_own_network(self) -> None:
+        assert self.dataset is not None
+        dataset = self.dataset
+        keyed("dataset", lambda: sources.check(dataset, self.data))
+        if self.data.scale is not None:
+            raise DefinitionError(
+                "data.scale",
+                "Expected none for a network of your own, which gets the data as stored. Received: "
+                f"scale={self.data.scale:g}. Divide in the network: keras.layers.Rescaling(1 / "
+                f"{self.data.scale:g}).",
+            )
+        for point in self.factors.examples(EXAMPLES):
+            with _at(point):
+                self.hyperparameters(**self.setting_at(point))
 
     def _check_network(self) -> None:
         if self.objective not in objectives.names():
@@ -302,15 +324,16 @@ class StudyDefinition(BaseModel):
     def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
         """Check that a network can be built at each of many points of the space."""
         for point in self.factors.examples(EXAMPLES):
-            settings = self.factors.resolve(point)
-            settings.pop(SEED, None)
-            try:
-                built = network.hyperparameters(**settings)
+            with _at(point):
+                built = network.hyperparameters(**self.setting_at(point))
                 if input_shape is not None:
                     built.check_input(input_shape)
-            except ValueError as error:
-                at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
-                raise DefinitionError(f"space ({at})", _plain(error)) from None
+
+    def setting_at(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the hyperparameters that a point stands for, without the seed."""
+        settings = self.factors.resolve(point)
+        settings.pop(SEED, None)
+        return settings
 
     @property
     def suggests_all(self) -> bool:
@@ -352,7 +375,12 @@ def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition with the metric of its objective, and the direction of its metric."""
     given = dict(table)
     if ":" in str(given.get("objective")):
-        given.setdefault("metric", "value")  # the name that a function's result gets
+        given["objective"] = with_absolute_file(str(given["objective"]), Path.cwd())
+        # "value" is the name that a function's result gets.
+        given.setdefault("metric", "value" if given.get("dataset") is None else "val_accuracy")
+        direction = None if given.get("dataset") is None else direction_of(str(given["metric"]))
+        if direction is not None:
+            given.setdefault("direction", direction)
     else:
         known = given.get("objective") in objectives.names()
         metrics = objectives.get(given["objective"]).metrics if known else {}
@@ -360,6 +388,16 @@ def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
         # An unknown metric is reported as such, not as a missing direction.
         given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
     return given
+
+
+@contextmanager
+def _at(point: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error of a setting say at which point of the space it is."""
+    try:
+        yield
+    except ValueError as error:
+        at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
+        raise DefinitionError(f"space ({at})", _plain(error)) from None
 
 
 def data_options(lines: Mapping[str, Any]) -> DataOptions:

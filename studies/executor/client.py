@@ -34,7 +34,9 @@ from studies.executor.protocol import (
     FiguresDrawn,
     FindFunction,
     HoldoutEvaluated,
+    InspectNetwork,
     LoadData,
+    NetworkInspected,
     Request,
     SaveCheckpoint,
     SaveNetwork,
@@ -176,9 +178,18 @@ class Executor:
         self.growth = answer.memory - self._first_memory
         return answer.results
 
-    def save(self, trial_id: int, file: Path) -> None:
-        """Write the network of a trial taken out last to `file`; raises as `train_epoch`."""
-        self._ask(SaveNetwork(trial_id, file))
+    def save(self, trial_id: int, file: Path) -> list[Path]:
+        """Write the network of a trial taken out last; return its files; raises as `train_epoch`.
+
+        Args:
+            trial_id: The trial.
+            file: The `.keras` file to write; others of its name where Keras could not read it.
+        """
+        return self._ask(SaveNetwork(trial_id, file)).files
+
+    def inspect(self, request: InspectNetwork) -> NetworkInspected:
+        """Look at what a user's function builds; raises as `train_epoch`."""
+        return self._ask(request)
 
     def draw(self, request: DrawFigures) -> FiguresDrawn:
         """Draw the predictions of the network saved last; raises as `train_epoch`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 import traceback
@@ -12,22 +13,27 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from objectives.errors import unknown_name
-from studies.packages import PACKAGES
+from studies.packages import PACKAGES, file_of
 
 OURS = str(Path(__file__).parents[1])  # the folder of `studies`
 IMPORTS = str(Path(importlib.__file__).parent)
 
 
 def find_function(path: str) -> Callable[..., Any]:
-    """Return the function `module:name`; its module is imported once in this process.
+    """Return the function `module:name` or `path/of/file.py:name`, imported once in this process.
 
     Raises:
         ImportError: The module cannot be imported; the message says why and where.
         ValueError: The module has nothing of this name.
         TypeError: What it has cannot be called.
     """
-    module_name, _, name = path.partition(":")
-    module = _import(module_name)
+    module_name, _, name = path.rpartition(":")
+    file = file_of(path)
+    if file is None:
+        module = _import(module_name)
+    else:
+        module = _import_file(file)
+        module_name = file.stem
     if not hasattr(module, name):
         own = [key for key, each in vars(module).items() if _is_own(each, module_name)]
         known = [key for key in own if not key.startswith("_")]
@@ -35,7 +41,7 @@ def find_function(path: str) -> Callable[..., Any]:
     found = getattr(module, name)
     if not callable(found):
         raise TypeError(
-            f"Expected a function, function(trial) -> float. Received: {path}, which is of type "
+            f"Expected a function, function(trial). Received: {path}, which is of type "
             f"{type(found).__name__}."
         )
     return found  # type: ignore[no-any-return]
@@ -70,6 +76,31 @@ def _import(name: str) -> ModuleType:
         raise _not_importable(name, error) from error
     except (Exception, SystemExit) as error:
         raise _not_importable(name, error) from error
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Import a file under its name without .py, as a file beside it would."""
+    known = sys.modules.get(file.stem)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known
+    if known is not None:
+        raise ImportError(
+            f"Expected a file whose name is that of no other module. Received: {file.name}. "
+            "Give it another name."
+        )
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise ImportError(f"Expected a file that is there. Received: no such file as {file}.")
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # for the modules beside it
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[file.stem]
+        raise _not_importable(file.name, error) from error
+    return module
 
 
 def _not_importable(name: str, error: BaseException) -> ImportError:

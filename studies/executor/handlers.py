@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
@@ -28,12 +27,16 @@ from studies.executor.protocol import (
     EpochTrained,
     EvaluateHoldout,
     FiguresDrawn,
+    FindFunction,
     History,
     HoldoutEvaluated,
+    InspectNetwork,
     LoadData,
     Metrics,
     NetworkAnswer,
+    NetworkInspected,
     NetworkRequest,
+    NetworkSaved,
     RefusedTrial,
     SaveCheckpoint,
     SaveNetwork,
@@ -49,10 +52,10 @@ from studies.executor.protocol import (
 )
 
 if TYPE_CHECKING:
-    from objectives import Hyperparameters
     from objectives.training.checkpoint import Checkpoint
-    from objectives.training.pack import Pack, PackedTrial, TrainingTask
     from objectives.training.result import TrainingResult
+    from objectives.training.training_pack import TrainingPack, TrainingTrial
+    from studies.executor.networks import Networks
 
 
 class _Without(MetaPathFinder):
@@ -96,18 +99,17 @@ class Trainer:
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
         finder = _Without(*without, "matplotlib")
         sys.meta_path.insert(0, finder)
-        from objectives.training import pack, program_cache
+        from objectives.training import program_cache
 
         # Keras would load it for its picture galleries (.9 s); figures of trials need it later.
         finder.admit("matplotlib")
-        self._packing = pack
         self._pack_size = pack_size if backend == "jax" else 1
         self._programs = program_cache.ProgramCache()
         self._data: dict[str, Any] = {}
-        self._pack: Pack | None = None
-        self._known: dict[PackedTrial, _Known] = {}
-        self._results: dict[int, tuple[Hyperparameters, TrainingResult]] = {}
-        self._saved: tuple[Hyperparameters, Any]  # the network saved last, for `draw`
+        self._pack: TrainingPack | None = None
+        self._known: dict[TrainingTrial, _Known] = {}
+        self._results: dict[int, tuple[Any, TrainingResult]] = {}
+        self._networks: tuple[str, Networks] | None = None  # of the objective asked for last
 
     @property
     def pack_size(self) -> int:
@@ -137,6 +139,11 @@ class Trainer:
                 return self.checkpoint(request)
             case EvaluateHoldout():
                 return self.evaluate_holdout(request)
+            case FindFunction():
+                self._networks_of(request.function)
+                return Done()
+            case InspectNetwork():
+                return self.inspect(request)
             case _:
                 assert_never(request)
 
@@ -147,7 +154,7 @@ class Trainer:
     def add(self, request: AddTrials) -> TrialsAdded:
         """Add trials of one structure to those that train; one that cannot begin is refused."""
         pack = self._pack_for(request)
-        tasks: dict[int, TrainingTask] = {}
+        tasks: dict[int, Any] = {}
         refused: list[RefusedTrial] = []
         for each in request.tasks:
             try:
@@ -192,35 +199,27 @@ class Trainer:
         self._results, results = {}, []
         for trial, result in self._pack.take_ended():
             known = self._known.pop(trial)
-            self._results[known.id] = trial.task.hyperparameters, result
-            results.append(_trial_result(known, result))
+            self._results[known.id] = trial.task, result
+            more = self._current.attributes(trial.task)
+            results.append(_trial_result(known, result, more))
         return EndedTrials(results, self._programs.built, memory())
 
-    def save(self, request: SaveNetwork) -> Done:
+    def save(self, request: SaveNetwork) -> NetworkSaved:
         """Write the network of a trial that was taken out last to a file."""
-        hyperparameters, result = self._results[request.id]
-        self._saved = hyperparameters, result.model()
-        self._saved[1].save(request.file)
-        return Done()
+        task, result = self._results[request.id]
+        (data,) = self._data.values()
+        return NetworkSaved(self._current.save(task, result, data, request.file))
 
     def draw(self, request: DrawFigures) -> FiguresDrawn:
         """Draw what the network saved last predicts for the validation pictures."""
-        import objectives
+        networks = self._networks_of(request.objective)
+        return networks.draw(self._load(request.dataset), request.folder)
 
-        objective = objectives.get(request.objective)
-        if objective.figures is None:
-            return FiguresDrawn([], {})
-        from objectives.training import evaluate
+    def inspect(self, request: InspectNetwork) -> NetworkInspected:
+        """Look at what a user's function builds, before a study is made of it."""
+        from studies.executor.own_networks import OwnNetworks
 
-        data = self._load(request.dataset)
-        hyperparameters, network = self._saved
-        head = objective.head_of(hyperparameters)
-        x, y = data.x_validation, data.y_validation
-        _, predicted = evaluate.losses_and_predictions(network, head, x, y).T
-        figures = import_module(objective.figures)
-        return FiguresDrawn(
-            figures.draw(request.folder, x, y, predicted), figures.plots(x, y, predicted)
-        )
+        return OwnNetworks(request.objective).inspect(request, self._load(request.dataset))
 
     def checkpoint(self, request: SaveCheckpoint) -> Done:
         """Write the state of a trial to a file."""
@@ -237,29 +236,21 @@ class Trainer:
                 hold pictures of its training; or the test part has a type, shape, scale or classes
                 of its own.
         """
-        import keras
-
-        import objectives
         from objectives import DataOptions
         from objectives.data import datasets
         from objectives.data.encoding import from_json
-        from objectives.training import evaluate
 
-        objective = objectives.get(request.objective)
+        networks = self._networks_of(request.objective)
         data = self._load(request.dataset)
         if data.sha256 != request.sha256:
             raise ValueError(
                 f"Expected the data of {request.dataset.name} that the trial was trained on, of "
                 f"SHA-256 {request.sha256}. Received: others, of SHA-256 {data.sha256}."
             )
-        hyperparameters = objective.hyperparameters(**request.hyperparameters)
-        head = objective.head_of(hyperparameters)
         options = DataOptions(**request.dataset.options)
         stored = from_json(request.dataset.encoding)
         x, y = datasets.load_test(request.dataset.name, options, stored)
-        network = keras.models.load_model(request.file, compile=False)
-        scores = evaluate.losses_and_predictions(network, head, x, y)
-        return HoldoutEvaluated(_finite_metrics(evaluate.metrics(head, scores, y)), len(x))
+        return HoldoutEvaluated(_finite_metrics(networks.evaluate(request, x, y)), len(x))
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
@@ -270,33 +261,29 @@ class Trainer:
             self._pack, self._known = None, {}
             raise
 
-    def _pack_for(self, request: AddTrials) -> Pack:
-        """Return the pack that trains, or a new one where no trial trains."""
-        import objectives
+    @property
+    def _current(self) -> Networks:
+        assert self._networks is not None
+        return self._networks[1]
 
+    def _networks_of(self, objective: str) -> Networks:
+        """Return the networks of an objective, or those that a user's function builds."""
+        if self._networks is None or self._networks[0] != objective:
+            self._networks = objective, _networks(objective)
+        return self._networks[1]
+
+    def _pack_for(self, request: AddTrials) -> TrainingPack:
+        """Return the pack that trains, or a new one where no trial trains."""
         if self._pack is None or not self._pack.trials:
-            objective = objectives.get(request.objective)
-            self._pack = self._packing.Pack(
-                objective, self._load(request.dataset), self._programs, request.levels
-            )
+            networks = self._networks_of(request.objective)
+            self._pack = networks.pack(request, self._load(request.dataset), self._programs)
         return self._pack
 
-    def _task(self, request: AddTrials, task: TrialTask) -> TrainingTask:
-        """Check everything that can be wrong with one trial."""
-        import objectives
+    def _task(self, request: AddTrials, task: TrialTask) -> Any:
+        data = self._load(request.dataset)
+        return self._current.task(request, task, data, _read_checkpoint(task.checkpoint))
 
-        settings = objectives.get(request.objective).hyperparameters
-        hyperparameters = settings(**task.hyperparameters)
-        hyperparameters.check_input(self._load(request.dataset).x_train.shape[1:])
-        return self._packing.TrainingTask(
-            hyperparameters,
-            task.seed,
-            request.metric,
-            request.maximize,
-            _read_checkpoint(task.checkpoint),
-        )
-
-    def _trials(self, ids: list[int]) -> list[PackedTrial]:
+    def _trials(self, ids: list[int]) -> list[TrainingTrial]:
         return [trial for trial, known in self._known.items() if known.id in ids]
 
     def _load(self, dataset: DatasetSpec) -> Any:
@@ -312,6 +299,16 @@ class Trainer:
         return self._data[key]
 
 
+def _networks(objective: str) -> Networks:
+    if ":" in objective:
+        from studies.executor.own_networks import OwnNetworks
+
+        return OwnNetworks(objective)
+    from studies.executor.built_in_networks import BuiltInNetworks
+
+    return BuiltInNetworks(objective)
+
+
 def _read_checkpoint(file: Path | None) -> Checkpoint | None:
     """Read the state of a trial; None where it was not written, or not to its end."""
     from objectives.training import checkpoint
@@ -324,8 +321,9 @@ def _read_checkpoint(file: Path | None) -> Checkpoint | None:
         return None
 
 
-def _trial_result(known: _Known, result: TrainingResult) -> TrialResult:
+def _trial_result(known: _Known, result: TrainingResult, more: Mapping[str, Any]) -> TrialResult:
     attributes = {
+        **more,
         "best_epoch": result.best_epoch,
         "epochs": result.last_epoch,
         "train_seconds": round(result.train_seconds, 3),

@@ -78,12 +78,16 @@ class ExecutorKind(Request[Ready]):
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
         keras_backend: The Keras backend of a user's function that uses Keras; None to leave it to
             the environment.
+        code: The hash of a user's code that builds networks, which a child imports once.
+        code_folder: The folder that this code may import from.
     """
 
     backend: str | None
     cpu_backend: str = "jax"
     pack_size: int | None = None
     keras_backend: str | None = None
+    code: str = ""
+    code_folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class AddTrials(Request[TrialsAdded]):
     """Train trials of one structure beside those that train already.
 
     Attributes:
-        objective: The objective's name.
+        objective: The objective's name, or the user's function that builds networks.
         dataset: The data to train on.
         levels: Hyperparameter name -> the values that trials of the study can have.
         metric: The metric that chooses the best epoch and is the trial's value.
@@ -253,8 +257,19 @@ class TakeEnded(Request[EndedTrials]):
 
 
 @dataclass(frozen=True)
-class SaveNetwork(Request[Done]):
-    """Write the network of a trial that was taken out last to a `.keras` file."""
+class NetworkSaved:
+    """The files of a network: one, or two where Keras cannot save it whole."""
+
+    files: list[Path]
+
+
+@dataclass(frozen=True)
+class SaveNetwork(Request[NetworkSaved]):
+    """Write the network of a trial that was taken out last to a `.keras` file.
+
+    One that Keras cannot load again becomes a `.weights.h5` file, and a `.json` file of what builds
+    it, of the same name.
+    """
 
     id: int
     file: Path
@@ -318,6 +333,48 @@ class EvaluateHoldout(Request[HoldoutEvaluated]):
 
 
 @dataclass(frozen=True)
+class NetworkInspected:
+    """What a user's function builds.
+
+    Attributes:
+        space: The lines of `[space]` that were found; empty where settings were given.
+        metrics: The metrics that training reports, those of validation with `val_` before them.
+        overridden: Parameters whose values the study gives other bounds than the function does.
+        n_builds: How often the function was called.
+        has_convolutions: Whether there is a convolution in the network.
+        trained_by: The way in which it is trained.
+        reason: Why in no faster one.
+    """
+
+    space: dict[str, Any]
+    metrics: list[str]
+    overridden: list[str]
+    n_builds: int
+    has_convolutions: bool
+    trained_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class InspectNetwork(Request[NetworkInspected]):
+    """Build a user's networks, before a study is made, and check them on a few examples.
+
+    Attributes:
+        objective: The user's function.
+        dataset: The data to train on.
+        fixed: What no trial changes.
+        settings: Settings that the study can have; none to find the space.
+        lines: The lines of `[space]` that these follow.
+    """
+
+    objective: str
+    dataset: DatasetSpec
+    fixed: dict[str, Any]
+    settings: list[dict[str, Any]]
+    lines: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class FindFunction(Request[Done]):
     """Import the module of a user's function, `module:name`, and look for the function in it."""
 
@@ -353,10 +410,20 @@ NetworkRequest = (
     | DrawFigures
     | SaveCheckpoint
     | EvaluateHoldout
+    | InspectNetwork
+    | FindFunction
 )
-AnyRequest = ExecutorKind | FindFunction | CallFunction | NetworkRequest
+AnyRequest = ExecutorKind | CallFunction | NetworkRequest
 NetworkAnswer = (
-    Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
+    Done
+    | DataLoaded
+    | TrialsAdded
+    | EpochTrained
+    | EndedTrials
+    | FiguresDrawn
+    | HoldoutEvaluated
+    | NetworkSaved
+    | NetworkInspected
 )
 AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -60,6 +61,8 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
         if kind.keras_backend is not None:
             os.environ["KERAS_BACKEND"] = kind.keras_backend
         return _function_handler(), Ready(backend=None, device="", pack_size=1)
+    if kind.code_folder and kind.code_folder not in sys.path:
+        sys.path.append(kind.code_folder)  # last, so that no file there hides an installed package
     return _network_handler(kind.backend, kind.cpu_backend, kind.pack_size)
 
 
@@ -91,7 +94,7 @@ def _network_handler(
     trainer = Trainer(_choose_backend(wanted, cpu_backend), pack_size)
 
     def handle(request: AnyRequest) -> AnyAnswer:
-        if isinstance(request, ExecutorKind | FindFunction | CallFunction):
+        if isinstance(request, ExecutorKind | CallFunction):
             return _refuse(request)
         return trainer.handle(request)
 

@@ -29,9 +29,10 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from objectives import HyperparameterInfo, Hyperparameters
+from objectives import HyperparameterInfo
 from objectives.errors import unknown_name
 from objectives.fields import Need, meets, need_in_words
+from objectives.hyperparameters import TrainingHyperparameters
 from studies.errors import DefinitionError
 from studies.space.check_range import check_ends, check_number_of_programs
 from studies.space.factor import Factor, Scalar, same
@@ -51,7 +52,7 @@ MISTAKEN = frozenset(
 def parse_space(
     lines: Mapping[str, Any],
     fixed: Mapping[str, Any],
-    kind: type[Hyperparameters] | None,
+    kind: type[TrainingHyperparameters] | None,
     earlier: Mapping[str, Any] = MappingProxyType({}),
 ) -> Space:
     """Read `[space]`.
@@ -83,7 +84,7 @@ def _parse_factor(
     name: str,
     line: Any,
     infos: Mapping[str, HyperparameterInfo],
-    kind: type[Hyperparameters] | None,
+    kind: type[TrainingHyperparameters] | None,
 ) -> Factor:
     key = f"space.{name}"
     if isinstance(line, list) and line and all(isinstance(each, dict) for each in line):
@@ -140,7 +141,7 @@ def _label(key: str, value: Any) -> Scalar:
 
 
 def _choices(
-    key: str, name: str, levels: Mapping[Scalar, Any], kind: type[Hyperparameters] | None
+    key: str, name: str, levels: Mapping[Scalar, Any], kind: type[TrainingHyperparameters] | None
 ) -> Factor:
     if not levels:
         raise DefinitionError(key, "Expected at least one level. Received: none.")
@@ -150,7 +151,7 @@ def _choices(
 
 
 def _check_lists(
-    key: str, name: str, levels: list[Any], kind: type[Hyperparameters] | None
+    key: str, name: str, levels: list[Any], kind: type[TrainingHyperparameters] | None
 ) -> None:
     """Check that the levels of a hyperparameter that is a list are not the parts of one level."""
     types = {} if kind is None else {info.name: info.type for info in kind.describe()}
@@ -168,7 +169,7 @@ def _setting(
     name: str,
     levels: Mapping[str, Mapping[str, Any]],
     infos: Mapping[str, HyperparameterInfo],
-    kind: type[Hyperparameters] | None,
+    kind: type[TrainingHyperparameters] | None,
 ) -> Factor:
     if name in infos:
         raise DefinitionError(
@@ -188,7 +189,7 @@ def _range(
     name: str,
     line: Mapping[str, Any],
     info: HyperparameterInfo | None,
-    kind: type[Hyperparameters] | None,
+    kind: type[TrainingHyperparameters] | None,
     when: Mapping[str, list[Any]],
 ) -> Factor:
     _check_keys(key, line, {"low", "high", "step", "log", "when"})
@@ -238,7 +239,7 @@ def _parse_when(key: str, when: Any) -> dict[str, list[Any]]:
 
 
 def _check_when(
-    factor: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
+    factor: Factor, factors: Mapping[str, Factor], kind: type[TrainingHyperparameters] | None
 ) -> Factor:
     """Return the factor with the values of its `when` in the form that hyperparameters have.
 
@@ -256,7 +257,7 @@ def _check_when(
 
 
 def _read_when(
-    case: Factor, factors: Mapping[str, Factor], kind: type[Hyperparameters] | None
+    case: Factor, factors: Mapping[str, Factor], kind: type[TrainingHyperparameters] | None
 ) -> dict[str, list[Any]]:
     when = {}
     for name, values in case.when.items():
@@ -276,7 +277,9 @@ def _exclude_each_other(one: Mapping[str, list[Any]], other: Mapping[str, list[A
     )
 
 
-def _check_level(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:
+def _check_level(
+    key: str, name: str, value: Any, kind: type[TrainingHyperparameters] | None
+) -> Any:
     """Check a level; "none" is None where the hyperparameter has no such text but may be None."""
     try:
         return _check(key, name, value, kind)
@@ -288,7 +291,7 @@ def _check_level(key: str, name: str, value: Any, kind: type[Hyperparameters] | 
         raise
 
 
-def _check(key: str, name: str, value: Any, kind: type[Hyperparameters] | None) -> Any:
+def _check(key: str, name: str, value: Any, kind: type[TrainingHyperparameters] | None) -> Any:
     if name == SEED:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise DefinitionError(key, f"Expected a seed of 0 or more. Received: seed={value!r}.")

@@ -97,10 +97,10 @@ class ModelKeeper:
             with TemporaryDirectory(prefix="hpo-") as name:
                 folder = Path(name)
                 file = folder / f"trial-{claimed.number}.keras"
-                executor.save(trial_id(claimed), file)
+                saved = executor.save(trial_id(claimed), file)
                 store = artifact_store(self._study.artifacts)
                 figures = self._draw(claimed, executor, folder, is_best=is_best)
-                files = {str(uuid4()): each for each in (file, *figures)}
+                files = {str(uuid4()): each for each in (*saved, *figures)}
                 self._database.keep_artifacts(store, claimed, files)
                 self._has_kept = True
         except (OSError, TrialError, ExecutorDiedError) as error:

@@ -1,0 +1,70 @@
+"""Call a user's `build(trial)` with the values of a setting, and check what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from objectives.errors import SettingError
+from objectives.own.build_trial import BuildTrial
+from objectives.own.built import check_built
+from objectives.own.parameter import Parameter, Value
+
+
+class Builder:
+    """Builds the networks of a study.
+
+    Args:
+        function: The user's function.
+
+    Attributes:
+        asked: The parameters that the function has asked for, in all calls.
+        user_attrs: What the last call has noted with its trial.
+    """
+
+    def __init__(self, function: Callable[[BuildTrial], Any]) -> None:
+        self._function = function
+        self.asked: dict[str, Parameter] = {}
+        self.user_attrs: dict[str, Any] = {}
+
+    def __call__(self, setting: Mapping[str, Value], number: int = 0) -> keras.Model:
+        """Build the network of a setting, which has all parameters.
+
+        Raises:
+            SettingError: The function asks for another one, or returns no compiled network.
+            Exception: What it raises.
+        """
+        trial = BuildTrial(setting, lambda parameter: _refuse(parameter, setting), number)
+        network = check_built(self._function(trial))
+        self.asked |= trial.asked
+        self.user_attrs = trial.user_attrs
+        return network
+
+    def overridden(self, lines: Mapping[str, Any]) -> list[str]:
+        """Return the parameters that were asked for with other bounds than their lines have.
+
+        Args:
+            lines: The lines of `[space]`; a parameter without one is fixed.
+        """
+        return [
+            name
+            for name, parameter in self.asked.items()
+            if name in lines and _bounds(lines[name]) != _bounds(parameter.line({}))
+        ]
+
+
+def _refuse(parameter: Parameter, setting: Mapping[str, Value]) -> Value:
+    line = parameter.line({})
+    raise SettingError(
+        f"Expected a line for each parameter that the function asks for: {', '.join(setting)}. "
+        f"Received: {parameter.name}, which has none. Write it into [space], such as {line}, or "
+        "into [fixed]; or leave [space] out, and the function's own bounds are taken."
+    )
+
+
+def _bounds(line: Any) -> Any:
+    if not isinstance(line, dict):
+        return line
+    return {"log": False, **{k: v for k, v in line.items() if k != "when"}}

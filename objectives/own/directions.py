@@ -1,0 +1,28 @@
+"""Whether more of a metric is better, known by Keras's names of losses and metrics."""
+
+from __future__ import annotations
+
+from objectives.types import Direction
+
+LOWER_IS_BETTER = ("error", "loss", "divergence", "crossentropy", "poisson", "hinge", "logcosh")
+HIGHER_IS_BETTER = (
+    "accuracy",
+    "auc",
+    "precision",
+    "recall",
+    "fbeta",
+    "f1",
+    "iou",
+    "r2",
+    "sensitivity",
+    "specificity",
+    "cosine_similarity",
+)
+
+
+def direction_of(metric: str) -> Direction | None:
+    """Return whether a metric is better higher or lower; None where its name does not tell."""
+    name = metric.removeprefix("val_").lower()
+    if any(part in name for part in LOWER_IS_BETTER):
+        return "minimize"
+    return "maximize" if any(part in name for part in HIGHER_IS_BETTER) else None

@@ -1,0 +1,37 @@
+"""A setting of a network that a user builds: what training reads, what its function asks for."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pydantic
+
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.parameter import Value
+
+
+class OwnHyperparameters(TrainingHyperparameters):
+    """What training reads, and values under any other name, which only `build(trial)` knows.
+
+    Which of those names there are shows when the function is called.
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    @classmethod
+    def check(cls, name: str, value: Any, none: str = "None") -> Any:
+        """Validate a value that training reads; see `TrainingHyperparameters.check`."""
+        return super().check(name, value, none) if name in cls.model_fields else value
+
+    def given(self) -> dict[str, Value]:
+        """Return all values by name, which the function may ask for: training's own ones too.
+
+        Those that nobody has set are left out, as a batch size that the function chooses.
+        """
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
+        """Return all values: what of them the network depends on is in its function."""
+        return tuple(sorted((name, repr(value)) for name, value in self.given().items()))
+
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Accept: only building the network tells what it takes."""

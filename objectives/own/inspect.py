@@ -1,0 +1,116 @@
+"""Look at what a user's `build(trial)` builds, before a study is made of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from objectives.data.datasets import Dataset
+from objectives.errors import unknown_name
+from objectives.own.build_trial import BuildTrial
+from objectives.own.builder import Builder
+from objectives.own.built import check_built, metric_names
+from objectives.own.find_space import MAX_SECONDS, find_space
+from objectives.own.hyperparameters import OwnHyperparameters
+
+EXAMPLES = 8  # on which a network is tried
+_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
+                 keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What a function builds.
+
+    Attributes:
+        space: The lines of `[space]` that were found; empty where settings were given.
+        metrics: The metrics that training reports.
+        overridden: Parameters whose values the study gives other bounds than the function does.
+        n_builds: How often the function was called.
+        has_convolutions: Whether there is a convolution in the network.
+        network: One of the networks.
+    """
+
+    space: Mapping[str, Any]
+    metrics: Sequence[str]
+    overridden: Sequence[str]
+    n_builds: int
+    has_convolutions: bool
+    network: keras.Model
+
+
+def inspect(
+    function: Callable[[BuildTrial], Any],
+    data: Dataset,
+    fixed: Mapping[str, Any],
+    settings: Sequence[Mapping[str, Any]],
+    lines: Mapping[str, Any],
+) -> Inspected:
+    """Call a function in many settings, and try one of its networks on a few examples.
+
+    It happens in a thread of its own, so that what is built later has Keras's first names.
+
+    Args:
+        function: The user's function.
+        data: What its networks will be trained on.
+        fixed: The parameters that no trial changes.
+        settings: Settings that a study can have, each with `fixed`; none to find its space.
+        lines: The lines of `[space]` that these follow.
+
+    Raises:
+        SettingError: The function returns no compiled network, or one that does not fit the data;
+            or it asks for parameters that are not there, or in no order that a space can have.
+        Exception: What the function raises.
+    """
+
+    def look() -> Inspected:
+        builder = Builder(function)
+        found: Mapping[str, Any] = {}
+        if settings:
+            n_builds, first = _build_all(builder, settings), dict(settings[0])
+        else:
+            space = find_space(function, check_built, fixed)
+            found, n_builds = space.lines(), space.n_builds
+            first = {**space.first(), **fixed}
+            _check_asked(fixed, {*space.parameters, *space.fixed})
+        network = builder(first)
+        x, y = data.x_train[:EXAMPLES], data.y_train[:EXAMPLES]
+        metrics = metric_names(network, x, y)
+        has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
+        overridden = builder.overridden(lines)
+        return Inspected(found, metrics, overridden, n_builds, has_convolutions, network)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(look).result()
+
+
+def _build_all(builder: Builder, settings: Sequence[Mapping[str, Any]]) -> int:
+    """Build the networks of as many settings as time allows; return their number."""
+    deadline = time.monotonic() + MAX_SECONDS
+    names: set[str] = set()
+    for n, setting in enumerate(settings, start=1):
+        builder(setting)
+        names |= setting.keys()
+        if time.monotonic() > deadline:
+            return n  # what the others ask for shows when they are trained
+    _check_asked(names, builder.asked.keys())
+    return len(settings)
+
+
+def _check_asked(names: Iterable[str], asked: Collection[str]) -> None:
+    """Check that the function asks for what training does not read."""
+    for name in names:
+        if name not in asked and name not in OwnHyperparameters.model_fields:
+            raise unknown_name("a parameter that the function asks for", name, asked)
+
+
+def _layers(layer: Any) -> Iterator[Any]:
+    """Yield a layer, and all layers within it."""
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers(inner)

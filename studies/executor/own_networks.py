@@ -1,0 +1,131 @@
+"""Answer requests about the networks that a user's function builds. Importing it imports Keras."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from objectives.data.datasets import Dataset
+from objectives.own.builder import Builder
+from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.inspect import EXAMPLES, inspect
+from objectives.training.checkpoint import Checkpoint
+from objectives.training.fit_pack import FitPack, FitTask
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
+from objectives.types import Array
+from studies.executor.find_function import find_function
+from studies.executor.protocol import (
+    AddTrials,
+    EvaluateHoldout,
+    FiguresDrawn,
+    InspectNetwork,
+    NetworkInspected,
+    TrialTask,
+)
+
+TRAINED_BY = "fit"
+SLOWEST_REASON = "each trial is trained by Keras's own fit"
+
+
+class OwnNetworks:
+    """The networks of one function.
+
+    Args:
+        objective: The function, `module:build` or `path/of/file.py:build`.
+
+    Raises:
+        Exception: As `find_function`.
+    """
+
+    def __init__(self, objective: str) -> None:
+        self._objective = objective
+        self._function: Callable[..., Any] = find_function(objective)
+        self._builder = Builder(self._function)
+
+    def inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
+        """Look at what the function builds, before a study is made of it."""
+        found = inspect(self._function, data, request.fixed, request.settings, request.lines)
+        return NetworkInspected(
+            space=dict(found.space),
+            metrics=list(found.metrics),
+            overridden=list(found.overridden),
+            n_builds=found.n_builds,
+            has_convolutions=found.has_convolutions,
+            trained_by=TRAINED_BY,
+            reason=SLOWEST_REASON,
+        )
+
+    def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> FitPack:
+        """Return what trains one such network after the other."""
+        return FitPack(self._builder, data)
+
+    def task(
+        self, request: AddTrials, task: TrialTask, data: Dataset, checkpoint: Checkpoint | None
+    ) -> FitTask:
+        """Check what training reads of a setting; the function reads it when it is called."""
+        hyperparameters = OwnHyperparameters(**task.hyperparameters)
+        return FitTask(
+            hyperparameters,
+            hyperparameters.given(),
+            task.seed,
+            request.metric,
+            request.maximize,
+            checkpoint,
+        )
+
+    def attributes(self, task: FitTask) -> Mapping[str, Any]:
+        """Return the way in which it was trained, and what the function has noted."""
+        return {**self._builder.user_attrs, "trained_by": TRAINED_BY}
+
+    def save(self, task: FitTask, result: TrainingResult, data: Dataset, file: Path) -> list[Path]:
+        """Write a network to a `.keras` file, or to others where Keras would not read it again."""
+        network = result.model()
+        network.save(file)
+        if _reads_alike(network, file, data.x_validation[:EXAMPLES]):
+            return [file]
+        file.unlink()
+        weights, about = file.with_suffix(".weights.h5"), file.with_suffix(".json")
+        network.save_weights(weights)
+        setting = {"objective": self._objective, "parameters": dict(task.setting)}
+        about.write_text(json.dumps({**setting, "seed": task.seed}, indent=2), encoding="utf-8")
+        return [weights, about]
+
+    def draw(self, data: Dataset, folder: Path) -> FiguresDrawn:
+        """Draw nothing: what the outputs mean is not known."""
+        return FiguresDrawn([], {})
+
+    def evaluate(self, request: EvaluateHoldout, x: Array, y: Array) -> dict[str, float]:
+        """Build the network of a trial anew, with its trained weights, and evaluate it."""
+        hyperparameters = OwnHyperparameters(**request.hyperparameters)
+        network = self._builder(hyperparameters.given())
+        network(keras.ops.convert_to_tensor(x[:1]))  # makes the weights that it lacks
+        if request.file.suffix == ".keras":
+            trained = keras.models.load_model(request.file, compile=False)
+            network.set_weights(trained.get_weights())
+        else:
+            network.load_weights(request.file)
+        batch_size = min(hyperparameters.batch_size, len(x))
+        found = network.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
+
+
+def _reads_alike(network: keras.Model, file: Path, example: Array) -> bool:
+    """Tell whether Keras reads a file of a network, and what it reads predicts the same.
+
+    The author's module is imported here, as in a process that loads the network later.
+    """
+    try:
+        read = keras.models.load_model(file, compile=False)
+        pairs = [
+            [np.asarray(part) for part in keras.tree.flatten(each.predict_on_batch(example))]
+            for each in (network, read)
+        ]
+        return all(np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(*pairs, strict=True))
+    except Exception:
+        return False
