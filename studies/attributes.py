@@ -12,7 +12,11 @@ CREATED_KEY = "created_at"  # tells a study from a deleted one of the same name
 DATA_KEY = "data_sha256"  # of the data of its first trials; each trial also has its own
 ENCODING_KEY = "data_encoding"  # what its pixels are divided by, and the label of each class
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
+CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
+
+# Of each trial of a network that a user builds.
+CODE_SHA256_KEY = "code_sha256"  # of the code that has built it
 
 # Of a study with TPE and of each of its trials.
 SAMPLER_KEY = "sampler"  # which TPE it is: see studies/samplers/tpe_variant.py

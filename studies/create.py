@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from storage import (
 )
 from studies.attributes import (
     ARTIFACTS_KEY,
+    CODE_KEY,
     CREATED_KEY,
     DEFAULTS_KEY,
     DEFINITION_KEY,
@@ -33,6 +34,7 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.copies import settle
+from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
 from studies.definition.files import lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
@@ -88,6 +90,8 @@ def create_study(
         _check_same(study, definition)
     if DEFINITION_KEY in study.user_attrs:
         settle(study)
+        if definition.code is not None:  # that of before, or one that was accepted
+            study.set_user_attr(CODE_KEY, asdict(definition.code))
         _extend(opened, study, definition.search, asked)
     else:
         _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
@@ -98,12 +102,35 @@ def create_study(
     return study
 
 
+def as_stored(definition: StudyDefinition, storage: TrialStorage) -> StudyDefinition:
+    """Return the definition of an own network with what its study has of its code, if it is made.
+
+    The space and the backend that its definition does not name were found when it was made.
+    """
+    if not definition.is_own_network:
+        return definition
+    codes = study_attributes(storage, CODE_KEY, having=DEFINITION_KEY)
+    if definition.name not in codes:
+        return definition
+    stored = open_study(definition.name, storage).user_attrs[DEFINITION_KEY]
+    space = definition.space or stored["space"]
+    backend = stored["backend"] if definition.backend == "auto" else definition.backend
+    return definition.with_code(space, backend, CodeRecord(**codes[definition.name]))
+
+
 def check_new(definition: StudyDefinition) -> None:
     """Check what a new study must say, and one of an earlier version may lack.
 
     Raises:
         DefinitionError: It does not say it, or there is a mistake in its data.
     """
+    if definition.is_own_network and definition.code is None:
+        raise DefinitionError(
+            "objective",
+            "Expected networks that were built before their study is made. Received: "
+            f"{definition.objective}, not built yet. Make the study by studies.run(...), or by "
+            "hpo run or hpo create.",
+        )
     if not definition.space and not definition.is_function:
         raise DefinitionError(
             "space",
@@ -146,7 +173,10 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
     if definition.encoding is not None:
         study.set_user_attr(ENCODING_KEY, definition.encoding.to_json())
     if not definition.is_function:
-        study.set_user_attr(DEFAULTS_KEY, definition.network.defaults())
+        defaults = definition.hyperparameters().model_dump(mode="json")
+        study.set_user_attr(DEFAULTS_KEY, defaults)
+    if definition.code is not None:
+        study.set_user_attr(CODE_KEY, asdict(definition.code))
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -221,7 +251,7 @@ def find_or_create_study(
     overrides: Mapping[str, Any],
     artifacts: str | Path | None = None,
     quick: bool = False,
-    check: Callable[[StudyDefinition], None] | None = None,
+    prepare: Callable[[StudyDefinition], StudyDefinition] | None = None,
 ) -> optuna.Study:
     """Return the study that `source` means; create it if it does not exist.
 
@@ -231,7 +261,8 @@ def find_or_create_study(
         overrides: Keys of the definition to replace, as for `load_definition`.
         artifacts: The folder for trained networks.
         quick: Whether to take the small form of a study of the catalogue or of a file.
-        check: Called with the definition before anything is written; it may raise an error.
+        prepare: Called with the definition before anything is written; it may raise an error, and
+            returns the definition of the study.
 
     Raises:
         DefinitionNotFoundError: There is no such study and no such file.
@@ -247,7 +278,8 @@ def find_or_create_study(
     table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
     with lines_named(source, overrides, quick=quick):
         definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
-    if check is not None:
-        check(definition)
+    definition = as_stored(definition, storage)
+    if prepare is not None:
+        definition = prepare(definition)
     asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]
     return create_study(definition, storage, artifacts=artifacts, asked=asked)

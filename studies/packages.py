@@ -11,10 +11,13 @@ def file_of(function: str) -> Path | None:
     return Path(where) if where.endswith(".py") else None
 
 
-def package_of(function: str) -> str:
-    """Return the package of a user's function, or its file's name without .py.
+def module_to_allow(function: str) -> str:
+    """Return what --allow-module takes to allow a user's function: its package, or its file."""
+    file = file_of(function)
+    return package_of(function) if file is None else str(file)
 
-    Of `package.module:name` this is what --allow-module takes.
-    """
+
+def package_of(function: str) -> str:
+    """Return the package of a user's function, or its file's name without .py."""
     file = file_of(function)
     return function.rpartition(":")[0].partition(".")[0] if file is None else file.stem

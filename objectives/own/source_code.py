@@ -32,11 +32,18 @@ class SourceCode:
         file: The file.
         function: The function's name.
         root: The folder whose modules the file can import: its own, or its package's.
+        module: The module, where the function was given by one.
     """
 
     file: Path
     function: str
     root: Path
+    module: str = ""
+
+    @property
+    def objective(self) -> str:
+        """The function, as a process that has `root` among its places of modules finds it."""
+        return f"{self.module or self.file}:{self.function}"
 
     @cached_property
     def files(self) -> dict[str, Path]:
@@ -131,7 +138,7 @@ def _of_module(where: str, function: str, folder: Path) -> SourceCode:
             f"Expected a module that can be imported here. Received: no module {where}. "
             "Start where it lies, install its package, or name a file: path/of/file.py:function."
         )
-    return SourceCode(Path(spec.origin), function, root)
+    return SourceCode(Path(spec.origin), function, root, where)
 
 
 def _read(file: Path) -> ast.Module:

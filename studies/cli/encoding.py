@@ -23,7 +23,8 @@ def scale_line(study: optuna.Study) -> str | None:
     attributes = study.user_attrs
     definition = attributes[DEFINITION_KEY]
     scale = from_json(attributes.get(ENCODING_KEY)).scale
-    if scale is None or definition["dataset"] in sources.names():
+    is_code = ":" in definition["objective"]  # which gets them as stored
+    if scale is None or is_code or definition["dataset"] in sources.names():
         return None
     if definition["data"]["scale"]:
         return f"Pixels are divided by {scale:g}, as [data] scale says."

@@ -28,6 +28,9 @@ def worker(
     grace: Grace = 60.0,
     allow_module: AllowModule = None,
     pack_size: PackSize = None,
+    code: Annotated[
+        Path | None, typer.Option("--code", help="Folder with the .py files of own networks.")
+    ] = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Pull trials and execute them until nothing waits.
@@ -35,6 +38,7 @@ def worker(
     Example: hpo worker fashion-mlp-grid --wait
     """
     from storage import check_exists, wait_for_database
+    from studies.cli.trust import trusted
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -44,7 +48,13 @@ def worker(
         storage,
         names,
         WorkerOptions(
-            max_trials, wait, heartbeat, grace, tuple(allow_module or ()), pack_size=pack_size
+            max_trials,
+            wait,
+            heartbeat,
+            grace,
+            tuple(trusted(studies or [], allow_module, {})),
+            pack_size=pack_size,
+            code_folder=code,
         ),
     )
     say(f"{taken} trials taken.")

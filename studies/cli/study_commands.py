@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,18 +65,20 @@ def run(
     from studies.cli.live import live_progress, rendering_progress
     from studies.cli.notes import work_arguments
     from studies.cli.show_output import OutputFollower
+    from studies.cli.trust import trusted
     from studies.fleet.local import fetch_data, work_here
     from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
     with options_named(set_):
+        allowed = trusted([study], allow_module, given, quick=quick)
         found = _find_or_create(
-            study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or []
+            study, storage, given, artifacts=artifacts, quick=quick, allowed=allowed
         )
     with rendering_progress(console()) as advance:
         fetch_data(definition_of(found), advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
-    passed += [f"--allow-module={module}" for module in allow_module or []]
+    passed += [f"--allow-module={module}" for module in allowed]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
     terminal = console()
     output = OutputFollower(found, terminal)
@@ -105,25 +106,71 @@ def create(
     quick: Quick = False,
     artifacts: Artifacts = None,
     allow_module: AllowModule = None,
+    accept_code: Annotated[
+        bool,
+        typer.Option(
+            "--accept-code", help="Build the networks of its later trials by the changed code."
+        ),
+    ] = False,
     storage: Storage = STORAGE,
 ) -> None:
     """Create a study whose trials workers pull; a larger -n adds the difference.
 
-    Of an own function the module is imported, and the function looked for, with --allow-module.
+    Own code of a .toml file, or one that --allow-module names, is imported and looked at.
 
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
     from studies.cli.notes import unchecked_note, work_arguments
+    from studies.cli.trust import trusted
 
     given = overrides(set_, name, n_trials)
     with options_named(set_):
+        allowed = trusted([study], allow_module, given, quick=quick)
         found = _find_or_create(
-            study, storage, given, artifacts=artifacts, quick=quick, trusted=allow_module or None
+            study,
+            storage,
+            given,
+            artifacts=artifacts,
+            quick=quick,
+            allowed=allowed or None,
+            accepts_code=accept_code,
         )
     say(f"Study {found.study_name} is ready. Work on it: hpo worker {work_arguments(found)}")
-    note = None if allow_module else unchecked_note(found)
+    note = None if allowed else unchecked_note(found)
     if note is not None:
         say(note)
+
+
+@making.command()
+def init(
+    objective: Annotated[str, typer.Argument(help="FILE.py:FUNCTION, or package.module:FUNCTION.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="A known data set, or a path.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .toml file to write.")],
+    metric: Annotated[str | None, typer.Option("--metric", help="What is searched for.")] = None,
+    allow_module: AllowModule = None,
+) -> None:
+    """Write the study of an own network, with the space that its function asks for.
+
+    The function returns a compiled Keras network; it is called many times to find the space.
+
+    Example: hpo init my_net.py:build --dataset fashion_mnist -o mine.toml
+    """
+    from studies.cli.init import study_text
+    from studies.lookup import as_argument
+    from studies.packages import file_of
+
+    if output.suffix != ".toml":
+        raise ValueError(f"Expected a file name that ends in .toml. Received: {str(output)!r}.")
+    if output.exists():
+        raise FileExistsError(
+            f"Expected a file that is not there yet. Received: {output}, which is there. Remove it, "
+            "or name another."
+        )
+    file = file_of(objective)
+    allowed = [*(allow_module or ()), *([] if file is None else [str(file)])]
+    text = study_text(objective, dataset, output, metric, allowed, say)
+    output.write_text(text, encoding="utf-8")
+    say(f"{output} is written. Search it: hpo run {as_argument(str(output))} -j 2")
 
 
 @making.command()
@@ -194,26 +241,26 @@ def _find_or_create(
     *,
     artifacts: Path | None,
     quick: bool,
-    trusted: Sequence[str] | None,
+    allowed: Sequence[str] | None,
+    accepts_code: bool = False,
 ) -> optuna.Study:
     """Find a study or create it, and tell what its pixels are divided by.
 
     Where there is no SQLite file yet, the definition and its data are checked before one is made,
-    so that a mistake in them leaves no empty database behind. Its function is looked for where it
-    is of one of the packages `trusted`, and not where these are None.
+    so that a mistake in them leaves no empty database behind. Its code is looked at where it is of
+    one of the packages and files `allowed`; where these are None, a function is left unchecked.
     """
     from studies.cli.encoding import scale_line
     from studies.create import check_new, create_study, find_or_create_study
 
-    check = None if trusted is None else _function_check(trusted)
+    prepare = _prepare(allowed, accepts_code=accepts_code)
     try:
         open_storage(url, writes=False).engine.dispose()
     except FileNotFoundError:
         from studies.definition.files import load_definition
 
         definition = load_definition(study, given, quick=quick)
-        if check is not None:
-            check(definition)
+        definition = prepare(definition)
         check_new(definition)
         found = create_study(definition, open_storage(url), artifacts=artifacts)
     else:
@@ -223,7 +270,7 @@ def _find_or_create(
             overrides=given,
             artifacts=artifacts,
             quick=quick,
-            check=check,
+            prepare=prepare,
         )
     line = scale_line(found)
     if line is not None:
@@ -231,10 +278,17 @@ def _find_or_create(
     return found
 
 
-def _function_check(trusted: Sequence[str]) -> Callable[[StudyDefinition], None]:
-    from studies.fleet.own_function import check_function
+def _prepare(
+    allowed: Sequence[str] | None, *, accepts_code: bool
+) -> Callable[[StudyDefinition], StudyDefinition]:
+    from studies.fleet.own_code import prepare
 
-    return partial(check_function, allow_modules=trusted)
+    def prepared(definition: StudyDefinition) -> StudyDefinition:
+        if allowed is None and not definition.is_own_network:
+            return definition
+        return prepare(definition, allowed or (), say, accepts_code=accepts_code)
+
+    return prepared
 
 
 def _show_results(study: optuna.Study, url: str) -> None:

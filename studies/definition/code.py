@@ -4,13 +4,53 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from objectives.own import source_code
+from objectives.own.source_code import SourceCode
 from studies.errors import DefinitionError
 from studies.packages import PACKAGES, file_of, package_of
 
 _MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class CodeRecord:
+    """What is stored with a study of the code that builds its networks.
+
+    Attributes:
+        sha256: The hash of the file and of what it imports from its folder.
+        package: Name and version of the installed package that it belongs to; None for a file.
+        cpu_backend: The Keras backend that trains the networks on a CPU.
+        trained_by: The way in which they are trained.
+        reason: Why in no faster one.
+    """
+
+    sha256: str
+    package: str | None
+    cpu_backend: str
+    trained_by: str
+    reason: str
+
+
+def locate(objective: str, folder: Path | None = None) -> SourceCode:
+    """Find the code of a user's function on this machine; none of it is executed.
+
+    Args:
+        objective: The objective.
+        folder: A folder that has the code of other machines; None for the objective's own file,
+            or for modules that can be imported here.
+
+    Raises:
+        CodeError: There is none, or it has a mistake in its syntax.
+    """
+    file = file_of(objective)
+    function = objective.rpartition(":")[2]
+    if file is not None and folder is not None and (folder / file.name).is_file():
+        return source_code.find(f"{file.name}:{function}", folder)
+    return source_code.find(objective, folder or Path.cwd())
 
 
 def with_absolute_file(objective: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
@@ -22,7 +22,7 @@ from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.directions import direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
-from studies.definition.code import check_code, with_absolute_file
+from studies.definition.code import CodeRecord, check_code, with_absolute_file
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.mistakes import readable
 from studies.definition.search import SearchOptions, keyed
@@ -73,12 +73,20 @@ class StudyDefinition(BaseModel):
     fixed: dict[str, Any] = {}
     space: dict[str, Any] = {}
     _earlier: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _code: CodeRecord | None = PrivateAttr(default=None)
 
-    def __init__(self, earlier: Mapping[str, Any] | None = None, /, **lines: Any) -> None:
+    def __init__(
+        self,
+        earlier: Mapping[str, Any] | None = None,
+        code: CodeRecord | None = None,
+        /,
+        **lines: Any,
+    ) -> None:
         """Validate the lines of a definition.
 
         Args:
             earlier: See `parse_definition`.
+            code: See `with_code`.
             lines: The attributes. Metric and direction default to the objective's.
 
         Raises:
@@ -90,6 +98,7 @@ class StudyDefinition(BaseModel):
             )
         except pydantic.ValidationError as error:
             raise readable(error.errors()[0], StudyDefinition) from None
+        self._code = code
 
     @property
     def is_code(self) -> bool:
@@ -105,6 +114,26 @@ class StudyDefinition(BaseModel):
     def is_own_network(self) -> bool:
         """Whether the objective is a user's function that returns a network to train."""
         return self.is_code and self.dataset is not None
+
+    @property
+    def code(self) -> CodeRecord | None:
+        """What is known of the code of an own network, once it was inspected."""
+        return self._code
+
+    def with_code(self, space: Mapping[str, Any], backend: str, code: CodeRecord) -> Self:
+        """Return this definition of an own network as its code completes it.
+
+        Args:
+            space: The lines of `[space]`.
+            backend: The Keras backend.
+            code: What is stored of the code.
+
+        Raises:
+            DefinitionError: The lines do not fit the others.
+        """
+        lines = self.model_dump(exclude_unset=True)
+        completed = {**lines, "space": dict(space), "backend": backend}
+        return type(self)(self._earlier, code, **completed)
 
     @property
     def network(self) -> Objective:

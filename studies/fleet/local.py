@@ -10,13 +10,20 @@ import optuna
 
 from objectives.data.sources import source_of
 from objectives.types import Progress
-from storage import is_claimable, is_running, storage_of, study_id, wait_for_database
+from storage import (
+    create_storage,
+    is_claimable,
+    is_running,
+    storage_of,
+    study_id,
+    wait_for_database,
+)
 from studies.attributes import ARTIFACTS_KEY
-from studies.create import create_study
+from studies.create import as_stored, create_study
 from studies.definition.files import load_definition
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
-from studies.fleet.own_function import check_function
+from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.worker.signals import stop_signals
@@ -53,8 +60,9 @@ def run(
     """
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
-    check_function(definition, allow_modules)
-    study = create_study(definition, storage, artifacts=artifacts)
+    opened = create_storage(storage)
+    definition = prepare(as_stored(definition, opened), allow_modules)
+    study = create_study(definition, opened, artifacts=artifacts)
     fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
     with trials_bar(study) as advance:

@@ -11,6 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
 from storage import trial_id
+from studies.attributes import CODE_SHA256_KEY
 from studies.executor.protocol import History, TrialEpoch, TrialTask
 from studies.space.parse_space import SEED
 from studies.suggest import Prepared, seed_of
@@ -117,9 +118,10 @@ def open_trial(study: OpenStudy, claimed: FrozenTrial, prepared: Prepared) -> Ac
     definition = study.definition
     seed = seed_of(definition, prepared.trial, prepared.params)
     prepared.trial.set_user_attr(SEED, seed)
-    settings = definition.factors.resolve(prepared.params)
-    settings.pop(SEED, None)
-    structure = definition.network.hyperparameters(**settings).structure(definition.levels)
+    if study.code is not None:
+        prepared.trial.set_user_attr(CODE_SHA256_KEY, study.code.sha256)
+    settings = definition.setting_at(prepared.params)
+    structure = definition.hyperparameters(**settings).structure(definition.levels)
     return ActiveTrial(
         claimed=claimed,
         trial=prepared.trial,

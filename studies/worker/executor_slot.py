@@ -82,6 +82,8 @@ class ExecutorSlot:
         if study.definition.is_function:
             executor.find_function(study.definition.objective)
         else:
+            if study.code is not None:
+                executor.find_function(study.objective)
             self._load_data(study, executor)
 
     def _load_data(self, study: OpenStudy, executor: Executor) -> None:

@@ -121,7 +121,7 @@ class ModelKeeper:
         if dataset is None:
             return []
         try:
-            drawn = executor.draw(DrawFigures(self._study.definition.objective, dataset, folder))
+            drawn = executor.draw(DrawFigures(self._study.objective, dataset, folder))
         except TrialError as error:
             self._log.warning(
                 "no figures of trial %d: %s", claimed.number, error, trial=claimed.number

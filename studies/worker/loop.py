@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
@@ -45,8 +46,10 @@ class WorkerOptions:
         wait: Whether it goes on waiting when nothing is left.
         heartbeat: Seconds between two signs of life.
         grace: Seconds of silence after which another worker's trial is taken for lost.
-        allow_modules: Packages whose functions studies may name as objectives.
+        allow_modules: Packages and files whose functions studies may name as objectives.
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
+        code_folder: A folder with users' files that build networks; None for those that the studies
+            name.
     """
 
     max_trials: int | None = None
@@ -55,6 +58,7 @@ class WorkerOptions:
     grace: float = 60.0
     allow_modules: Sequence[str] = field(default_factory=tuple)
     pack_size: int | None = None
+    code_folder: Path | None = None
 
 
 def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -> int:
@@ -81,7 +85,9 @@ def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -
             f"Received: heartbeat={options.heartbeat:g}, grace={options.grace:g}."
         )
     session = open_session(storage_url, options)
-    studies = OpenStudies(session.database, session.log, study_names, options.allow_modules)
+    studies = OpenStudies(
+        session.database, session.log, study_names, options.allow_modules, options.code_folder
+    )
     loop = _Loop(session, studies, wait=options.wait)
     with session.heartbeat, stop_signals(session.stop.add):
         try:

@@ -12,13 +12,16 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from objectives.own.source_code import SourceCode
 from storage import QueueState, study_id
-from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, ENCODING_KEY
+from studies.attributes import ARTIFACTS_KEY, CODE_KEY, CREATED_KEY, ENCODING_KEY
+from studies.definition.code import CodeRecord, locate
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
-from studies.packages import package_of
+from studies.lookup import as_argument
+from studies.packages import file_of, module_to_allow
 from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
@@ -40,6 +43,8 @@ class OpenStudy:
         encoding: How its data are encoded; None in a study made before this was stored.
         data_sha256: The SHA-256 of its data, once the child has loaded them.
         max_pack_size: How many trials fit into memory at once, once that is known.
+        code: The code on this machine that builds its networks; None for networks of the service.
+        cpu_backend: The Keras backend that trains them on a CPU, for such code.
     """
 
     study: optuna.Study
@@ -50,6 +55,8 @@ class OpenStudy:
     encoding: dict[str, Any] | None = None
     data_sha256: str | None = None
     max_pack_size: int | None = None
+    code: SourceCode | None = None
+    cpu_backend: str = "jax"
 
     @property
     def name(self) -> str:
@@ -68,8 +75,15 @@ class OpenStudy:
         """Return the kind of child that trains this study."""
         if self.definition.is_function:
             return function_kind(self.definition)
+        if self.code is not None:
+            return network_kind(self.definition.backend, self.code, self.cpu_backend, pack_size)
         cpu_backend = self.definition.network.cpu_backend
         return ExecutorKind(self.definition.backend, cpu_backend, pack_size)
+
+    @property
+    def objective(self) -> str:
+        """The objective, as the child finds it on this machine."""
+        return self.definition.objective if self.code is None else self.code.objective
 
     def pack_size(self, executor: Executor) -> int:
         """Return how many trials to train at once."""
@@ -89,22 +103,46 @@ def function_kind(definition: StudyDefinition) -> ExecutorKind:
     return ExecutorKind(None, keras_backend=None if wanted == "auto" else wanted)
 
 
+def network_kind(
+    backend: str, code: SourceCode, cpu_backend: str, pack_size: int | None = None
+) -> ExecutorKind:
+    """Return the kind of child that trains the networks which a user's code builds."""
+    return ExecutorKind(
+        backend,
+        cpu_backend,
+        pack_size,
+        code=code.sha256,
+        code_folder=str(code.root),
+    )
+
+
 def check_allowed(definition: StudyDefinition, allow_modules: Sequence[str]) -> None:
     """Refuse code that a definition names, unless the person who works on it trusts the code.
 
+    Args:
+        definition: The definition.
+        allow_modules: Packages and files whose functions may be executed.
+
     Raises:
-        WorkerError: The objective is a function of none of these packages.
+        WorkerError: The objective is a function of none of these.
     """
-    module = definition.objective.partition(":")[0]
-    if definition.is_function and not any(
-        module == allowed or module.startswith(f"{allowed}.") for allowed in allow_modules
-    ):
-        package = package_of(definition.objective)
+    if definition.is_code and not any(_is_of(definition.objective, each) for each in allow_modules):
+        module = module_to_allow(definition.objective)
         raise WorkerError(
-            "Expected an objective of an allowed package, since its code is executed. Received: "
-            f"{definition.objective}. If you trust it: --allow-module {shlex.quote(package)}, in "
-            f"Python allow_modules=[{package!r}]."
+            "Expected an objective of an allowed package or file, since its code is executed. "
+            f"Received: {definition.objective}. If you trust it: --allow-module "
+            f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
         )
+
+
+def _is_of(objective: str, allowed: str) -> bool:
+    file = file_of(objective)
+    if file is not None:
+        return Path(allowed).suffix == ".py" and (
+            Path(allowed).resolve() == file.resolve() or allowed == file.name
+        )
+    module = objective.rpartition(":")[0]
+    return module == allowed or module.startswith(f"{allowed}.")
 
 
 @dataclass(frozen=True)
@@ -122,7 +160,8 @@ class OpenStudies:
         database: The storage.
         log: The worker's log.
         named: The studies to work on, in order; all studies when empty.
-        allow_modules: Packages whose functions studies may name as objectives.
+        allow_modules: Packages and files whose functions studies may name as objectives.
+        code_folder: A folder with such files; None for the places that the studies name.
     """
 
     def __init__(
@@ -131,11 +170,13 @@ class OpenStudies:
         log: WorkerLog,
         named: Sequence[str],
         allow_modules: Sequence[str],
+        code_folder: Path | None = None,
     ) -> None:
         self._database = database
         self._log = log
         self._named = list(named)
         self._allow_modules = allow_modules
+        self._code_folder = code_folder
         self._open: dict[str, OpenStudy] = {}
         self._states: dict[str, QueueState] = {}  # of all studies, when `names` was last called
         self._idle: dict[str, QueueState] = {}  # in which nothing could be claimed
@@ -187,6 +228,8 @@ class OpenStudies:
             study, definition = self._database.load_study(name)
             check_allowed(definition, self._allow_modules)
             attributes = self._database.get_attributes(study)
+            record = CodeRecord(**attributes[CODE_KEY]) if definition.is_own_network else None
+            code = None if record is None else self._code(name, definition, record)
             parts = parts_to_read(definition.search)
             self._database.storage.read_less(study_id(study), parts)
             self._open[name] = OpenStudy(
@@ -196,9 +239,28 @@ class OpenStudies:
                 attributes[CREATED_KEY],
                 Path(attributes[ARTIFACTS_KEY]),
                 attributes.get(ENCODING_KEY),
+                code=code,
+                cpu_backend="jax" if record is None else record.cpu_backend,
             )
             self._remove_leftovers(self._open[name])
         return self._open[name]
+
+    def _code(self, name: str, definition: StudyDefinition, record: CodeRecord) -> SourceCode:
+        """Find the code of a study's networks here, and compare it with what was recorded.
+
+        Raises:
+            CodeError: There is none.
+            WorkerError: It is another.
+        """
+        code = locate(definition.objective, self._code_folder)
+        if code.sha256 != record.sha256:
+            raise WorkerError(
+                f"Expected the code that the study was made with, of SHA-256 {record.sha256[:12]}. "
+                f"Received: {code.file} of SHA-256 {code.sha256[:12]}, which differs or imports "
+                "what does. Values of other networks could not be compared: make another study "
+                f"with --name. If it builds the same: hpo create --accept-code {as_argument(name)}"
+            )
+        return code
 
     def drop(self, name: str, reason: str) -> None:
         """Leave a study out, for some minutes or until it is made anew.

@@ -185,7 +185,7 @@ class PackRunner:
         definition = self._study.definition
         answer = self._executor.add(
             AddTrials(
-                objective=definition.objective,
+                objective=self._study.objective,
                 dataset=self._study.dataset,
                 levels=definition.levels,
                 metric=definition.metric,

@@ -1,0 +1,143 @@
+"""The text of `hpo init`: a study's TOML file, with the space that a user's function asks for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from objectives.errors import unknown_name
+from objectives.own.directions import direction_of
+from objectives.own.hyperparameters import OwnHyperparameters
+from studies.definition.search import SearchOptions
+from studies.definition.study import StudyDefinition
+from studies.errors import DefinitionError
+from studies.fleet.own_code import backend_of, inspect, located
+from studies.packages import file_of
+from studies.worker.open_studies import check_allowed
+
+PLAIN = ("val_accuracy", "val_loss")
+N_TRIALS = 30
+COMMENTS = (
+    "[space] is what the function asks for. Change bounds here: they win over those in the code.",
+    "[fixed] takes more of training: hpo keys fixed.",
+)
+
+
+def study_text(
+    objective: str,
+    dataset: str,
+    file: Path,
+    metric: str | None,
+    allow_modules: Sequence[str],
+    tell: Callable[[str], None],
+) -> str:
+    """Look at the networks of a function, and return the text of a study that searches them.
+
+    Args:
+        objective: The function.
+        dataset: The data to train on.
+        file: Where the text will be written.
+        metric: The metric of the study; None to choose it.
+        allow_modules: Packages and files whose functions may be executed.
+        tell: Called with a line that a person should read.
+
+    Raises:
+        DefinitionError: The function, its networks or the data are not what they should be.
+        WorkerError: The function is of none of these packages and files.
+    """
+    definition = StudyDefinition(
+        name=file.stem,
+        objective=objective,
+        dataset=dataset,
+        metric=metric or "val_loss",
+        direction="minimize",
+        search=SearchOptions.model_validate({"n_trials": N_TRIALS}),
+    )
+    check_allowed(definition, allow_modules)
+    found = inspect(definition, code := located(definition))
+    chosen = metric or metric_of(found.metrics)
+    if chosen not in found.metrics:
+        name = "a metric that the network reports"
+        raise DefinitionError("metric", str(unknown_name(name, chosen, found.metrics)))
+    direction = direction_of(chosen)
+    if direction is None:
+        raise DefinitionError(
+            "metric",
+            f"Expected a metric of Keras, which tells whether more is better. Received: {chosen}. "
+            "Write the study by hand, with metric and direction.",
+        )
+    n = len(found.space)
+    tell(f"{objective} asks for {n} parameters, as {found.n_builds} builds have shown.")
+    tell(f"Trained by {found.trained_by}: {found.reason}.")
+    fixed = {"epochs": OwnHyperparameters().epochs, "batch_size": OwnHyperparameters().batch_size}
+    lines = {
+        "name": file.stem,
+        "objective": objective_beside(definition.objective, file),
+        "dataset": dataset,
+        "metric": chosen,
+        "direction": direction,
+    }
+    backend = backend_of(definition, code)
+    tables = {
+        "search": {"n_trials": N_TRIALS},
+        "fixed": {name: value for name, value in fixed.items() if name not in found.space},
+        "space": found.space,
+    }
+    return toml_text(lines | ({} if backend == "auto" else {"backend": backend}), tables, COMMENTS)
+
+
+def metric_of(metrics: Sequence[str]) -> str:
+    """Choose the metric of a study: accuracy, else another that is better higher, else the loss."""
+    validated = [name for name in metrics if name.startswith("val_")]
+    higher = [name for name in validated if direction_of(name) == "maximize"]
+    return next((name for name in (PLAIN[0], *higher) if name in validated), PLAIN[1])
+
+
+def toml_text(
+    lines: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]], comments: Sequence[str]
+) -> str:
+    """Return a definition as TOML.
+
+    Args:
+        lines: The lines at the top.
+        tables: The tables below: name -> its lines.
+        comments: Lines for the reader, above all.
+    """
+    parts = [f"# {comment}\n" for comment in comments]
+    parts += ["".join(f"{name} = {_value(value)}\n" for name, value in lines.items())]
+    for name, table in tables.items():
+        rows = "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+        parts.append(f"\n[{name}]\n{rows}")
+    return "".join(parts)
+
+
+def objective_beside(objective: str, file: Path) -> str:
+    """Return an objective as a TOML file names it: the path of a .py file relative to its own."""
+    code = file_of(objective)
+    if code is None:
+        return objective
+    relative = os.path.relpath(code, file.absolute().parent)
+    return f"{Path(relative).as_posix()}:{objective.rpartition(':')[2]}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items())
+        return f"{{ {inner} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _key(key: str) -> str:
+    plain = key.replace("_", "").replace("-", "")
+    return key if plain.isascii() and plain.isalnum() else json.dumps(key, ensure_ascii=False)

@@ -1,0 +1,40 @@
+"""Whose code the words of a command line trust: a .toml file's, a .py file's, --allow-module's.
+
+A study in the database may have been written by anybody who can reach it, so its name trusts none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def trusted(
+    sources: Sequence[str],
+    allow_module: Sequence[str] | None,
+    given: Mapping[str, Any],
+    *,
+    quick: bool = False,
+) -> list[str]:
+    """Return the packages and files whose functions may be executed.
+
+    Args:
+        sources: The studies of the command line; those that are .toml files count.
+        allow_module: The values of --allow-module.
+        given: The values of --set, by key.
+        quick: Whether the small form of a study is wanted.
+    """
+    from studies.definition.files import read_table, with_overrides
+    from studies.errors import DefinitionError
+    from studies.packages import module_to_allow
+
+    found = list(allow_module or ())
+    for source in sources:
+        if Path(source).suffix == ".toml" and Path(source).is_file():
+            with suppress(DefinitionError):  # it is told where the definition is read
+                table = with_overrides(read_table(source, quick=quick), given)
+                if ":" in str(table.get("objective")):
+                    found.append(module_to_allow(str(table["objective"])))
+    return found

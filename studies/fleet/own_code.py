@@ -1,0 +1,141 @@
+"""Look at the user's code that a study names, before the study is made, where it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from objectives.errors import unknown_name
+from objectives.own.source_code import SourceCode, distribution
+from studies.definition.code import CodeRecord, locate
+from studies.definition.study import StudyDefinition
+from studies.errors import DefinitionError, ExecutorDiedError, TrialError
+from studies.executor.client import Executor
+from studies.executor.protocol import DatasetSpec, InspectNetwork, NetworkInspected
+from studies.lookup import as_argument
+from studies.packages import file_of
+from studies.worker.open_studies import check_allowed, function_kind, network_kind
+
+EXAMPLES = 100  # settings of a space that are built
+
+
+def prepare(
+    definition: StudyDefinition,
+    allow_modules: Sequence[str],
+    tell: Callable[[str], None] = lambda line: None,
+    *,
+    accepts_code: bool = False,
+) -> StudyDefinition:
+    """Look for the function of a study by a child that imports it, and build some networks of it.
+
+    Args:
+        definition: The definition.
+        allow_modules: Packages and files whose functions the study may name as its objective.
+        tell: Called with a line that a person should read.
+        accepts_code: Whether code that has changed since the study was made is looked at anew.
+
+    Returns:
+        The definition; of an own network with its space, its backend and what is known of its code.
+
+    Raises:
+        WorkerError: The function is of none of these packages.
+        DefinitionError: There is no such function, or it cannot be imported, or its networks are
+            not what they should be.
+    """
+    if definition.is_code:
+        check_allowed(definition, allow_modules)
+    if definition.is_function:
+        _find(definition)
+    if not definition.is_own_network:
+        return definition
+    code = located(definition)
+    is_changed = definition.code is not None and definition.code.sha256 != code.sha256
+    if definition.code is None or (is_changed and accepts_code):
+        return _inspect(definition, code, tell)
+    if is_changed:
+        raise DefinitionError(
+            "objective",
+            f"Expected the code that study {definition.name!r} was made with. Received: "
+            f"{code.file}, which differs, or imports what does. Make another study with --name. If "
+            "the code builds the same networks: hpo create --accept-code "
+            f"{as_argument(definition.name)}",
+        )
+    return definition
+
+
+def located(definition: StudyDefinition) -> SourceCode:
+    """Find the code of a study on this machine; none of it is executed.
+
+    Raises:
+        DefinitionError: There is none, or it has a mistake in its syntax.
+    """
+    try:
+        return locate(definition.objective)
+    except ValueError as error:
+        raise DefinitionError("objective", str(error)) from None
+
+
+def _find(definition: StudyDefinition) -> None:
+    executor = Executor(function_kind(definition), should_abort=lambda: False, logs_output=True)
+    try:
+        executor.find_function(definition.objective)
+    except (TrialError, ExecutorDiedError) as error:
+        raise DefinitionError("objective", str(error)) from None
+    finally:
+        executor.close()
+
+
+def _inspect(
+    definition: StudyDefinition, code: SourceCode, tell: Callable[[str], None]
+) -> StudyDefinition:
+    """Complete a definition by what its function builds."""
+    found = inspect(definition, code)
+    if definition.metric not in found.metrics:
+        raise DefinitionError(
+            "metric",
+            str(unknown_name("a metric of the network", definition.metric, found.metrics)),
+        )
+    if found.overridden:
+        tell(f"[space] gives other bounds than the code, and wins: {', '.join(found.overridden)}.")
+    module = definition.objective.rpartition(":")[0]
+    record = CodeRecord(
+        sha256=code.sha256,
+        package=None if file_of(definition.objective) else distribution(module),
+        cpu_backend="tensorflow" if found.has_convolutions else "jax",
+        trained_by=found.trained_by,
+        reason=found.reason,
+    )
+    backend = backend_of(definition, code)
+    return definition.with_code(definition.space or found.space, backend, record)
+
+
+def backend_of(definition: StudyDefinition, code: SourceCode) -> str:
+    """Return the Keras backend of an own network: the study's, else what its code imports."""
+    return code.backend or "auto" if definition.backend == "auto" else definition.backend
+
+
+def inspect(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
+    """Let a child build networks of a study's function, and look at them.
+
+    Raises:
+        DefinitionError: They are not what they should be.
+    """
+    assert definition.dataset is not None
+    assert definition.encoding is not None
+    points = islice(definition.factors.examples(EXAMPLES), EXAMPLES) if definition.space else ()
+    options, encoding = definition.data.model_dump(), definition.encoding.to_json()
+    request = InspectNetwork(
+        objective=code.objective,
+        dataset=DatasetSpec(definition.dataset, options, encoding),
+        fixed=definition.setting_at({}),
+        settings=[definition.setting_at(point) for point in points],
+        lines=dict(definition.space),
+    )
+    kind = network_kind(backend_of(definition, code), code, "jax")
+    executor = Executor(kind, should_abort=lambda: False, logs_output=True)
+    try:
+        return executor.inspect(request)
+    except (TrialError, ExecutorDiedError) as error:
+        raise DefinitionError("objective", str(error)) from None
+    finally:
+        executor.close()
