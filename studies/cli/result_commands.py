@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.options import STORAGE, Storage, Study, Top
+from studies.cli.options import STORAGE, AllowModule, Storage, Study, Top
 from studies.cli.output import confirm, fail, find, say, show
 
 results = typer.Typer()
@@ -99,6 +99,7 @@ def holdout(
     trial: Annotated[
         int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
     ] = None,
+    allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Evaluate the best trial's network on the test part, which no search has seen. Once.
@@ -108,11 +109,12 @@ def holdout(
     Example: hpo test fashion-mlp-grid
     """
     from studies.cli.tables import holdout_table
+    from studies.cli.trust import trusted
     from studies.results.holdout import earlier_evaluations, evaluate_on_holdout
 
     found = find(study, storage, writes=True)
-    now = evaluate_on_holdout(found, trial)
-    say(f"Trial {now.trial} of {found.study_name} on the {now.n} pictures of the test part:")
+    now = evaluate_on_holdout(found, trial, allow_modules=trusted([study], allow_module, {}))
+    say(f"Trial {now.trial} of {found.study_name} on the {now.n} examples of the test part:")
     show(holdout_table(found, now))
     earlier = earlier_evaluations(now, found)
     if earlier:

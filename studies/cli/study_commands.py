@@ -163,7 +163,7 @@ def init(
         raise ValueError(f"Expected a file name that ends in .toml. Received: {str(output)!r}.")
     if output.exists():
         raise FileExistsError(
-            f"Expected a file that is not there yet. Received: {output}, which is there. Remove it, "
+            f"Expected a file that is not there yet. Received: {output}. Remove it, "
             "or name another."
         )
     file = file_of(objective)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +12,13 @@ from uuid import uuid4
 
 import objectives
 from storage import storage_of
-from studies.attributes import DATA_KEY, ENCODING_KEY, HOLDOUT_KEY
+from studies.attributes import CODE_KEY, DATA_KEY, ENCODING_KEY, HOLDOUT_KEY
+from studies.definition.code import CodeRecord
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind, HoldoutEvaluated
 from studies.lookup import definition_of
-from studies.results.models import save_model
-from studies.space.parse_space import SEED
+from studies.results.models import code_of, save_any
+from studies.worker.open_studies import check_allowed, network_kind
 
 if TYPE_CHECKING:
     import optuna
@@ -47,7 +48,9 @@ class HoldoutEvaluation:
     study: str
 
 
-def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> HoldoutEvaluation:
+def evaluate_on_holdout(
+    study: optuna.Study, trial: int | None = None, *, allow_modules: Sequence[str] = ()
+) -> HoldoutEvaluation:
     """Evaluate the kept network of a trial on the test part, and record the evaluation.
 
     A second evaluation is no error, but choosing by the first one has used the test part up:
@@ -56,8 +59,11 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
     Args:
         study: The study, in a storage that is opened to write.
         trial: The number of the trial; None for the best one.
+        allow_modules: Packages and files whose functions may be executed: that of a study whose
+            networks a user builds must be among them.
 
     Raises:
+        WorkerError: It is not.
         ValueError: No trial is complete, or the objective is a user's function, whose data only
             the function knows.
         KeyError: There is no such trial.
@@ -72,12 +78,12 @@ def evaluate_on_holdout(study: optuna.Study, trial: int | None = None) -> Holdou
             f"Expected a study of {' or '.join(objectives.names())}. "
             f"Received: {definition.objective}, a function of yours, which knows its data itself."
         )
+    check_allowed(definition, allow_modules)
     with TemporaryDirectory(prefix="hpo-") as folder:
-        number = save_model(study, file := Path(folder) / "network.keras", trial)
-        evaluated = study.trials[number]
-        answer = _evaluate(definition, study.user_attrs.get(ENCODING_KEY), evaluated, file)
+        file, evaluated = save_any(study, Path(folder), trial)
+        answer = _evaluate(study, definition, evaluated, file)
     found = HoldoutEvaluation(
-        trial=number,
+        trial=evaluated.number,
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         n=answer.n,
         metrics=answer.metrics,
@@ -115,18 +121,25 @@ def _recorded(attributes: Mapping[str, Any]) -> list[HoldoutEvaluation]:
 
 
 def _evaluate(
-    definition: StudyDefinition, encoding: dict[str, Any] | None, trial: FrozenTrial, file: Path
+    study: optuna.Study, definition: StudyDefinition, trial: FrozenTrial, file: Path
 ) -> HoldoutEvaluated:
     """Evaluate a network in a child process; return its metrics and the number of pictures."""
     # A point that was queued may set a parameter that the optimizer of the trial does not have.
-    settings = definition.factors.resolve(definition.factors.at(trial.params))
-    settings.pop(SEED, None)
-    kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
+    settings = definition.setting_at(definition.factors.at(trial.params))
+    encoding = study.user_attrs.get(ENCODING_KEY)
+    if definition.is_own_network:
+        code = code_of(study, trial)
+        objective = code.objective
+        record = CodeRecord(**study.user_attrs[CODE_KEY])
+        kind = network_kind(definition.backend, code, record.cpu_backend)
+    else:
+        objective = definition.objective
+        kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
     executor = Executor(kind, should_abort=lambda: False)
     try:
         return executor.evaluate_holdout(
             EvaluateHoldout(
-                objective=definition.objective,
+                objective=objective,
                 hyperparameters=settings,
                 dataset=DatasetSpec(
                     str(definition.dataset), definition.data.model_dump(), encoding

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.trial import FrozenTrial
 
+from objectives.own.source_code import SourceCode
 from storage import (
     ArtifactNotKeptError,
     artifact_store,
@@ -15,20 +18,29 @@ from storage import (
     read_artifact,
     storage_of,
 )
-from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
+from studies.attributes import ARTIFACTS_KEY, CODE_SHA256_KEY, DEFINITION_KEY
+from studies.definition.code import locate
 from studies.errors import (
     FileFormatError,
     NetworkNotKeptError,
     NoCompleteTrialError,
 )
-from studies.lookup import find_trial
+from studies.lookup import definition_of, find_trial
+from studies.worker.open_studies import check_allowed
 
 if TYPE_CHECKING:
     import keras
 
 
+WHOLE = ".keras"
+WEIGHTS = ".weights.h5"
+
+
 def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) -> int:
     """Write the trained network of a trial to a `.keras` file, which stock Keras loads.
+
+    Of a network that a user builds and that Keras cannot save whole, the weights are kept: a file
+    that ends in `.weights.h5` gets them, and a `.json` file beside it says what builds the network.
 
     Args:
         study: The study.
@@ -39,48 +51,145 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
         The number of the trial.
 
     Raises:
-        FileFormatError: The file's ending is not .keras.
+        FileFormatError: The file's ending is neither .keras nor .weights.h5.
         NoCompleteTrialError: No trial is complete.
         TrialNotFoundError: There is no such trial.
-        FileNotFoundError: The trial's network is not kept.
+        FileNotFoundError: The trial's network is not kept, or not in this form.
     """
     path = Path(file)
-    if path.suffix != ".keras":
-        raise FileFormatError(f"Expected a file name that ends in .keras. Received: {str(file)!r}.")
+    if path.suffix != WHOLE and not path.name.endswith(WEIGHTS):
+        raise FileFormatError(
+            f"Expected a file name that ends in {WHOLE}, or in {WEIGHTS} for weights alone. "
+            f"Received: {str(file)!r}."
+        )
     found = find_trial(study, _best_number(study) if trial is None else trial)
-    store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
-    try:
-        content = read_artifact(storage_of(study), store, found, path.suffix)
-    except ArtifactNotKeptError:
-        function = str(study.user_attrs.get(DEFINITION_KEY, {}).get("objective"))
-        if ":" not in function:
-            raise
-        raise NetworkNotKeptError(
-            f"Expected a trial whose function has kept a {path.suffix} file. Received: trial="
-            f"{found.number} of {function}, of which none is kept. A function keeps files of its "
-            "best trials by studies.keep_file(trial, file)."
-        ) from None
+    content = _kept(study, found, path.suffix)
+    if content is None:
+        raise _not_kept(study, found, path)
     path.write_bytes(content)
+    about = _kept(study, found, ".json") if path.suffix != WHOLE else None
+    if about is not None:
+        path.with_name(f"{path.name.removesuffix(WEIGHTS)}.json").write_bytes(about)
     return found.number
 
 
-def load_model(study: optuna.Study, trial: int | None = None) -> keras.Model:
+def save_any(
+    study: optuna.Study, folder: Path, trial: int | None = None
+) -> tuple[Path, FrozenTrial]:
+    """Write the trained network of a trial in the form in which it is kept; raises as `save_model`.
+
+    Returns:
+        The file, and the trial.
+    """
+    found = find_trial(study, _best_number(study) if trial is None else trial)
+    has_weights = _kept(study, found, ".h5") is not None
+    file = folder / f"network{WEIGHTS if has_weights else WHOLE}"
+    save_model(study, file, found.number)
+    return file, found
+
+
+def load_model(
+    study: optuna.Study, trial: int | None = None, *, allow_modules: Sequence[str] = ()
+) -> keras.Model:
     """Load the trained network of a trial, by default of the best one. Imports Keras.
 
     It takes pictures as they are in the data set. Its outputs stand, in order, for the labels in
     `study.user_attrs["data_encoding"]["labels"]`.
 
+    Args:
+        study: The study.
+        trial: The number of the trial; None for the best one.
+        allow_modules: Packages and files whose functions may be executed: where Keras could not
+            save the network of a user's function whole, the function builds it again.
+
     Raises:
         TrialNotFoundError: There is no such trial.
         NoCompleteTrialError: No trial is complete yet.
         FileNotFoundError: The trial's network is not kept.
+        WorkerError: Its function is needed, and is of none of these packages and files.
+        ValueError: The function's code is not that which the trial was trained with.
     """
     import keras
 
     with TemporaryDirectory(prefix="hpo-") as folder:
-        file = Path(folder) / "model.keras"
-        save_model(study, file, trial)
-        return keras.models.load_model(file)
+        file, found = save_any(study, Path(folder), trial)
+        if file.suffix == WHOLE:
+            return keras.models.load_model(file)
+        return _rebuilt(study, found, file, allow_modules)
+
+
+def _rebuilt(
+    study: optuna.Study, trial: FrozenTrial, weights: Path, allow_modules: Sequence[str]
+) -> keras.Model:
+    """Let the user's function build the network of a trial, and read its weights."""
+    from objectives.data import datasets
+    from objectives.data.encoding import AS_STORED
+    from objectives.own.builder import Builder
+    from studies.executor.find_function import find_function
+
+    definition = definition_of(study)
+    check_allowed(definition, allow_modules)
+    code = code_of(study, trial)
+    setting = definition.setting_at(definition.factors.at(trial.params))
+    network = Builder(find_function(code.objective))(setting)
+    assert definition.dataset is not None
+    example = datasets.load(definition.dataset, definition.data, AS_STORED).x_train[:1]
+    network(example)  # makes the weights that it lacks
+    network.load_weights(weights)
+    return network
+
+
+def code_of(study: optuna.Study, trial: FrozenTrial) -> SourceCode:
+    """Find the code that has built the network of a trial; none of it is executed.
+
+    Raises:
+        ValueError: There is none here, or it has changed since.
+    """
+    code = locate(_objective(study))
+    trained = trial.user_attrs.get(CODE_SHA256_KEY)
+    if code.sha256 != trained:
+        raise ValueError(
+            f"Expected the code that trial {trial.number} was trained with, of SHA-256 "
+            f"{str(trained)[:12]}. Received: {code.file} of SHA-256 {code.sha256[:12]}."
+        )
+    return code
+
+
+def _kept(study: optuna.Study, trial: FrozenTrial, suffix: str) -> bytes | None:
+    store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
+    try:
+        return read_artifact(storage_of(study), store, trial, suffix)
+    except ArtifactNotKeptError:
+        return None
+
+
+def _not_kept(study: optuna.Study, trial: FrozenTrial, path: Path) -> Exception:
+    """Return the error that says in which form the network of a trial is kept, if it is."""
+    other = ".h5" if path.suffix == WHOLE else WHOLE
+    if _kept(study, trial, other) is not None:
+        ending = WEIGHTS if other == ".h5" else WHOLE
+        why = "Keras cannot save it whole; " if ending == WEIGHTS else ""
+        return NetworkNotKeptError(
+            f"Expected a file name that ends in {ending}, as the network of trial {trial.number} "
+            f"is kept. Received: {path.name}. {why}studies.load_model(study, {trial.number}) "
+            "loads it."
+        )
+    is_function = ":" in _objective(study) and not study.user_attrs[DEFINITION_KEY]["dataset"]
+    if is_function:
+        return NetworkNotKeptError(
+            f"Expected a trial whose function has kept a {path.suffix} file. Received: trial="
+            f"{trial.number} of {_objective(study)}, of which none is kept. A function keeps files "
+            "of its best trials by studies.keep_file(trial, file)."
+        )
+    return NetworkNotKeptError(
+        f"Expected a trial whose network is kept. Received: trial={trial.number}. Only the "
+        "networks of the best trials are kept, each in the study's artifact folder on the machine "
+        "that trained it."
+    )
+
+
+def _objective(study: optuna.Study) -> str:
+    return str(study.user_attrs.get(DEFINITION_KEY, {}).get("objective"))
 
 
 def _best_number(study: optuna.Study) -> int:
