@@ -78,7 +78,10 @@ def test_a_function_that_is_there_is_not_told_of(sqlite_url: str) -> None:
             "Write it into a file beside it, such as my_objective.py, and name it my_ob",
         ),
         ("storage.mine:f", "are this service's own packages: yours needs another name."),
-        ("mpl", "Did you mean mlp[?] A function of your own is written module:function."),
+        (
+            "mpl",
+            "Did you mean mlp[?] A function of your own is written module:function or file.py",
+        ),
     ],
 )
 def test_an_objective_that_cannot_be_is_refused_with_the_remedy(

@@ -399,11 +399,36 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
             "name": "s",
             "objective": "a:b",
             "direction": "minimize",
-            "dataset": "digits",
+            "data": {"seed": 1},
             "search": RANDOM,
         },
-        "dataset",
-        "none for a function",
+        "data",
+        "returns a number, which has its own data",
+    ),
+    "file without a function": (
+        table(objective="my_net.py"),
+        "objective",
+        "written module:function or file.py:function",
+    ),
+    "scale of an own network": (
+        table(objective="a.py:build", data={"scale": 2.0}, space={"units": [1, 2]}),
+        "data.scale",
+        "keras.layers.Rescaling(1 / 2)",
+    ),
+    "metric that may be better higher or lower": (
+        table(objective="a:build", metric="val_own", space={"units": [1, 2]}),
+        "direction",
+        "'maximize' or 'minimize'",
+    ),
+    "epochs of an own network": (
+        table(objective="a:build", space={"epochs": [0, 2]}),
+        "space.epochs",
+        ">= 1",
+    ),
+    "no factor of an own network": (
+        table(objective="a:build", search=RANDOM | {"enqueue": [{"n": 1}]}, space={"u": [1, 2]}),
+        "search.enqueue[0].n",
+        "one of u",
     ),
 }
 

@@ -51,7 +51,7 @@ class Builder:
         return [
             name
             for name, parameter in self.asked.items()
-            if name in lines and _bounds(lines[name]) != _bounds(parameter.line({}))
+            if name in lines and not _is_alike(lines[name], parameter)
         ]
 
 
@@ -64,7 +64,14 @@ def _refuse(parameter: Parameter, setting: Mapping[str, Value]) -> Value:
     )
 
 
-def _bounds(line: Any) -> Any:
-    if not isinstance(line, dict):
-        return line
-    return {"log": False, **{k: v for k, v in line.items() if k != "when"}}
+def _is_alike(line: Any, parameter: Parameter) -> bool:
+    """Tell whether a line of `[space]` has the values that the function has named."""
+    levels = line.get("levels") if isinstance(line, dict) else line
+    if isinstance(levels, list):
+        return parameter.is_listed and levels == parameter.levels()
+    own = parameter.line({})
+    return isinstance(own, dict) and _bounds(line) == _bounds(own)
+
+
+def _bounds(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"log": False, **{key: value for key, value in line.items() if key != "when"}}

@@ -35,6 +35,20 @@ def check_built(built: Any) -> keras.Model:
     return built
 
 
+def make_variables(network: keras.Model, example: Array) -> None:
+    """Make the weights that a network makes when it is first called, and those of its optimizer.
+
+    A file of its weights has both, and Keras reads it only into a network that has both.
+
+    Args:
+        network: The compiled network.
+        example: Some inputs, (n, ...).
+    """
+    network(keras.ops.convert_to_tensor(example))
+    if not network.optimizer.built:
+        network.optimizer.build(network.trainable_variables)
+
+
 def metric_names(model: keras.Model, x: Array, y: Array) -> list[str]:
     """Evaluate a network on a few examples, and return the metrics that its training reports.
 

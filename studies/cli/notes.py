@@ -19,10 +19,10 @@ from storage import (
     storage_of,
     study_id,
 )
-from studies.attributes import DEFINITION_KEY
+from studies.attributes import CODE_KEY, CODE_SHA256_KEY, DEFINITION_KEY
 from studies.cli.format import parameter
 from studies.lookup import as_argument, definition_of
-from studies.packages import package_of
+from studies.packages import module_to_allow
 
 SHOWN = 3  # of the points or trials that are missing
 
@@ -31,7 +31,7 @@ def work_arguments(study: optuna.Study) -> str:
     """Return the arguments with which `hpo run` or `hpo worker` works on a study."""
     function = _function_of(study)
     name = as_argument(study.study_name)
-    return name if function is None else f"--allow-module {quote(package_of(function))} {name}"
+    return name if function is None else f"--allow-module {quote(module_to_allow(function))} {name}"
 
 
 def unchecked_note(study: optuna.Study) -> str | None:
@@ -131,6 +131,27 @@ def failure_note(study: optuna.Study, progress: Overview) -> str | None:
     if failed.has_traceback:
         lines.append(f"Its traceback: hpo status --trial {failed.numbers[0]} {name}")
     return "\n".join([*lines, f"Queue them again: hpo retry {name}"])
+
+
+def code_note(study: optuna.Study) -> str | None:
+    """Return that trials of an own network were built by several versions of its code."""
+    if CODE_KEY not in study.user_attrs:
+        return None
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    hashes = {str(trial.user_attrs.get(CODE_SHA256_KEY)): trial.number for trial in complete}
+    if len(hashes) < 2:
+        return None
+    shown = ", ".join(f"{sha[:8]} (as trial {number})" for sha, number in hashes.items())
+    return (
+        f"These trials were built by {len(hashes)} versions of the code: {shown}. Their values "
+        "may not be comparable; code_sha256 in hpo export tells which is whose."
+    )
+
+
+def way_note(study: optuna.Study) -> str | None:
+    """Return in which way an own network is trained, and why in no faster one."""
+    code = study.user_attrs.get(CODE_KEY)
+    return None if code is None else f"trained by {code['trained_by']}: {code['reason']}"
 
 
 def _function_of(study: optuna.Study) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from studies.cli.options import STORAGE, AllowModule, Storage, Study, Top
-from studies.cli.output import confirm, fail, find, say, show
+from studies.cli.output import confirm, fail, find, say, show, warn
 
 results = typer.Typer()
 
@@ -21,6 +21,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     Example: hpo best fashion-mlp-grid --top 3
     """
     from storage import best_trial
+    from studies.cli.notes import code_note
     from studies.cli.tables import best_table
     from studies.lookup import as_argument
 
@@ -29,6 +30,9 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
         name = as_argument(found.study_name)
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(best_table(found, top))
+    mixed = code_note(found)
+    if mixed is not None:
+        warn(mixed)
 
 
 @results.command()

@@ -27,7 +27,7 @@ from storage import (
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.cli.format import duration, trial_counts, trial_value
-from studies.cli.notes import missing_note, stop_note, time_note
+from studies.cli.notes import missing_note, stop_note, time_note, way_note
 from studies.errors import StudyNotFoundError
 from studies.lookup import as_argument, open_study
 
@@ -55,7 +55,9 @@ def status_view(
             raise StudyNotFoundError(
                 f"Expected a study that this service has made. Received: {name}, another program's."
             )
-        return Group(status_block(study), *_failures(study), *_hint(study))
+        way = way_note(study)
+        ways = [Text(way, style="dim")] if way else []
+        return Group(status_block(study), *ways, *_failures(study), *_hint(study))
     states = queue_states(storage, CREATED_KEY, having=DEFINITION_KEY)
     if not states:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")

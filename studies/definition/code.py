@@ -46,11 +46,15 @@ def locate(objective: str, folder: Path | None = None) -> SourceCode:
     Raises:
         CodeError: There is none, or it has a mistake in its syntax.
     """
+    return source_code.find(in_code_folder(objective, folder), folder or Path.cwd())
+
+
+def in_code_folder(objective: str, folder: Path | None) -> str:
+    """Return an objective with its file in a folder, if the folder has one of its name."""
     file = file_of(objective)
-    function = objective.rpartition(":")[2]
-    if file is not None and folder is not None and (folder / file.name).is_file():
-        return source_code.find(f"{file.name}:{function}", folder)
-    return source_code.find(objective, folder or Path.cwd())
+    if file is None or folder is None or not (folder / file.name).is_file():
+        return objective
+    return with_absolute_file(f"{file.name}:{objective.rpartition(':')[2]}", folder)
 
 
 def with_absolute_file(objective: str, folder: Path) -> str:

@@ -285,7 +285,9 @@ class StudyDefinition(BaseModel):
         for key, is_given in given.items():
             if is_given:
                 raise DefinitionError(
-                    key, "Expected none for a function, which has its own. Received: some."
+                    key,
+                    "Expected none for a function that returns a number, which has its own data. "
+                    "Received: some. With a dataset it returns a network.",
                 )
         _ = self.factors
 
@@ -306,7 +308,7 @@ class StudyDefinition(BaseModel):
 
     def _check_network(self) -> None:
         if self.objective not in objectives.names():
-            remedy = "A function of your own is written module:function."
+            remedy = "A function of your own is written module:function or file.py:function."
             known = objectives.names()
             unknown = unknown_name("an objective", self.objective, known, remedy=remedy)
             raise DefinitionError("objective", str(unknown))
@@ -410,6 +412,12 @@ def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
         direction = None if given.get("dataset") is None else direction_of(str(given["metric"]))
         if direction is not None:
             given.setdefault("direction", direction)
+        elif given.get("dataset") is not None and "direction" not in given:
+            raise DefinitionError(
+                "direction",
+                f"Expected 'maximize' or 'minimize' for {given['metric']}, which is no metric of "
+                "Keras. Received: a definition without it.",
+            )
     else:
         known = given.get("objective") in objectives.names()
         metrics = objectives.get(given["objective"]).metrics if known else {}

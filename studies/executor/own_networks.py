@@ -11,7 +11,9 @@ import keras
 import numpy as np
 
 from objectives.data.datasets import Dataset
+from objectives.own import source_code
 from objectives.own.builder import Builder
+from objectives.own.built import make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import EXAMPLES, inspect
 from objectives.training.checkpoint import Checkpoint
@@ -86,14 +88,22 @@ class OwnNetworks:
     def save(self, task: FitTask, result: TrainingResult, data: Dataset, file: Path) -> list[Path]:
         """Write a network to a `.keras` file, or to others where Keras would not read it again."""
         network = result.model()
+        examples = data.x_validation[:EXAMPLES]
+        make_variables(network, examples)
         network.save(file)
-        if _reads_alike(network, file, data.x_validation[:EXAMPLES]):
+        if _reads_alike(network, file, examples):
             return [file]
         file.unlink()
         weights, about = file.with_suffix(".weights.h5"), file.with_suffix(".json")
         network.save_weights(weights)
-        setting = {"objective": self._objective, "parameters": dict(task.setting)}
-        about.write_text(json.dumps({**setting, "seed": task.seed}, indent=2), encoding="utf-8")
+        code = source_code.find(self._objective, Path.cwd())
+        built_by = {
+            "objective": self._objective,
+            "code_sha256": code.sha256,
+            "parameters": dict(task.setting),
+            "seed": task.seed,
+        }
+        about.write_text(json.dumps(built_by, indent=2), encoding="utf-8")
         return [weights, about]
 
     def draw(self, data: Dataset, folder: Path) -> FiguresDrawn:
@@ -104,7 +114,7 @@ class OwnNetworks:
         """Build the network of a trial anew, with its trained weights, and evaluate it."""
         hyperparameters = OwnHyperparameters(**request.hyperparameters)
         network = self._builder(hyperparameters.given())
-        network(keras.ops.convert_to_tensor(x[:1]))  # makes the weights that it lacks
+        make_variables(network, x[:1])
         if request.file.suffix == ".keras":
             trained = keras.models.load_model(request.file, compile=False)
             network.set_weights(trained.get_weights())

@@ -125,6 +125,7 @@ def _rebuilt(
     from objectives.data import datasets
     from objectives.data.encoding import AS_STORED
     from objectives.own.builder import Builder
+    from objectives.own.built import make_variables
     from studies.executor.find_function import find_function
 
     definition = definition_of(study)
@@ -134,7 +135,7 @@ def _rebuilt(
     network = Builder(find_function(code.objective))(setting)
     assert definition.dataset is not None
     example = datasets.load(definition.dataset, definition.data, AS_STORED).x_train[:1]
-    network(example)  # makes the weights that it lacks
+    make_variables(network, example)
     network.load_weights(weights)
     return network
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from objectives.own.source_code import SourceCode
 from storage import QueueState, study_id
 from studies.attributes import ARTIFACTS_KEY, CODE_KEY, CREATED_KEY, ENCODING_KEY
-from studies.definition.code import CodeRecord, locate
+from studies.definition.code import CodeRecord, in_code_folder, locate
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
@@ -116,21 +116,27 @@ def network_kind(
     )
 
 
-def check_allowed(definition: StudyDefinition, allow_modules: Sequence[str]) -> None:
+def check_allowed(
+    definition: StudyDefinition, allow_modules: Sequence[str], code_folder: Path | None = None
+) -> None:
     """Refuse code that a definition names, unless the person who works on it trusts the code.
 
     Args:
         definition: The definition.
         allow_modules: Packages and files whose functions may be executed.
+        code_folder: See `locate`.
 
     Raises:
         WorkerError: The objective is a function of none of these.
     """
-    if definition.is_code and not any(_is_of(definition.objective, each) for each in allow_modules):
-        module = module_to_allow(definition.objective)
+    if not definition.is_code:
+        return
+    objective = in_code_folder(definition.objective, code_folder)
+    if not any(_is_of(objective, each) for each in allow_modules):
+        module = module_to_allow(objective)
         raise WorkerError(
             "Expected an objective of an allowed package or file, since its code is executed. "
-            f"Received: {definition.objective}. If you trust it: --allow-module "
+            f"Received: {objective}. If you trust it: --allow-module "
             f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
         )
 
@@ -138,9 +144,7 @@ def check_allowed(definition: StudyDefinition, allow_modules: Sequence[str]) -> 
 def _is_of(objective: str, allowed: str) -> bool:
     file = file_of(objective)
     if file is not None:
-        return Path(allowed).suffix == ".py" and (
-            Path(allowed).resolve() == file.resolve() or allowed == file.name
-        )
+        return Path(allowed).suffix == ".py" and Path(allowed).resolve() == file.resolve()
     module = objective.rpartition(":")[0]
     return module == allowed or module.startswith(f"{allowed}.")
 
@@ -226,7 +230,7 @@ class OpenStudies:
         known = self._open.get(name)
         if known is None or known.created_at != self._mark(name):
             study, definition = self._database.load_study(name)
-            check_allowed(definition, self._allow_modules)
+            check_allowed(definition, self._allow_modules, self._code_folder)
             attributes = self._database.get_attributes(study)
             record = CodeRecord(**attributes[CODE_KEY]) if definition.is_own_network else None
             code = None if record is None else self._code(name, definition, record)

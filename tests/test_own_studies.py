@@ -1,0 +1,159 @@
+"""Studies of networks that users build, by the commands: made, killed, resumed, kept, tested."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+from pathlib import Path
+from subprocess import Popen
+
+import keras
+import optuna
+import pytest
+from commands import hpo, hpo_here, start_worker, states, wait_until
+
+from studies import load_model, load_study
+
+ROOT = Path(__file__).parents[1]
+LINES = """
+name = "own"
+objective = "own_net.py:build"
+dataset = "digits"
+[search]
+design = "grid"
+[fixed]
+epochs = {epochs}
+batch_size = 32
+[space]
+learning_rate = [0.001, 0.002]
+"""
+NET = """
+import keras
+
+def build(trial):
+    layers = keras.layers
+    inputs = keras.Input((8, 8))
+    x = layers.Lambda(lambda t: t / 255)(layers.Flatten()(inputs))
+    x = layers.Dropout(0.2)(layers.Dense(16, activation="relu")(x))
+    model = keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+    rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    trial.set_user_attr("layers", len(model.layers))
+    return model
+"""
+
+
+def written(folder: Path, epochs: int) -> Path:
+    (folder / "own_net.py").write_text(NET)
+    (folder / "own.toml").write_text(LINES.format(epochs=epochs))
+    return folder / "own.toml"
+
+
+def test_the_network_of_the_readme_is_searched_by_its_commands(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(# my_net.py.*?)```", readme, flags=re.DOTALL)
+    init, run = re.findall(r"^hpo (init my_net.*|run mine.*)$", readme, flags=re.MULTILINE)
+    (tmp_path / "my_net.py").write_text(code)
+    init = init.replace("fashion_mnist", "digits")  # which is here without a download
+    made = hpo(*init.split(), url=sqlite_url, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    text = (tmp_path / "mine.toml").read_text()
+    assert 'objective = "my_net.py:build"' in text
+    assert "units_1 = { low = 32, high = 256, step = 32, when = { n_layers = [2, 3] } }" in text
+    again = hpo_here(*init.split(), url=sqlite_url, folder=tmp_path)
+    assert "a file that is not there yet" in again.stderr
+    ran = hpo(*run.split(), "-n3", "--set=epochs=2", url=sqlite_url, folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "the best of 3 trials" in ran.stdout
+    with (tmp_path / "mine.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["user_attrs_trained_by"] for row in rows] == ["fit"] * 3
+    status = hpo_here("status", "mine", url=sqlite_url, folder=tmp_path)
+    assert "trained by fit" in status.stdout
+    kept = hpo_here("model", "mine", "-o", "best.keras", url=sqlite_url, folder=tmp_path)
+    assert kept.returncode == 0, kept.stderr
+    network = keras.models.load_model(tmp_path / "best.keras")
+    assert network.count_params() == int(rows[0]["user_attrs_parameter_count"])
+    untrusted = hpo_here("test", "mine", url=sqlite_url, folder=tmp_path)
+    assert f"--allow-module {tmp_path / 'my_net.py'}" in untrusted.stderr
+    tested = hpo_here("test", "mine.toml", url=sqlite_url, folder=tmp_path)
+    assert "on the 360 examples of the test part" in tested.stdout
+
+
+def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    toml = written(tmp_path, epochs=60)
+    plain = hpo("run", toml.name, "--name", "undisturbed", url=sqlite_url, folder=tmp_path)
+    assert plain.returncode == 0, plain.stderr
+    assert hpo("create", toml.name, url=sqlite_url, folder=tmp_path).returncode == 0
+    study = optuna.load_study(study_name="own", storage=sqlite_url)
+    # A checkpoint follows three heartbeats, and the heartbeat is short.
+    words = ("own", f"--allow-module={tmp_path / 'own_net.py'}", "--heartbeat=0.1", "--grace=1.5")
+    launched.append(start_worker(*words, url=sqlite_url, folder=tmp_path))
+    saved = tmp_path / "artifacts"
+    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
+    launched[0].send_signal(signal.SIGKILL)
+    launched.append(start_worker(*words, url=sqlite_url, folder=tmp_path))
+    assert launched[1].wait(timeout=120) == 0
+    assert states(study) == {"COMPLETE": 2, "FAIL": 1}
+    resumed = [t for t in study.trials if t.user_attrs.get("resumed_after")]
+    assert resumed
+    undisturbed = optuna.load_study(study_name="undisturbed", storage=sqlite_url).trials
+    by_rate = {trial.params["learning_rate"]: trial for trial in undisturbed}
+    for trial in study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
+        twin = by_rate[trial.params["learning_rate"]]
+        assert trial.user_attrs["layers"] == 6
+        for name, values in twin.user_attrs["history"].items():
+            assert trial.user_attrs["history"][name] == pytest.approx(values, abs=1e-6)
+
+
+def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path: Path) -> None:
+    toml = written(tmp_path, epochs=1)
+    here = {"url": sqlite_url, "folder": tmp_path}
+    assert hpo("create", toml.name, **here).returncode == 0
+    untrusted = hpo("worker", "own", **here)
+    assert untrusted.returncode == 1
+    assert f"--allow-module {tmp_path / 'own_net.py'}" in untrusted.stderr
+    assert hpo("worker", toml.name, "--max-trials=1", **here).returncode == 0
+    (tmp_path / "own_net.py").write_text(NET.replace("16", "12"))
+    changed = hpo("worker", toml.name, **here)
+    assert changed.returncode == 1
+    assert "hpo create --accept-code own" in changed.stderr
+    refused = hpo_here("create", toml.name, **here)
+    assert "Expected the code that study 'own' was made with" in refused.stderr
+    # The code that the study was made with is in another folder.
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "own_net.py").write_text(NET)
+    allowed = ("--allow-module", str(tmp_path / "elsewhere" / "own_net.py"))
+    assert hpo("worker", "own", "--code", "elsewhere", "--max-trials=1", **here).returncode == 1
+    found = hpo("worker", "own", "--code", "elsewhere", *allowed, "--max-trials=1", **here)
+    assert found.returncode == 0, found.stderr
+    accepted = hpo_here("create", toml.name, "--accept-code", **here)
+    assert accepted.returncode == 0, accepted.stderr
+    study = optuna.load_study(study_name="own", storage=sqlite_url)
+    assert len({trial.user_attrs["code_sha256"] for trial in study.trials}) == 1
+    assert study.user_attrs["code"]["sha256"] != study.trials[0].user_attrs["code_sha256"]
+
+
+def test_a_network_that_keras_cannot_save_is_kept_as_weights(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    toml = written(tmp_path, epochs=1)
+    here = {"url": sqlite_url, "folder": tmp_path}
+    assert hpo("run", toml.name, **here).returncode == 0
+    whole = hpo_here("model", "own", "-o", "best.keras", **here)
+    assert "Expected a file name that ends in .weights.h5" in whole.stderr
+    assert hpo_here("model", "own", "-o", "best.weights.h5", **here).returncode == 0
+    about = json.loads((tmp_path / "best.json").read_text())
+    assert about["parameters"]["learning_rate"] in (0.001, 0.002)
+    study, _ = load_study("own", sqlite_url)
+    network = load_model(study, allow_modules=[str(tmp_path / "own_net.py")])
+    tested = hpo_here("test", toml.name, **here)
+    assert tested.returncode == 0, tested.stderr
+    assert network.count_params() == study.best_trial.user_attrs["parameter_count"]
