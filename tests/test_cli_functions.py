@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from commands import HERE
 from typer.testing import CliRunner, Result
 
 from storage import create_storage
-from studies import load_study
+from studies import create_study, load_study
 from studies.cli.commands import app
+from studies.definition.study import parse_definition
 from studies.errors import DefinitionError, WorkerError
 
 STUDY = 'name = "{name}"\nobjective = "{function}"\ndirection = "minimize"\n'
@@ -48,19 +50,48 @@ def test_a_function_that_is_not_there_leaves_no_study_behind(
 def test_no_code_is_executed_that_the_command_does_not_trust(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "leaves_a_mark.py").write_text("open('mark', 'w')\n")
+    (tmp_path / "leaves_a_mark.py").write_text("open('mark', 'w')\ndef f(trial): return 1.0\n")
     monkeypatch.chdir(tmp_path)
+    function = "leaves_a_mark:f"
+    lines = tomllib.loads(STUDY.format(name="a b", function=function) + SEARCH)
+    create_study(parse_definition(lines), sqlite_url)
+
+    def of_the_database(command: str, *options: str) -> Result:
+        arguments = [command, "a b", "--storage", sqlite_url, *options]
+        return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
     for command, options in (("run", ()), ("create", ("--allow-module", "another"))):
         with pytest.raises(
             WorkerError, match="If you trust it: --allow-module leaves_a_mark, in P"
         ):
-            hpo(command, "leaves_a_mark.part:f", sqlite_url, *options)
-    words = hpo("create", "leaves_a_mark.part:f", sqlite_url, name="a b").output
-    ready, hint = words.splitlines()
+            of_the_database(command, *options)
+    ready, hint = of_the_database("create").output.splitlines()
     assert ready.endswith("Work on it: hpo worker --allow-module leaves_a_mark 'a b'")
-    assert "looks for its function leaves_a_mark.part:f before the first trial" in hint
+    assert f"looks for its function {function} before the first trial" in hint
     assert hint.endswith("hpo create --allow-module leaves_a_mark 'a b' looks for it here.")
+    with pytest.raises(WorkerError):
+        of_the_database("worker")
     assert not (tmp_path / "mark").exists()
+    # A file on the command line is trusted, but not a study of the database that has its name.
+    hpo("create", function, sqlite_url, name="a b")
+    assert (tmp_path / "mark").exists()
+
+
+def test_a_study_that_is_named_as_a_file_is_not_trusted_as_it(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "others"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name}-mark', 'w')\ndef f(trial): return 1.\n")
+    monkeypatch.chdir(tmp_path)
+    lines = tomllib.loads(STUDY.format(name="s.toml", function="others:f") + SEARCH)
+    create_study(parse_definition(lines), sqlite_url)
+    (tmp_path / "s.toml").write_text(STUDY.format(name="s", function="mine:f") + SEARCH)
+    for command in ("run", "create", "worker"):
+        with pytest.raises(WorkerError, match="If you trust it: --allow-module others"):
+            CliRunner().invoke(
+                app, [command, "s.toml", "--storage", sqlite_url], catch_exceptions=False
+            )
+    assert not (tmp_path / "others-mark").exists()
 
 
 def test_a_function_that_is_there_is_not_told_of(sqlite_url: str) -> None:

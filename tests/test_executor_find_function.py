@@ -68,3 +68,38 @@ def test_what_is_wrong_with_a_function_is_said(function: str, expected: str) -> 
     with pytest.raises((ImportError, TypeError, ValueError), match=expected) as caught:
         find_function(function)
     assert str(caught.value).startswith("Expected ")
+
+
+def test_a_function_is_found_in_a_file_with_the_modules_beside_it(folder: Path) -> None:
+    beside = folder / "nets"
+    beside.mkdir()
+    (beside / "helping_module.py").write_text("number = 4.0\n")
+    (beside / "file_module.py").write_text(
+        "from helping_module import number\ndef f(trial):\n    return number\n"
+    )
+    try:
+        found = find_function(f"{beside / 'file_module.py'}:f")
+        assert found(None) == 4.0
+        assert find_function(f"{beside / 'file_module.py'}:f") is found  # imported once
+        assert found.__module__ == "file_module"  # as a file beside it would find it
+        with pytest.raises(ValueError, match="one of f"):
+            find_function(f"{beside / 'file_module.py'}:g")
+    finally:
+        for name in ("helping_module", "file_module"):
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("absent.py", "no such file as"),
+        ("json.py", "a file whose name is that of no other module"),
+        ("broken_module.py", "SyntaxError: expected ':'"),
+        ("leaving_module.py", "only if __name__ == '__main__'"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_told(folder: Path, file: str, expected: str) -> None:
+    (folder / "json.py").write_text("def f(trial):\n    return 1.0\n")
+    with pytest.raises(ImportError) as caught:
+        find_function(f"{folder / file}:f")
+    assert expected in str(caught.value)

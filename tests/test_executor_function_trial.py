@@ -14,7 +14,8 @@ from storage import TrialStorage, claim, study_id, trial_id
 from studies.attributes import CREATED_KEY
 from studies.create import create_study
 from studies.executor.functions import FunctionCaller
-from studies.executor.protocol import CallFunction, ErrorReport, TrialResult
+from studies.executor.protocol import CallFunction, TrialResult
+from studies.executor.report import ErrorReport
 
 SPACE: dict[str, Any] = {
     "units": [[16], [32, 64]],

@@ -18,7 +18,7 @@ from studies.errors import (
     HpoError,
     TrialError,
 )
-from studies.executor import protocol
+from studies.executor import protocol, report
 from studies.executor.client import is_out_of_memory
 from studies.executor.codec import (
     SentAnswer,
@@ -29,7 +29,7 @@ from studies.executor.codec import (
 )
 
 DATASET = protocol.DatasetSpec("digits", {"train_size": 100, "seed": None})
-REPORT = protocol.ErrorReport("builtins.ValueError", "no ü\ud800", "line 1\nline 2")
+REPORT = report.ErrorReport("builtins.ValueError", "no ü\ud800", "line 1\nline 2")
 REQUESTS: list[Any] = [
     protocol.ExecutorKind(None),
     protocol.ExecutorKind("auto", "tensorflow", 8),
@@ -108,7 +108,7 @@ def test_every_message_is_tried_here_and_every_request_has_an_answer() -> None:
     assert {type(each) for each in REQUESTS} == set(get_args(protocol.AnyRequest))
     assert {type(each) for each in ANSWERS} == set(get_args(protocol.AnyAnswer))
     answers = {type(each).answer_type() for each in REQUESTS}
-    assert answers == set(get_args(protocol.AnyAnswer)) - {protocol.ErrorReport}
+    assert answers == set(get_args(protocol.AnyAnswer)) - {report.ErrorReport}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_another_line_is_no_answer(line: str) -> None:
 
 
 def test_numbers_that_json_cannot_say_are_none() -> None:
-    assert list(map(protocol.finite, (1.5, math.nan, math.inf, -math.inf))) == [
+    assert list(map(report.finite, (1.5, math.nan, math.inf, -math.inf))) == [
         1.5,
         None,
         None,
@@ -134,8 +134,8 @@ def test_numbers_that_json_cannot_say_are_none() -> None:
 
 def test_an_error_is_reported_by_the_name_that_no_other_class_has() -> None:
     reports = [
-        protocol.report_error(sqlite3.OperationalError("locked")),
-        protocol.report_error(sqlalchemy.exc.OperationalError("SELECT 1", None, Exception())),
+        report.report_error(sqlite3.OperationalError("locked")),
+        report.report_error(sqlalchemy.exc.OperationalError("SELECT 1", None, Exception())),
     ]
     names = ["sqlite3.OperationalError", "sqlalchemy.exc.OperationalError"]
     assert [report.name for report in reports] == names

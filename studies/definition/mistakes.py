@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from objectives import DataOptions
@@ -45,3 +48,20 @@ def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
         return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
     rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
+
+
+@contextmanager
+def at_point(point: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error of a setting say at which point of the space it is."""
+    try:
+        yield
+    except ValueError as error:
+        at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
+        raise DefinitionError(f"space ({at})", plain(error)) from None
+
+
+def plain(error: ValueError) -> str:
+    """Return the message of an error, without the prefix that pydantic adds."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return str(error)

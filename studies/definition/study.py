@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
-from itertools import islice
 from math import prod
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import pydantic
@@ -20,11 +17,12 @@ from objectives.data.data_source import DataSource
 from objectives.data.encoding import AS_STORED, Encoding
 from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
-from objectives.own.directions import direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
-from studies.definition.code import CodeRecord, check_code, with_absolute_file
+from studies.definition.check_design import check_design
+from studies.definition.code import CodeRecord, check_code
+from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
-from studies.definition.mistakes import readable
+from studies.definition.mistakes import at_point, readable
 from studies.definition.search import SearchOptions, keyed
 from studies.errors import DefinitionError
 from studies.space.factor import Factor
@@ -32,7 +30,6 @@ from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
-MAX_POINTS = 100_000  # of a design
 EXAMPLES = 500  # points at which combinations of hyperparameters are validated
 
 
@@ -94,7 +91,7 @@ class StudyDefinition(BaseModel):
         """
         try:
             self.__pydantic_validator__.validate_python(
-                _with_defaults(lines), self_instance=self, context=earlier
+                with_defaults(lines), self_instance=self, context=earlier
             )
         except pydantic.ValidationError as error:
             raise readable(error.errors()[0], StudyDefinition) from None
@@ -248,34 +245,11 @@ class StudyDefinition(BaseModel):
                 "search.replicates",
                 "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
             )
-        if self.search.design and not self.space:
+        if self.search.design and not self.space and not self.is_own_network:
             raise DefinitionError("space", "Expected factors for a design. Received: none.")
         if self.search.design in ("grid", "one-factor-at-a-time"):
-            self._check_design()
+            check_design(self.factors, self.search.design)
         return self
-
-    def _check_design(self) -> None:
-        space = self.factors
-        if self.search.design == "one-factor-at-a-time":
-            for factor in space.factors.values():
-                if factor.more:
-                    raise DefinitionError(
-                        f"space.{factor.name}",
-                        "Expected one range for this design: its default has one level. "
-                        f"Received: {len(factor.cases)} ranges. Take the design grid or random, or "
-                        "keep the range of the default and put what its `when` names in [fixed].",
-                    )
-        # A range without a step is an error here. Inactive factors count in the first number.
-        if space.grid_size > MAX_POINTS:
-            n_points = sum(factor.n_levels() for factor in space.factors.values())
-            if self.search.design == "grid":
-                n_points = sum(1 for _ in islice(space.walk(Factor.levels), MAX_POINTS + 1))
-            if n_points > MAX_POINTS:
-                raise DefinitionError(
-                    "space",
-                    f"Expected at most {MAX_POINTS:,} points for a design, which lists them all. "
-                    "Received: more. Take larger steps, or the design random or a sampler.",
-                )
 
     def _check_function(self) -> None:
         given = {
@@ -303,7 +277,7 @@ class StudyDefinition(BaseModel):
                 f"{self.data.scale:g}).",
             )
         for point in self.factors.examples(EXAMPLES):
-            with _at(point):
+            with at_point(point):
                 self.hyperparameters(**self.setting_at(point))
 
     def _check_network(self) -> None:
@@ -355,7 +329,7 @@ class StudyDefinition(BaseModel):
     def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
         """Check that a network can be built at each of many points of the space."""
         for point in self.factors.examples(EXAMPLES):
-            with _at(point):
+            with at_point(point):
                 built = network.hyperparameters(**self.setting_at(point))
                 if input_shape is not None:
                     built.check_input(input_shape)
@@ -368,8 +342,8 @@ class StudyDefinition(BaseModel):
 
     @property
     def suggests_all(self) -> bool:
-        """Whether the objective is a function that suggests all of its parameters itself."""
-        return self.is_function and not self.space
+        """Whether the objective is code whose parameters are known when it is called."""
+        return self.is_code and not self.space
 
     def _check_setting(self, key: str, setting: Mapping[str, Any]) -> None:
         for name, value in setting.items():
@@ -402,41 +376,6 @@ def parse_definition(
     return StudyDefinition(earlier, **table)
 
 
-def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a definition with the metric of its objective, and the direction of its metric."""
-    given = dict(table)
-    if ":" in str(given.get("objective")):
-        given["objective"] = with_absolute_file(str(given["objective"]), Path.cwd())
-        # "value" is the name that a function's result gets.
-        given.setdefault("metric", "value" if given.get("dataset") is None else "val_accuracy")
-        direction = None if given.get("dataset") is None else direction_of(str(given["metric"]))
-        if direction is not None:
-            given.setdefault("direction", direction)
-        elif given.get("dataset") is not None and "direction" not in given:
-            raise DefinitionError(
-                "direction",
-                f"Expected 'maximize' or 'minimize' for {given['metric']}, which is no metric of "
-                "Keras. Received: a definition without it.",
-            )
-    else:
-        known = given.get("objective") in objectives.names()
-        metrics = objectives.get(given["objective"]).metrics if known else {}
-        given.setdefault("metric", next(iter(metrics), "val_accuracy"))
-        # An unknown metric is reported as such, not as a missing direction.
-        given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
-    return given
-
-
-@contextmanager
-def _at(point: Mapping[str, Any]) -> Iterator[None]:
-    """Let an error of a setting say at which point of the space it is."""
-    try:
-        yield
-    except ValueError as error:
-        at = ", ".join(f"{k}={v}" for k, v in point.items()) or "fixed"
-        raise DefinitionError(f"space ({at})", _plain(error)) from None
-
-
 def data_options(lines: Mapping[str, Any]) -> DataOptions:
     """Validate the lines of a table `[data]`.
 
@@ -448,10 +387,3 @@ def data_options(lines: Mapping[str, Any]) -> DataOptions:
     except pydantic.ValidationError as error:
         (first, *_) = error.errors()
         raise readable({**first, "loc": ("data", *first["loc"])}, DataOptions) from None
-
-
-def _plain(error: ValueError) -> str:
-    """Return the message of an error, without the prefix that pydantic adds."""
-    if isinstance(error, pydantic.ValidationError):
-        return error.errors()[0]["msg"].removeprefix("Value error, ")
-    return str(error)

@@ -28,7 +28,6 @@ from studies.executor.protocol import (
     CallFunction,
     DatasetSpec,
     DrawFigures,
-    ErrorReport,
     EvaluateHoldout,
     ExecutorKind,
     FiguresDrawn,
@@ -47,6 +46,7 @@ from studies.executor.protocol import (
     TrialResult,
     TrialsAdded,
 )
+from studies.executor.report import ErrorReport
 
 POLL = 0.2  # seconds between two checks whether the worker was told to stop
 A = TypeVar("A")

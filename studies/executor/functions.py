@@ -27,14 +27,8 @@ from studies.executor.forks import forks_end_here
 from studies.executor.function_record import FunctionRecord
 from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
-from studies.executor.protocol import (
-    CallFunction,
-    ErrorReport,
-    TrialResult,
-    finite,
-    qualified_name,
-    report_error,
-)
+from studies.executor.protocol import CallFunction, TrialResult
+from studies.executor.report import ErrorReport, finite, qualified_name, report_error
 from studies.lookup import load_study
 from studies.suggest import prepare_trial
 

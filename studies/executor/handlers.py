@@ -47,9 +47,8 @@ from studies.executor.protocol import (
     TrialResult,
     TrialsAdded,
     TrialTask,
-    finite,
-    report_error,
 )
+from studies.executor.report import finite, report_error
 
 if TYPE_CHECKING:
     from objectives.training.checkpoint import Checkpoint

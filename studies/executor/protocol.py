@@ -1,16 +1,17 @@
 """The messages between a worker and its executor child: a frozen dataclass for each.
 
 Every request names in its base class the answer that it gets, unless it gets an `ErrorReport`.
-codec.py writes messages as lines. The numbers of answers are finite or None, as JSON wants them.
+codec.py writes messages as lines. The numbers of answers are finite or None, as JSON wants them:
+`report.finite` makes them so.
 """
 
 from __future__ import annotations
 
-import math
-import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
+
+from studies.executor.report import ErrorReport
 
 A = TypeVar("A")
 Metrics = dict[str, float | None]
@@ -31,26 +32,6 @@ class Request(Generic[A]):
 @dataclass(frozen=True)
 class Done:
     """The answer to a request that asks for nothing but an action."""
-
-
-@dataclass(frozen=True)
-class ErrorReport:
-    """An exception that a request raised in the child.
-
-    Attributes:
-        name: The exception's class with its module, as `sqlalchemy.exc.OperationalError`.
-        message: Its message.
-        traceback: Its traceback, as text.
-        raised_by_storage: Whether the service's own storage raised it while a user's function ran,
-            for want of an answer of the database and not for what the function asked of it.
-        attributes: User attributes to record with the trial whose function raised it.
-    """
-
-    name: str
-    message: str
-    traceback: str
-    raised_by_storage: bool = False
-    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -426,19 +407,3 @@ NetworkAnswer = (
     | NetworkInspected
 )
 AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport
-
-
-def finite(value: float) -> float | None:
-    """Return a number of an answer; None where it is infinite or not a number."""
-    return value if math.isfinite(value) else None
-
-
-def report_error(error: Exception, *, raised_by_storage: bool = False) -> ErrorReport:
-    """Describe an exception for the worker."""
-    text = "".join(traceback.format_exception(error))
-    return ErrorReport(qualified_name(type(error)), str(error), text, raised_by_storage)
-
-
-def qualified_name(kind: type) -> str:
-    """Return the name of a class with its module; many libraries have an `OperationalError`."""
-    return f"{kind.__module__}.{kind.__qualname__}"

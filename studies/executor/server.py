@@ -28,8 +28,8 @@ from studies.executor.protocol import (
     ExecutorKind,
     FindFunction,
     Ready,
-    report_error,
 )
+from studies.executor.report import report_error
 
 if TYPE_CHECKING:
     from studies.executor.functions import FunctionCaller

@@ -21,7 +21,8 @@ from studies.errors import (
     TrialError,
 )
 from studies.executor.client import Executor, as_trial_error, is_out_of_memory
-from studies.executor.protocol import AddTrials, TrialResult, report_error
+from studies.executor.protocol import AddTrials, TrialResult
+from studies.executor.report import report_error
 from studies.suggest import Prepared, prepare_trials, reads_others
 from studies.worker.active_trial import ActiveTrial, open_trial
 from studies.worker.checkpoints import remove_checkpoint
