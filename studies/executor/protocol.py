@@ -382,28 +382,12 @@ class CallFunction(Request[TrialResult]):
 
 
 NetworkRequest = (
-    LoadData
-    | AddTrials
-    | TrainEpoch
-    | StopTrials
-    | TakeEnded
-    | SaveNetwork
-    | DrawFigures
-    | SaveCheckpoint
-    | EvaluateHoldout
-    | InspectNetwork
-    | FindFunction
-)
+    LoadData | AddTrials | TrainEpoch | StopTrials | TakeEnded | SaveNetwork | DrawFigures
+    | SaveCheckpoint | EvaluateHoldout | InspectNetwork | FindFunction
+)  # fmt: skip
 AnyRequest = ExecutorKind | CallFunction | NetworkRequest
 NetworkAnswer = (
-    Done
-    | DataLoaded
-    | TrialsAdded
-    | EpochTrained
-    | EndedTrials
-    | FiguresDrawn
-    | HoldoutEvaluated
-    | NetworkSaved
-    | NetworkInspected
-)
+    Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
+    | NetworkSaved | NetworkInspected
+)  # fmt: skip
 AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport
