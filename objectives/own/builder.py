@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import keras
 
-from objectives.errors import SettingError
+from objectives.errors import ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.built import check_built
 from objectives.own.parameter import Parameter, Value
+from objectives.own.source_code import CodeError
+from objectives.own.toml import toml_key, toml_value
 
 
 class Builder:
@@ -34,10 +38,10 @@ class Builder:
 
         Raises:
             SettingError: The function asks for another one, or returns no compiled network.
-            Exception: What it raises.
+            CodeError: It raises an exception.
         """
         trial = BuildTrial(setting, lambda parameter: _refuse(parameter, setting), number)
-        network = check_built(self._function(trial))
+        network = check_built(call(self._function, trial))
         self.asked |= trial.asked
         self.user_attrs = trial.user_attrs
         return network
@@ -55,12 +59,39 @@ class Builder:
         ]
 
 
+def call(function: Callable[[BuildTrial], Any], trial: BuildTrial) -> Any:
+    """Call a user's function.
+
+    Raises:
+        ObjectiveError: The trial has raised it, which the function has asked for something wrong.
+        CodeError: It raises another exception; the message has its line and the setting.
+    """
+    try:
+        return function(trial)
+    except ObjectiveError:
+        raise
+    except Exception as error:
+        own = [f for f in extract_tb(error.__traceback__) if f.filename == _file_of(function)]
+        place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        setting = ", ".join(f"{name}={value}" for name, value in trial.params.items())
+        reason = str(error).strip().partition("\n")[0]
+        raise CodeError(
+            f"Expected a function that builds a network. Received: {type(error).__name__}: "
+            f"{reason}{place}{f', with {setting}' if setting else ''}."
+        ) from error
+
+
+def _file_of(function: Callable[..., Any]) -> str | None:
+    code = getattr(function, "__code__", None)
+    return None if code is None else str(code.co_filename)
+
+
 def _refuse(parameter: Parameter, setting: Mapping[str, Value]) -> Value:
-    line = parameter.line({})
+    line = f"{toml_key(parameter.name)} = {toml_value(parameter.line({}))}"
     raise SettingError(
         f"Expected a line for each parameter that the function asks for: {', '.join(setting)}. "
-        f"Received: {parameter.name}, which has none. Write it into [space], such as {line}, or "
-        "into [fixed]; or leave [space] out, and the function's own bounds are taken."
+        f"Received: {parameter.name}, which has none. Write {line} into [space], or a value into "
+        "[fixed]; or leave [space] out, and the function's own bounds are taken."
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ import keras
 from objectives.data.datasets import Dataset
 from objectives.errors import unknown_name
 from objectives.own.build_trial import BuildTrial
-from objectives.own.builder import Builder
+from objectives.own.builder import Builder, call
 from objectives.own.built import check_built, metric_names
 from objectives.own.find_space import MAX_SECONDS, find_space
 from objectives.own.hyperparameters import OwnHyperparameters
@@ -65,7 +66,7 @@ def inspect(
     Raises:
         SettingError: The function returns no compiled network, or one that does not fit the data;
             or it asks for parameters that are not there, or in no order that a space can have.
-        Exception: What the function raises.
+        CodeError: The function raises an exception.
     """
 
     def look() -> Inspected:
@@ -74,7 +75,7 @@ def inspect(
         if settings:
             n_builds, first = _build_all(builder, settings), dict(settings[0])
         else:
-            space = find_space(function, check_built, fixed)
+            space = find_space(partial(call, function), check_built, fixed)
             found, n_builds = space.lines(), space.n_builds
             first = {**space.first(), **fixed}
             _check_asked(fixed, {*space.parameters, *space.fixed})

@@ -180,7 +180,11 @@ def _imported(file: Path, root: Path) -> list[Path]:
 
 def _defined(tree: ast.Module) -> Iterator[str]:
     """Yield the names that a module has at its top level, imported ones too."""
-    for node in ast.walk(tree):  # also within `if` and `try`
+    todo: list[ast.AST] = [*tree.body]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            todo += ast.iter_child_nodes(node)
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name

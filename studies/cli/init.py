@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from objectives.errors import unknown_name
 from objectives.own.directions import direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.toml import toml_key, toml_value
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError
@@ -107,9 +107,9 @@ def toml_text(
         comments: Lines for the reader, above all.
     """
     parts = [f"# {comment}\n" for comment in comments]
-    parts += ["".join(f"{name} = {_value(value)}\n" for name, value in lines.items())]
+    parts += ["".join(f"{name} = {toml_value(value)}\n" for name, value in lines.items())]
     for name, table in tables.items():
-        rows = "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+        rows = "".join(f"{toml_key(key)} = {toml_value(value)}\n" for key, value in table.items())
         parts.append(f"\n[{name}]\n{rows}")
     return "".join(parts)
 
@@ -121,23 +121,3 @@ def objective_beside(objective: str, file: Path) -> str:
         return objective
     relative = os.path.relpath(code, file.absolute().parent)
     return f"{Path(relative).as_posix()}:{objective.rpartition(':')[2]}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items())
-        return f"{{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if value is None:
-        return '"none"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)
-
-
-def _key(key: str) -> str:
-    plain = key.replace("_", "").replace("-", "")
-    return key if plain.isascii() and plain.isalnum() else json.dumps(key, ensure_ascii=False)
