@@ -69,6 +69,19 @@ class TrainingHyperparameters(pydantic.BaseModel):
         gt=0,
         le=1,
     )
+    plateau_patience: int | None = schedule(
+        None,
+        "Epochs without improvement before the learning rate is reduced; None: never.",
+        ge=1,
+        le=10_000,
+    )
+    plateau_factor: float = schedule(
+        0.1,
+        "What the learning rate is multiplied by on a plateau.",
+        needs={"plateau_patience": None},
+        gt=0,
+        lt=1,
+    )
     early_stopping_patience: int | None = schedule(
         None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
     )
@@ -90,6 +103,10 @@ class TrainingHyperparameters(pydantic.BaseModel):
             for name, value in data.items():
                 cls.check(name, value)
         return data
+
+    def changes_rate(self) -> bool:
+        """Tell whether the learning rate changes from epoch to epoch."""
+        return self.learning_rate_schedule != "constant" or self.plateau_patience is not None
 
     @classmethod
     def describe(cls) -> list[HyperparameterInfo]:

@@ -51,7 +51,7 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
     epochs = Epochs(Hyperparameters(early_stopping_patience=3), "val_loss", False, n_epochs=9)
     epochs.resume(read.epochs)
     assert (epochs.completed, epochs.best, epochs.history) == (3, 1, history)
-    assert epochs.state() == course
+    assert course.items() <= epochs.state().items()
     epochs.record({"loss": 0.6, "val_loss": 0.8})  # the third epoch without improvement
     assert (epochs.completed, epochs.stopped) == (4, "early_stopping")
     assert epochs.value() == 0.5

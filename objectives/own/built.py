@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from objectives.errors import SettingError
+from objectives.hyperparameters import TrainingHyperparameters
 from objectives.types import Array
 
 RULE = (
@@ -77,6 +78,26 @@ def metric_names(model: keras.Model, x: Array, y: Array) -> list[str]:
             f"Received: outputs of shape {', '.join(shapes)}. {_first_line(error)}"
         ) from error
     return [*names, *(f"val_{name}" for name in names)]
+
+
+def check_schedule(model: keras.Model, hyperparameters: TrainingHyperparameters) -> None:
+    """Check that the study does not change a learning rate for which the optimizer has a schedule.
+
+    Raises:
+        SettingError: It does.
+    """
+    rate = getattr(
+        model.optimizer, "learning_rate", None
+    )  # a schedule's present value: no variable
+    if hyperparameters.changes_rate() and not isinstance(rate, keras.Variable):
+        name = "plateau_patience"
+        if hyperparameters.learning_rate_schedule != "constant":
+            name = "learning_rate_schedule"
+        raise SettingError(
+            f"Expected an optimizer whose learning rate is a number, for {name}. Received: "
+            f"{name}={getattr(hyperparameters, name)!r}, and an optimizer with a schedule of its "
+            "own. Leave one of them out."
+        )
 
 
 def _check_classes(model: keras.Model, outputs: Any, y: Array) -> None:

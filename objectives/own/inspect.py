@@ -15,7 +15,7 @@ from objectives.data.datasets import Dataset
 from objectives.errors import unknown_name
 from objectives.own.build_trial import BuildTrial
 from objectives.own.builder import Builder, call
-from objectives.own.built import check_built, metric_names
+from objectives.own.built import check_built, check_schedule, metric_names
 from objectives.own.find_space import MAX_SECONDS, find_space
 from objectives.own.hyperparameters import OwnHyperparameters
 
@@ -80,6 +80,8 @@ def inspect(
             first = {**space.first(), **fixed}
             _check_asked(fixed, {*space.parameters, *space.fixed})
         network = builder(first)
+        known = {n: value for n, value in first.items() if n in OwnHyperparameters.model_fields}
+        check_schedule(network, OwnHyperparameters(**known))
         x, y = data.x_train[:EXAMPLES], data.y_train[:EXAMPLES]
         metrics = metric_names(network, x, y)
         has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))

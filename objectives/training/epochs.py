@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training.schedule import learning_rate_factor
 
 WATCHED = ("loss", "val_loss")
-"""A trial diverges where one of them is not finite; a network with its own step may lack them."""
+"""A trial diverges where one of them, or its own metric, is not finite. A network with its own step
+may lack them."""
+PLATEAU_MIN_DELTA = 1e-4
+"""The least change that ends a plateau: Keras's default in ReduceLROnPlateau."""
 Stopped = Literal["finished", "early_stopping", "by_report", "diverged"]
 
 
@@ -37,24 +41,34 @@ class Epochs:
     stopped: Stopped | None = None
     _reference: int = 0
     """The last epoch whose improvement was large enough to reset early stopping."""
+    _plateau_best: float | None = None
+    _plateau_wait: int = 0
+    _plateau_factor: float = 1.0
 
     def record(self, metrics: dict[str, float]) -> None:
         """Record the metrics of one more epoch, and decide whether it was the last one."""
         self.completed += 1
         for name, number in metrics.items():
             self.history.setdefault(name, []).append(number)
-        if not all(math.isfinite(metrics.get(name, 0.0)) for name in WATCHED):
+        watched = (*WATCHED, self.metric)
+        if not all(math.isfinite(metrics.get(name, 0.0)) for name in watched):
             self.stopped = "diverged"  # no later loss would be finite
             return
         if self._improves_on(self.best, 0.0):
             self.best = self.completed
         if self._improves_on(self._reference, self.hyperparameters.early_stopping_min_delta):
             self._reference = self.completed
+        self._reduce_on_plateau(metrics[self.metric])
         most = self.hyperparameters.early_stopping_patience
         if most is not None and self.completed - self._reference >= most:
             self.stopped = "early_stopping"
         elif self.completed == self.n_epochs:
             self.stopped = "finished"
+
+    def rate_factor(self) -> float:
+        """Return the factor of the first learning rate in the next epoch."""
+        factor = learning_rate_factor(self.hyperparameters, self.completed + 1, self.n_epochs)
+        return factor * self._plateau_factor
 
     def keeps(self) -> bool:
         """Tell whether the weights of the last epoch are to be kept in place of earlier ones."""
@@ -77,6 +91,21 @@ class Epochs:
         for key, value in copy.deepcopy(state).items():
             setattr(self, _STATE[key], value)
 
+    def _reduce_on_plateau(self, score: float) -> None:
+        """Reduce the learning rate as Keras's ReduceLROnPlateau does."""
+        patience = self.hyperparameters.plateau_patience
+        if patience is None:
+            return
+        best = self._plateau_best
+        gain = 0.0 if best is None else score - best if self.maximize else best - score
+        if best is None or gain > PLATEAU_MIN_DELTA:
+            self._plateau_best, self._plateau_wait = score, 0
+            return
+        self._plateau_wait += 1
+        if self._plateau_wait >= patience:
+            self._plateau_factor *= self.hyperparameters.plateau_factor
+            self._plateau_wait = 0
+
     def _improves_on(self, epoch: int, least: float) -> bool:
         if epoch == 0:
             return True
@@ -91,4 +120,7 @@ _STATE = {
     "history": "history",
     "best_epoch": "best",
     "_reference_epoch": "_reference",
+    "plateau_best": "_plateau_best",
+    "plateau_wait": "_plateau_wait",
+    "plateau_factor": "_plateau_factor",
 }

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import keras
 import numpy as np
 
 from objectives.errors import CheckpointError
-from objectives.training.keras_internals import global_random_state
+from objectives.training.reachable import variables
 from objectives.training.schedule import epoch_order
 from objectives.types import Array
 
@@ -25,15 +25,6 @@ A = TypeVar("A")
 Metrics = dict[str, float]
 State = list[Array]
 """The values of all variables that can be reached from a network, in the order of `variables`."""
-
-_HOLD_VARIABLES = (
-    keras.layers.Layer,
-    keras.losses.Loss,
-    keras.metrics.Metric,
-    keras.optimizers.Optimizer,
-    keras.random.SeedGenerator,
-    keras.regularizers.Regularizer,
-)
 
 
 class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
@@ -77,8 +68,8 @@ class Fit:
         batch_size: The examples in a gradient step.
         seed: The seed of the first weights, the dropout and the order of the examples.
         steps: The gradient steps of each epoch; the last one may have fewer than the others.
-        factor: Takes an epoch, from 1, and returns the factor of the first learning rate in it;
-            None leaves the rate to the optimizer.
+        factor: Returns the factor of the first learning rate in the epoch that comes next; None
+            leaves the rate to the optimizer.
 
     Attributes:
         model: The network.
@@ -98,7 +89,7 @@ class Fit:
         batch_size: int,
         seed: int,
         steps: Sequence[int],
-        factor: Callable[[int], float] | None = None,
+        factor: Callable[[], float] | None = None,
     ) -> None:
         self._build = build
         self._examples = ShuffledExamples(*train, batch_size)
@@ -118,6 +109,8 @@ class Fit:
     def go_on_from(self, values: State, completed: int) -> list[Array]:
         """Set all variables, before the first epoch; return what `values` has beyond them.
 
+        It takes a gradient step first, so that after an error the network is not what it was.
+
         Args:
             values: What `state` has returned, and weights kept beside it.
             completed: The epochs that are behind it.
@@ -125,8 +118,9 @@ class Fit:
         Raises:
             CheckpointError: The values are those of another network.
         """
+        kept = self._do(lambda: self._set_variables(values))
         self._completed = completed
-        return self._do(lambda: self._set_variables(values))
+        return kept
 
     def train_epoch(self) -> Metrics:
         """Train the next epoch; return its metrics, those of validation with `val_` before them.
@@ -165,6 +159,9 @@ class Fit:
         try:
             keras.utils.set_random_seed(self._seed)
             self.model = self._build()
+            # Now, because a checkpoint has the rate of its epoch.
+            optimizer = self.model.optimizer
+            self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
             self._answers.put(None)
             if self._is_told_to_train():
                 self._fit()
@@ -172,8 +169,6 @@ class Fit:
             self._answers.put(error)
 
     def _fit(self) -> None:
-        optimizer = self.model.optimizer
-        self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
         self.model.fit(
             self._examples,
             validation_data=self._validation,
@@ -189,7 +184,7 @@ class Fit:
         self._examples.order = epoch_order(len(self._examples.order), self._seed, epoch)
         self._last = self._steps[epoch - 1]
         if self._factor is not None:
-            self.model.optimizer.learning_rate = self._first_rate * self._factor(epoch)
+            self.model.optimizer.learning_rate = self._first_rate * self._factor()
 
     def _end_step(self, step: int) -> None:
         # Keras validates, and leaves out the rest of the epoch. Not at the end of a whole one, of
@@ -211,8 +206,9 @@ class Fit:
         return order is None
 
     def _set_variables(self, values: State) -> list[Array]:
-        # A first step makes the variables that an optimizer, a metric or a layer still lacks.
-        self.model.train_on_batch(*self._examples[0])
+        # A first step makes the variables that an optimizer, a metric or a layer still lacks. By
+        # `fit`, which is compiled once and gives a `train_step` of the user's what it will get.
+        self.model.fit(self._examples, steps_per_epoch=1, shuffle=False, verbose=0)
         own = variables(self.model)
         kept = values[len(own) :]
         shapes = [*map(_shape, own), *(map(_shape, self.model.weights) if kept else ())]
@@ -246,34 +242,6 @@ class _EachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self._end({name: float(value) for name, value in logs.items()})
-
-
-def variables(model: keras.Model) -> list[keras.Variable]:
-    """Return all variables that can be reached from a network, in an order of its structure.
-
-    These are more than its weights: the states of its random generators, its optimizer or
-    optimizers, its metrics, and the random generator of this thread.
-    """
-    found = {id(variable): variable for variable in _reachable(model, set())}
-    random = global_random_state()
-    return list(({**found, id(random): random}).values())
-
-
-def _reachable(value: Any, seen: set[int]) -> Iterator[keras.Variable]:
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, keras.Variable):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _reachable(each, seen)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _reachable(each, seen)
-    elif isinstance(value, _HOLD_VARIABLES):
-        for each in vars(value).values():
-            yield from _reachable(each, seen)
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -14,11 +14,12 @@ import keras
 from objectives.data.datasets import Dataset
 from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.built import check_schedule
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
 from objectives.training.result import TrainingResult
-from objectives.training.schedule import epoch_steps, learning_rate_factor
+from objectives.training.schedule import epoch_steps
 from objectives.types import Array
 
 Build = Callable[[Mapping[str, Any]], keras.Model]
@@ -133,32 +134,34 @@ class FitPack:
         return Checkpoint([*trial.fit.state(), *trial.kept], trial.epochs.state())
 
     def _begin(self, task: FitTask) -> FitTrial:
+        trial = self._built(task)
+        if task.checkpoint is None:
+            return trial
+        state = task.checkpoint.epochs
+        try:
+            trial.kept = trial.fit.go_on_from(task.checkpoint.state, completed=state["epoch"])
+        except CheckpointError:  # of another version of the network
+            trial.fit.close()
+            return self._built(task)
+        trial.epochs.resume(state)
+        return trial
+
+    def _built(self, task: FitTask) -> FitTrial:
+        """Return a trial at its beginning."""
         n, hyperparameters = len(self._data.x_train), task.hyperparameters
         batch_size = min(hyperparameters.batch_size, n)
         steps = epoch_steps(hyperparameters, -(-n // batch_size))
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
-            lambda: self._build(task.setting),
+            lambda: _checked(self._build(task.setting), hyperparameters),
             (self._data.x_train, self._data.y_train),
             (self._data.x_validation, self._data.y_validation),
             batch_size=batch_size,
             seed=task.seed,
             steps=steps,
-            factor=_factor(hyperparameters, len(steps)),
+            factor=epochs.rate_factor if hyperparameters.changes_rate() else None,
         )
-        trial = FitTrial(task, epochs, fit)
-        if task.checkpoint is not None:
-            self._go_on(trial, task.checkpoint)
-        return trial
-
-    def _go_on(self, trial: FitTrial, checkpoint: Checkpoint) -> None:
-        """Set a trial to its checkpoint; that of another version of the network is left."""
-        state = checkpoint.epochs
-        try:
-            trial.kept = trial.fit.go_on_from(checkpoint.state, completed=state["epoch"])
-        except CheckpointError:
-            return
-        trial.epochs.resume(state)
+        return FitTrial(task, epochs, fit)
 
     def _result(self, trial: FitTrial) -> TrainingResult:
         epochs, task = trial.epochs, trial.task
@@ -176,13 +179,9 @@ class FitPack:
         )
 
 
-def _factor(
-    hyperparameters: TrainingHyperparameters, n_epochs: int
-) -> Callable[[int], float] | None:
-    """Return the factor of the learning rate by epoch; None where the study sets no schedule."""
-    if hyperparameters.learning_rate_schedule == "constant":
-        return None
-    return lambda epoch: learning_rate_factor(hyperparameters, epoch, n_epochs)
+def _checked(model: keras.Model, hyperparameters: TrainingHyperparameters) -> keras.Model:
+    check_schedule(model, hyperparameters)
+    return model
 
 
 def _train_epoch(trial: FitTrial) -> dict[str, float]:

@@ -25,7 +25,7 @@ from objectives.training.lanes import Lanes, LaneState
 from objectives.training.program import Program
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
-from objectives.training.schedule import epoch_order, epoch_steps, learning_rate_factor
+from objectives.training.schedule import epoch_order, epoch_steps
 from objectives.types import Array
 
 
@@ -77,9 +77,7 @@ class PackedTrial:
 
     def rate(self) -> float:
         """Return the learning rate of the next epoch."""
-        epoch = self.epochs.completed + 1
-        factor = learning_rate_factor(self.task.hyperparameters, epoch, len(self._steps))
-        return self._first_rate * factor
+        return self._first_rate * self.epochs.rate_factor()
 
     def order(self) -> Array:
         """Return the order of the pictures in the next epoch, (n,), int32."""

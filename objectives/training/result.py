@@ -41,7 +41,8 @@ class TrainingResult:
         if self.stopped != "diverged":
             return None
         last = {name: values[-1] for name, values in self.history.items()}
-        name = next(name for name in WATCHED if not math.isfinite(last.get(name, 0.0)))
+        names = (*WATCHED, *last)  # the losses first
+        name = next(name for name in names if not math.isfinite(last.get(name, 0.0)))
         return (
             f"Expected a finite {name}. Received: {name}={last[name]} in epoch {self.last_epoch}. "
             "A smaller learning rate may help."
