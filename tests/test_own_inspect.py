@@ -11,11 +11,18 @@ import pytest
 
 from objectives.data.datasets import Dataset
 from objectives.errors import ObjectiveError
+from objectives.own import find_space
 from objectives.own.inspect import inspect
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((16, 4, 4), np.float32), np.arange(16) % 3
 DATA = Dataset("own", X, Y, X, Y, 0, "", 1.0)
+
+
+@pytest.fixture(autouse=True)
+def _few_random_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test a space that was found at fewer settings: test_own_find_space.py is about their number."""
+    monkeypatch.setattr(find_space, "RANDOM_SETTINGS", 5)
 
 
 def network(units: int = 3, rate: float = 0.01) -> keras.Model:
