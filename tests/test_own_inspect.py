@@ -21,7 +21,7 @@ DATA = Dataset("own", X, Y, X, Y, 0, "", 1.0)
 
 @pytest.fixture(autouse=True)
 def _few_random_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Test a space that was found at fewer settings: test_own_find_space.py is about their number."""
+    """Test what is found at fewer settings: test_own_find_space.py is about their number."""
     monkeypatch.setattr(find_space, "RANDOM_SETTINGS", 5)
 
 
