@@ -148,6 +148,16 @@ def nan(content: Arrays) -> None:
     content["x_train"][20, 0, 0] = np.inf
 
 
+def missing_label(content: Arrays) -> None:
+    content["y_train"] = content["y_train"].astype(float)
+    content["y_train"][17:19] = np.nan
+
+
+def missing_label_in_test(content: Arrays) -> None:
+    content["y_test"] = content["y_test"].astype(float)
+    content["y_test"][3] = np.nan
+
+
 def infinite_in_color(content: Arrays) -> None:
     content["x_train"] = np.repeat(content["x_train"][..., None] / 255, 3, -1)
     content["x_train"][2, 3, 4, 1] = 1e300
@@ -231,6 +241,8 @@ def text_labels(content: Arrays) -> None:
 
 REFUSED = [
     (nan, r"finite pixels in the training part of .*mine\.npz\. Received: nan at \[17, 3, 4\], "),
+    (missing_label, r"a label of each picture in the training part .* nan at \[17\], the first"),
+    (missing_label_in_test, r"a label of each .* test part .*Received: others, whose places are"),
     (infinite_in_color, r"Received: inf at \[2, 3, 4, 1\], the first place"),
     (one_class, r"at least two classes in the training part.*Received: one, label=7\."),
     (channels_first, r"the channels last.*\(n, 3, 8, 8\)\. Turn .*np\.moveaxis\(x, 1, -1\)"),
@@ -253,8 +265,9 @@ REFUSED = [
 
 
 OF_THE_TEST_PART = (
-    nan_in_test, another_shape, another_type, another_type_on_one_scale, another_scale,
-    standardized, other_labels, text_labels, digits_as_bytes, digits_to_one, wider_test,
+    nan_in_test, missing_label_in_test, another_shape, another_type, another_type_on_one_scale,
+    another_scale, standardized, other_labels, text_labels, digits_as_bytes, digits_to_one,
+    wider_test,
 )  # fmt: skip
 
 

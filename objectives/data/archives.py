@@ -116,7 +116,8 @@ class Archive(ABC):
 
     def _pictures(self, part: Part) -> Pictures:
         what = "training" if part == "train" else part
-        return as_pictures(f"the {what} part of {self.name}", *self.stored(part))
+        where = f"the {what} part of {self.name}"
+        return as_pictures(where, *self.stored(part), is_test=part == "test")
 
     def _check_validation(self, options: DataOptions) -> bool:
         """Tell whether there is a validation part, which cannot be split off then."""

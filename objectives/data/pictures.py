@@ -54,8 +54,14 @@ class Summary:
     labels: tuple[int, ...]
 
 
-def as_pictures(where: str, x: Array, y: Array) -> Pictures:
-    """Bring stored arrays to one layout; no value is checked.
+def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pictures:
+    """Bring stored arrays to one layout; of their values only missing labels are looked for.
+
+    Args:
+        where: What names the pictures in an error.
+        x: The pictures.
+        y: Their labels.
+        is_test: Whether they are the test part, of which no place is told.
 
     Raises:
         DataError: They are not pictures with labels.
@@ -68,6 +74,14 @@ def as_pictures(where: str, x: Array, y: Array) -> Pictures:
         raise DataError(
             f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {where}. "
             f"Received: pictures {x.shape}, labels {y.shape}."
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():  # astype would make a class of them
+        row = int(np.argmin(np.isfinite(y)))
+        place = f"{y[row]} at [{row}], the first place"
+        first = "others, whose places are not told" if is_test else place
+        raise DataError(
+            f"Expected a label of each picture in {where}. Received: {first}. "
+            "Leave such pictures out, and store integers."
         )
     is_float = np.issubdtype(x.dtype, np.floating)
     if not (is_float or x.dtype in (np.uint8, np.uint16, np.bool_)) or y.dtype.kind not in "iub":
