@@ -48,12 +48,12 @@ def run_function(
     except ExecutorStoppedError:
         return recorder.requeue(claimed, _told_to_stop(study, claimed))
     except ExecutorTimeoutError:
-        ended = timed_out(claimed, limit or 0.0, {})
+        ended = timed_out(claimed, limit or 0.0, executor.function_record)
     except ExecutorDiedError as error:
         # A signal to the whole group, as schedulers send it, may reach the child too.
         if session.stop.stopping():
             return recorder.requeue(claimed, _told_to_stop(study, claimed))
-        ended = from_error(claimed, error)
+        ended = from_error(claimed, error, executor.function_record)
     except TrialError as error:
         # The child has waited for the database in vain, as long as for any outage. Where this
         # process has met none, what the function does may be the cause.
