@@ -231,6 +231,14 @@ def validation_without_labels(content: Arrays) -> None:
     content["x_val"] = content["x_test"]
 
 
+def validation_by_another_name(content: Arrays) -> None:
+    content |= {"x_valid": content["x_test"], "y_valid": content["y_test"]}
+
+
+def one_hot(content: Arrays) -> None:
+    content["y_train"] = np.eye(3)[content["y_train"]]
+
+
 def validation_of_another_scale(content: Arrays) -> None:
     content |= {"x_val": content["x_test"] // 255, "y_val": content["y_test"]}
 
@@ -259,8 +267,9 @@ REFUSED = [
     (standardized, r"float from -0\.4.* to 2\.8.*\. Received: float from 0 to 1\."),
     (other_labels, r"labels in the test part .*3 classes, from 0 to 2\. Received: label=3\."),
     (validation_without_labels, r"x_val and y_val or x_validation and y_validation in .*: x_test,"),
+    (one_hot, r"labels \(60, 3\)\. Turn one-hot labels into classes with y\.argmax\(1\)\.$"),
     (validation_of_another_scale, r"in the validation part .*Received: uint8 from 0 to 1\."),
-    (text_labels, r"integer labels in the test part .*labels <U1"),
+    (text_labels, r"integer labels in the test part .*labels <U1\. Convert .* np\.unique\("),
 ]  # fmt: skip
 
 
@@ -284,6 +293,14 @@ def test_what_no_network_can_learn_or_be_tested_on_is_found_before_training(
     read = source.read_test if spoil in OF_THE_TEST_PART else source.read
     with pytest.raises(DataError, match=words):
         read(DataOptions())
+
+
+def test_a_part_under_a_name_that_nobody_reads_is_told(save: Callable[[Arrays], str]) -> None:
+    content = arrays() | {"names": np.array(["a", "b", "c"]), "y_train_fine": arrays()["y_train"]}
+    assert source_of(save(content)).examine(DataOptions()).shape == (8, 8, 1)
+    validation_by_another_name(content)
+    with pytest.raises(DataError, match=r"as in x_val and y_val, .*: x_valid and y_valid, which"):
+        source_of(save(content)).examine(DataOptions())
 
 
 def test_parts_that_differ_as_samples_do_are_alike(save: Callable[[Arrays], str]) -> None:

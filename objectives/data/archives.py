@@ -243,6 +243,11 @@ class NpzFile(Archive):
         """Check that the file exists: it is the user's, and cannot be made here."""
         self._file()
 
+    def examine(self, options: DataOptions) -> Examined:
+        """Check the names of the parts, too; see `Archive`."""
+        npz.check_parts(self._file())
+        return super().examine(options)
+
     def has(self, part: Part) -> bool:
         """Tell whether the file has such a part; see `Archive`."""
         return npz.has_part(self._file(), part)

@@ -70,10 +70,12 @@ def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pic
         x = x[..., None]
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    is_one_hot = y.ndim == 2 and len(y) == len(x) and len(x) > 0
+    remedy = " Turn one-hot labels into classes with y.argmax(1)." if is_one_hot else ""
     if x.ndim != 4 or y.shape != (len(x),) or 0 in x.shape:
         raise DataError(
             f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {where}. "
-            f"Received: pictures {x.shape}, labels {y.shape}."
+            f"Received: pictures {x.shape}, labels {y.shape}.{remedy}"
         )
     if y.dtype.kind == "f" and not np.isfinite(y).all():  # astype would make a class of them
         row = int(np.argmin(np.isfinite(y)))
@@ -85,9 +87,10 @@ def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pic
         )
     is_float = np.issubdtype(x.dtype, np.floating)
     if not (is_float or x.dtype in (np.uint8, np.uint16, np.bool_)) or y.dtype.kind not in "iub":
+        convert = "np.unique(y, return_inverse=True)[1]" if y.dtype.kind in "US" else "astype"
         raise DataError(
             f"Expected uint8, uint16, bool or float pictures and integer labels in {where}. "
-            f"Received: pictures {x.dtype}, labels {y.dtype}. Convert them with astype."
+            f"Received: pictures {x.dtype}, labels {y.dtype}. Convert them with {convert}."
         )
     if y.dtype.kind == "b":
         y = y.astype(np.uint8)
