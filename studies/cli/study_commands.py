@@ -18,6 +18,7 @@ from studies.cli.options import (
     Grace,
     Heartbeat,
     Name,
+    NewStudy,
     PackSize,
     Quick,
     Set,
@@ -39,7 +40,7 @@ making = typer.Typer()
 
 @making.command()
 def run(
-    study: Study,
+    study: NewStudy,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -98,7 +99,7 @@ def run(
 
 @making.command()
 def create(
-    study: Study,
+    study: NewStudy,
     name: Name = None,
     n_trials: Trials = None,
     set_: Set = None,

@@ -318,7 +318,18 @@ class EvaluateHoldout(Request[HoldoutEvaluated]):
 
 
 @dataclass(frozen=True)
-class FindFunction(Request[Done]):
+class FunctionFound:
+    """A function that can be called.
+
+    Attributes:
+        attributes: User attributes to record with a trial that ends this process.
+    """
+
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FindFunction(Request[FunctionFound]):
     """Import the module of a user's function, `module:name`, and look for the function in it."""
 
     function: str
@@ -358,7 +369,7 @@ AnyRequest = ExecutorKind | FindFunction | CallFunction | NetworkRequest
 NetworkAnswer = (
     Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
 )
-AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport
+AnyAnswer = Ready | FunctionFound | TrialResult | NetworkAnswer | ErrorReport
 
 
 def finite(value: float) -> float | None:
