@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -15,6 +16,7 @@ import socket
 import sys
 import warnings
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from forked_processes import NAME, Command, added_folders, control, serve_this_process
@@ -99,13 +101,17 @@ def _become(command: Command, line: socket.socket) -> None:
         serve_this_process(line, ENVIRONMENT)
     os.environ.clear()
     os.environ.update(command.environment)
-    sys.path[:0] = added_folders(ENVIRONMENT, command.environment) or []
+    added = added_folders(ENVIRONMENT, command.environment) or []
+    sys.path[:0] = added
     sys.argv[:] = ["", *command.arguments]
     os.sched_setaffinity(0, command.cores)
     os.chdir(command.cwd)
     if not command.is_unbuffered:  # as the server is
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = open(1, "w", encoding=encoding, errors=errors, closefd=False)
+    if any(Path(folder, "sitecustomize.py").exists() for folder in added):
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
     np.random.seed()
 
 

@@ -12,8 +12,9 @@ likewise, by a server of its own that ends with it.
 
 Only imports are shared: a server never opens a database, starts a thread or computes. Imports that
 depend on the environment are not shared: a command is started in the usual way, as every other
-program is, if its environment has another value of a variable that is not in READ_LATE, or if its
-PYTHONPATH has a `sitecustomize.py`. Keras is shared with children that train on JAX only.
+program is, if its environment has another value of a variable that is not in READ_LATE. Keras is
+shared with children that train on JAX only. A `sitecustomize.py` that PYTHONPATH has before the
+server's folders is run first, but finds our modules imported: it may change functions and classes.
 
 `install()` puts this file's `Popen` into `subprocess`, so that the tested code uses it too, and
 `usual_start()` starts commands in the usual way for a while.
@@ -57,9 +58,10 @@ READ_LATE = {
     "PYTEST_CURRENT_TEST",
     "PYTHONPATH",  # see added_folders
     "PYTHONUNBUFFERED",
+    "XDG_CACHE_HOME",
 }
 # Modules that a folder must not have that a command's PYTHONPATH has before the server's.
-NOT_ADDED = ("sitecustomize.py", "objectives", "storage", "studies")
+NOT_ADDED = ("objectives", "storage", "studies")
 
 _usual_popen = subprocess.Popen
 _server: Server | None = None

@@ -108,7 +108,7 @@ def test_what_an_import_may_depend_on_is_started_in_the_usual_way(
     assert is_forked(start(env=os.environ | {"HPO_ARTIFACTS": "a"}).pid)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     assert is_forked(start().pid)
-    (tmp_path / "sitecustomize.py").write_text("")
+    (tmp_path / "storage").mkdir()
     assert not is_forked(start().pid)
     with usual_start():
         assert not is_forked(start().pid)
