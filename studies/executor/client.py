@@ -328,7 +328,7 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
             stdout=subprocess.PIPE,
             stderr=writing,
             encoding="utf-8",
-            env={**_defaults(), **os.environ},
+            env={**child_settings(), **os.environ},
             process_group=0,  # with all that a user's function starts: they end together
         )
     except BaseException:
@@ -341,7 +341,7 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
     return process, None if reading is None else OutputLogger(os.fdopen(reading, "rb"))
 
 
-def _defaults() -> dict[str, str]:
+def child_settings() -> dict[str, str]:
     """Return settings of the libraries in the child, each unless the environment says otherwise."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only
