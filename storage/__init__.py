@@ -27,7 +27,13 @@ from storage.errors import (
 )
 from storage.failures import Failures, failures, requeue_failed
 from storage.lacking import lacking_points, missing_numbers
-from storage.lost_trials import correct_beats, requeue, requeue_stale, unfinished_lineages
+from storage.lost_trials import (
+    StaleTrial,
+    correct_beats,
+    requeue,
+    requeue_stale,
+    unfinished_lineages,
+)
 from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, latest_failures, overview
@@ -35,7 +41,7 @@ from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
 from storage.read_trials import Parts, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
-from storage.study_attributes import study_attributes
+from storage.study_attributes import read_study_attributes, study_attributes
 from storage.trial_queue import (
     Budget,
     beat,
@@ -71,6 +77,7 @@ __all__ = [
     "Point",
     "QueueState",
     "SchemaError",
+    "StaleTrial",
     "StorageError",
     "StudyGoneError",
     "TrialStorage",
@@ -110,6 +117,7 @@ __all__ = [
     "overview",
     "queue_states",
     "read_artifact",
+    "read_study_attributes",
     "read_times",
     "record_worker",
     "remove_study",

@@ -8,8 +8,9 @@ a new trial, and each names the other. Optuna's own attributes `failed_trial` an
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -49,9 +50,31 @@ from storage.trial_storage import TrialStorage
 FUTURE = timedelta(seconds=2)  # ahead of the database's clock, a beat shows that it was set back
 MAX_RETRIES = 3  # a trial that takes its worker down each time must not be retried forever
 KEPT_BY_RETRY = (SEED_KEY,)  # the other user attributes describe one attempt only
+GIVEN_UP = "its worker has given up waiting for the database"
 # Prefix of system attributes that a retry does not inherit. It does inherit the rungs that Optuna's
 # pruners have noted: it has passed them, and is not judged there again.
 OF_ONE_ATTEMPT = ARTIFACT_PREFIX
+
+
+# Whether a trial is the first attempt of a lineage, or another one.
+_IS_LINK = (SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id) & (SYSTEM_ATTRS.c.key == RETRY_KEY)
+
+
+@dataclass(frozen=True)
+class StaleTrial:
+    """A RUNNING trial without a recent heartbeat.
+
+    Attributes:
+        study_id: The id of its study.
+        id: Its id.
+        number: Its number.
+        first_attempt: The number of the first attempt of its lineage.
+    """
+
+    study_id: int
+    id: int
+    number: int
+    first_attempt: int
 
 
 def requeue(
@@ -79,7 +102,10 @@ def requeue(
 
 
 def requeue_stale(
-    storage: TrialStorage, study_ids: Collection[int], grace: float
+    storage: TrialStorage,
+    study_ids: Collection[int],
+    grace: float,
+    was_given_up: Callable[[StaleTrial], bool] = lambda _: False,
 ) -> list[tuple[int, int]]:
     """Requeue the RUNNING trials whose heartbeat is older than `grace` seconds.
 
@@ -89,30 +115,35 @@ def requeue_stale(
         storage: The storage.
         study_ids: The studies to search; deleted ones are skipped.
         grace: Seconds without a heartbeat after which a worker counts as lost.
+        was_given_up: Tells whether the worker of a trial is known to have ended because the
+            database was away. Such an attempt does not count as lost.
 
     Returns:
-        The study's id and the number of each trial that was lost.
+        The study's id and the number of each trial that is queued again.
     """
     with storage.reading() as connection:
-        concerned = {study_id for study_id, _, _ in _stale(connection, study_ids, grace)}
-    lost: list[tuple[int, int]] = []
-    for study_id in sorted(concerned):
+        found = _stale(connection, study_ids, grace)
+    given_up = {trial.id for trial in found if was_given_up(trial)}
+    ended: list[tuple[int, int]] = []
+    for study_id in sorted({trial.study_id for trial in found}):
         with suppress(StudyGoneError), storage.transaction() as connection:
             lock_study(connection, study_id)  # two workers must not requeue the same trial
-            for _, stale_id, number in _stale(connection, [study_id], grace):
+            for trial in _stale(connection, [study_id], grace):
+                is_lost = trial.id not in given_up
                 reason = f"its worker was lost: no heartbeat for {grace:g} s"
-                _requeue(connection, study_id, stale_id, reason, lost=True)
-                lost.append((study_id, number))
-    return lost
+                _requeue(
+                    connection, study_id, trial.id, reason if is_lost else GIVEN_UP, lost=is_lost
+                )
+                ended.append((study_id, trial.number))
+    return ended
 
 
 def unfinished_lineages(storage: TrialStorage, study_id: int) -> set[int]:
     """Return the first attempts of those lineages of a study that wait or run."""
-    is_link = (SYSTEM_ATTRS.c.trial_id == TRIALS.c.trial_id) & (SYSTEM_ATTRS.c.key == RETRY_KEY)
     # One statement sees one moment: a trial that is queued again is always in one of the states.
     attempts = (
         select(TRIALS.c.number, SYSTEM_ATTRS.c.value_json)
-        .outerjoin(SYSTEM_ATTRS, is_link)
+        .outerjoin(SYSTEM_ATTRS, _IS_LINK)
         .where(TRIALS.c.study_id == study_id, TRIALS.c.state.in_(UNFINISHED))
     )
     with storage.reading() as connection:
@@ -154,20 +185,21 @@ def _lock_study_of(connection: Connection, trial_id: int) -> int:
     return int(study_id)
 
 
-def _stale(
-    connection: Connection, study_ids: Collection[int], grace: float
-) -> list[tuple[int, int, int]]:
-    """Return study, id and number of the RUNNING trials silent for more than `grace` seconds."""
-    columns = TRIALS.c.study_id, TRIALS.c.trial_id, TRIALS.c.number, HEARTBEATS.c.heartbeat
+def _stale(connection: Connection, study_ids: Collection[int], grace: float) -> list[StaleTrial]:
+    """Return the RUNNING trials that are silent for more than `grace` seconds."""
+    columns = TRIALS.c.study_id, TRIALS.c.trial_id, TRIALS.c.number
     beats = connection.execute(
-        select(*columns, func.current_timestamp())
+        select(
+            *columns, SYSTEM_ATTRS.c.value_json, HEARTBEATS.c.heartbeat, func.current_timestamp()
+        )
         .join(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
+        .outerjoin(SYSTEM_ATTRS, _IS_LINK)
         .where(TRIALS.c.study_id.in_(study_ids), TRIALS.c.state == TrialState.RUNNING)
         .order_by(TRIALS.c.trial_id)  # the order in which all transactions lock trials
     )
     return [
-        (study_id, trial_id, number)
-        for study_id, trial_id, number, heartbeat, now in beats
+        StaleTrial(study_id, trial_id, number, number if first is None else int(json.loads(first)))
+        for study_id, trial_id, number, first, heartbeat, now in beats
         if (now.replace(tzinfo=None) - heartbeat).total_seconds() > grace
     ]
 

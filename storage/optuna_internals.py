@@ -42,7 +42,7 @@ def open_rdb_storage(url: str, engine_options: dict[str, Any]) -> RDBStorage:
     """Open Optuna's SQL storage, whose tables are there, without loading Alembic where it can.
 
     Alembic, with all dialects of SQLAlchemy, is a quarter of the start of each command and child,
-    and all that Optuna wants of it is whether two versions are equal.
+    and all that Optuna wants of it is whether two versions are equal, and one of them written.
 
     Raises:
         RuntimeError: The tables have the schema of another version of Optuna.
@@ -57,11 +57,25 @@ def open_rdb_storage(url: str, engine_options: dict[str, Any]) -> RDBStorage:
 
 
 class _QuickVersions(rdb._VersionManager):
-    """Optuna's check of the version of its tables, which first asks whether it is the newest."""
+    """Optuna's check of the version of its tables; it is done without Alembic for the newest."""
 
     def _init_alembic(self) -> None:
-        if self._revision() is None:
+        if self._revision() is not None:
+            return
+        newest = newest_revision()
+        if newest is None or not self._is_alembic_supported():
             super()._init_alembic()
+        else:
+            self._mark_as(newest)
+
+    def _mark_as(self, revision: str) -> None:
+        """Write the version of new tables, in the table that Alembic would make."""
+        number = sqlalchemy.Column("version_num", sqlalchemy.String(32), nullable=False)
+        key = sqlalchemy.PrimaryKeyConstraint("version_num", name=f"{REVISIONS}_pkc")
+        table = sqlalchemy.Table(REVISIONS, sqlalchemy.MetaData(), number, key)
+        with self.engine.begin() as connection:
+            table.create(connection, checkfirst=True)
+            connection.execute(table.insert().values(version_num=revision))
 
     def check_table_schema_compatibility(self) -> None:
         """Raise RuntimeError where this Optuna cannot work with the tables."""

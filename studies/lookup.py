@@ -62,7 +62,8 @@ def find_study(source: str, storage: TrialStorage, *, is_wanted: bool = True) ->
     names = optuna.get_all_study_names(storage)
     if source in names:
         return source
-    from studies.definition.files import catalog, load_definition  # not to read what is there
+    from studies.catalog.shipped import catalog
+    from studies.definition.files import load_definition  # not to read what is there
 
     name = source
     if source.endswith(".toml") and Path(source).is_file():

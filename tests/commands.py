@@ -14,11 +14,13 @@ from pathlib import Path
 from unittest import mock
 
 import optuna
+from forked_processes import is_server
 
 from studies.cli.commands import main
 
 HERE = Path(__file__).parent
 QUICK = ("--heartbeat=0.5", "--grace=2.5")  # a lost worker is found within seconds
+LINES_SHOWN = 40  # of a log, when a test has failed
 COMMAND = (sys.executable, "-P", "-m", "studies")
 
 
@@ -116,8 +118,9 @@ def is_alive(pid: int) -> bool:
 
 def child_of(worker: subprocess.Popen[bytes]) -> int:
     """Return the process id of the executor child of a worker."""
-    (pid,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    return int(pid)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    (pid,) = (int(child) for child in children if not is_server(int(child)))
+    return pid
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -125,6 +128,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def ends_of_logs(folder: Path) -> list[tuple[str, str]]:
+    """Return a title and the last lines of each log in a folder, as sections of a test's report."""
+    return [
+        (f"end of {file.relative_to(folder)}", "\n".join(lines[-LINES_SHOWN:]))
+        for file in sorted(folder.rglob("*.log"))
+        if (lines := file.read_text(errors="replace").splitlines())
+    ]
 
 
 def _lines(folder: Path) -> list[str]:

@@ -10,13 +10,15 @@ from threading import Barrier
 from typing import Any
 
 PROCESSES = 8
+IMPORTED = ["storage", "studies", "studies.create", "studies.suggest", "psycopg"]
 _start: list[Barrier] = []
 
 
 @contextmanager
 def processes() -> Iterator[Pool]:
-    """Start the processes as fresh interpreters, without the state of this one."""
-    context = multiprocessing.get_context("spawn")
+    """Start the processes without the state of this one, from one that has imported our modules."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
     pool = context.Pool(PROCESSES, initializer=_join, initargs=(context.Barrier(PROCESSES),))
     yield pool
     pool.close()

@@ -96,6 +96,11 @@ IMAGES, LABELS = some()
         (IMAGES, LABELS[:49], r"^Expected labels \(50, 2\) of integers.*\(49, 2\)"),
         (IMAGES, LABELS[:, 0], r"^Expected labels \(50, 2\).*\(50,\)"),
         (IMAGES, LABELS.astype(float), r"^Expected labels \(50, 2\) of integers.*float64"),
+        (
+            IMAGES,
+            np.where([[False, True]], np.where(LABELS == 7, np.nan, LABELS), LABELS),
+            r"^Expected an hour and a minute of each picture in .*/labels\.npy.*nan at \[7, 1\], ",
+        ),
         (IMAGES, LABELS + 1, r"^Expected the hour .* from 0 to 11.*hour from 1 to 12"),
         (IMAGES, LABELS * [1, 2], r"^Expected the minute .* from 0 to 59.*minute from 0 to 98"),
         (IMAGES, LABELS - 1, r"^Expected the hour .*hour from -1 to 10"),

@@ -148,6 +148,16 @@ def nan(content: Arrays) -> None:
     content["x_train"][20, 0, 0] = np.inf
 
 
+def missing_label(content: Arrays) -> None:
+    content["y_train"] = content["y_train"].astype(float)
+    content["y_train"][17:19] = np.nan
+
+
+def missing_label_in_test(content: Arrays) -> None:
+    content["y_test"] = content["y_test"].astype(float)
+    content["y_test"][3] = np.nan
+
+
 def infinite_in_color(content: Arrays) -> None:
     content["x_train"] = np.repeat(content["x_train"][..., None] / 255, 3, -1)
     content["x_train"][2, 3, 4, 1] = 1e300
@@ -221,6 +231,14 @@ def validation_without_labels(content: Arrays) -> None:
     content["x_val"] = content["x_test"]
 
 
+def validation_by_another_name(content: Arrays) -> None:
+    content |= {"x_valid": content["x_test"], "y_valid": content["y_test"]}
+
+
+def one_hot(content: Arrays) -> None:
+    content["y_train"] = np.eye(3)[content["y_train"]]
+
+
 def validation_of_another_scale(content: Arrays) -> None:
     content |= {"x_val": content["x_test"] // 255, "y_val": content["y_test"]}
 
@@ -231,6 +249,8 @@ def text_labels(content: Arrays) -> None:
 
 REFUSED = [
     (nan, r"finite pixels in the training part of .*mine\.npz\. Received: nan at \[17, 3, 4\], "),
+    (missing_label, r"a label of each picture in the training part .* nan at \[17\], the first"),
+    (missing_label_in_test, r"a label of each .* test part .*Received: others, whose places are"),
     (infinite_in_color, r"Received: inf at \[2, 3, 4, 1\], the first place"),
     (one_class, r"at least two classes in the training part.*Received: one, label=7\."),
     (channels_first, r"the channels last.*\(n, 3, 8, 8\)\. Turn .*np\.moveaxis\(x, 1, -1\)"),
@@ -247,14 +267,16 @@ REFUSED = [
     (standardized, r"float from -0\.4.* to 2\.8.*\. Received: float from 0 to 1\."),
     (other_labels, r"labels in the test part .*3 classes, from 0 to 2\. Received: label=3\."),
     (validation_without_labels, r"x_val and y_val or x_validation and y_validation in .*: x_test,"),
+    (one_hot, r"labels \(60, 3\)\. Turn one-hot labels into classes with y\.argmax\(1\)\.$"),
     (validation_of_another_scale, r"in the validation part .*Received: uint8 from 0 to 1\."),
-    (text_labels, r"integer labels in the test part .*labels <U1"),
+    (text_labels, r"integer labels in the test part .*labels <U1\. Convert .* np\.unique\("),
 ]  # fmt: skip
 
 
 OF_THE_TEST_PART = (
-    nan_in_test, another_shape, another_type, another_type_on_one_scale, another_scale,
-    standardized, other_labels, text_labels, digits_as_bytes, digits_to_one, wider_test,
+    nan_in_test, missing_label_in_test, another_shape, another_type, another_type_on_one_scale,
+    another_scale, standardized, other_labels, text_labels, digits_as_bytes, digits_to_one,
+    wider_test,
 )  # fmt: skip
 
 
@@ -271,6 +293,14 @@ def test_what_no_network_can_learn_or_be_tested_on_is_found_before_training(
     read = source.read_test if spoil in OF_THE_TEST_PART else source.read
     with pytest.raises(DataError, match=words):
         read(DataOptions())
+
+
+def test_a_part_under_a_name_that_nobody_reads_is_told(save: Callable[[Arrays], str]) -> None:
+    content = arrays() | {"names": np.array(["a", "b", "c"]), "y_train_fine": arrays()["y_train"]}
+    assert source_of(save(content)).examine(DataOptions()).shape == (8, 8, 1)
+    validation_by_another_name(content)
+    with pytest.raises(DataError, match=r"as in x_val and y_val, .*: x_valid and y_valid, which"):
+        source_of(save(content)).examine(DataOptions())
 
 
 def test_parts_that_differ_as_samples_do_are_alike(save: Callable[[Arrays], str]) -> None:

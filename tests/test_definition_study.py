@@ -11,9 +11,10 @@ from small_studies import RANDOM, searching, table
 
 from objectives.data import downloads
 from storage import TrialStorage
+from studies.catalog.shipped import catalog
 from studies.create import create_study
 from studies.definition.difference import difference
-from studies.definition.files import catalog, load_definition, with_overrides
+from studies.definition.files import load_definition, with_overrides
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.definition.files import catalog, load_definition
+from studies.catalog.shipped import catalog
+from studies.definition.files import load_definition
 from studies.definition.study import parse_definition
 from studies.designs.points import initial_points
 

@@ -60,6 +60,7 @@ ANSWERS: list[Any] = [
     protocol.Ready(None, "", 1),
     protocol.Ready("jax", "cpu", 64),
     protocol.Done(),
+    protocol.FunctionFound({"files_sha256": {"module": "0a1b"}}),
     protocol.DataLoaded("0a1b"),
     protocol.TrialsAdded(
         [protocol.AddedTrial(1, {"loss": [0.5, None]})], [protocol.RefusedTrial(2, REPORT)], 4

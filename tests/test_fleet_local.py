@@ -41,9 +41,10 @@ def start_run(
     """Start `hpo run` with two workers on a function of user_objectives.py."""
     file = folder / "s.toml"
     file.write_text(STUDY.format(function=function, n=n))
+    folders = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [*COMMAND, "run", str(file), "-j", "2", *ALLOWED, *options],
-        env={**environment(url, folder), "PYTHONPATH": str(HERE)},
+        env={**environment(url, folder), "PYTHONPATH": os.pathsep.join(folders)},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

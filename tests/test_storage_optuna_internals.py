@@ -185,7 +185,7 @@ def test_the_cache_has_its_attributes(tmp_path: Path) -> None:
     backend.engine.dispose()
 
 
-def test_the_tables_are_created_by_us_and_the_versions_by_optuna() -> None:
+def test_the_tables_and_their_version_are_created_by_us() -> None:
     taken = inspect.signature(RDBStorage.__init__).parameters
     assert {"url", "engine_kwargs", "skip_table_creation"} <= taken.keys()
 
@@ -194,7 +194,11 @@ def test_optuna_asks_its_manager_of_versions_what_is_answered_without_alembic(
     sqlite_storage: TrialStorage, sqlite_url: str
 ) -> None:
     manager = _VersionManager
-    for method in (manager._init_alembic, manager.check_table_schema_compatibility):
+    for method in (
+        manager._init_alembic,
+        manager._is_alembic_supported,
+        manager.check_table_schema_compatibility,
+    ):
         assert list(inspect.signature(method).parameters) == ["self"]
     plain = RDBStorage(sqlite_url)
     assert plain.get_current_version() == plain.get_head_version() == newest_revision()
@@ -202,13 +206,13 @@ def test_optuna_asks_its_manager_of_versions_what_is_answered_without_alembic(
     assert storage_module._VersionManager is manager, "Optuna's own is left as it was"
 
 
-@pytest.mark.parametrize("writes", [True, False])
-def test_a_storage_that_is_there_is_opened_without_alembic(
-    sqlite_storage: TrialStorage, sqlite_url: str, writes: bool
+@pytest.mark.parametrize(("file", "writes"), [("hpo", True), ("hpo", False), ("new", True)])
+def test_a_storage_is_made_and_opened_without_alembic(
+    sqlite_storage: TrialStorage, tmp_path: Path, file: str, writes: bool
 ) -> None:
     code = f"""
 import sys, storage
-opened = storage.create_storage({sqlite_url!r}, writes={writes})
+opened = storage.create_storage("sqlite:///{tmp_path}/{file}.db", writes={writes})
 print(len(opened.get_all_studies()), *(name for name in sys.modules if name[:7] == "alembic"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

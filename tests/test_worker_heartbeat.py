@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
-from small_workers import function_study
+from small_workers import alike, function_study
 from sqlalchemy.exc import OperationalError
 
-from storage import Worker, claim, study_id
+from storage import Worker, claim, outages, study_id
 from storage.study_attributes import LOST_KEY
-from studies.errors import TrialError
-from studies.worker import heartbeat
+from studies.errors import ExecutorStoppedError, TrialError
+from studies.worker import database_retry, heartbeat
 from studies.worker.heartbeat import Heartbeat
 from studies.worker.loop import WorkerOptions, open_session
 from studies.worker.open_studies import OpenStudies
 from studies.worker.outcome import Outcome
+from studies.worker.pack_runner import PackRunner
 from studies.worker.run_function import run_function
 
 INTERVAL = 0.8  # seconds
@@ -90,3 +91,59 @@ def test_an_outage_that_the_worker_has_met_too_is_not_counted_against_a_trial(
     else:
         assert ended == [Outcome.REQUEUED] * 3 + [Outcome.FAILED]
         assert (last.state, last.number) == (TrialState.FAIL, 3)
+
+
+@pytest.mark.parametrize("kind", ["function", "pack", "killed"])
+def test_a_trial_whose_worker_has_waited_for_the_database_in_vain_is_not_counted_as_lost(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    is_pack = kind == "pack"
+    if is_pack:
+        reader = alike(sqlite_url, tmp_path, n=2, epochs=1)
+    else:
+        reader = function_study(sqlite_url, tmp_path, "quick", 1)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
+    study = studies.open(*studies.names())
+
+    class Child:
+        """One whose worker is told to stop."""
+
+        def call_function(self, *_: object) -> None:
+            raise ExecutorStoppedError
+
+    def requeue(*_: object, **__: object) -> None:
+        raise AWAY
+
+    child: Any = Child()
+    for attempt in range(2):
+        claimed = claim(session.database.storage, study.id, 2 if is_pack else 1)
+        with monkeypatch.context() as away:
+            away.setattr(database_retry, "requeue", requeue)
+            away.setattr(outages, "LONGEST_OUTAGE", -1)
+            if is_pack:
+                pack = PackRunner(session, study, child)
+                pack.begin(claimed)
+                with pytest.raises(OperationalError):
+                    pack.abandon(save=False, error=AWAY)
+            elif kind == "function":
+                with pytest.raises(OperationalError):
+                    run_function(session, study, child, *claimed)
+        next_worker = Heartbeat(
+            session.database,
+            Worker("w", "host", 1),
+            session.log,
+            interval=1,
+            grace=-1,
+            give_up=session.stop.abort,
+            clock=lambda: 0.0,
+        )
+        next_worker.watch({study.id: "s"})
+        next_worker.beat()
+        last = reader.trials[-1]
+        assert last.state is TrialState.WAITING
+        assert last.system_attrs[LOST_KEY] == (attempt + 1 if kind == "killed" else 0)
+        reasons = {reader.trials[each.number].user_attrs["fail_reason"] for each in claimed}
+        assert [each.startswith("its worker was lost") for each in reasons] == [kind == "killed"]
+    notes = list((tmp_path / "artifacts/checkpoints").glob("*"))
+    assert len(notes) == {"function": 1, "pack": 2, "killed": 0}[kind]

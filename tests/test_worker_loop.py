@@ -158,7 +158,10 @@ def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: 
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 0
     assert states(study) == {"COMPLETE": 5, "FAIL": 1}
-    assert "ended by SIGSEGV" in study.trials[3].user_attrs["fail_reason"]
+    crashed = study.trials[3].user_attrs
+    assert "ended by SIGSEGV" in crashed["fail_reason"]
+    for key in ("files_sha256", "device", "worker", "versions"):
+        assert crashed[key] == study.trials[2].user_attrs[key], key
 
 
 def test_five_failures_in_a_row_stop_the_worker_with_a_clear_word(

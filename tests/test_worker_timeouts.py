@@ -16,6 +16,7 @@ def test_a_function_that_hangs_fails_with_its_child(sqlite_url: str, tmp_path: P
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert states(study) == {"FAIL": 2}
     assert study.trials[0].user_attrs["fail_reason"] == REASON.format(3)
+    assert list(study.trials[0].user_attrs["files_sha256"]) == ["user_objectives"]
     assert executions(tmp_path) == [0, 1], "the second has a child of its own"
     assert not any(map(is_alive, executors(tmp_path)))
     assert "trial=1 timed out" in (tmp_path / "worker.log").read_text()

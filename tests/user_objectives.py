@@ -35,6 +35,13 @@ def quick(trial: optuna.Trial) -> float:
     return (trial.params["x"] - 0.3) ** 2
 
 
+def loaded(trial: optuna.Trial) -> float:
+    """Return how many libraries are loaded that this function has not imported."""
+    _note(trial)
+    libraries = ("jax", "keras", "matplotlib", "pandas", "scipy", "sklearn", "tensorflow")
+    return float(sum(name in sys.modules for name in libraries))
+
+
 def slow(trial: optuna.Trial) -> float:
     """Take a third of a second, so that a signal finds it at work."""
     _note(trial)

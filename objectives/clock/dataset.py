@@ -134,6 +134,7 @@ def _arrays(folder: Path) -> tuple[Array, Array]:
             f"Expected at least {FEWEST} pictures in {folder}/images.npy, to train, validate and "
             f"test. Received: {len(images)}."
         )
+    _check_no_gaps(labels, folder)
     if labels.shape != (len(images), 2) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
             f"Expected labels ({len(images)}, 2) of integers, hour and minute of each picture, in "
@@ -147,6 +148,18 @@ def _arrays(folder: Path) -> tuple[Array, Array]:
                 f"{folder}/labels.npy. Received: {name} from {low} to {high}."
             )
     return images, labels
+
+
+def _check_no_gaps(labels: Array, folder: Path) -> None:
+    """Check that no label is missing, as where they come from a table: floats, with NaN."""
+    if not np.issubdtype(labels.dtype, np.floating) or labels.ndim != 2:
+        return
+    for row, column in np.argwhere(~np.isfinite(labels))[:1]:
+        raise DataError(
+            f"Expected an hour and a minute of each picture in {folder}/labels.npy. "
+            f"Received: {labels[row, column]} at [{row}, {column}], the first place. "
+            "Replace such labels, or leave such pictures out, and store integers."
+        )
 
 
 def _open(file: Path) -> Array:

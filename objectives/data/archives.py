@@ -121,7 +121,8 @@ class Archive(ABC):
 
     def _pictures(self, part: Part) -> Pictures:
         what = "training" if part == "train" else part
-        return as_pictures(f"the {what} part of {self.name}", *self.stored(part))
+        where = f"the {what} part of {self.name}"
+        return as_pictures(where, *self.stored(part), is_test=part == "test")
 
     def _seen(self, options: DataOptions) -> list[Part]:
         """Return the parts that a search may see."""
@@ -250,6 +251,11 @@ class NpzFile(Archive):
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Check that the file exists: it is the user's, and cannot be made here."""
         self._file()
+
+    def examine(self, options: DataOptions) -> Examined:
+        """Check the names of the parts, too; see `Archive`."""
+        npz.check_parts(self._file())
+        return super().examine(options)
 
     def has(self, part: Part) -> bool:
         """Tell whether the file has such a part; see `Archive`."""

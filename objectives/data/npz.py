@@ -39,6 +39,24 @@ def has_part(file: Path, part: Part) -> bool:
     return any(found) if part == "validation" else any(len(names) == 2 for names in found)
 
 
+def check_parts(file: Path) -> None:
+    """Check that a file has no part under a name that nobody reads.
+
+    Raises:
+        DataError: It has, or it cannot be read.
+    """
+    with _opened(file) as arrays:
+        ends = {name[2:] for name in arrays.files if name.startswith("x_")}
+        known = {end for ends in _ENDINGS.values() for end in ends}
+        for end in sorted(ends - known):
+            if f"y_{end}" in arrays.files:
+                raise DataError(
+                    "Expected parts called train, val or validation, and test, as in x_val and "
+                    f"y_val, in {file}. Received: x_{end} and y_{end}, which would not be read. "
+                    "Rename them, or leave them out."
+                )
+
+
 def read_part(file: Path, part: Part) -> tuple[Array, Array]:
     """Read the pictures and the labels of a part, as they are stored.
 

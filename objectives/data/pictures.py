@@ -54,8 +54,14 @@ class Summary:
     labels: tuple[int, ...]
 
 
-def as_pictures(where: str, x: Array, y: Array) -> Pictures:
-    """Bring stored arrays to one layout; no value is checked.
+def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pictures:
+    """Bring stored arrays to one layout; of their values only missing labels are looked for.
+
+    Args:
+        where: What names the pictures in an error.
+        x: The pictures.
+        y: Their labels.
+        is_test: Whether they are the test part, of which no place is told.
 
     Raises:
         DataError: They are not pictures with labels.
@@ -64,16 +70,27 @@ def as_pictures(where: str, x: Array, y: Array) -> Pictures:
         x = x[..., None]
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    is_one_hot = y.ndim == 2 and len(y) == len(x) and len(x) > 0
+    remedy = " Turn one-hot labels into classes with y.argmax(1)." if is_one_hot else ""
     if x.ndim != 4 or y.shape != (len(x),) or 0 in x.shape:
         raise DataError(
             f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {where}. "
-            f"Received: pictures {x.shape}, labels {y.shape}."
+            f"Received: pictures {x.shape}, labels {y.shape}.{remedy}"
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():  # astype would make a class of them
+        row = int(np.argmin(np.isfinite(y)))
+        place = f"{y[row]} at [{row}], the first place"
+        first = "others, whose places are not told" if is_test else place
+        raise DataError(
+            f"Expected a label of each picture in {where}. Received: {first}. "
+            "Leave such pictures out, and store integers."
         )
     is_float = np.issubdtype(x.dtype, np.floating)
     if not (is_float or x.dtype in (np.uint8, np.uint16, np.bool_)) or y.dtype.kind not in "iub":
+        convert = "np.unique(y, return_inverse=True)[1]" if y.dtype.kind in "US" else "astype"
         raise DataError(
             f"Expected uint8, uint16, bool or float pictures and integer labels in {where}. "
-            f"Received: pictures {x.dtype}, labels {y.dtype}. Convert them with astype."
+            f"Received: pictures {x.dtype}, labels {y.dtype}. Convert them with {convert}."
         )
     if y.dtype.kind == "b":
         y = y.astype(np.uint8)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from studies.cli.complete import stored_studies
 from studies.cli.options import STORAGE, AllowModule, Grace, Heartbeat, PackSize, Storage
 from studies.cli.output import confirm, console, open_storage, say, show
 
@@ -18,7 +19,10 @@ operating = typer.Typer()
 @operating.command()
 def worker(
     studies: Annotated[
-        list[str] | None, typer.Argument(help="Studies in the storage; all by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Studies in the storage; all by default.", autocompletion=stored_studies
+        ),
     ] = None,
     max_trials: Annotated[
         int | None, typer.Option("--max-trials", min=1, help="End after this many trials.")
@@ -62,7 +66,9 @@ def worker(
 
 @operating.command()
 def status(
-    study: Annotated[str | None, typer.Argument(help="A study; all by default.")] = None,
+    study: Annotated[
+        str | None, typer.Argument(help="A study; all by default.", autocompletion=stored_studies)
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
     trial: Annotated[
         int | None, typer.Option("--trial", min=0, help="All about one trial of STUDY.")

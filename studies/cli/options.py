@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from studies.cli.complete import makeable_studies, stored_studies
+
 
 @dataclass
 class Settings:
@@ -18,9 +20,9 @@ class Settings:
     debug: bool = False
 
 
-Study = Annotated[
-    str, typer.Argument(help="A name in the storage, else of the catalogue, else a .toml file.")
-]
+_STUDY = "A name in the storage, else of the catalogue, else a .toml file."
+Study = Annotated[str, typer.Argument(help=_STUDY, autocompletion=stored_studies)]
+NewStudy = Annotated[str, typer.Argument(help=_STUDY, autocompletion=makeable_studies)]
 Storage = Annotated[
     str,
     typer.Option(

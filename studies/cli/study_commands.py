@@ -17,6 +17,7 @@ from studies.cli.options import (
     Grace,
     Heartbeat,
     Name,
+    NewStudy,
     PackSize,
     Quick,
     Set,
@@ -38,7 +39,7 @@ making = typer.Typer()
 
 @making.command()
 def run(
-    study: Study,
+    study: NewStudy,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -99,7 +100,7 @@ def run(
 
 @making.command()
 def create(
-    study: Study,
+    study: NewStudy,
     name: Name = None,
     n_trials: Trials = None,
     set_: Set = None,

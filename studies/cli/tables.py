@@ -32,7 +32,8 @@ WIDEST_NAME = 30  # characters of a study's name on one line of 80
 
 def catalog_table() -> Table:
     """Return the studies that ship with the service."""
-    from studies.definition.files import catalog, read_table
+    from studies.catalog.shipped import catalog
+    from studies.definition.files import read_table
     from studies.definition.study import parse_definition
 
     table = _table("Catalogue", "study", "objective", "data set", "search")

@@ -6,7 +6,6 @@ import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from objectives import DataOptions
 from objectives.data import sources
 from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
+from studies.catalog.shipped import catalog
 from studies.definition.lines import line_of
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
@@ -22,12 +22,6 @@ from studies.space.factor import same
 from studies.space.parse_space import SEED
 
 SECTIONS = ("data", "search", "fixed", "space")  # tables in which [quick] replaces single lines
-
-
-def catalog() -> dict[str, Path]:
-    """Return the studies that ship with the service: name -> TOML file."""
-    folder = Path(str(resources.files("studies.catalog")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_definition(

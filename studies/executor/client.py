@@ -89,6 +89,8 @@ class Executor:
         programs_built: How many programs it has compiled.
         growth: The bytes of main memory that it takes beyond what its first trials took.
         pack_size: How many trials it trains fastest at once, as far as it knows.
+        function_record: What it has told last of a user's function, to record with a trial for
+            which it gives no answer.
 
     Raises:
         TrialError: The child could not start, as when its backend is not installed.
@@ -101,6 +103,7 @@ class Executor:
         self.kind = kind
         self.programs_built = 0
         self.growth = 0
+        self.function_record: dict[str, Any] = {}
         self._first_memory: int | None = None
         self._should_abort = should_abort
         self._process, self._output = _start(logs_output=logs_output)
@@ -211,7 +214,7 @@ class Executor:
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        self._ask(FindFunction(function))
+        self._note_record(self._ask(FindFunction(function)).attributes)
 
     def call_function(self, request: CallFunction, within: float | None = None) -> TrialResult:
         """Call a user's function.
@@ -229,13 +232,15 @@ class Executor:
         try:
             result = self._ask(request, within)
         except TrialError as error:
-            self._note_device(error.attributes)
+            if error.attributes:
+                self._note_record(error.attributes)
             raise
-        self._note_device(result.attributes)
+        self._note_record(result.attributes)
         return result
 
-    def _note_device(self, attributes: Mapping[str, Any]) -> None:
-        """Take over what a function computes with, once it has loaded it."""
+    def _note_record(self, attributes: Mapping[str, Any]) -> None:
+        """Take over what repeats a trial of a function, and what it computes with."""
+        self.function_record = dict(attributes)
         self.backend = attributes.get("backend")
         self.device = attributes.get("device", "")
 
@@ -334,7 +339,7 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
             stdout=subprocess.PIPE,
             stderr=writing,
             encoding="utf-8",
-            env={**_defaults(), **os.environ},
+            env={**child_settings(), **os.environ},
             process_group=0,  # with all that a user's function starts: they end together
         )
     except BaseException:
@@ -347,7 +352,7 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
     return process, None if reading is None else OutputLogger(os.fdopen(reading, "rb"))
 
 
-def _defaults() -> dict[str, str]:
+def child_settings() -> dict[str, str]:
     """Return settings of the libraries in the child, each unless the environment says otherwise."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow: errors only

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,19 @@ class FunctionRecord:
         `files_sha256` has the loaded modules of the function's package. `backend` is missing where
         the function has loaded no library that computes on a device.
         """
+        return {**self._library(), **self.read_files()}
+
+    def read_files(self) -> dict[str, Any]:
+        """Return those attributes that are known before the function is called.
+
+        No library is asked for its device: the function may yet choose it.
+        """
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if name.partition(".")[0] == self._package and file and name not in self._files:
                 with suppress(OSError):  # as of a module in an archive
                     self._files[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        return {**self._library(), "files_sha256": dict(self._files)}
+        return {"files_sha256": dict(self._files)}
 
     def _library(self) -> dict[str, str]:
         backend = loaded_library()
@@ -49,3 +57,9 @@ class FunctionRecord:
             except Exception:  # whatever it is, it must not cost the result of the function
                 return {"backend": backend}
         return {"backend": backend, "device": self._devices[backend]}
+
+
+@cache
+def record_of(function: str) -> FunctionRecord:
+    """Return the one record in this process of a function, `module:name`."""
+    return FunctionRecord(function.partition(":")[0])

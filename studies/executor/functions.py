@@ -24,7 +24,7 @@ from storage import (
 from studies.definition.study import StudyDefinition
 from studies.executor.find_function import find_function, own_frames
 from studies.executor.forks import forks_end_here
-from studies.executor.function_record import FunctionRecord
+from studies.executor.function_record import record_of
 from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
 from studies.executor.protocol import CallFunction, TrialResult
@@ -40,7 +40,6 @@ class FunctionCaller:
         # Optuna reports each step of its own, which would hide what the function prints.
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._studies: dict[str, tuple[optuna.Study, StudyDefinition]] = {}
-        self._records: dict[str, FunctionRecord] = {}  # of each module
         self._storage_errors: list[BaseException] = []  # raised by the study's storage
 
     def call(self, request: CallFunction) -> TrialResult | ErrorReport:
@@ -56,19 +55,16 @@ class FunctionCaller:
             )
             if of_storage and is_outage(error):
                 return report_error(error, raised_by_storage=True)
-            record = self._records.get(request.function.partition(":")[0])
             error.__traceback__ = own_frames(error.__traceback__)
-            report = report_error(error)
-            if record is not None:  # its module was loaded
-                report = replace(report, attributes=record.read())
+            record = record_of(request.function)
+            report = replace(report_error(error), attributes=record.read())
             if origin is None:
                 return report
             return replace(report, name=qualified_name(type(origin)), message=str(origin))
 
     def _call(self, request: CallFunction) -> TrialResult:
         function: Callable[[optuna.Trial], float] = find_function(request.function)
-        module = request.function.partition(":")[0]
-        record = self._records.setdefault(module, FunctionRecord(module))
+        record = record_of(request.function)
         trial = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
         try:

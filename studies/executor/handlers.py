@@ -28,6 +28,7 @@ from studies.executor.protocol import (
     EvaluateHoldout,
     FiguresDrawn,
     FindFunction,
+    FunctionFound,
     History,
     HoldoutEvaluated,
     InspectNetwork,
@@ -140,7 +141,7 @@ class Trainer:
                 return self.evaluate_holdout(request)
             case FindFunction():
                 self._networks_of(request.function)
-                return Done()
+                return FunctionFound({})
             case InspectNetwork():
                 return self.inspect(request)
             case _:

@@ -356,7 +356,18 @@ class InspectNetwork(Request[NetworkInspected]):
 
 
 @dataclass(frozen=True)
-class FindFunction(Request[Done]):
+class FunctionFound:
+    """A function that can be called.
+
+    Attributes:
+        attributes: User attributes to record with a trial that ends this process.
+    """
+
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FindFunction(Request[FunctionFound]):
     """Import the module of a user's function, `module:name`, and look for the function in it."""
 
     function: str
@@ -388,6 +399,6 @@ NetworkRequest = (
 AnyRequest = ExecutorKind | CallFunction | NetworkRequest
 NetworkAnswer = (
     Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
-    | NetworkSaved | NetworkInspected
+    | NetworkSaved | NetworkInspected | FunctionFound
 )  # fmt: skip
 AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport

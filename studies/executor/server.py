@@ -24,9 +24,9 @@ from studies.executor.protocol import (
     AnyAnswer,
     AnyRequest,
     CallFunction,
-    Done,
     ExecutorKind,
     FindFunction,
+    FunctionFound,
     Ready,
 )
 from studies.executor.report import report_error
@@ -68,6 +68,7 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
 
 def _function_handler() -> Handler:
     from studies.executor.find_function import find_function
+    from studies.executor.function_record import record_of
 
     @cache
     def caller() -> FunctionCaller:
@@ -80,7 +81,7 @@ def _function_handler() -> Handler:
             return caller().call(request)
         if isinstance(request, FindFunction):
             find_function(request.function)
-            return Done()
+            return FunctionFound(record_of(request.function).read_files())
         return _refuse(request)
 
     return handle

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from storage import first_attempt
+from storage import StaleTrial, TrialStorage, first_attempt, read_study_attributes
+from studies.attributes import ARTIFACTS_KEY, CREATED_KEY
 
 FOLDER = "checkpoints"  # inside the folder of the study's artifacts
+GIVEN_UP = ".given-up"  # the ending of a note beside a checkpoint
 
 
 def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Path:
@@ -28,13 +30,43 @@ def checkpoint_file(artifacts: Path, created_at: str, trial: FrozenTrial) -> Pat
             may be given again after a study is deleted.
         trial: The trial.
     """
-    return artifacts / FOLDER / f"{_prefix(created_at)}-{first_attempt(trial)}.npz"
+    return _file(artifacts, created_at, first_attempt(trial))
 
 
 def remove_checkpoint(file: Path) -> None:
     """Remove the files of a checkpoint that exist, and the folder of a function."""
-    for part in (file, file.with_suffix(".json"), file.with_suffix("")):
+    for part in (file, *map(file.with_suffix, (".json", GIVEN_UP, ""))):
         remove_part(part)
+
+
+def note_given_up(checkpoint: Path, trial: FrozenTrial) -> None:
+    """Note that the worker of a trial ends because the database is away, and cannot say so there.
+
+    Whoever queues the trial again then does not count it among those that end their workers.
+
+    Args:
+        checkpoint: The trial's, whether or not it exists.
+        trial: The trial.
+    """
+    with contextlib.suppress(OSError):  # it must not hide why the worker ends
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.with_suffix(GIVEN_UP).write_text(str(trial.number))
+
+
+def was_given_up(storage: TrialStorage, trial: StaleTrial) -> bool:
+    """Tell whether the worker of a trial has noted that it gives the trial up.
+
+    Where this machine does not see the folder of the study's artifacts, nothing is known.
+    """
+    attributes = read_study_attributes(storage, trial.study_id, "user_attrs")
+    if ARTIFACTS_KEY not in attributes or CREATED_KEY not in attributes:
+        return False
+    artifacts, created_at = Path(attributes[ARTIFACTS_KEY]), attributes[CREATED_KEY]
+    note = _file(artifacts, created_at, trial.first_attempt).with_suffix(GIVEN_UP)
+    try:
+        return note.read_text() == str(trial.number)
+    except OSError:
+        return False
 
 
 def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
@@ -60,6 +92,10 @@ def remove_part(part: Path) -> None:
             shutil.rmtree(part)
         else:
             part.unlink()
+
+
+def _file(artifacts: Path, created_at: str, first: int) -> Path:
+    return artifacts / FOLDER / f"{_prefix(created_at)}-{first}.npz"
 
 
 def _prefix(created_at: str) -> str:

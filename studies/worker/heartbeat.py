@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from storage import (
     DatabaseNotFoundError,
@@ -24,6 +25,7 @@ from storage import (
     record_worker,
     requeue_stale,
 )
+from studies.worker.checkpoints import was_given_up
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 
@@ -158,7 +160,8 @@ class Heartbeat:
 
     def _requeue_lost(self) -> None:
         watched = self._watched
-        for study_id, number in requeue_stale(self._storage, list(watched), self._grace):
+        given_up = partial(was_given_up, self._storage)
+        for study_id, number in requeue_stale(self._storage, list(watched), self._grace, given_up):
             self._log.warning(
                 "queued again: its worker was lost, no heartbeat for %g s",
                 self._grace,

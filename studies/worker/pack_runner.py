@@ -25,7 +25,7 @@ from studies.executor.protocol import AddTrials, TrialResult
 from studies.executor.report import report_error
 from studies.suggest import Prepared, prepare_trials, reads_others
 from studies.worker.active_trial import ActiveTrial, open_trial
-from studies.worker.checkpoints import remove_checkpoint
+from studies.worker.checkpoints import note_given_up, remove_checkpoint
 from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
 from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out
@@ -95,13 +95,19 @@ class PackRunner:
         if save:
             with contextlib.suppress(ExecutorDiedError, ExecutorStoppedError):
                 self._save()
-        for claimed in list(self._open.values()):
-            self._end(self._requeue(claimed, error))
+        try:
+            for claimed in list(self._open.values()):
+                self._end(self._requeue(claimed, error))
+        except AWAY:
+            if _is_no_fault(error):
+                for claimed in self._open.values():
+                    note_given_up(self._study.checkpoint(claimed), claimed)
+            raise
         self._training, self._waiting = {}, []
         return self._take_ended()
 
     def _requeue(self, claimed: FrozenTrial, error: BaseException | None) -> EndedTrial:
-        if error is None or isinstance(error, (*AWAY, KeyboardInterrupt, SystemExit)):
+        if _is_no_fault(error):
             return self._recorder.requeue(claimed)
         reason = f"its worker ended by {type(error).__name__}: {error}"
         return self._recorder.requeue(claimed, reason, lost=True)
@@ -341,6 +347,11 @@ class PackRunner:
 
     def _beat(self) -> None:
         self._session.begin(self._study, {each.id: each.claimed.number for each in self.active})
+
+
+def _is_no_fault(error: BaseException | None) -> bool:
+    """Tell whether a worker ends for a reason that none of its trials can have caused."""
+    return error is None or isinstance(error, (*AWAY, KeyboardInterrupt, SystemExit))
 
 
 def _open_or_end(

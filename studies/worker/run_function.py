@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from optuna.trial import FrozenTrial
 
-from storage import trial_id
+from storage import AWAY, trial_id
 from studies.errors import (
     ExecutorDiedError,
     ExecutorStoppedError,
@@ -16,7 +16,7 @@ from studies.errors import (
 )
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
-from studies.worker.checkpoints import remove_checkpoint
+from studies.worker.checkpoints import note_given_up, remove_checkpoint
 from studies.worker.function_files import can_resume, files_to_keep
 from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
@@ -29,6 +29,16 @@ def run_function(
     session: Session, study: OpenStudy, executor: Executor, claimed: FrozenTrial
 ) -> EndedTrial:
     """Call the function of a study for a claimed trial, and record how it ended."""
+    try:
+        return _run(session, study, executor, claimed)
+    except AWAY:
+        note_given_up(study.checkpoint(claimed), claimed)
+        raise
+
+
+def _run(
+    session: Session, study: OpenStudy, executor: Executor, claimed: FrozenTrial
+) -> EndedTrial:
     session.begin(study, {trial_id(claimed): claimed.number})
     session.log.info("the function starts", trial=claimed.number)
     recorder = Recorder(session.database, study, session.name)
@@ -48,12 +58,12 @@ def run_function(
     except ExecutorStoppedError:
         return recorder.requeue(claimed, _told_to_stop(study, claimed))
     except ExecutorTimeoutError:
-        ended = timed_out(claimed, limit or 0.0, {})
+        ended = timed_out(claimed, limit or 0.0, executor.function_record)
     except ExecutorDiedError as error:
         # A signal to the whole group, as schedulers send it, may reach the child too.
         if session.stop.stopping():
             return recorder.requeue(claimed, _told_to_stop(study, claimed))
-        ended = from_error(claimed, error)
+        ended = from_error(claimed, error, executor.function_record)
     except TrialError as error:
         # The child has waited for the database in vain, as long as for any outage. Where this
         # process has met none, what the function does may be the cause.
