@@ -14,7 +14,7 @@ import keras
 from objectives.data.datasets import Dataset
 from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
-from objectives.own.built import check_schedule
+from objectives.own.built import check_built, check_schedule
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
@@ -71,6 +71,18 @@ class FitTrial:
             self.epochs.stopped = "by_report"
 
 
+def build_checked(build: Build, task: FitTask) -> keras.Model:
+    """Build the network of a trial.
+
+    Raises:
+        SettingError: It is none that the service can train by these hyperparameters.
+        Exception: What the user's function raises.
+    """
+    model = check_built(build(task.setting))
+    check_schedule(model, task.hyperparameters)
+    return model
+
+
 class FitPack:
     """Trains one trial at a time.
 
@@ -116,10 +128,14 @@ class FitPack:
         try:
             return [(trial, _train_epoch(trial)) for trial in self.trials]
         except BaseException:
-            for trial in self.trials:
-                trial.fit.close()
-            self._trial = None
+            self.close()
             raise
+
+    def close(self) -> None:
+        """Leave the trial, without a result."""
+        for trial in self.trials:
+            trial.fit.close()
+        self._trial = None
 
     def take_ended(self) -> list[tuple[FitTrial, TrainingResult]]:
         """Take out the trial if it has ended; return it with its result."""
@@ -153,7 +169,7 @@ class FitPack:
         steps = epoch_steps(hyperparameters, -(-n // batch_size))
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
-            lambda: _checked(self._build(task.setting), hyperparameters),
+            lambda: build_checked(self._build, task),
             (self._data.x_train, self._data.y_train),
             (self._data.x_validation, self._data.y_validation),
             batch_size=batch_size,
@@ -175,13 +191,8 @@ class FitPack:
             parameter_count=sum(int(each.size) for each in trial.kept),
             stopped=epochs.stopped,
             weights=trial.kept,
-            _build=lambda weights: _rebuilt(self._build, task, self._data.x_train[:1], weights),
+            _build=lambda weights: rebuilt(self._build, task, self._data.x_train[:1], weights),
         )
-
-
-def _checked(model: keras.Model, hyperparameters: TrainingHyperparameters) -> keras.Model:
-    check_schedule(model, hyperparameters)
-    return model
 
 
 def _train_epoch(trial: FitTrial) -> dict[str, float]:
@@ -194,7 +205,7 @@ def _train_epoch(trial: FitTrial) -> dict[str, float]:
     return metrics
 
 
-def _rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array]) -> keras.Model:
+def rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array]) -> keras.Model:
     """Build a trial's network again, with its trained weights.
 
     In a thread of its own, where Keras names its parts as in the first network of a process.

@@ -9,17 +9,29 @@ import keras
 import numpy as np
 
 from objectives.training.compiled_network import CompiledNetwork
+from objectives.training.keras_internals import all_layers
 from objectives.training.lanes import (
     DeviceArrays,
     LaneState,
     evaluation_batches,
     loss_and_prediction,
 )
+from objectives.training.template import Template
 from objectives.types import Array
 
+_CONVOLUTIONS = tuple(kind for name, kind in vars(keras.layers).items() if "Conv" in name)
 MAX_LANES = 256  # where lanes pay, fewer than this reach full speed
 State = Any
 """Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
+
+
+def trains_step_by_step(network: keras.Model) -> bool:
+    """Tell whether a network's steps are compiled one by one, and not as a loop over lanes.
+
+    XLA's convolutions on a CPU are about six times as slow inside a loop as outside it.
+    """
+    has_convolution = any(isinstance(layer, _CONVOLUTIONS) for layer in all_layers(network))
+    return has_convolution and jax.default_backend() == "cpu"
 
 
 class JaxSteps:
@@ -29,15 +41,12 @@ class JaxSteps:
         network: The network.
     """
 
-    def __init__(self, network: CompiledNetwork) -> None:
+    def __init__(self, network: CompiledNetwork | Template) -> None:
         self.traces = 0
+        self.lanes = JaxLanes
         self.network = network
         self._model = network.model
-        # XLA's convolutions on a CPU are about six times as slow inside a loop as outside it.
-        has_convolution = any(
-            isinstance(layer, keras.layers.Conv2D) for layer in self._model.layers
-        )
-        self.step_by_step = has_convolution and jax.default_backend() == "cpu"
+        self.step_by_step = trains_step_by_step(self._model)
         # On a CPU, convolutions under vmap take three to four times as long for each lane.
         self.max_lanes = 1 if self.step_by_step else MAX_LANES
         self.train_step = jax.jit(self._train_step, donate_argnums=0)
@@ -65,7 +74,7 @@ class JaxSteps:
 
         state = tuple(map(empty, self.network.groups))
         kept = empty(self.network.weight_variables)
-        return JaxLanes(self, data, state, kept)
+        return self.lanes(self, data, state, kept)
 
     def _train_step(self, state: State, x: Any, y: Any, rows: Any) -> State:
         self.traces += 1
@@ -73,7 +82,7 @@ class JaxSteps:
         def lane(state: State, rows: Any) -> State:
             return self._step(state, x[rows], y[rows])
 
-        return _each_lane(lane, state, rows)
+        return each_lane(lane, state, rows)
 
     def _train_steps(
         self, state: State, x: Any, y: Any, order: Any, start: Any, stop: Any
@@ -94,7 +103,7 @@ class JaxSteps:
             state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
             return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
 
-        return _each_lane(lane, state, order)
+        return each_lane(lane, state, order)
 
     def _step(self, state: State, x: Any, y: Any) -> State:
         _, state = self._model.train_step(state, (x, y))
@@ -103,12 +112,13 @@ class JaxSteps:
     def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
         def lane(state: State) -> jax.Array:
             outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
+            assert isinstance(self.network, CompiledNetwork)
             # In a scope of its own, because the head reads variables as well.
             numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
             with keras.StatelessScope(state_mapping=numbers):
                 return loss_and_prediction(self.network.head, y[rows], outputs)
 
-        return _each_lane(lane, state)
+        return each_lane(lane, state)
 
     def _scores(self, state: State, x: Any, y: Any, order: Any) -> jax.Array:
         return jax.lax.map(lambda rows: self._score(state, x, y, rows), order)
@@ -119,7 +129,7 @@ class JaxSteps:
             with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
                 return dict(self._model.get_metrics_result())
 
-        found: dict[str, jax.Array] = _each_lane(lane, values)
+        found: dict[str, jax.Array] = each_lane(lane, values)
         return found
 
 
@@ -136,8 +146,8 @@ class JaxLanes:
         places = {id(variable): i for i, variable in enumerate(network.variables)}
         self._weights = [places[id(variable)] for variable in network.weight_variables]
         optimizer = network.model.optimizer
-        rate = optimizer.learning_rate  # the variable itself, since it is no schedule
-        self._rate = [v is rate for v in optimizer.variables].index(True)
+        rate = optimizer.learning_rate  # the variable itself, unless there is a schedule
+        self._rate = next((i for i, v in enumerate(optimizer.variables) if v is rate), None)
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
         """Set the states of lanes; see `objectives.training.lanes.Lanes`."""
@@ -159,7 +169,13 @@ class JaxLanes:
         """Set the learning rates; see `objectives.training.lanes.Lanes`."""
         trainable, non_trainable, optimizer, metrics = self._state
         optimizer = list(optimizer)
-        optimizer[self._rate] = jax.device_put(rates.astype(optimizer[self._rate].dtype))
+        if self._rate is not None:
+            optimizer[self._rate] = jax.device_put(rates.astype(optimizer[self._rate].dtype))
+        self._state = (trainable, non_trainable, optimizer, metrics)
+        self._reset_metrics()
+
+    def _reset_metrics(self) -> None:
+        trainable, non_trainable, optimizer, metrics = self._state
         metrics = [jax.device_put(np.zeros(value.shape, value.dtype)) for value in metrics]
         self._state = (trainable, non_trainable, optimizer, metrics)
 
@@ -206,7 +222,7 @@ class JaxLanes:
         """Return another number of lanes; see `objectives.training.lanes.Lanes`."""
         rows = np.resize(np.asarray(lanes, np.int32), size)  # the rest repeats them
         state, kept = self._steps.take((self._state, self._kept), rows)
-        return JaxLanes(self._steps, self._data, state, kept)
+        return type(self)(self._steps, self._data, state, kept)
 
     def _copy(self, stacked: Any, lane: int) -> list[Array]:
         if self.size == 1:
@@ -215,7 +231,7 @@ class JaxLanes:
         return [np.asarray(value) for value in jax.tree.leaves(picked)]
 
 
-def _each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
+def each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
     """Map a function over the lanes; a single lane is computed without a lane dimension."""
     if jax.tree.leaves(stacked)[0].shape[0] > 1:
         return jax.vmap(function)(*stacked)

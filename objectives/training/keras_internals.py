@@ -4,16 +4,32 @@
 Keras or JAX. The rest of the package uses public names only.
 """
 
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional
+from keras.src.ops.node import Node as Node
 from keras.src.random.seed_generator import global_seed_generator
+from keras.src.utils.tracking import Tracker
 
 OPTIMIZER_NUMBERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
 """Attributes of optimizers that `update_step` reads at each trace, so that each can be a variable.
 A stock optimizer holds Python floats there, which become constants of the compiled program."""
+
+UNREAD = frozenset({
+    "_auto_config",  # the arguments of the constructor; what became of them is in the attributes
+    "_inbound_nodes", "_outbound_nodes",  # also of calls outside of the network
+    "_nodes",  # names made of ids; the nodes themselves are in `_nodes_by_depth`
+    "_trainable_variables_indices", "_id_to_path",  # by the ids of variables
+    "_losses_override", "_jax_state", "_jax_state_synced", "_eval_epoch_iterator", "history",
+    "train_function", "test_function", "predict_function", "stop_training", "_initial_seed",
+})  # fmt: skip
+"""Attributes of Keras's objects that are no part of a network's structure."""
+UNREAD_TYPES = (Tracker, keras.initializers.Initializer, inspect.Signature)
+"""Types of attributes that are none either: an initializer has done its work."""
 
 
 class MomentumVariable(keras.Variable):  # type: ignore[misc]
@@ -33,6 +49,24 @@ class MomentumVariable(keras.Variable):  # type: ignore[misc]
         return True
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class RateVariable(keras.Variable):  # type: ignore[misc]
+    """A rate of dropout between 0 and 1, whatever its value.
+
+    `Dropout.call` asks `rate > 0`, and `keras.random.dropout` asks whether it is 0.0 or 1.0, while
+    they are traced.
+    """
+
+    def __gt__(self, other: object) -> bool:
+        """Answer the layer's question."""
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        """Answer the function's question."""
+        return self is other
+
+    __hash__ = keras.Variable.__hash__
 
 
 class DrawnSeed(keras.random.SeedGenerator):  # type: ignore[misc]
@@ -113,3 +147,35 @@ def global_random_state() -> keras.Variable:
     Layers and steps that call `keras.random` without a seed draw from it, on TensorFlow.
     """
     return global_seed_generator().state
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Tell whether a network is functional or sequential, and no class of its author's."""
+    return type(model) in (Functional, keras.Sequential)
+
+
+def is_of_keras(thing: Any) -> bool:
+    """Tell whether a class or function is one of Keras's."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in ("keras", "builtins")
+
+
+def compiles(model: keras.Model) -> bool:
+    """Tell whether `fit` compiles each step of a network."""
+    return bool(model.jit_compile) and not model.run_eagerly and model.steps_per_execution == 1
+
+
+def create_all_variables(model: keras.Model, x: Any, y: Any) -> None:
+    """Create the variables of a network, its metrics and its optimizer, as `fit` begins by."""
+    model._symbolic_build(data_batch=(x, y))
+
+
+def set_rate(layer: keras.layers.Dropout, rate: keras.Variable) -> None:
+    """Put a variable in place of a layer's rate, although the layer is built."""
+    layer._tracker.unlock()
+    layer.rate = rate
+    layer._tracker.lock()
+
+
+def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers of a network, those inside other layers and networks included."""
+    return list(model._flatten_layers(include_self=False))

@@ -6,7 +6,8 @@ compiled program and the data. A trial may join or leave after any epoch.
 """
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from objectives.training.build import batch_size, build_compiled, build_empty, b
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.epochs import Epochs
 from objectives.training.lanes import Lanes, LaneState
-from objectives.training.program import Program
+from objectives.training.program import Program, compiled_program
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.schedule import epoch_order, epoch_steps
@@ -59,13 +60,18 @@ class PackedTrial:
     """
 
     def __init__(
-        self, task: TrainingTask, data: Dataset, parameter_count: int, started: float
+        self,
+        task: Any,
+        data: Dataset,
+        parameter_count: int,
+        started: float,
+        first_rate: float,
     ) -> None:
         self.task = task
         self.started = started
         self.parameter_count = parameter_count
         self._n = len(data.x_train)
-        self._first_rate = tunable_optimizer.settings(task.hyperparameters)["learning_rate"]
+        self._first_rate = first_rate
         steps_per_epoch = -(-self._n // batch_size(task.hyperparameters, data))
         self._steps = epoch_steps(task.hyperparameters, steps_per_epoch)
         self.epochs = Epochs(task.hyperparameters, task.metric, task.maximize, len(self._steps))
@@ -89,32 +95,20 @@ class PackedTrial:
             self.epochs.stopped = "by_report"
 
 
-class Pack:
+class LanePack(ABC):
     """Trains trials of one structure side by side.
 
     The number of lanes is a power of two, because each number is compiled separately. Lanes
     without a trial repeat another lane, and their results are not used.
 
     Args:
-        objective: What network to build.
         data: What to train and validate on.
         programs: The programs of this process.
-        levels: Hyperparameter name -> the values that trials of the study can have. Trials that
-            differ in these only share a program where possible. A trial's result does not depend
-            on them. See `Hyperparameters.structure`.
     """
 
-    def __init__(
-        self,
-        objective: Objective,
-        data: Dataset,
-        programs: ProgramCache,
-        levels: Mapping[str, Sequence[Any]] = {},
-    ) -> None:
-        self._objective = objective
+    def __init__(self, data: Dataset, programs: ProgramCache) -> None:
         self._data = data
         self._programs = programs
-        self._levels = levels
         self._structure: Hashable = None
         self._program: Program
         self._lanes: Lanes
@@ -130,12 +124,7 @@ class Pack:
         """The number of trials to train at once: the fastest so far, or a larger one to try."""
         return 1 if self._structure is None else self._program.pack_size.wanted
 
-    def takes(self, hyperparameters: Hyperparameters) -> bool:
-        """Tell whether a trial of this setting can train beside the present ones."""
-        structure = self._structure_of(hyperparameters)
-        return self._structure in (None, structure)
-
-    def add(self, tasks: Sequence[TrainingTask]) -> list[PackedTrial]:
+    def add(self, tasks: Sequence[Any]) -> list[PackedTrial]:
         """Add trials, each at its beginning or at its checkpoint.
 
         Raises:
@@ -146,11 +135,6 @@ class Pack:
             return []
         trials, states = [], []
         for task in tasks:
-            if not self.takes(task.hyperparameters):
-                raise SettingError(
-                    "Expected a trial of the structure that the pack has. "
-                    f"Received: {task.hyperparameters!r}. Train it in a pack of its own."
-                )
             trial, state = self._begin(task)
             trials.append(trial)
             states.append(state)
@@ -195,42 +179,16 @@ class Pack:
         i = self._slots.index(trial)
         return Checkpoint(self._lanes.get(i), trial.epochs.state())
 
-    def _begin(self, task: TrainingTask) -> tuple[PackedTrial, LaneState]:
-        """Return a trial and the state in which it begins."""
-        started = time.perf_counter()
-        network = build_empty(self._objective, task.hyperparameters, self._data)
-        if self._structure is None:
-            self._open(task.hyperparameters)
-        trial = PackedTrial(task, self._data, network.count_params(), started)
-        state = self._program.network.first_state(network, task.hyperparameters, task.seed)
-        checkpoint = task.checkpoint
+    def _resumed(self, trial: PackedTrial, state: LaneState) -> LaneState:
+        """Return the state of a trial's checkpoint, or the one in which it begins."""
+        checkpoint = trial.task.checkpoint
         # A checkpoint of another version of the network cannot be used.
         if checkpoint and [v.shape for v in checkpoint.state] == [v.shape for v in state]:
             trial.epochs.resume(checkpoint.epochs)
             # Seeds have another integer type on the other backend.
             pairs = zip(checkpoint.state, state, strict=True)
-            return trial, [value.astype(own.dtype) for value, own in pairs]
-        return trial, state
-
-    def _open(self, hyperparameters: Hyperparameters) -> None:
-        """Get the program of the first trial's structure, which becomes the pack's."""
-        self._structure = self._structure_of(hyperparameters)
-        self._program = self._programs.get(
-            self._structure,
-            lambda: Program(
-                build_compiled(self._objective, hyperparameters, self._data, self._levels)
-            ),
-        )
-        self._lanes = self._program.lane(self._programs.place(self._data))
-        self._slots = [None]
-
-    def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
-        """Return what a compiled program depends on: the network, and the shapes of the data."""
-        data = self._data
-        x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
-        structure = hyperparameters.structure(self._levels)
-        read_as = str(x.dtype), data.scale, data.n_classes
-        return self._objective.name, structure, shapes, read_as
+            return [value.astype(own.dtype) for value, own in pairs]
+        return state
 
     def _resize(self, n: int) -> None:
         """Change to the smallest number of lanes that holds `n` trials, and move the trials."""
@@ -265,27 +223,34 @@ class Pack:
             lanes.keep([i for i in at_end if trials[i].epochs.keeps()])
         return [(trial, metrics[i]) for i, trial in trials.items()], done
 
-    def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
-        """Return the metrics of these lanes, of training and of the validation pictures."""
-        found, scores = self._lanes.metrics(), self._lanes.evaluate()
-        metrics = {}
-        for i in chosen:
-            metrics[i] = {name: float(values[i]) for name, values in found.items()}
-            own = evaluate.metrics(self._program.network.head, scores[i], self._data.y_validation)
-            metrics[i] |= {f"val_{name}": value for name, value in own.items()}
-        return metrics
+    def _open_program(self, structure: Hashable, build: Callable[[], Program]) -> None:
+        """Get the program of a structure, which becomes the pack's."""
+        self._structure = structure
+        self._program = self._programs.get(structure, build)
+        self._lanes = self._program.lane(self._programs.place(self._data))
+        self._slots = [None]
 
+    @abstractmethod
+    def _begin(self, task: Any) -> tuple[PackedTrial, LaneState]:
+        """Return a trial and the state in which it begins; open the first one's program.
+
+        Raises:
+            SettingError: It has another structure than the present ones.
+        """
+
+    @abstractmethod
+    def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
+        """Return the metrics of these lanes, of training and of the validation examples."""
+
+    @abstractmethod
     def _result(self, trial: PackedTrial, kept: list[Array]) -> TrainingResult:
+        """Return the result of a trial that has ended."""
+
+    def _result_of(
+        self, trial: PackedTrial, kept: list[Array], build: Callable[[list[Array]], keras.Model]
+    ) -> TrainingResult:
         epochs = trial.epochs
         assert epochs.stopped is not None
-        hyperparameters = trial.task.hyperparameters
-        objective, data = self._objective, self._data
-
-        def build(weights: list[Array]) -> keras.Model:
-            network = build_for_reading(objective, hyperparameters, data)
-            tunable_model.set_weights(network, weights)
-            return network
-
         return TrainingResult(
             value=epochs.value(),
             best_epoch=epochs.best,
@@ -297,3 +262,86 @@ class Pack:
             weights=kept,
             _build=build,
         )
+
+
+class Pack(LanePack):
+    """Trains trials of one structure of a built-in objective side by side.
+
+    Args:
+        objective: What network to build.
+        data: What to train and validate on.
+        programs: The programs of this process.
+        levels: Hyperparameter name -> the values that trials of the study can have. Trials that
+            differ in these only share a program where possible. A trial's result does not depend
+            on them. See `Hyperparameters.structure`.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        data: Dataset,
+        programs: ProgramCache,
+        levels: Mapping[str, Sequence[Any]] = {},
+    ) -> None:
+        super().__init__(data, programs)
+        self._objective = objective
+        self._levels = levels
+
+    def takes(self, hyperparameters: Hyperparameters) -> bool:
+        """Tell whether a trial of this setting can train beside the present ones."""
+        structure = self._structure_of(hyperparameters)
+        return self._structure in (None, structure)
+
+    def _begin(self, task: TrainingTask) -> tuple[PackedTrial, LaneState]:
+        """Return a trial and the state in which it begins."""
+        if not self.takes(task.hyperparameters):
+            raise SettingError(
+                "Expected a trial of the structure that the pack has. "
+                f"Received: {task.hyperparameters!r}. Train it in a pack of its own."
+            )
+        started = time.perf_counter()
+        network = build_empty(self._objective, task.hyperparameters, self._data)
+        if self._structure is None:
+            self._open(task.hyperparameters)
+        rate = tunable_optimizer.settings(task.hyperparameters)["learning_rate"]
+        trial = PackedTrial(task, self._data, network.count_params(), started, rate)
+        state = self._program.network.first_state(network, task.hyperparameters, task.seed)
+        return trial, self._resumed(trial, state)
+
+    def _open(self, hyperparameters: Hyperparameters) -> None:
+        """Get the program of the first trial's structure, which becomes the pack's."""
+        self._open_program(
+            self._structure_of(hyperparameters),
+            lambda: compiled_program(
+                build_compiled(self._objective, hyperparameters, self._data, self._levels)
+            ),
+        )
+
+    def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
+        """Return what a compiled program depends on: the network, and the shapes of the data."""
+        data = self._data
+        x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
+        structure = hyperparameters.structure(self._levels)
+        read_as = str(x.dtype), data.scale, data.n_classes
+        return self._objective.name, structure, shapes, read_as
+
+    def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
+        """Return the metrics of these lanes, of training and of the validation pictures."""
+        found, scores = self._lanes.metrics(), self._lanes.evaluate()
+        metrics = {}
+        for i in chosen:
+            metrics[i] = {name: float(values[i]) for name, values in found.items()}
+            own = evaluate.metrics(self._program.network.head, scores[i], self._data.y_validation)
+            metrics[i] |= {f"val_{name}": value for name, value in own.items()}
+        return metrics
+
+    def _result(self, trial: PackedTrial, kept: list[Array]) -> TrainingResult:
+        hyperparameters = trial.task.hyperparameters
+        objective, data = self._objective, self._data
+
+        def build(weights: list[Array]) -> keras.Model:
+            network = build_for_reading(objective, hyperparameters, data)
+            tunable_model.set_weights(network, weights)
+            return network
+
+        return self._result_of(trial, kept, build)

@@ -1,10 +1,13 @@
 """A compiled program: a structure's network with the steps that the Keras backend compiles."""
 
+from typing import Any
+
 import keras
 
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import DeviceArrays, Lanes, Steps
 from objectives.training.pack_size import PackSize
+from objectives.training.template import Template
 
 
 class Program:
@@ -12,16 +15,17 @@ class Program:
 
     Args:
         network: The network of the structure.
+        steps: What is compiled for it.
 
     Attributes:
-        network: The same.
+        network: The network.
         steps: The backend's training and evaluation steps.
         pack_size: How many lanes are fastest, as far as measured.
     """
 
-    def __init__(self, network: CompiledNetwork) -> None:
+    def __init__(self, network: Any, steps: Steps) -> None:
         self.network = network
-        self.steps = _steps(network)
+        self.steps = steps
         self.pack_size = PackSize(self.steps.max_lanes)
 
     def lane(self, data: DeviceArrays) -> Lanes:
@@ -30,6 +34,18 @@ class Program:
         On TensorFlow a program has one lane at a time.
         """
         return self.steps.lane(data)
+
+
+def compiled_program(network: CompiledNetwork) -> Program:
+    """Make the program of a built-in network, on this process's backend."""
+    return Program(network, _steps(network))
+
+
+def template_program(network: Template) -> Program:
+    """Make the program of a network of a user's, on JAX."""
+    from objectives.training.jax_fit_lanes import JaxFitSteps
+
+    return Program(network, JaxFitSteps(network))
 
 
 def _steps(network: CompiledNetwork) -> Steps:

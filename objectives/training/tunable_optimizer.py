@@ -6,6 +6,7 @@ any variable that is assigned to an attribute.
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,19 +25,29 @@ _OPTIMIZERS = {
 }
 
 
+TUNABLE = (*_OPTIMIZERS.values(), keras.optimizers.AdamW)
+"""The optimizers that `make_tunable` takes."""
+
+
 def create(hyperparameters: Hyperparameters) -> keras.optimizers.Optimizer:
     """Make the stock Keras optimizer of a trial, unbuilt."""
     optimizer = _OPTIMIZERS[hyperparameters.optimizer]
     return optimizer(**hyperparameters.optimizer_arguments())
 
 
-def make_tunable(optimizer: keras.optimizers.Optimizer) -> None:
+def make_tunable(
+    optimizer: keras.optimizers.Optimizer, names: Sequence[str] = OPTIMIZER_NUMBERS
+) -> None:
     """Replace the Python floats of a built stock optimizer by variables.
 
     It must be built already: at that time the float decides whether it has slots for the momentum.
     The new variables come after its own, which keep their places.
+
+    Args:
+        optimizer: The optimizer.
+        names: Which of its numbers.
     """
-    for name in OPTIMIZER_NUMBERS:
+    for name in names:
         value = getattr(optimizer, name, None)
         if value is None or (name == "momentum" and value == 0):
             continue

@@ -1,0 +1,197 @@
+"""Read the structure of a built network: all that a compiled program of it depends on.
+
+Every object of the network, its optimizer, losses and metrics is read, attribute by attribute, and
+the graph of its layers. What variables hold is no part of the structure, nor are the few numbers
+that a program can hold in variables: see `Tunable`. Whatever cannot be compared is an error, and
+such a network is trained by Keras's own `fit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+
+from objectives.training import tunable_optimizer
+from objectives.training.keras_internals import (
+    OPTIMIZER_NUMBERS,
+    UNREAD,
+    UNREAD_TYPES,
+    Node,
+    compiles,
+    is_functional,
+    is_of_keras,
+)
+
+_PRIMITIVES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
+
+
+class UnreadableStructureError(Exception):
+    """A network whose structure cannot be compared; the message is the reason, a clause."""
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """A number in which networks of one structure may differ.
+
+    Attributes:
+        holder: The layer or the optimizer that has it.
+        name: The name of the attribute.
+        value: The number.
+    """
+
+    holder: Any
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What is read of a network.
+
+    Attributes:
+        key: Equal for networks that one program can train.
+        tunables: The numbers in which they may differ, in an order of the structure.
+    """
+
+    key: str
+    tunables: Sequence[Tunable]
+
+
+def read(model: keras.Model) -> Structure:
+    """Read the structure of a compiled network, all of whose variables exist.
+
+    Raises:
+        UnreadableStructureError: It has something that cannot be compared.
+    """
+    if not is_functional(model):
+        raise UnreadableStructureError(f"{type(model).__name__} is a class of its own")
+    if not compiles(model):
+        raise UnreadableStructureError("its steps are not to be compiled one by one")
+    if model.optimizer.use_ema:
+        raise UnreadableStructureError("its optimizer averages the weights at the end of `fit`")
+    if any(np.any(keras.ops.convert_to_numpy(v)) for v in model.metrics_variables):
+        raise UnreadableStructureError("it has a metric that does not begin at zero")
+    reader = _Reader()
+    reader.read("", model)
+    return Structure(reader.digest.hexdigest(), reader.tunables)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.tunables: list[Tunable] = []
+        self._seen: dict[int, tuple[int, Any]] = {}  # with the objects, or ids would be used again
+
+    def read(self, where: str, value: Any) -> None:
+        """Take an object into the digest, with all that it holds."""
+        if isinstance(value, _PRIMITIVES):
+            self._note(where, type(value).__name__, repr(value))
+            return
+        if isinstance(value, UNREAD_TYPES):
+            return
+        if id(value) in self._seen:
+            self._note(where, "as", str(self._seen[id(value)][0]))
+            return
+        self._seen[id(value)] = len(self._seen), value
+        for name, part in self._parts(where, value):
+            self.read(name, part)
+
+    def _note(self, *words: str) -> None:
+        self.digest.update("\0".join((*words, "\1")).encode())
+
+    def _parts(self, where: str, value: Any) -> Iterator[tuple[str, Any]]:
+        """Note what an object is, and return what it holds, by name."""
+        match value:
+            case keras.Variable():
+                facts = value.path, value.shape, value.dtype, value.trainable
+                self._note(where, "variable", *map(str, facts))
+            case keras.KerasTensor():
+                history = getattr(value, "_keras_history", None)
+                self._note(where, "tensor", str(value.shape), str(value.dtype))
+                if history is not None:
+                    yield from zip(("operation", "node", "index"), history, strict=True)
+            case Node():
+                yield "operation", value.operation
+                yield "args", value.arguments.args
+                yield "kwargs", value.arguments.kwargs
+            case Mapping():
+                self._note(where, "mapping", str(len(value)))
+                for key, part in value.items():
+                    yield str(key), part
+            case list() | tuple():
+                self._note(where, type(value).__name__, str(len(value)))
+                for i, part in enumerate(value):
+                    yield str(i), part
+            case Set():
+                self._note(where, "set", repr(sorted(map(repr, value))))
+            case FunctionType():
+                self._check_is_of_keras(value)
+                self._note(where, "function", value.__module__, value.__qualname__)
+                for i, cell in enumerate(value.__closure__ or ()):
+                    yield str(i), cell.cell_contents
+            case MethodType():
+                yield from (("self", value.__self__), ("function", value.__func__))
+            case type():
+                self._check_is_of_keras(value)
+                self._note(where, "class", value.__module__, value.__qualname__)
+            case ModuleType() | np.dtype() | BuiltinFunctionType():
+                self._note(where, repr(value))
+            case slice() | range():
+                self._note(where, repr(value))
+            case _ if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+                array = np.asarray(value)
+                words = (
+                    str(array.dtype),
+                    str(array.shape),
+                    hashlib.sha256(array.tobytes()).hexdigest(),
+                )
+                self._note(where, "array", *words)
+            case _:
+                yield from self._attributes(where, value)
+
+    def _attributes(self, where: str, value: Any) -> Iterator[tuple[str, Any]]:
+        kind = type(value)
+        self._check_is_of_keras(kind)
+        if getattr(value, "stateful", False) and isinstance(value, keras.layers.RNN):
+            raise UnreadableStructureError(f"{value.name} keeps its state from batch to batch")
+        self._note(where, "object", kind.__module__, kind.__qualname__)
+        tunable = _tunable_names(value)
+        for name, part in sorted(vars(value).items()):
+            if name in tunable:
+                self._note(name, "tunable")
+                self.tunables.append(Tunable(value, name, float(part)))
+            elif name not in UNREAD:
+                yield name, part
+
+    def _check_is_of_keras(self, thing: Any) -> None:
+        if not is_of_keras(thing):
+            name = getattr(thing, "__qualname__", str(thing))
+            raise UnreadableStructureError(f"it has {name}, which is not of Keras")
+
+
+def _tunable_names(value: Any) -> tuple[str, ...]:
+    """Return the attributes of an object in which networks of one structure may differ.
+
+    A number of an optimizer that is Keras's default stays a constant: as such it takes part in
+    computations of double precision, as in `fit`.
+    """
+    if type(value) is keras.layers.Dropout:
+        # As a variable the rate would change the type of what is computed in half precision.
+        is_whole = value.compute_dtype == keras.backend.floatx()
+        return ("rate",) if is_whole and 0 < value.rate < 1 else ()
+    if type(value) in tunable_optimizer.TUNABLE:
+        defaults = inspect.signature(type(value).__init__).parameters
+        return tuple(
+            name
+            for name in OPTIMIZER_NUMBERS
+            if isinstance(number := getattr(value, name, None), int | float)
+            and number != defaults[name].default
+        )
+    return ()
