@@ -52,7 +52,9 @@ REQUESTS: list[Any] = [
     protocol.DrawFigures("clock", DATASET, Path("figures")),
     protocol.SaveCheckpoint(1, Path("a.npz")),
     protocol.EvaluateHoldout("mlp", {"epochs": 3}, DATASET, Path("network.keras"), None),
-    protocol.InspectNetwork("a.py:build", DATASET, {"epochs": 1}, [{"u": None}], {"u": [1, 2]}),
+    protocol.InspectNetwork(
+        "a.py:build", DATASET, {"epochs": 1}, [{"u": None}], {"u": [1]}, {"u": [{}]}
+    ),
     protocol.FindFunction("module:name"),
     protocol.CallFunction("module:name", "sqlite:///hpo.db", "s", "2026-01-01", 5),
 ]
@@ -84,6 +86,7 @@ ANSWERS: list[Any] = [
         has_convolutions=True,
         trained_by="fit",
         reason="a GAN",
+        structural=["u"],
     ),
     protocol.FiguresDrawn([Path("figures/a.png")], {"errors": "{}"}),
     protocol.HoldoutEvaluated({"loss": None, "accuracy": 0.5}, 100),

@@ -21,13 +21,19 @@ LINES = """
 name = "own"
 objective = "own_net.py:build"
 dataset = "digits"
+backend = "jax"
 [search]
 design = "grid"
 [fixed]
 epochs = {epochs}
-batch_size = 32
+batch_size = 64
 [space]
 learning_rate = [0.001, 0.002]
+"""
+PRUNED = """
+[search.pruner]
+name = "threshold"
+lower = 2.0
 """
 NET = """
 import keras
@@ -35,8 +41,8 @@ import keras
 def build(trial):
     layers = keras.layers
     inputs = keras.Input((8, 8))
-    x = layers.Lambda(lambda t: t / 255)(layers.Flatten()(inputs))
-    x = layers.Dropout(0.2)(layers.Dense(16, activation="relu")(x))
+    x = {first}
+    x = layers.Dropout(0.2)(layers.Dense(16, activation="relu")(layers.Flatten()(x)))
     model = keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
     rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
     loss = "sparse_categorical_crossentropy"
@@ -44,10 +50,15 @@ def build(trial):
     trial.set_user_attr("layers", len(model.layers))
     return model
 """
+FIRST = {  # way in which such a network is trained -> its first layers
+    "fit": "layers.Lambda(lambda t: t / 255)(inputs)",
+    "program": "layers.Conv2D(2, 3)(layers.Reshape((8, 8, 1))(layers.Rescaling(1 / 255)(inputs)))",
+    "lanes": "layers.Rescaling(1 / 255)(inputs)",
+}
 
 
-def written(folder: Path, epochs: int) -> Path:
-    (folder / "own_net.py").write_text(NET)
+def written(folder: Path, epochs: int, way: str = "fit") -> Path:
+    (folder / "own_net.py").write_text(NET.format(first=FIRST[way]))
     (folder / "own.toml").write_text(LINES.format(epochs=epochs))
     return folder / "own.toml"
 
@@ -72,9 +83,9 @@ def test_the_network_of_the_readme_is_searched_by_its_commands(
     assert "the best of 3 trials" in ran.stdout
     with (tmp_path / "mine.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["user_attrs_trained_by"] for row in rows] == ["fit"] * 3
+    assert [row["user_attrs_trained_by"] for row in rows] == ["lanes"] * 3
     status = hpo_here("status", "mine", url=sqlite_url, folder=tmp_path)
-    assert "trained by fit" in status.stdout
+    assert "trained by lanes: all of its parts are Keras's" in status.stdout
     kept = hpo_here("model", "mine", "-o", "best.keras", url=sqlite_url, folder=tmp_path)
     assert kept.returncode == 0, kept.stderr
     network = keras.models.load_model(tmp_path / "best.keras")
@@ -85,32 +96,48 @@ def test_the_network_of_the_readme_is_searched_by_its_commands(
     assert "on the 360 examples of the test part" in tested.stdout
 
 
-def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+@pytest.mark.parametrize("way", list(FIRST))
+def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_network_is_kept(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], way: str
 ) -> None:
-    toml = written(tmp_path, epochs=60)
-    plain = hpo("run", toml.name, "--name", "undisturbed", url=sqlite_url, folder=tmp_path)
+    toml = written(tmp_path, epochs=60, way=way)
+    here = {"url": sqlite_url, "folder": tmp_path}
+    plain = hpo("run", toml.name, "--name", "undisturbed", **here)
     assert plain.returncode == 0, plain.stderr
-    assert hpo("create", toml.name, url=sqlite_url, folder=tmp_path).returncode == 0
+    assert hpo("create", toml.name, **here).returncode == 0
+    (tmp_path / "pruned.toml").write_text(
+        toml.read_text().replace('"own"', '"pruned"').replace("[fixed]", f"{PRUNED}[fixed]")
+    )
+    assert hpo("create", "pruned.toml", **here).returncode == 0
     study = optuna.load_study(study_name="own", storage=sqlite_url)
     # A checkpoint follows three heartbeats, and the heartbeat is short.
-    words = ("own", f"--allow-module={tmp_path / 'own_net.py'}", "--heartbeat=0.1", "--grace=1.5")
-    launched.append(start_worker(*words, url=sqlite_url, folder=tmp_path))
+    words = (f"--allow-module={tmp_path / 'own_net.py'}", "--heartbeat=0.1", "--grace=1.5")
+    launched.append(start_worker("own", *words, **here))
     saved = tmp_path / "artifacts"
     wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
     launched[0].send_signal(signal.SIGKILL)
-    launched.append(start_worker(*words, url=sqlite_url, folder=tmp_path))
+    launched.append(start_worker("own", "pruned", *words, **here))
     assert launched[1].wait(timeout=120) == 0
-    assert states(study) == {"COMPLETE": 2, "FAIL": 1}
-    resumed = [t for t in study.trials if t.user_attrs.get("resumed_after")]
-    assert resumed
+    found = states(study)
+    assert found.pop("COMPLETE") == 2
+    assert found.keys() == {"FAIL"}
+    assert any(t.user_attrs.get("resumed_after") for t in study.trials)
     undisturbed = optuna.load_study(study_name="undisturbed", storage=sqlite_url).trials
     by_rate = {trial.params["learning_rate"]: trial for trial in undisturbed}
     for trial in study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
-        twin = by_rate[trial.params["learning_rate"]]
-        assert trial.user_attrs["layers"] == 6
-        for name, values in twin.user_attrs["history"].items():
+        assert trial.user_attrs["trained_by"] == way
+        assert trial.user_attrs["layers"] >= 6
+        for name, values in by_rate[trial.params["learning_rate"]].user_attrs["history"].items():
             assert trial.user_attrs["history"][name] == pytest.approx(values, abs=1e-6)
+    assert states(optuna.load_study(study_name="pruned", storage=sqlite_url)) == {"PRUNED": 2}
+    # What is kept of it.
+    file = "best.weights.h5" if way == "fit" else "best.keras"
+    kept = hpo_here("model", "own", "-o", file, **here)
+    assert kept.returncode == 0, kept.stderr
+    tested = hpo_here("test", toml.name, **here)
+    assert "on the 360 examples of the test part" in tested.stdout, tested.stderr
+    exported = hpo_here("export", "own", "--columns", "value,trained_by", **here)
+    assert exported.stdout.count(f",{way}") == 2
 
 
 def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path: Path) -> None:
@@ -121,7 +148,8 @@ def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path:
     assert untrusted.returncode == 1
     assert f"--allow-module {tmp_path / 'own_net.py'}" in untrusted.stderr
     assert hpo("worker", toml.name, "--max-trials=1", **here).returncode == 0
-    (tmp_path / "own_net.py").write_text(NET.replace("16", "12"))
+    original = (tmp_path / "own_net.py").read_text()
+    (tmp_path / "own_net.py").write_text(original.replace("16", "12"))
     changed = hpo("worker", toml.name, **here)
     assert changed.returncode == 1
     assert "hpo create --accept-code own" in changed.stderr
@@ -129,7 +157,7 @@ def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path:
     assert "Expected the code that study 'own' was made with" in refused.stderr
     # The code that the study was made with is in another folder.
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "own_net.py").write_text(NET)
+    (tmp_path / "elsewhere" / "own_net.py").write_text(original)
     allowed = ("--allow-module", str(tmp_path / "elsewhere" / "own_net.py"))
     assert hpo("worker", "own", "--code", "elsewhere", "--max-trials=1", **here).returncode == 1
     found = hpo("worker", "own", "--code", "elsewhere", *allowed, "--max-trials=1", **here)

@@ -1,6 +1,5 @@
 """A setting of a network that a user builds: what training reads, what its function asks for."""
 
-from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -28,10 +27,6 @@ class OwnHyperparameters(TrainingHyperparameters):
         Those that nobody has set are left out, as a batch size that the function chooses.
         """
         return {name: getattr(self, name) for name in self.model_fields_set}
-
-    def structure(self, levels: Mapping[str, Sequence[Any]] = {}) -> Hashable:
-        """Return all values: what of them the network depends on is in its function."""
-        return tuple(sorted((name, repr(value)) for name, value in self.given().items()))
 
     def check_input(self, input_shape: tuple[int, ...]) -> None:
         """Accept: only building the network tells what it takes."""

@@ -34,7 +34,8 @@ class Inspected:
         overridden: Parameters whose values the study gives other bounds than the function does.
         n_builds: How often the function was called.
         has_convolutions: Whether there is a convolution in the network.
-        network: One of the networks.
+        settings: Settings that it was called with, or could be.
+        variants: Parameter -> what each of its levels sets; of a space that was found.
     """
 
     space: Mapping[str, Any]
@@ -42,7 +43,8 @@ class Inspected:
     overridden: Sequence[str]
     n_builds: int
     has_convolutions: bool
-    network: keras.Model
+    settings: Sequence[Mapping[str, Any]]
+    variants: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def inspect(
@@ -72,12 +74,15 @@ def inspect(
     def look() -> Inspected:
         builder = Builder(function)
         found: Mapping[str, Any] = {}
+        tried, variants = settings, {}
         if settings:
             n_builds, first = _build_all(builder, settings), dict(settings[0])
         else:
             space = find_space(partial(call, function), check_built, fixed)
             found, n_builds = space.lines(), space.n_builds
             first = {**space.first(), **fixed}
+            tried = [first]
+            variants = {n: [{n: v} for v in p.levels()] for n, p in space.parameters.items()}
             _check_asked(fixed, {*space.parameters, *space.fixed})
         network = builder(first)
         known = {n: value for n, value in first.items() if n in OwnHyperparameters.model_fields}
@@ -86,7 +91,7 @@ def inspect(
         metrics = metric_names(network, x, y)
         has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
         overridden = builder.overridden(lines)
-        return Inspected(found, metrics, overridden, n_builds, has_convolutions, network)
+        return Inspected(found, metrics, overridden, n_builds, has_convolutions, tried, variants)
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(look).result()

@@ -25,7 +25,8 @@ class CodeRecord:
         package: Name and version of the installed package that it belongs to; None for a file.
         cpu_backend: The Keras backend that trains the networks on a CPU.
         trained_by: The way in which they are trained.
-        reason: Why in no faster one.
+        reason: Why in this one.
+        structural: The factors that decide about the structure of the networks.
     """
 
     sha256: str
@@ -33,6 +34,7 @@ class CodeRecord:
     cpu_backend: str
     trained_by: str
     reason: str
+    structural: list[str]
 
 
 def locate(objective: str, folder: Path | None = None) -> SourceCode:

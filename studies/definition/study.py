@@ -186,7 +186,8 @@ class StudyDefinition(BaseModel):
         if self.is_function:
             return frozenset()
         if self.is_own_network:
-            return frozenset(self.factors.factors)
+            every = frozenset(self.factors.factors)
+            return every if self._code is None else every.intersection(self._code.structural)
         return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
 
     @cached_property

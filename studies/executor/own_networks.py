@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from objectives.own.built import make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import EXAMPLES, inspect
 from objectives.training.checkpoint import Checkpoint
-from objectives.training.fit_pack import FitPack, FitTask
+from objectives.training.fit_pack import FitTask
+from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
+from objectives.training.structural import structural_factors
 from objectives.types import Array
 from studies.executor.find_function import find_function
 from studies.executor.protocol import (
@@ -30,9 +33,6 @@ from studies.executor.protocol import (
     NetworkInspected,
     TrialTask,
 )
-
-TRAINED_BY = "fit"
-SLOWEST_REASON = "each trial is trained by Keras's own fit"
 
 
 class OwnNetworks:
@@ -49,23 +49,34 @@ class OwnNetworks:
         self._objective = objective
         self._function: Callable[..., Any] = find_function(objective)
         self._builder = Builder(self._function)
+        self._pack: NetworkPack
 
     def inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
         """Look at what the function builds, before a study is made of it."""
         found = inspect(self._function, data, request.fixed, request.settings, request.lines)
+        batch = data.x_train[:EXAMPLES], data.y_train[:EXAMPLES]
+        with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
+            untouched = thread.submit(self._builder, found.settings[0]).result()
+            way, reason = thread.submit(way_of, untouched, *batch).result()
+        variants = request.variants or found.variants
+        structural = list(variants)
+        if way != "fit":
+            structural = structural_factors(self._builder, variants, found.settings, *batch)
         return NetworkInspected(
             space=dict(found.space),
             metrics=list(found.metrics),
             overridden=list(found.overridden),
             n_builds=found.n_builds,
             has_convolutions=found.has_convolutions,
-            trained_by=TRAINED_BY,
-            reason=SLOWEST_REASON,
+            trained_by=way,
+            reason=reason,
+            structural=structural,
         )
 
-    def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> FitPack:
-        """Return what trains one such network after the other."""
-        return FitPack(self._builder, data)
+    def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:
+        """Return what trains such networks, each in the fastest way that is sure to be right."""
+        self._pack = NetworkPack(self._builder, data, programs)
+        return self._pack
 
     def task(
         self, request: AddTrials, task: TrialTask, data: Dataset, checkpoint: Checkpoint | None
@@ -83,7 +94,9 @@ class OwnNetworks:
 
     def attributes(self, task: FitTask) -> Mapping[str, Any]:
         """Return the way in which it was trained, and what the function has noted."""
-        return {**self._builder.user_attrs, "trained_by": TRAINED_BY}
+        way, reason = self._pack.trained_by(task)
+        ways = {"trained_by": way, **({"trained_by_reason": reason} if way == "fit" else {})}
+        return {**self._builder.user_attrs, **ways}
 
     def save(self, task: FitTask, result: TrainingResult, data: Dataset, file: Path) -> list[Path]:
         """Write a network to a `.keras` file, or to others where Keras would not read it again."""

@@ -324,7 +324,8 @@ class NetworkInspected:
         n_builds: How often the function was called.
         has_convolutions: Whether there is a convolution in the network.
         trained_by: The way in which it is trained.
-        reason: Why in no faster one.
+        reason: Why in this one.
+        structural: The factors that decide about the structure of the network.
     """
 
     space: dict[str, Any]
@@ -334,6 +335,7 @@ class NetworkInspected:
     has_convolutions: bool
     trained_by: str
     reason: str
+    structural: list[str]
 
 
 @dataclass(frozen=True)
@@ -346,6 +348,7 @@ class InspectNetwork(Request[NetworkInspected]):
         fixed: What no trial changes.
         settings: Settings that the study can have; none to find the space.
         lines: The lines of `[space]` that these follow.
+        variants: Factor of these -> what each of its levels sets.
     """
 
     objective: str
@@ -353,6 +356,7 @@ class InspectNetwork(Request[NetworkInspected]):
     fixed: dict[str, Any]
     settings: list[dict[str, Any]]
     lines: dict[str, Any]
+    variants: dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Any
 
 from objectives.errors import unknown_name
 from objectives.own.source_code import SourceCode, distribution
@@ -14,6 +15,7 @@ from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, InspectNetwork, NetworkInspected
 from studies.lookup import as_argument
 from studies.packages import file_of
+from studies.space.factor import Factor
 from studies.worker.open_studies import check_allowed, function_kind, network_kind
 
 EXAMPLES = 100  # settings of a space that are built
@@ -104,6 +106,7 @@ def _inspect(
         cpu_backend="tensorflow" if found.has_convolutions else "jax",
         trained_by=found.trained_by,
         reason=found.reason,
+        structural=found.structural,
     )
     backend = backend_of(definition, code)
     return definition.with_code(definition.space or found.space, backend, record)
@@ -130,6 +133,7 @@ def inspect(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
         fixed=definition.setting_at({}),
         settings=[definition.setting_at(point) for point in points],
         lines=dict(definition.space),
+        variants={name: _variants(factor) for name, factor in definition.factors.factors.items()},
     )
     kind = network_kind(backend_of(definition, code), code, "jax")
     executor = Executor(kind, should_abort=lambda: False, logs_output=True)
@@ -139,3 +143,8 @@ def inspect(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
         raise DefinitionError("objective", str(error)) from None
     finally:
         executor.close()
+
+
+def _variants(factor: Factor) -> list[dict[str, Any]]:
+    """Return what some levels of a factor set: all of few, else the ends and what is between."""
+    return [dict(factor.hyperparameters(level)) for level in factor.examples()]

@@ -121,11 +121,14 @@ def open_trial(study: OpenStudy, claimed: FrozenTrial, prepared: Prepared) -> Ac
     if study.code is not None:
         prepared.trial.set_user_attr(CODE_SHA256_KEY, study.code.sha256)
     settings = definition.setting_at(prepared.params)
-    structure = definition.hyperparameters(**settings).structure(definition.levels)
+    structural = {k: v for k, v in prepared.params.items() if k in definition.structural_factors}
+    structure: Hashable = tuple(sorted((k, repr(v)) for k, v in structural.items()))
+    if study.code is None:
+        structure = definition.hyperparameters(**settings).structure(definition.levels)
     return ActiveTrial(
         claimed=claimed,
         trial=prepared.trial,
         task=TrialTask(trial_id(claimed), settings, seed, study.checkpoint(claimed)),
-        params={k: v for k, v in prepared.params.items() if k in definition.structural_factors},
+        params=structural,
         structure=structure,
     )

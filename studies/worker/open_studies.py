@@ -234,6 +234,8 @@ class OpenStudies:
             attributes = self._database.get_attributes(study)
             record = CodeRecord(**attributes[CODE_KEY]) if definition.is_own_network else None
             code = None if record is None else self._code(name, definition, record)
+            if record is not None:
+                definition = definition.with_code(definition.space, definition.backend, record)
             parts = parts_to_read(definition.search)
             self._database.storage.read_less(study_id(study), parts)
             self._open[name] = OpenStudy(
