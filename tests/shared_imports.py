@@ -24,6 +24,8 @@ from typing import Any
 NOT_IMPORTED = (
     "studies.__main__",
     "studies.dashboard.",
+    "studies.executor.built_in_networks",
+    "studies.executor.own_networks",
     "studies.executor.server",
     "studies.results.",
 )
