@@ -16,8 +16,10 @@ program is, if its environment has another value of a variable that is not in RE
 shared with children that train on JAX only. A `sitecustomize.py` that PYTHONPATH has before the
 server's folders is run first, but finds our modules imported: it may change functions and classes.
 
-`install()` puts this file's `Popen` into `subprocess`, so that the tested code uses it too, and
-`usual_start()` starts commands in the usual way for a while.
+`install()` puts this file's `Popen` into `subprocess`, so that the tested code uses it too.
+`usual_start()` starts commands in the usual way for a while: a worker that is killed, one that
+trains on TensorFlow, and an `hpo run` that is killed are tested so, with all that they start.
+test_forked_processes.py compares the two ways.
 """
 
 from __future__ import annotations
