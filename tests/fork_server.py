@@ -19,7 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from forked_processes import NAME, Command, added_folders, control, serve_this_process
+from forked_processes import (
+    NAME,
+    PATCHES,
+    Command,
+    added_folders,
+    control,
+    serve_this_process,
+)
 from shared_imports import import_all
 
 PR_SET_NAME = 15
@@ -109,9 +116,8 @@ def _become(command: Command, line: socket.socket) -> None:
     if not command.is_unbuffered:  # as the server is
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = open(1, "w", encoding=encoding, errors=errors, closefd=False)
-    if any(Path(folder, "sitecustomize.py").exists() for folder in added):
-        sys.modules.pop("sitecustomize", None)
-        importlib.import_module("sitecustomize")
+    if any(Path(folder, f"{PATCHES}.py").exists() for folder in added):
+        importlib.import_module(PATCHES)
     np.random.seed()
 
 

@@ -12,12 +12,13 @@ likewise, by a server of its own that ends with it.
 
 Only imports are shared: a server never opens a database, starts a thread or computes. Imports that
 depend on the environment are not shared: a command is started in the usual way, as every other
-program is, if its environment has another value of a variable that is not in READ_LATE. Keras is
-shared with children that train on JAX only. A `sitecustomize.py` that PYTHONPATH has before the
-server's folders is run first, but finds our modules imported: it may change functions and classes.
+program is, if its environment has another value of a variable that is not in READ_LATE, or if its
+PYTHONPATH has a `sitecustomize.py`. Keras is shared with children that train on JAX only.
 
-`install()` puts this file's `Popen` into `subprocess`, so that the tested code uses it too, and
-`usual_start()` starts commands in the usual way for a while.
+`install()` puts this file's `Popen` into `subprocess`, so that the tested code uses it too.
+`usual_start()` starts commands in the usual way for a while: a worker that is killed, one that
+trains on TensorFlow, and an `hpo run` that is killed are tested so, with all that they start.
+test_forked_processes.py compares the two ways.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ READ_LATE = {
 }
 # Modules that a folder must not have that a command's PYTHONPATH has before the server's.
 NOT_ADDED = ("objectives", "storage", "studies")
+# A module that a test's `sitecustomize.py` imports, and that changes functions of ours only: so it
+# can also be imported after them, as a fork does.
+PATCHES = "patches_of_a_test"
 
 _usual_popen = subprocess.Popen
 _server: Server | None = None
@@ -162,7 +166,7 @@ def added_folders(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]
     """
     old, new = (_folders(environment) for environment in (own, given))
     added = new[: len(new) - len(old)]
-    changes = any((Path(folder) / name).exists() for folder in added for name in NOT_ADDED)
+    changes = any(_changes_imports(Path(folder)) for folder in added)
     return None if changes or added + old != new else added
 
 
@@ -237,6 +241,11 @@ def _adopting() -> Iterator[None]:
         yield
     finally:
         control(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _changes_imports(folder: Path) -> bool:
+    changes_all = (folder / "sitecustomize.py").exists() and not (folder / f"{PATCHES}.py").exists()
+    return changes_all or any((folder / name).exists() for name in NOT_ADDED)
 
 
 def _folders(environment: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ import optuna
 import pytest
 import sqlalchemy
 from commands import wait_until
+from forked_processes import PATCHES
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
 
@@ -84,8 +85,12 @@ def all_train(url: str, n: int) -> None:
 
 
 def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Python run some code first in all that is started from now on."""
-    (folder / "sitecustomize.py").write_text(code)
+    """Have Python run some code first in all that is started from now on.
+
+    The code may change functions and classes of ours, and no imports.
+    """
+    (folder / f"{PATCHES}.py").write_text(code)
+    (folder / "sitecustomize.py").write_text(f"import {PATCHES}")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 

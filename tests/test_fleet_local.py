@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 import pytest
 from commands import COMMAND, HERE, environment, executions, executors, is_alive, wait_until
+from forked_processes import usual_start
 from rich.console import Console
 
 import studies
@@ -187,7 +188,8 @@ def test_a_data_set_that_is_nowhere_is_an_error_and_leaves_no_study(
 
 
 def test_workers_end_when_the_launcher_is_killed(sqlite_url: str, tmp_path: Path) -> None:
-    process = start_run(sqlite_url, tmp_path, "slow", 500)
+    with usual_start():
+        process = start_run(sqlite_url, tmp_path, "slow", 500)
     wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
     workers = [worker.pid for worker in workers_seen(create_storage(sqlite_url))]
     process.kill()

@@ -23,7 +23,7 @@ from commands import (
     start_worker,
     wait_until,
 )
-from forked_processes import is_server, usual_start
+from forked_processes import PATCHES, is_server, usual_start
 from small_workers import function_study
 
 CHILD = (sys.executable, "-P", "-u", "-m", "studies.executor.server")  # ends with its input
@@ -107,6 +107,10 @@ def test_what_an_import_may_depend_on_is_started_in_the_usual_way(
     assert not is_forked(start(env=os.environ | {"JAX_ENABLE_X64": "1"}).pid)
     assert is_forked(start(env=os.environ | {"HPO_ARTIFACTS": "a"}).pid)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert is_forked(start().pid)
+    (tmp_path / "sitecustomize.py").touch()
+    assert not is_forked(start().pid)
+    (tmp_path / f"{PATCHES}.py").touch()
     assert is_forked(start().pid)
     (tmp_path / "storage").mkdir()
     assert not is_forked(start().pid)

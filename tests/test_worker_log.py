@@ -8,6 +8,7 @@ from subprocess import Popen
 
 import sqlalchemy
 from commands import executions, start_worker, states, wait_until
+from forked_processes import usual_start
 from small_workers import away, epochs, function_study, network_study
 
 WORKER = r"\S+ \S+ worker=\S+-\w{4} study=s trial="  # after the time
@@ -141,7 +142,9 @@ def test_a_network_of_tensorflow_is_trained_without_a_word_of_it(
         fixed={"epochs": 1, "filters": [2], "hidden_units": []},
         space={"learning_rate": [0.001]},
     )
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
+    with usual_start():  # some words come from imports
+        worker = start_worker("s", url=sqlite_url, folder=tmp_path)
+    assert worker.wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 1}
     words = log_of(tmp_path).splitlines()
     assert all(" worker=" in line for line in words[:-1])

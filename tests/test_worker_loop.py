@@ -26,6 +26,7 @@ from commands import (
     states,
     wait_until,
 )
+from forked_processes import usual_start
 from optuna.trial import TrialState
 from queues import LONG_AGO, write_until
 from small_studies import table
@@ -77,7 +78,8 @@ def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "endless", 1)
-    launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
+    with usual_start():
+        launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].kill()
     launched[0].wait()
