@@ -14,5 +14,9 @@ ENCODING_KEY = "data_encoding"  # what its pixels are divided by, and the label 
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
+# Of a trial.
+TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
+COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
+
 # Of a study with TPE and of each of its trials.
 SAMPLER_KEY = "sampler"  # which TPE it is: see studies/samplers/tpe_variant.py

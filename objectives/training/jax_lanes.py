@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
     DeviceArrays,
@@ -18,8 +19,17 @@ from objectives.training.lanes import (
 from objectives.types import Array
 
 MAX_LANES = 256  # where lanes pay, fewer than this reach full speed
+COMPILES = "/jax/core/compile/"  # prefix of JAX's events: traced, lowered, compiled
 State = Any
 """Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
+
+
+def _note_event(event: str, seconds: float, **_: Any) -> None:
+    if event.startswith(COMPILES):
+        compile_clock.add(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(_note_event)
 
 
 class JaxSteps:

@@ -19,6 +19,7 @@ from objectives.objective import Objective
 from objectives.training import evaluate, tunable_optimizer
 from objectives.training.build import batch_size, build_compiled, build_empty, build_for_reading
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.lanes import Lanes, LaneState
 from objectives.training.program import Program
@@ -54,14 +55,21 @@ class PackedTrial:
         task: What is trained.
         epochs: Its epochs so far.
         started: When it began, as `time.perf_counter` tells.
+        compiled_before: The seconds that this process had compiled before it began.
         parameter_count: Numbers in its network's weights.
     """
 
     def __init__(
-        self, task: TrainingTask, data: Dataset, parameter_count: int, started: float
+        self,
+        task: TrainingTask,
+        data: Dataset,
+        parameter_count: int,
+        started: float,
+        compiled_before: float,
     ) -> None:
         self.task = task
         self.started = started
+        self.compiled_before = compiled_before
         self.parameter_count = parameter_count
         self._n = len(data.x_train)
         self._first_rate = tunable_optimizer.settings(task.hyperparameters)["learning_rate"]
@@ -198,11 +206,11 @@ class Pack:
 
     def _begin(self, task: TrainingTask) -> tuple[PackedTrial, LaneState]:
         """Return a trial and the state in which it begins."""
-        started = time.perf_counter()
+        started, compiled_before = time.perf_counter(), compile_clock.seconds
         network = build_empty(self._objective, task.hyperparameters, self._data)
         if self._structure is None:
             self._open(task.hyperparameters)
-        trial = PackedTrial(task, self._data, network.count_params(), started)
+        trial = PackedTrial(task, self._data, network.count_params(), started, compiled_before)
         state = self._program.network.first_state(network, task.hyperparameters, task.seed)
         checkpoint = task.checkpoint
         # A checkpoint of another version of the network cannot be used.
@@ -216,12 +224,13 @@ class Pack:
     def _open(self, hyperparameters: Hyperparameters) -> None:
         """Get the program of the first trial's structure, which becomes the pack's."""
         self._structure = self._structure_of(hyperparameters)
-        self._program = self._programs.get(
-            self._structure,
-            lambda: Program(
-                build_compiled(self._objective, hyperparameters, self._data, self._levels)
-            ),
-        )
+        with compile_clock.running():
+            self._program = self._programs.get(
+                self._structure,
+                lambda: Program(
+                    build_compiled(self._objective, hyperparameters, self._data, self._levels)
+                ),
+            )
         self._lanes = self._program.lane(self._programs.place(self._data))
         self._slots = [None]
 
@@ -287,6 +296,7 @@ class Pack:
             last_epoch=epochs.completed,
             history=epochs.history,
             train_seconds=time.perf_counter() - trial.started,
+            compile_seconds=compile_clock.seconds - trial.compiled_before,
             parameter_count=trial.parameter_count,
             stopped=epochs.stopped,
             weights=kept,
