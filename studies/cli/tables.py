@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from objectives.cache_entries import CacheEntry
     from studies.definition.study import StudyDefinition
+    from studies.leftovers import Leftovers
     from studies.results.holdout import HoldoutEvaluation
 
 WIDEST = 5  # parameters in columns of their own; more are joined in one column
@@ -87,11 +88,15 @@ def best_table(study: optuna.Study, top: int) -> Table:
     return table
 
 
-def cache_table(entries: Sequence[CacheEntry]) -> Table:
-    """Return what is cached: where it is, what it is, and its size."""
+def cache_table(entries: Sequence[CacheEntry], left: Sequence[Leftovers]) -> Table:
+    """Return what is cached, and left of deleted studies: where it is, what it is, its size."""
     table = _table(None, "size", "what", "folder")
     for entry in entries:
         _add(table, f"{entry.size / 1e6:.1f} MB", entry.what, str(entry.folder))
+    for each in left:
+        files = "1 file" if len(each.files) == 1 else f"{len(each.files)} files"
+        what = f"{files} of the deleted study {each.note.name}"
+        _add(table, f"{each.size / 1e6:.1f} MB", what, str(each.folder))
     return table
 
 
