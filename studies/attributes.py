@@ -18,5 +18,10 @@ HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the h
 # Of each trial of a network that a user builds.
 CODE_SHA256_KEY = "code_sha256"  # of the code that has built it
 
+
+# Of a trial.
+TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
+COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
+
 # Of a study with TPE and of each of its trials.
 SAMPLER_KEY = "sampler"  # which TPE it is: see studies/samplers/tpe_variant.py

@@ -94,7 +94,7 @@ def create_study(
             study.set_user_attr(CODE_KEY, asdict(definition.code))
         _extend(opened, study, definition.search, asked)
     else:
-        _record(study, definition, Path(artifacts or _default_artifacts(opened.engine.url)))
+        _record(study, definition, Path(artifacts or default_artifacts(opened.engine.url)))
         queue = initial_points(definition)
         enqueue(opened, study_id(study), queue, _budget(definition, len(queue)))
         # Last, since workers take every study that has a definition.
@@ -239,7 +239,8 @@ def _check_n_trials(
         )
 
 
-def _default_artifacts(url: sqlalchemy.URL) -> Path:
+def default_artifacts(url: sqlalchemy.URL) -> Path:
+    """Return the folder of artifacts of a study that is given none."""
     beside = Path(str(url.database)).absolute().parent if url.drivername == "sqlite" else Path.cwd()
     return beside / ARTIFACTS
 

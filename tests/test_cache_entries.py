@@ -48,7 +48,7 @@ def test_what_is_cached_is_listed_and_removed(folders: list[Path], tmp_path: Pat
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "4 of 4 removed.")
     assert cache_entries() == []
     assert (tmp_path / "hpo" / "clocks" / "mine.txt").read_text() == "mine"
-    assert CliRunner().invoke(app, ["clean"]).output == "Nothing is cached.\n"
+    assert CliRunner().invoke(app, ["clean"]).output.startswith("Nothing is cached")
 
 
 def test_what_a_removal_has_left_is_removed_with_the_rest(folders: list[Path]) -> None:

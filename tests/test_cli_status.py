@@ -185,3 +185,18 @@ def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None
     assert process.returncode == 130
     assert process.communicate()[1] == b""
     os.close(controller)
+
+
+def test_the_time_of_a_trial_is_shown_without_what_it_has_compiled(
+    sqlite_storage: TrialStorage,
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage, study_name="f")
+    for value, seconds in enumerate(({"train_seconds": 9.0, "compile_seconds": 8.5}, {}, {})):
+        attributes = {"train_seconds": 0.75, **seconds}
+        study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attributes))
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(best_table(study, 3))
+    lines = [line.strip() for line in shown.get().splitlines()]
+    assert [line[-5:] for line in lines[2:5]] == ["0.5 s", "0.8 s", "0.8 s"]
+    assert lines[5:] == ["Compiling took 8.5 s more, in 1 of them."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -29,10 +30,14 @@ def status(url: str, *arguments: str) -> str:
 def test_all_about_a_failed_trial_and_the_attempts_of_its_lineage(study_url: str) -> None:
     study, _ = load_study("s", study_url)
     storage = create_storage(study_url)
-    attributes = {"fail_reason": "E: no\nand more", "traceback": f'T:\n  "{LONG}", line 1\nE: no'}
+    attributes: dict[str, Any] = {"train_seconds": 75.0, "compile_seconds": 12.25}
+    attributes |= {"fail_reason": "E: no\nand more", "traceback": f'T:\n  "{LONG}", line 1\nE: no'}
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
     words = status(study_url, "s", "--trial", "4")
     assert "reason  E: no\n        and more\n" in words
+    assert "took    1 min 15 s, 12.2 s of it for compiling\n" in words
+    assert "train_seconds" not in words
+    assert "compile_seconds" not in words
     assert f'T:  "{LONG}", line 1E: noQueue it again' in words.replace("\n", "")
     words = status(study_url, "s", "--trial", "3")
     assert "trial 3 of s\nstate         fail\nreason        the loss was nan\n" in words

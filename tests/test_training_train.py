@@ -133,14 +133,17 @@ def test_trials_of_one_program_equal_stock_keras(
     first: dict[str, Any], second: dict[str, Any]
 ) -> None:
     programs = ProgramCache()
+    compiling = []
     for seed, setting in enumerate((first, second)):
         hyperparameters = MLP.hyperparameters(**setting)
         result = run(hyperparameters, programs=programs, seed=seed)
+        compiling.append(result.compile_seconds / result.train_seconds)
         stock = run_stock(MLP, hyperparameters, seed)
         np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
         np.testing.assert_allclose(result.history["accuracy"], stock["accuracy"], atol=0.011)
     assert programs.built == 1
     assert traces(programs) == 1
+    assert 1 > compiling[0] > 0.4 > 0.1 > compiling[1]
 
 
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:

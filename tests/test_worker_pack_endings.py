@@ -16,6 +16,8 @@ from optuna.trial import TrialState
 from small_workers import away, ended, in_the_child, network_study, rates
 
 from storage import storage_of
+from studies.attributes import CREATED_KEY
+from studies.worker.checkpoints import mark_of
 
 
 def test_of_trials_that_end_together_the_best_networks_are_kept(
@@ -37,6 +39,8 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
     assert sorted((study.trials[n].values[0] for n in kept), reverse=True) == values[:2]
     files = [file for file in (tmp_path / "artifacts").iterdir() if file.is_file()]
     assert len(files) == 2
+    mark = mark_of(study.user_attrs[CREATED_KEY])
+    assert all(file.name.startswith(f"{mark}-") for file in files)
 
 
 def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(

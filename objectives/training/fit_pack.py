@@ -16,6 +16,7 @@ from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
 from objectives.training.result import TrainingResult
@@ -57,6 +58,7 @@ class FitTrial:
         fit: Its network.
         kept: The weights of its best epoch so far, or of its last.
         started: When it began, as `time.perf_counter` tells.
+        compiled_before: The seconds that this process had compiled until then.
     """
 
     task: FitTask
@@ -64,6 +66,7 @@ class FitTrial:
     fit: Fit
     kept: list[Array] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    compiled_before: float = field(default_factory=lambda: compile_clock.seconds)
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
@@ -188,6 +191,7 @@ class FitPack:
             last_epoch=epochs.completed,
             history=epochs.history,
             train_seconds=time.perf_counter() - trial.started,
+            compile_seconds=compile_clock.seconds - trial.compiled_before,
             parameter_count=sum(int(each.size) for each in trial.kept),
             stopped=epochs.stopped,
             weights=trial.kept,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.keras_internals import all_layers
 from objectives.training.lanes import (
@@ -21,6 +22,7 @@ from objectives.types import Array
 
 _CONVOLUTIONS = tuple(kind for name, kind in vars(keras.layers).items() if "Conv" in name)
 MAX_LANES = 256  # where lanes pay, fewer than this reach full speed
+COMPILES = "/jax/core/compile/"  # prefix of JAX's events: traced, lowered, compiled
 State = Any
 """Trainable, non-trainable, optimizer and metric variables, in the order of `train_step`."""
 
@@ -32,6 +34,14 @@ def trains_step_by_step(network: keras.Model) -> bool:
     """
     has_convolution = any(isinstance(layer, _CONVOLUTIONS) for layer in all_layers(network))
     return has_convolution and jax.default_backend() == "cpu"
+
+
+def _note_event(event: str, seconds: float, **_: Any) -> None:
+    if event.startswith(COMPILES):
+        compile_clock.add(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(_note_event)
 
 
 class JaxSteps:

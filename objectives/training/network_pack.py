@@ -18,6 +18,7 @@ import keras
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, unknown_name
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.compile_clock import compile_clock
 from objectives.training.fit_pack import (
     Build,
     FitPack,
@@ -194,7 +195,7 @@ class StructurePack(LanePack):
         self._next = network
 
     def _begin(self, task: FitTask) -> tuple[PackedTrial, LaneState]:
-        started = time.perf_counter()
+        started, compiled_before = time.perf_counter(), compile_clock.seconds
         model, structure = self._next
         network = BuiltNetwork(model, structure)
         if self._structure is None:
@@ -204,7 +205,8 @@ class StructurePack(LanePack):
                 lambda: template_program(Template(model, structure, size)),
             )
         count = sum(int(each.size) for each in network.weights)
-        trial = PackedTrial(task, self._data, count, started, network.first_rate or 0.0)
+        rate = network.first_rate or 0.0
+        trial = PackedTrial(task, self._data, count, started, compiled_before, rate)
         return trial, self._resumed(trial, self._program.network.first_state(network))
 
     def _key(self, structure: Structure, task: FitTask) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from objectives.objective import Objective
 from objectives.training import evaluate, tunable_model, tunable_optimizer
 from objectives.training.build import batch_size, build_compiled, build_empty, build_for_reading
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.lanes import Lanes, LaneState
 from objectives.training.program import Program, compiled_program
@@ -56,6 +57,7 @@ class PackedTrial:
         task: What is trained.
         epochs: Its epochs so far.
         started: When it began, as `time.perf_counter` tells.
+        compiled_before: The seconds that this process had compiled before it began.
         parameter_count: Numbers in its network's weights.
     """
 
@@ -65,10 +67,12 @@ class PackedTrial:
         data: Dataset,
         parameter_count: int,
         started: float,
+        compiled_before: float,
         first_rate: float,
     ) -> None:
         self.task = task
         self.started = started
+        self.compiled_before = compiled_before
         self.parameter_count = parameter_count
         self._n = len(data.x_train)
         self._first_rate = first_rate
@@ -226,7 +230,8 @@ class LanePack(ABC):
     def _open_program(self, structure: Hashable, build: Callable[[], Program]) -> None:
         """Get the program of a structure, which becomes the pack's."""
         self._structure = structure
-        self._program = self._programs.get(structure, build)
+        with compile_clock.running():
+            self._program = self._programs.get(structure, build)
         self._lanes = self._program.lane(self._programs.place(self._data))
         self._slots = [None]
 
@@ -257,6 +262,7 @@ class LanePack(ABC):
             last_epoch=epochs.completed,
             history=epochs.history,
             train_seconds=time.perf_counter() - trial.started,
+            compile_seconds=compile_clock.seconds - trial.compiled_before,
             parameter_count=trial.parameter_count,
             stopped=epochs.stopped,
             weights=kept,
@@ -299,12 +305,14 @@ class Pack(LanePack):
                 "Expected a trial of the structure that the pack has. "
                 f"Received: {task.hyperparameters!r}. Train it in a pack of its own."
             )
-        started = time.perf_counter()
+        started, compiled_before = time.perf_counter(), compile_clock.seconds
         network = build_empty(self._objective, task.hyperparameters, self._data)
         if self._structure is None:
             self._open(task.hyperparameters)
         rate = tunable_optimizer.settings(task.hyperparameters)["learning_rate"]
-        trial = PackedTrial(task, self._data, network.count_params(), started, rate)
+        trial = PackedTrial(
+            task, self._data, network.count_params(), started, compiled_before, rate
+        )
         state = self._program.network.first_state(network, task.hyperparameters, task.seed)
         return trial, self._resumed(trial, state)
 

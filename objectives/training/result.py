@@ -21,6 +21,7 @@ class TrainingResult:
         history: Each metric, epoch by epoch.
         train_seconds: Wall time from its start to its end. It includes compilation if this trial
             caused it, and the trials of a pack share it.
+        compile_seconds: How much of that was spent on tracing and compiling programs.
         parameter_count: Numbers in the network's weights, moving averages included.
         stopped: Why training ended.
         weights: The kept weights, layer by layer.
@@ -31,6 +32,7 @@ class TrainingResult:
     last_epoch: int
     history: dict[str, list[float]]
     train_seconds: float
+    compile_seconds: float
     parameter_count: int
     stopped: Stopped
     weights: list[Array] = field(repr=False)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from objectives.errors import SettingError
+from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
     DeviceArrays,
@@ -37,8 +38,9 @@ class TensorflowSteps:
         self.traces = 0
         self.network = network
         self._model = network.model
-        self.train_steps = tf.function(self._train_steps, autograph=False)
-        self.scores = tf.function(self._scores, autograph=False)
+        # The context is left when TensorFlow has traced the function, not when it has run.
+        self.train_steps = tf.function(compile_clock.running()(self._train_steps), autograph=False)
+        self.scores = tf.function(compile_clock.running()(self._scores), autograph=False)
 
     def memory(self) -> None:
         """Return None: it is not needed for one lane; see `objectives.training.lanes.Steps`."""

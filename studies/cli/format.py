@@ -30,6 +30,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def short_time(seconds: float) -> str:
+    """Return the time that a trial took: `3.2 s`, or `3 min 5 s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
 def parameter(value: Any) -> str:
     """Return the value of a hyperparameter, short enough for a cell of a table."""
     if isinstance(value, float):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from studies.cli.complete import stored_studies
-from studies.cli.options import STORAGE, AllowModule, Grace, Heartbeat, PackSize, Storage
-from studies.cli.output import confirm, console, open_storage, say, show
+from studies.cli.options import STORAGE, AllowModule, Artifacts, Grace, Heartbeat, PackSize, Storage
+from studies.cli.output import confirm, console, open_storage, say, show, warn
+
+if TYPE_CHECKING:
+    from studies.leftovers import Leftovers
 
 operating = typer.Typer()
 
@@ -116,25 +119,31 @@ def dashboard(
 @operating.command()
 def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    artifacts: Artifacts = None,
+    storage: Storage = STORAGE,
 ) -> None:
-    """Remove what is cached on this machine and can be made again: programs, rendered clocks.
+    """Remove what is cached on this machine, and what deleted studies have left.
 
-    Studies, trained networks and data sets of your own stay.
+    Cached are programs and rendered clocks, which can be made again. Left are networks, checkpoints
+    and logs of studies that were in the storage. Studies and data sets of your own stay.
 
     Example: hpo clean
     """
     from objectives.cache_entries import cache_entries
     from studies.cli.tables import cache_table
 
-    entries = cache_entries()
-    if not entries:
-        say("Nothing is cached.")
+    entries, left = cache_entries(), _leftovers(storage, artifacts)
+    if not entries and not left:
+        say("Nothing is cached, and nothing is left of deleted studies.")
         return
-    show(cache_table(entries))
+    show(cache_table(entries, left))
     if not yes:
         confirm("Remove all of it?")
     kept = [entry for entry in entries if not entry.remove()]
-    say(f"{len(entries) - len(kept)} of {len(entries)} removed.")
+    for each in left:
+        each.remove()
+    n = len(entries) + len(left)
+    say(f"{n - len(kept)} of {n} removed.")
     for entry in kept:
         say(f"{entry.folder} is being made just now.")
 
@@ -152,6 +161,20 @@ def backup(
 
     copy(open_storage(storage, writes=False), file)
     say(f"All studies are in {file}; the trained networks are not, copy their folder too.")
+
+
+def _leftovers(url: str, artifacts: Path | None) -> list[Leftovers]:
+    """Return what deleted studies have left; a storage that is not there hides nothing else."""
+    from storage import StorageError
+    from studies.leftovers import leftovers
+
+    try:
+        return leftovers(open_storage(url, writes=False), artifacts)
+    except FileNotFoundError:
+        return []
+    except StorageError as error:
+        warn(f"What deleted studies have left is not looked for: {error}")
+        return []
 
 
 def _find_all(studies: Sequence[str], url: str) -> list[str]:

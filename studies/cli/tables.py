@@ -16,7 +16,7 @@ from rich.text import Text
 
 from storage import TrialStorage, best_rows, best_trial, overview, storage_of, study_id
 from storage.study_attributes import SEED_KEY as SEED
-from studies.attributes import DEFINITION_KEY
+from studies.attributes import COMPILE_SECONDS_KEY, DEFINITION_KEY, TRAIN_SECONDS_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from objectives.cache_entries import CacheEntry
     from studies.definition.study import StudyDefinition
+    from studies.leftovers import Leftovers
     from studies.results.holdout import HoldoutEvaluation
 
 WIDEST = 5  # parameters in columns of their own; more are joined in one column
+SHOWN_SECONDS = 0.1  # for compiling, from which on they are shown
 WIDEST_NAME = 30  # characters of a study's name on one line of 80
 
 
@@ -61,7 +63,10 @@ def storage_table(storage: TrialStorage) -> RenderableType:
 
 
 def best_table(study: optuna.Study, top: int) -> Table:
-    """Return the best trials: number, value, the parameters that were searched, and the cost."""
+    """Return the best trials: number, value, the parameters that were searched, and the cost.
+
+    The time is that of training. What a trial took for compiling depends on which came first.
+    """
     trials = best_rows(study, top)
     n = overview(storage_of(study), study_id(study)).ended  # as the live display counts them
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
@@ -73,17 +78,25 @@ def best_table(study: optuna.Study, top: int) -> Table:
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
         extra.append("epochs")
     table = _table(title, "trial", metric_name(study), *shown, *extra, "time")
-    table.min_width = len(title)  # else rich breaks it to the width of a narrow table
+    compiling = _compiling(trials)
+    if compiling:
+        table.caption, table.caption_justify = Text(compiling, style="dim"), "left"
+    # Else rich breaks them to the width of a narrow table.
+    table.min_width = max(len(title), len(compiling))
     for trial in trials:
         _add(table, *_best_cells(trial, shown, extra))
     return table
 
 
-def cache_table(entries: Sequence[CacheEntry]) -> Table:
-    """Return what is cached: where it is, what it is, and its size."""
+def cache_table(entries: Sequence[CacheEntry], left: Sequence[Leftovers]) -> Table:
+    """Return what is cached, and left of deleted studies: where it is, what it is, its size."""
     table = _table(None, "size", "what", "folder")
     for entry in entries:
         _add(table, f"{entry.size / 1e6:.1f} MB", entry.what, str(entry.folder))
+    for each in left:
+        files = "1 file" if len(each.files) == 1 else f"{len(each.files)} files"
+        what = f"{files} of the deleted study {each.note.name}"
+        _add(table, f"{each.size / 1e6:.1f} MB", what, str(each.folder))
     return table
 
 
@@ -160,14 +173,27 @@ def _search(definition: StudyDefinition) -> str:
 
 
 def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[str]:
-    seconds = trial.user_attrs.get("train_seconds")
+    seconds = trial.user_attrs.get(TRAIN_SECONDS_KEY)
     return [
         str(trial.number),
         number(trial.value),
         *(_parameter_cell(trial, name) for name in names),
         *(str(trial.user_attrs.get(name, "")) for name in extra),
-        "" if seconds is None else f"{seconds:.1f} s",
+        "" if seconds is None else f"{max(0.0, seconds - _compile_seconds(trial)):.1f} s",
     ]
+
+
+def _compile_seconds(trial: FrozenTrial) -> float:
+    return float(trial.user_attrs.get(COMPILE_SECONDS_KEY, 0))
+
+
+def _compiling(trials: Sequence[FrozenTrial]) -> str:
+    """Return what some of the trials took for compiling, beside the time that is shown."""
+    seconds = [each for each in map(_compile_seconds, trials) if each >= SHOWN_SECONDS]
+    if not seconds:
+        return ""
+    several = "1 of them" if len(seconds) == 1 else f"{len(seconds)} of them"
+    return f"Compiling took {sum(seconds):.1f} s more, in {several}."
 
 
 def _parameter_cell(trial: FrozenTrial, name: str) -> str:

@@ -18,10 +18,18 @@ from storage.study_attributes import (
     RETRY_OF_KEY,
     TRACEBACK_KEY,
 )
-from studies.cli.format import duration, metric_name, number, parameter
+from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
+from studies.cli.format import metric_name, number, parameter, short_time
 from studies.lookup import as_argument, find_trial
 
-TOLD_APART = (FAIL_REASON_KEY, RETRIED_AS_KEY, RETRY_OF_KEY, TRACEBACK_KEY, "train_seconds")
+TOLD_APART = (
+    FAIL_REASON_KEY,
+    RETRIED_AS_KEY,
+    RETRY_OF_KEY,
+    TRACEBACK_KEY,
+    TRAIN_SECONDS_KEY,
+    COMPILE_SECONDS_KEY,
+)
 LONGEST = 200  # characters of an attribute; longer ones are for the dashboard and the export
 
 
@@ -57,9 +65,9 @@ def _lines(study: optuna.Study, trial: FrozenTrial) -> Iterator[tuple[str, str]]
         yield f"attempt {attempt.number}", _outcome(attempt)
     if trial.datetime_start is not None:
         yield "began", f"{trial.datetime_start:%Y-%m-%d %H:%M:%S}"
-    seconds = trial.user_attrs.get("train_seconds")
+    seconds = trial.user_attrs.get(TRAIN_SECONDS_KEY)
     if seconds is not None:
-        yield "took", f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+        yield "took", f"{short_time(seconds)}{_compiling(trial)}"
     if worker is not None:
         yield "worker", worker.name
         yield "device", worker.device or "not known yet"
@@ -67,6 +75,11 @@ def _lines(study: optuna.Study, trial: FrozenTrial) -> Iterator[tuple[str, str]]
         if name not in TOLD_APART and isinstance(value, str | int | float | bool):
             text = parameter(value)
             yield name, text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _compiling(trial: FrozenTrial) -> str:
+    compiling = trial.user_attrs.get(COMPILE_SECONDS_KEY)
+    return f", {short_time(compiling)} of it for compiling" if compiling else ""
 
 
 def _worker_of(study: optuna.Study, trial: FrozenTrial) -> Worker | None:

@@ -15,6 +15,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
 from studies.executor.memory import memory
 from studies.executor.protocol import (
     AddedTrial,
@@ -326,7 +327,8 @@ def _trial_result(known: _Known, result: TrainingResult, more: Mapping[str, Any]
         **more,
         "best_epoch": result.best_epoch,
         "epochs": result.last_epoch,
-        "train_seconds": round(result.train_seconds, 3),
+        TRAIN_SECONDS_KEY: round(result.train_seconds, 3),
+        COMPILE_SECONDS_KEY: round(result.compile_seconds, 3),
         "compiled": known.compiled,
         "parameter_count": result.parameter_count,
         "history": _finite_history(result.history),

@@ -11,7 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
 from storage import trial_id
-from studies.attributes import CODE_SHA256_KEY
+from studies.attributes import CODE_SHA256_KEY, TRAIN_SECONDS_KEY
 from studies.executor.protocol import History, TrialEpoch, TrialTask
 from studies.space.parse_space import SEED
 from studies.suggest import Prepared, seed_of
@@ -55,7 +55,7 @@ class ActiveTrial:
             **self.notes,
             "history": self.history,
             "epochs": max(map(len, self.history.values()), default=0),
-            "train_seconds": round(self.seconds, 3),
+            TRAIN_SECONDS_KEY: round(self.seconds, 3),
         }
 
     @property

@@ -72,7 +72,7 @@ def was_given_up(storage: TrialStorage, trial: StaleTrial) -> bool:
 def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
     """Return the files of a study's checkpoints, whole or not: first attempt -> files."""
     found: dict[int, list[Path]] = {}
-    for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
+    for file in checkpoints_of(artifacts, created_at):
         number = file.name.partition("-")[2].partition(".")[0]
         if number.isdecimal():
             found.setdefault(int(number), []).append(file)
@@ -81,8 +81,13 @@ def checkpointed(artifacts: Path, created_at: str) -> dict[int, list[Path]]:
 
 def remove_checkpoints(artifacts: Path, created_at: str) -> None:
     """Remove all checkpoints of a study."""
-    for file in (artifacts / FOLDER).glob(f"{_prefix(created_at)}-*"):
+    for file in checkpoints_of(artifacts, created_at):
         remove_part(file)
+
+
+def checkpoints_of(artifacts: Path, created_at: str) -> list[Path]:
+    """Return the files of a study's checkpoints, and the folders of a function's."""
+    return sorted((artifacts / FOLDER).glob(f"{mark_of(created_at)}-*"))
 
 
 def remove_part(part: Path) -> None:
@@ -95,8 +100,9 @@ def remove_part(part: Path) -> None:
 
 
 def _file(artifacts: Path, created_at: str, first: int) -> Path:
-    return artifacts / FOLDER / f"{_prefix(created_at)}-{first}.npz"
+    return artifacts / FOLDER / f"{mark_of(created_at)}-{first}.npz"
 
 
-def _prefix(created_at: str) -> str:
+def mark_of(created_at: str) -> str:
+    """Return with what the names of a study's files begin."""
     return hashlib.sha256(created_at.encode()).hexdigest()[:16]

@@ -15,6 +15,7 @@ from storage import artifact_store, trial_id
 from studies.errors import ExecutorDiedError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import DrawFigures
+from studies.worker.checkpoints import mark_of
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 from studies.worker.open_studies import OpenStudy
@@ -72,7 +73,7 @@ class ModelKeeper:
         number = ended.claimed.number
         try:
             store = artifact_store(self._study.artifacts)
-            named = {str(uuid4()): each for each in files}
+            named = {self._artifact_id(): each for each in files}
             self._database.keep_artifacts(store, ended.claimed, named)
             self._has_kept = True
         except UpdateFinishedTrialError:
@@ -100,7 +101,7 @@ class ModelKeeper:
                 saved = executor.save(trial_id(claimed), file)
                 store = artifact_store(self._study.artifacts)
                 figures = self._draw(claimed, executor, folder, is_best=is_best)
-                files = {str(uuid4()): each for each in (*saved, *figures)}
+                files = {self._artifact_id(): each for each in (*saved, *figures)}
                 self._database.keep_artifacts(store, claimed, files)
                 self._has_kept = True
         except (OSError, TrialError, ExecutorDiedError) as error:
@@ -112,6 +113,10 @@ class ModelKeeper:
                 error,
                 trial=claimed.number,
             )
+
+    def _artifact_id(self) -> str:
+        """Return a new id, by which the file shows its study once this is deleted."""
+        return f"{mark_of(self._study.created_at)}-{uuid4()}"
 
     def _draw(
         self, claimed: FrozenTrial, executor: Executor, folder: Path, *, is_best: bool

@@ -26,6 +26,7 @@ from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
+from studies.worker.study_notes import StudyNote, place_of, write_note
 
 LEFT_OUT = 300.0  # seconds: a fault such as a failed download may have passed by then
 
@@ -249,6 +250,9 @@ class OpenStudies:
                 cpu_backend="jax" if record is None else record.cpu_backend,
             )
             self._remove_leftovers(self._open[name])
+            place = place_of(self._database.storage)
+            note = StudyNote(name, self._open[name].created_at, place)
+            write_note(self._open[name].artifacts, note)
         return self._open[name]
 
     def _code(self, name: str, definition: StudyDefinition, record: CodeRecord) -> SourceCode:

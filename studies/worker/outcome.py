@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from studies.attributes import TRAIN_SECONDS_KEY
 from studies.errors import TrialError
 from studies.executor.protocol import TrialResult
 
@@ -50,7 +51,7 @@ class EndedTrial:
         words = [self.outcome.value]
         if self.value is not None:
             words.append(f"value={self.value:.6g}")
-        seconds = self.attributes.get("train_seconds", self.seconds)
+        seconds = self.attributes.get(TRAIN_SECONDS_KEY, self.seconds)
         if seconds is not None:
             words.append(f"seconds={seconds:.1f}")
         reason = self.reason or self.attributes.get("fail_reason")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from storage import AWAY, trial_id
+from studies.attributes import TRAIN_SECONDS_KEY
 from studies.errors import (
     ExecutorDiedError,
     ExecutorStoppedError,
@@ -72,7 +73,7 @@ def _run(
             return _requeue(session, recorder, claimed, str(error), lost=not is_outage)
         ended = from_error(claimed, error)
     else:
-        seconds = {"train_seconds": round(time.perf_counter() - started, 3)}
+        seconds = {TRAIN_SECONDS_KEY: round(time.perf_counter() - started, 3)}
         ended = from_result(claimed, result, seconds)
     seconds_taken = time.perf_counter() - started
     return _record(session, study, executor, replace(ended, seconds=seconds_taken))
