@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from double_precision import compute_in_double
 from xla import FAST_XLA, FASTEST_XLA
 
 import objectives
@@ -66,15 +67,8 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True)
 def _keras_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Keras compute tanh and normalize in float64 too, which it does in float32 otherwise."""
     if DOUBLE:
-        plain = keras.src.backend.result_type
-
-        def result_type(*dtypes: Any) -> str:
-            return "float64" if "float64" in dtypes else str(plain(*dtypes))
-
-        for module in (keras.src.backend, keras.src.backend.common.dtypes):
-            monkeypatch.setattr(module, "result_type", result_type)
+        compute_in_double(monkeypatch)
 
 
 def levels_of(optimizer: str) -> dict[str, list[Any]]:

@@ -220,6 +220,9 @@ def rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array
         network = build(task.setting)
         network(keras.ops.convert_to_tensor(example))  # makes the weights that it lacks
         network.set_weights(weights)
+        # Keras warns of a saved optimizer without the state that it has in a loaded network.
+        if not network.optimizer.built:
+            network.optimizer.build(network.trainable_variables)
         return network
 
     with ThreadPoolExecutor(1) as thread:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -28,6 +29,7 @@ from objectives.training.keras_internals import (
     is_functional,
     is_of_keras,
 )
+from objectives.types import Array
 
 _PRIMITIVES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
 
@@ -143,10 +145,10 @@ class _Reader:
                 self._note(where, "class", value.__module__, value.__qualname__)
             case ModuleType() | np.dtype() | BuiltinFunctionType():
                 self._note(where, repr(value))
-            case slice() | range():
+            case slice() | range() | re.Pattern():
                 self._note(where, repr(value))
             case _ if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
-                array = np.asarray(value)
+                array = _constant(value)
                 words = (
                     str(array.dtype),
                     str(array.shape),
@@ -174,6 +176,13 @@ class _Reader:
         if not is_of_keras(thing):
             name = getattr(thing, "__qualname__", str(thing))
             raise UnreadableStructureError(f"it has {name}, which is not of Keras")
+
+
+def _constant(tensor: Any) -> Array:
+    try:
+        return np.asarray(tensor)
+    except Exception as error:  # one that was computed while the network was traced has no value
+        raise UnreadableStructureError("a layer of it has a tensor of its own") from error
 
 
 def _tunable_names(value: Any) -> tuple[str, ...]:

@@ -1,0 +1,382 @@
+"""Networks of a user's, side by side in one program on JAX: as each is trained by Keras's own fit.
+
+In float64 on JAX; the last test runs all the others there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from double_precision import compute_in_double
+from keras import layers
+from xla import FASTEST_XLA
+
+from objectives.data.datasets import Dataset
+from objectives.errors import SettingError, UnknownNameError
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training.fit_pack import FitPack, FitTask
+from objectives.training.keras_internals import create_all_variables
+from objectives.training.network_pack import NetworkPack, way_of
+from objectives.training.program_cache import ProgramCache
+from objectives.training.result import TrainingResult
+from objectives.training.structure import UnreadableStructureError, read
+
+THERE = keras.backend.backend() == "jax" and keras.backend.floatx() == "float64"
+on_jax = pytest.mark.skipif(not THERE, reason="on JAX in float64: see the last test")
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+N, BATCH = 20, 8
+rng = np.random.default_rng(0)
+X = rng.random((N, 8, 8, 1))
+Y = (X.mean((1, 2, 3)) > 0.5).astype("int32")
+DATA = Dataset("toy", X, Y, X[:12], Y[:12], 2, "", 1.0)
+Setting = Mapping[str, Any]
+Build = Callable[[Setting], keras.Model]
+SPARSE = keras.losses.SparseCategoricalCrossentropy
+
+
+@pytest.fixture(autouse=True)
+def _keras_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
+    if THERE:
+        compute_in_double(monkeypatch)
+
+
+def compiled(model: keras.Model, setting: Setting, optimizer: Any = None) -> keras.Model:
+    rate = setting.get("rate", 0.1)
+    model.compile(optimizer or keras.optimizers.SGD(rate), SPARSE(True), metrics=["accuracy"])
+    return model
+
+
+def dense(setting: Setting) -> keras.Model:
+    """Return dropout in a network in the network, and an optimizer with numbers of its own."""
+    inner = keras.Sequential([layers.Dense(5, "gelu"), layers.Dropout(setting.get("drop", 0.3))])
+    parts = [layers.Flatten(), inner, layers.BatchNormalization(), layers.Dense(2)]
+    momentum = setting.get("momentum", 0.8)
+    optimizer = keras.optimizers.SGD(setting.get("rate", 0.1), momentum=momentum)
+    return compiled(keras.Sequential(parts), setting, optimizer)
+
+
+def residual(setting: Setting) -> keras.Model:
+    """Return layer normalization, a shared layer, dropout in one of two branches, AdamW."""
+    inputs = keras.Input((8, 8, 1))
+    flat = layers.Dense(6)(layers.Flatten()(inputs))
+    shared = layers.Dense(6, kernel_regularizer=keras.regularizers.L2(0.01))
+    one = layers.Dropout(setting.get("drop", 0.4))(shared(layers.LayerNormalization()(flat)))
+    outputs = layers.Dense(2)(layers.add([flat, one, 0.5 * shared(flat)]))
+    optimizer = keras.optimizers.AdamW(setting.get("rate", 0.1) / 10, beta_1=0.7, clipnorm=1.0)
+    return compiled(keras.Model(inputs, outputs), setting, optimizer)
+
+
+def convolutional(setting: Setting) -> keras.Model:
+    inner = keras.Sequential([
+        layers.SeparableConv2D(3, 3, activation="relu"), layers.DepthwiseConv2D(3),
+        layers.SpatialDropout2D(0.2),
+    ])  # fmt: skip
+    pooled = [inner, layers.GlobalAveragePooling2D(), layers.Dropout(setting.get("drop", 0.1))]
+    return compiled(keras.Sequential([*pooled, layers.Dense(2)]), setting)
+
+
+def recurrent(setting: Setting) -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    steps = layers.Reshape((8, 8))(inputs)
+    one = layers.Bidirectional(layers.LSTM(2, dropout=0.2))(steps)
+    other = layers.GRU(3)(layers.Dropout(setting.get("drop", 0.2))(steps))
+    return compiled(keras.Model(inputs, layers.Dense(2)(layers.concatenate([one, other]))), setting)
+
+
+def attention(setting: Setting) -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    tokens = layers.Embedding(8, 4)(layers.Rescaling(7.9)(layers.Reshape((64,))(inputs)))
+    seen = layers.MultiHeadAttention(2, 2, dropout=0.1)(tokens, tokens)
+    return compiled(
+        keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling1D()(seen))), setting
+    )
+
+
+def binary(setting: Setting) -> keras.Model:
+    """Return a sigmoid, weights that are given and frozen, a schedule, a metric with states."""
+    given = layers.Dense(4, trainable=False)
+    model = keras.Sequential([layers.Flatten(), given, layers.Dense(1, "sigmoid")])
+    model.build((None, 8, 8, 1))
+    given.set_weights([np.linspace(-1, 1, 256).reshape(64, 4), np.zeros(4)])
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.3, 4, 0.9)
+    model.compile(keras.optimizers.RMSprop(schedule), "binary_crossentropy", metrics=["auc", "mae"])
+    return model
+
+
+def regression(setting: Setting) -> keras.Model:
+    model = keras.Sequential([layers.Flatten(), layers.GaussianNoise(0.1), layers.Dense(1)])
+    model.compile(keras.optimizers.Nadam(setting.get("rate", 0.1)), "mse", metrics=["mae"])
+    return model
+
+
+BUILDS = [dense, residual, convolutional, recurrent, attention, binary, regression]
+
+
+def task(
+    seed: int = 0, metric: str = "val_loss", setting: Setting | None = None, **settings: Any
+) -> FitTask:
+    settings = {"epochs": 3, "batch_size": BATCH, **settings}
+    return FitTask(TrainingHyperparameters(**settings), setting or {}, seed, metric, maximize=False)
+
+
+def train(pack: NetworkPack | FitPack, tasks: Sequence[FitTask]) -> list[TrainingResult]:
+    results: dict[FitTask, TrainingResult] = {}
+    pack.add(tasks)
+    while pack.trials:
+        pack.train_epoch()
+        results |= {trial.task: result for trial, result in pack.take_ended()}
+    return [results[each] for each in tasks]
+
+
+def check_equal(one: TrainingResult, other: TrainingResult, tolerance: float = 1e-8) -> None:
+    assert one.history.keys() == other.history.keys()
+    for name, values in one.history.items():
+        np.testing.assert_allclose(values, other.history[name], atol=tolerance, err_msg=name)
+    assert (one.best_epoch, one.stopped) == (other.best_epoch, other.stopped)
+    for ours, theirs in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance)
+
+
+@on_jax
+@pytest.mark.parametrize("build", BUILDS)
+def test_side_by_side_and_alone_a_network_becomes_what_fit_makes_of_it(build: Build) -> None:
+    programs = ProgramCache()
+    settings = [{"drop": 0.1 + 0.02 * i, "rate": 0.05 + 0.01 * i} for i in range(3)]
+    tasks = [task(i, setting=setting) for i, setting in enumerate(settings)]
+    pack = NetworkPack(build, DATA, programs)
+    by_fit = train(FitPack(build, DATA), tasks[1:2])[0]
+    packed = train(pack, tasks)
+    check_equal(packed[1], by_fit)
+    (alone,) = train(NetworkPack(build, DATA, programs), tasks[1:2])
+    check_equal(alone, by_fit)
+    assert programs.built == 1
+    way = "program" if build is convolutional else "lanes"
+    assert pack.trained_by(tasks[1])[0] == way
+    assert packed[0].history["loss"] != packed[1].history["loss"]
+
+
+@on_jax
+def test_among_seventeen_and_in_the_file_a_network_is_the_same(tmp_path: Path) -> None:
+    settings = [{"drop": 0.1 + 0.02 * i, "momentum": 0.5 + 0.02 * i} for i in range(17)]
+    tasks = [
+        task(i, setting=setting, epochs=2 + i % 2, learning_rate_schedule="cosine")
+        for i, setting in enumerate(settings)
+    ]
+    programs = ProgramCache()
+    packed = train(NetworkPack(dense, DATA, programs), tasks)
+    assert programs.built == 1
+    for i in (0, 11):
+        (by_fit,) = train(FitPack(dense, DATA), [tasks[i]])
+        check_equal(packed[i], by_fit)
+    network = packed[11].model()
+    network.save(tmp_path / "network.keras")
+    read_back = keras.models.load_model(tmp_path / "network.keras")
+    found = read_back.evaluate(DATA.x_validation, DATA.y_validation, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(packed[11].value, abs=1e-8)
+
+
+@on_jax
+def test_a_trial_goes_on_from_its_checkpoint_beside_others() -> None:
+    programs, plateau = ProgramCache(), {"plateau_patience": 1, "plateau_factor": 0.5, "epochs": 5}
+    (whole,) = train(NetworkPack(dense, DATA, programs), [task(3, **plateau)])
+    pack = NetworkPack(dense, DATA, programs)
+    (trial,) = pack.add([task(3, **plateau)])
+    pack.train_epoch()
+    pack.train_epoch()
+    checkpoint = pack.checkpoint(trial)
+    begun = task(3, **plateau)
+    again = FitTask(begun.hyperparameters, {}, 3, "val_loss", False, checkpoint)
+    other = NetworkPack(dense, DATA, programs)
+    resumed, _ = train(other, [again, task(4, setting={"rate": 0.02})])
+    check_equal(resumed, whole)
+    trial.stop()
+    ((_, result),) = pack.take_ended()
+    assert (result.stopped, result.last_epoch) == ("by_report", 2)
+
+
+def built(build: Build) -> keras.Model:
+    def here() -> keras.Model:
+        keras.utils.set_random_seed(0)
+        model = build({})
+        create_all_variables(model, X[:BATCH], Y[:BATCH])
+        return model
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(here).result()
+
+
+def make_loss(alpha: float) -> Any:
+    def scaled(y_true: Any, y_pred: Any) -> Any:
+        return alpha * SPARSE(True)(y_true, y_pred)
+
+    return scaled
+
+
+class Scaled(layers.Layer):  # type: ignore[misc]
+    """A layer whose configuration lacks its argument."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        """Scale the inputs, of any shape."""
+        return self.factor * x
+
+
+def made(*parts: Any, loss: Any = None, **optimizer: Any) -> Build:
+    def build(_: Setting) -> keras.Model:
+        own = [part() if callable(part) else part for part in parts]
+        model = keras.Sequential([layers.Flatten(), *own, layers.Dense(2)])
+        numbers = {"learning_rate": 0.1, **optimizer}
+        model.compile(keras.optimizers.SGD(**numbers), loss or SPARSE(True))
+        return model
+
+    return build
+
+
+def excluded(_: Setting) -> keras.Model:
+    model = made(weight_decay=0.1)({})
+    model.optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return model
+
+
+def decay(steps: int) -> Any:
+    return keras.optimizers.schedules.CosineDecay(0.1, steps)
+
+
+def multiplied(factor: float) -> Build:
+    def build(_: Setting) -> keras.Model:
+        inputs = keras.Input((8, 8, 1))
+        return compiled(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inputs) * factor)), {})
+
+    return build
+
+
+@on_jax
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (made(loss=SPARSE(True)), made(loss=SPARSE(False))),
+        (made(clipnorm=1.0), made(clipnorm=2.0)),
+        (made(learning_rate=decay(9)), made(learning_rate=decay(8))),
+        (made(lambda: layers.Dense(3)), made(lambda: layers.Dense(3, trainable=False))),
+        (made(lambda: layers.Dense(3)), made(lambda: layers.Dense(3, dtype="mixed_bfloat16"))),
+        (made(lambda: layers.LeakyReLU(0.1)), made(lambda: layers.LeakyReLU(0.2))),
+        (made(lambda: layers.GaussianDropout(0.1)), made(lambda: layers.GaussianDropout(0.2))),
+        (made(lambda: layers.Dropout(0.1)), made(lambda: layers.Dropout(0.0))),
+        (made(momentum=0.9), made(momentum=0.0)),
+        (made(momentum=0.9), made(momentum=0.9, nesterov=True)),
+        (made(weight_decay=0.1), excluded),
+        (
+            made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))),
+            made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.2))),
+        ),
+        (
+            made(lambda: layers.Dense(3, bias_constraint=keras.constraints.MaxNorm(1))),
+            made(lambda: layers.Dense(3, bias_constraint=keras.constraints.MaxNorm(2))),
+        ),
+        (multiplied(2.0), multiplied(3.0)),
+        (made(lambda: layers.Activation("relu")), made(lambda: layers.Activation("tanh"))),
+    ],
+)
+def test_networks_that_differ_in_a_constant_do_not_share_a_program(
+    one: Build, other: Build
+) -> None:
+    first, again, second = (read(built(build)).key for build in (one, one, other))
+    assert first == again
+    assert first != second
+
+
+@on_jax
+def test_label_smoothing_and_loss_weights_are_constants_too() -> None:
+    def build(**settings: Any) -> Build:
+        def smoothed(_: Setting) -> keras.Model:
+            model = keras.Sequential([layers.Flatten(), layers.Dense(1)])
+            weights = settings.pop("loss_weights", None)
+            loss = keras.losses.BinaryCrossentropy(True, **settings)
+            model.compile("sgd", loss, loss_weights=weights)
+            return model
+
+        return smoothed
+
+    keys = {
+        read(built(each)).key
+        for each in (
+            build(),
+            build(label_smoothing=0.1),
+            build(label_smoothing=0.2),
+            build(loss_weights=[0.5]),
+            build(loss_weights=[0.6]),
+        )
+    }
+    assert len(keys) == 5
+
+
+@on_jax
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (made(loss=make_loss(0.5)), "make_loss"),
+        (made(lambda: layers.Activation(lambda x: 2 * x)), "<lambda>"),
+        (made(lambda: layers.Lambda(lambda x: 2 * x)), "<lambda>"),
+        (made(lambda: Scaled(2.0)), "Scaled"),
+        (made(lambda: layers.Normalization(mean=0.5, variance=1.0)), "a tensor of its own"),
+        (made(use_ema=True), "averages the weights"),
+    ],
+)
+def test_what_is_not_keras_is_trained_by_fit(build: Build, named: str) -> None:
+    way, reason = way_of(built(build), X[:BATCH], Y[:BATCH])
+    assert way == "fit"
+    assert named in reason
+    with pytest.raises(UnreadableStructureError, match=named):
+        read(built(build))
+
+
+@on_jax
+def test_trials_of_any_structures_train_in_one_pack() -> None:
+    def build(setting: Setting) -> keras.Model:
+        own = [lambda: Scaled(2.0)] if setting["own"] else []
+        return made(*own, lambda: layers.Dense(setting["units"]))({})
+
+    settings = [{"own": False, "units": 3}, {"own": True, "units": 3}, {"own": False, "units": 4}]
+    tasks = [task(1, setting=setting, epochs=2) for setting in settings]
+    pack = NetworkPack(build, DATA, ProgramCache())
+    results = train(pack, tasks)
+    assert [pack.trained_by(each)[0] for each in tasks] == ["lanes", "fit", "lanes"]
+    for each, result in zip(tasks, results, strict=True):
+        check_equal(result, train(FitPack(build, DATA), [each])[0])
+    pack.add([task(metric="val_acuracy", setting=settings[0])])
+    with pytest.raises(UnknownNameError, match="Received: val_acuracy"):
+        pack.train_epoch()
+    assert pack.trials == []
+    of_none = NetworkPack(lambda _: None, DATA, ProgramCache())
+    with pytest.raises(SettingError, match="Received: None"):
+        of_none.add([task()])
+
+
+@pytest.mark.skipif("HPO_FLOAT64" in os.environ, reason="this is JAX in float64")
+def test_all_of_this_on_jax_in_float64(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float64", "backend": "jax"}))
+    environment = {
+        "HPO_FLOAT64": "1", "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path),
+        "JAX_ENABLE_X64": "1", "XLA_FLAGS": FASTEST_XLA,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
