@@ -99,10 +99,10 @@ def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
     x = np.stack([render(int(t), 24, (i,), 0.0) for i, t in enumerate(y)])[..., None]
     x_train, x_validation, y_train, y_validation = x[:1_200], x[1_200:], y[:1_200], y[1_200:]
     setting = {**SMALL, "epochs": 8, "batch_size": 32, "learning_rate": 0.001, "patterns": 2}
-    errors = []
+    errors, programs = [], ProgramCache()
     for labels in (y_train, rng.permutation(y_train)):
         data = Dataset("clocks", x_train, labels, x_validation, y_validation, 720, "", 255.0)
-        errors.append(min(run(data, **setting).history["val_common_sense_error"]))
+        errors.append(min(run(data, programs, **setting).history["val_common_sense_error"]))
     assert errors[0] < 120
     assert 160 < errors[1] < 200
 
