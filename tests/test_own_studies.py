@@ -14,7 +14,11 @@ import optuna
 import pytest
 from commands import hpo, hpo_here, start_worker, states, wait_until
 
-from studies import load_model, load_study
+from objectives import DataOptions
+from objectives.data.datasets import load_test
+from objectives.data.encoding import AS_STORED
+from studies import create_study, evaluate_on_holdout, load_definition, load_model, run
+from studies.errors import DefinitionError, WorkerError
 
 ROOT = Path(__file__).parents[1]
 LINES = """
@@ -169,19 +173,32 @@ def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path:
     assert study.user_attrs["code"]["sha256"] != study.trials[0].user_attrs["code_sha256"]
 
 
-def test_a_network_that_keras_cannot_save_is_kept_as_weights(
+def test_from_python_a_network_that_keras_cannot_save_is_kept_as_weights(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     toml = written(tmp_path, epochs=1)
+    allowed = [str(tmp_path / "own_net.py")]
+    with pytest.raises(WorkerError, match="If you trust it"):
+        run(toml, sqlite_url)
+    with pytest.raises(DefinitionError, match="networks that were built before their study is"):
+        create_study(load_definition(toml), sqlite_url)
+    study = run(
+        toml, sqlite_url, workers=1, artifacts=tmp_path / "artifacts", allow_modules=allowed
+    )
     here = {"url": sqlite_url, "folder": tmp_path}
-    assert hpo("run", toml.name, **here).returncode == 0
     whole = hpo_here("model", "own", "-o", "best.keras", **here)
     assert "Expected a file name that ends in .weights.h5" in whole.stderr
     assert hpo_here("model", "own", "-o", "best.weights.h5", **here).returncode == 0
     about = json.loads((tmp_path / "best.json").read_text())
     assert about["parameters"]["learning_rate"] in (0.001, 0.002)
-    study, _ = load_study("own", sqlite_url)
-    network = load_model(study, allow_modules=[str(tmp_path / "own_net.py")])
-    tested = hpo_here("test", toml.name, **here)
-    assert tested.returncode == 0, tested.stderr
+    assert about["code_sha256"] == study.user_attrs["code"]["sha256"]
+    with pytest.raises(WorkerError, match="If you trust it"):
+        load_model(study)
+    network = load_model(study, allow_modules=allowed)
     assert network.count_params() == study.best_trial.user_attrs["parameter_count"]
+    with pytest.raises(WorkerError, match="If you trust it"):
+        evaluate_on_holdout(study)
+    found = evaluate_on_holdout(study, allow_modules=allowed)
+    network.compile(loss=network.loss, metrics=["accuracy"])
+    x, y = load_test("digits", DataOptions(), AS_STORED)
+    assert network.evaluate(x, y, verbose=0)[1] == pytest.approx(found.metrics["accuracy"])
