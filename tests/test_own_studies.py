@@ -17,8 +17,9 @@ from commands import hpo, hpo_here, start_worker, states, wait_until
 from objectives import DataOptions
 from objectives.data.datasets import load_test
 from objectives.data.encoding import AS_STORED
-from studies import create_study, evaluate_on_holdout, load_definition, load_model, run
+from studies import create_study, load_definition, load_model, run
 from studies.errors import DefinitionError, WorkerError
+from studies.results.holdout import evaluate_on_holdout
 
 ROOT = Path(__file__).parents[1]
 LINES = """
