@@ -21,7 +21,8 @@ class BuildTrial:
     Args:
         values: Parameter -> its value.
         choose: Gives the value of a parameter that is not among them.
-        number: The trial's number.
+        number: The trial's number; 0 for the service's trials, since a retry, which has another,
+            must build the same network.
 
     Attributes:
         asked: The parameters that were asked for, in this order.
