@@ -25,13 +25,12 @@ class Builder:
 
     Attributes:
         asked: The parameters that the function has asked for, in all calls.
-        user_attrs: What the last call has noted with its trial.
     """
 
     def __init__(self, function: Callable[[BuildTrial], Any]) -> None:
         self._function = function
         self.asked: dict[str, Parameter] = {}
-        self.user_attrs: dict[str, Any] = {}
+        self._notes: dict[str, dict[str, Any]] = {}
 
     def __call__(self, setting: Mapping[str, Value], number: int = 0) -> keras.Model:
         """Build the network of a setting, which has all parameters.
@@ -43,8 +42,12 @@ class Builder:
         trial = BuildTrial(setting, lambda parameter: _refuse(parameter, setting), number)
         network = check_built(call(self._function, trial))
         self.asked |= trial.asked
-        self.user_attrs = trial.user_attrs
+        self._notes[_key(setting)] = trial.user_attrs
         return network
+
+    def take_notes(self, setting: Mapping[str, Value]) -> dict[str, Any]:
+        """Return what the last call with a setting has noted with its trial, once."""
+        return self._notes.pop(_key(setting), {})
 
     def overridden(self, lines: Mapping[str, Any]) -> list[str]:
         """Return the parameters that were asked for with other bounds than their lines have.
@@ -79,6 +82,10 @@ def call(function: Callable[[BuildTrial], Any], trial: BuildTrial) -> Any:
             f"Expected a function that builds a network. Received: {type(error).__name__}: "
             f"{reason}{place}{f', with {setting}' if setting else ''}."
         ) from error
+
+
+def _key(setting: Mapping[str, Value]) -> str:
+    return repr(sorted(setting.items()))
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:

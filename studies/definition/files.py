@@ -14,6 +14,7 @@ from objectives.data import sources
 from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
 from studies.catalog.shipped import catalog
+from studies.definition.code import with_absolute_file
 from studies.definition.lines import line_of
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
@@ -123,10 +124,12 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
 
 
 def _with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Make a relative path of data, which is relative to the file, valid in every folder.
+    """Make relative paths of code and data, which are relative to the file, valid in every folder.
 
     What is only in the folder HPO_DATA keeps its name: workers elsewhere find it in theirs.
     """
+    if isinstance(table.get("objective"), str):
+        table = {**table, "objective": with_absolute_file(table["objective"], file.parent)}
     dataset = table.get("dataset")
     if not isinstance(dataset, str) or not dataset or dataset in sources.names():
         return table

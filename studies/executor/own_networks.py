@@ -96,7 +96,7 @@ class OwnNetworks:
         """Return the way in which it was trained, and what the function has noted."""
         way, reason = self._pack.trained_by(task)
         ways = {"trained_by": way, **({"trained_by_reason": reason} if way == "fit" else {})}
-        return {**self._builder.user_attrs, **ways}
+        return {**self._builder.take_notes(task.setting), **ways}
 
     def save(self, task: FitTask, result: TrainingResult, data: Dataset, file: Path) -> list[Path]:
         """Write a network to a `.keras` file, or to others where Keras would not read it again."""
