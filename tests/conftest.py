@@ -33,16 +33,19 @@ os.environ.setdefault("XLA_FLAGS", FAST_XLA)
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
     "test_training_pack.py",
-    "test_worker_loop.py",
-    "test_worker_pack_runner.py",
     "test_clock_network.py",
-    "test_search.py",
+    "test_worker_pack_runner.py",
     "test_training_train.py",
+    "test_worker_loop.py",
+    "test_search.py",
+    "test_training_network_pack.py",
+    "test_own_studies.py",
     "test_results_holdout.py",
     "test_storage_conformance.py",
-    "test_cli_commands.py",
+    "test_training_fit.py",
     "test_fleet_local.py",
     "test_dashboard_app.py",
+    "test_cli_commands.py",
 )
 
 

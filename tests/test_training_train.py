@@ -390,7 +390,7 @@ def test_a_diverged_trial_names_the_metric_that_was_not_finite(
 ) -> None:
     history = {"loss": [last[0]], "accuracy": [1.0], "val_loss": [last[1]], "val_accuracy": [1.0]}
     result = TrainingResult(
-        None, 0, 1, history, 0.1, 9, "diverged", [], lambda _: keras.Sequential()
+        None, 0, 1, history, 0.1, 0.0, 9, "diverged", [], lambda _: keras.Sequential()
     )
     assert result.fail_reason() == f"{said} A smaller learning rate may help."
     assert replace(result, stopped="finished").fail_reason() is None
