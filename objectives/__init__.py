@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from objectives.data.options import DataOptions
     from objectives.errors import (
         CheckpointError,
+        CodeError,
         DataError,
         DataNotFoundError,
         ObjectiveError,
@@ -32,6 +33,7 @@ _HOME = {
 
 __all__ = [
     "CheckpointError",
+    "CodeError",
     "DataError",
     "DataNotFoundError",
     "DataOptions",

@@ -20,6 +20,10 @@ class SettingError(ObjectiveError, ValueError):
     """A setting that cannot be trained: a value, a combination, or trials that fit no one pack."""
 
 
+class CodeError(ObjectiveError, ValueError):
+    """A user's file or module that is not there, cannot be read, lacks the function, or raises."""
+
+
 class DataError(ObjectiveError, ValueError):
     """A data set that is not what it should be, or that cannot be split as asked."""
 

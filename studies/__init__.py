@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
     from studies.delete import delete_study
     from studies.errors import (
+        CodeError,
         DatabaseConnectionError,
         DatabaseError,
         DatabaseNotFoundError,
@@ -65,6 +66,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CodeError",
     "DataError",
     "DataNotFoundError",
     "DatabaseConnectionError",

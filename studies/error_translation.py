@@ -25,6 +25,7 @@ TRANSLATIONS: tuple[tuple[type[Exception], type[errors.HpoError]], ...] = (
     (of_storage.StorageError, errors.DatabaseError),
     (of_objectives.UnknownNameError, errors.SettingError),
     (of_objectives.SettingError, errors.SettingError),
+    (of_objectives.CodeError, errors.CodeError),
     (of_objectives.DataError, errors.DataError),
     (of_objectives.CheckpointError, errors.DataError),
     (of_objectives.DataNotFoundError, errors.DataNotFoundError),

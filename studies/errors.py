@@ -34,6 +34,10 @@ class DefinitionError(HpoError, ValueError):
         self.key, self.message, self.place = key, message, place
 
 
+class CodeError(HpoError, ValueError):
+    """A user's code is not there, lacks the function, or is not what its study was made with."""
+
+
 class TakenNameError(HpoError, ValueError):
     """Another study has this name."""
 

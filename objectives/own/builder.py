@@ -9,11 +9,10 @@ from typing import Any
 
 import keras
 
-from objectives.errors import ObjectiveError, SettingError
+from objectives.errors import CodeError, ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.built import check_built
 from objectives.own.parameter import Parameter, Value
-from objectives.own.source_code import CodeError
 from objectives.own.toml import toml_key, toml_value
 
 

@@ -15,13 +15,9 @@ from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-from objectives.errors import ObjectiveError, unknown_name
+from objectives.errors import CodeError, unknown_name
 
 BACKENDS = ("jax", "tensorflow")
-
-
-class CodeError(ObjectiveError, ValueError):
-    """A user's file or module that is not there, cannot be read, or lacks the function."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from storage import (
 from studies.attributes import ARTIFACTS_KEY, CODE_SHA256_KEY, DEFINITION_KEY
 from studies.definition.code import locate
 from studies.errors import (
+    CodeError,
     FileFormatError,
     NetworkNotKeptError,
     NoCompleteTrialError,
@@ -65,7 +66,8 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
     found = find_trial(study, _best_number(study) if trial is None else trial)
     content = _kept(study, found, path.suffix)
     if content is None:
-        raise _not_kept(study, found, path)
+        _explain(study, found, path)
+        content = _read(study, found, path.suffix)  # raises that none is kept
     path.write_bytes(content)
     about = _kept(study, found, ".json") if path.suffix != WHOLE else None
     if about is not None:
@@ -107,7 +109,7 @@ def load_model(
         NoCompleteTrialError: No trial is complete yet.
         FileNotFoundError: The trial's network is not kept.
         WorkerError: Its function is needed, and is of none of these packages and files.
-        ValueError: The function's code is not that which the trial was trained with.
+        CodeError: The function's code is not that which the trial was trained with.
     """
     import keras
 
@@ -144,49 +146,52 @@ def code_of(study: optuna.Study, trial: FrozenTrial) -> SourceCode:
     """Find the code that has built the network of a trial; none of it is executed.
 
     Raises:
-        ValueError: There is none here, or it has changed since.
+        CodeError: There is none here, or it has changed since.
     """
     code = locate(_objective(study))
     trained = trial.user_attrs.get(CODE_SHA256_KEY)
     if code.sha256 != trained:
-        raise ValueError(
+        raise CodeError(
             f"Expected the code that trial {trial.number} was trained with, of SHA-256 "
             f"{str(trained)[:12]}. Received: {code.file} of SHA-256 {code.sha256[:12]}."
         )
     return code
 
 
-def _kept(study: optuna.Study, trial: FrozenTrial, suffix: str) -> bytes | None:
+def _read(study: optuna.Study, trial: FrozenTrial, suffix: str) -> bytes:
     store = artifact_store(study.user_attrs[ARTIFACTS_KEY])
+    return read_artifact(storage_of(study), store, trial, suffix)
+
+
+def _kept(study: optuna.Study, trial: FrozenTrial, suffix: str) -> bytes | None:
     try:
-        return read_artifact(storage_of(study), store, trial, suffix)
+        return _read(study, trial, suffix)
     except ArtifactNotKeptError:
         return None
 
 
-def _not_kept(study: optuna.Study, trial: FrozenTrial, path: Path) -> Exception:
-    """Return the error that says in which form the network of a trial is kept, if it is."""
+def _explain(study: optuna.Study, trial: FrozenTrial, path: Path) -> None:
+    """Say in which form the network of a trial is kept, or why none is, where that is known.
+
+    Raises:
+        NetworkNotKeptError: It is known.
+    """
     other = ".h5" if path.suffix == WHOLE else WHOLE
     if _kept(study, trial, other) is not None:
         ending = WEIGHTS if other == ".h5" else WHOLE
         why = "Keras cannot save it whole; " if ending == WEIGHTS else ""
-        return NetworkNotKeptError(
+        raise NetworkNotKeptError(
             f"Expected a file name that ends in {ending}, as the network of trial {trial.number} "
             f"is kept. Received: {path.name}. {why}studies.load_model(study, {trial.number}) "
             "loads it."
         )
-    is_function = ":" in _objective(study) and not study.user_attrs[DEFINITION_KEY]["dataset"]
+    is_function = ":" in _objective(study) and not study.user_attrs[DEFINITION_KEY].get("dataset")
     if is_function:
-        return NetworkNotKeptError(
+        raise NetworkNotKeptError(
             f"Expected a trial whose function has kept a {path.suffix} file. Received: trial="
             f"{trial.number} of {_objective(study)}, of which none is kept. A function keeps files "
             "of its best trials by studies.keep_file(trial, file)."
         )
-    return NetworkNotKeptError(
-        f"Expected a trial whose network is kept. Received: trial={trial.number}. Only the "
-        "networks of the best trials are kept, each in the study's artifact folder on the machine "
-        "that trained it."
-    )
 
 
 def _objective(study: optuna.Study) -> str:
