@@ -394,6 +394,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "search.enqueue[0].dropout",
         "a number from 0.0 to 0.5",
     ),
+    "no table of the search": (
+        {"name": "s", "objective": "mlp", "dataset": "digits"},
+        "search",
+        "such as [search] with n_trials = 100",
+    ),
+    "range in the words of W&B": (
+        spaced(learning_rate={"min": 1e-5, "max": 0.1, "distribution": "log_uniform_values"}),
+        "space.learning_rate",
+        "low and high",
+    ),
     "data of a function": (
         {
             "name": "s",

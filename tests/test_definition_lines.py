@@ -104,3 +104,10 @@ def test_no_array_and_no_list_of_tables_is_taken_for_the_table_of_a_key() -> Non
     assert line_of("data.seed", text) == 13
     assert line_of("space.activation", text) is None
     assert line_of("space.activation", text.replace("  [data]\nseed = -1 # ] [\n", "")) == 12
+
+
+def test_a_mistake_of_a_whole_table_is_in_the_line_of_its_header() -> None:
+    text = "name = 's'\n[search]\nsampler = 'tpe'\n[space]\nlr = 1\n"
+    assert line_of("search", text) == 2
+    assert line_of("search.sampler", text) == 3
+    assert line_of("fixed", text) is None

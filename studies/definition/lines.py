@@ -16,8 +16,8 @@ def line_of(key: str, text: str) -> int | None:
     """Return the line of a key, from 1; None where that is not certain.
 
     Args:
-        key: As errors name it: `search.n_trials`, or `space.momentum.when.optimizer`, whose line is
-            that of `space.momentum`.
+        key: As errors name it: `search.n_trials`; `space.momentum.when.optimizer`, whose line is
+            that of `space.momentum`; or `search`, whose line is that of its header.
         text: The file. One with texts of several lines is not searched: a line of such a text may
             look like a key.
     """
@@ -25,7 +25,7 @@ def line_of(key: str, text: str) -> int | None:
         return None
     wanted = tuple(_PART.findall(re.sub(r"\[\d+\]| \(.*", "", key)))
     table: tuple[str, ...] = ()
-    best, found, depth = 0, None, 0
+    best, found, whole, depth = 0, None, None, 0
     for number, line in enumerate(text.splitlines(), start=1):
         bare = _TEXT_OR_COMMENT.sub("", line)
         inside, depth = depth > 0, depth + bare.count("[") - bare.count("]")
@@ -33,6 +33,8 @@ def line_of(key: str, text: str) -> int | None:
             continue
         if header := _TABLE.match(line):
             table = _parts(header[1])
+            if table == wanted and " (" not in key:  # of the table as a whole
+                whole = number
             continue
         if _TABLES.match(line):  # one of several tables: which one an error means is not certain
             table = ("[[]]",)
@@ -42,7 +44,7 @@ def line_of(key: str, text: str) -> int | None:
         path = (*table, *_parts(match[1]))
         if len(path) > max(best, 1 if len(wanted) > 1 else 0) and path == wanted[: len(path)]:
             best, found = len(path), number
-    return found
+    return found or whole
 
 
 def _parts(dotted: str) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
         section = sections.get(str(error["loc"][0]), top)
         name = str(error["loc"][-1])
         return DefinitionError(key, str(unknown_name("a key", name, section.model_fields)))
+    if error["type"] == "missing" and key == "search":
+        return DefinitionError(
+            key, "Expected a table [search], such as [search] with n_trials = 100. Received: none."
+        )
     if error["type"] == "missing":
         return DefinitionError(key, "Expected this line. Received: a definition without it.")
     if isinstance(cause, ValueError):

@@ -45,7 +45,7 @@ SEED = "seed"  # a study may vary it like a hyperparameter, although no network 
 # mistake, not a table of labelled levels.
 MISTAKEN = frozenset(
     ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
-     "log", "choices", "values", "sampling", "type")
+     "log", "choices", "values", "sampling", "type", "distribution", "q", "mu", "sigma")
 )  # fmt: skip
 
 
