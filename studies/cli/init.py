@@ -11,6 +11,7 @@ from objectives.errors import unknown_name
 from objectives.own.directions import direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.toml import toml_key, toml_value
+from objectives.types import Direction
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError
@@ -59,34 +60,45 @@ def study_text(
     check_allowed(definition, allow_modules)
     found = inspect(definition, code := located(definition))
     chosen = metric or metric_of(found.metrics)
-    if chosen not in found.metrics:
-        name = "a metric that the network reports"
-        raise DefinitionError("metric", str(unknown_name(name, chosen, found.metrics)))
-    direction = direction_of(chosen)
-    if direction is None:
-        raise DefinitionError(
-            "metric",
-            f"Expected a metric of Keras, which tells whether more is better. Received: {chosen}. "
-            "Write the study by hand, with metric and direction.",
-        )
+    direction = _direction(chosen, found.metrics)
     n = len(found.space)
     tell(f"{objective} asks for {n} parameters, as {found.n_builds} builds have shown.")
     tell(f"Trained by {found.trained_by}: {found.reason}.")
-    fixed = {"epochs": OwnHyperparameters().epochs, "batch_size": OwnHyperparameters().batch_size}
+    backend = backend_of(definition, code)
     lines = {
         "name": file.stem,
         "objective": objective_beside(definition.objective, file),
-        "dataset": dataset,
+        "dataset": _beside(dataset, file) if Path(dataset).exists() else dataset,
         "metric": chosen,
         "direction": direction,
+        **({} if backend == "auto" else {"backend": backend}),
     }
-    backend = backend_of(definition, code)
-    tables = {
+    return toml_text(lines, _tables(found.space), COMMENTS)
+
+
+def _direction(metric: str, known: Sequence[str]) -> Direction:
+    if metric not in known:
+        name = "a metric that the network reports"
+        raise DefinitionError("metric", str(unknown_name(name, metric, known)))
+    direction = direction_of(metric)
+    if direction is None:
+        raise DefinitionError(
+            "metric",
+            f"Expected a metric of Keras, which tells whether more is better. Received: {metric}. "
+            "Write the study by hand, with metric and direction.",
+        )
+    return direction
+
+
+def _tables(space: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of a study: what training reads is fixed where the function leaves it."""
+    defaults = OwnHyperparameters()
+    fixed = {"epochs": defaults.epochs, "batch_size": defaults.batch_size}
+    return {
         "search": {"n_trials": N_TRIALS},
-        "fixed": {name: value for name, value in fixed.items() if name not in found.space},
-        "space": found.space,
+        "fixed": {name: value for name, value in fixed.items() if name not in space},
+        "space": space,
     }
-    return toml_text(lines | ({} if backend == "auto" else {"backend": backend}), tables, COMMENTS)
 
 
 def metric_of(metrics: Sequence[str]) -> str:
@@ -117,7 +129,9 @@ def toml_text(
 def objective_beside(objective: str, file: Path) -> str:
     """Return an objective as a TOML file names it: the path of a .py file relative to its own."""
     code = file_of(objective)
-    if code is None:
-        return objective
-    relative = os.path.relpath(code, file.absolute().parent)
-    return f"{Path(relative).as_posix()}:{objective.rpartition(':')[2]}"
+    return objective if code is None else f"{_beside(code, file)}:{objective.rpartition(':')[2]}"
+
+
+def _beside(path: str | Path, file: Path) -> str:
+    """Return a path relative to the folder of a file, as that file names it."""
+    return Path(os.path.relpath(path, file.absolute().parent)).as_posix()
