@@ -19,7 +19,7 @@ from objectives.training.checkpoint import Checkpoint
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
-from objectives.training.result import TrainingResult
+from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_steps
 from objectives.types import Array
 
@@ -183,19 +183,14 @@ class FitPack:
         return FitTrial(task, epochs, fit)
 
     def _result(self, trial: FitTrial) -> TrainingResult:
-        epochs, task = trial.epochs, trial.task
-        assert epochs.stopped is not None
-        return TrainingResult(
-            value=epochs.value(),
-            best_epoch=epochs.best,
-            last_epoch=epochs.completed,
-            history=epochs.history,
-            train_seconds=time.perf_counter() - trial.started,
-            compile_seconds=compile_clock.seconds - trial.compiled_before,
+        task, example = trial.task, self._data.x_train[:1]
+        return result_of(
+            trial.epochs,
+            started=trial.started,
+            compiled_before=trial.compiled_before,
             parameter_count=sum(int(each.size) for each in trial.kept),
-            stopped=epochs.stopped,
             weights=trial.kept,
-            _build=lambda weights: rebuilt(self._build, task, self._data.x_train[:1], weights),
+            build=lambda weights: rebuilt(self._build, task, example, weights),
         )
 
 

@@ -26,7 +26,7 @@ from objectives.training.epochs import Epochs
 from objectives.training.lanes import Lanes, LaneState
 from objectives.training.program import Program, compiled_program
 from objectives.training.program_cache import ProgramCache
-from objectives.training.result import TrainingResult
+from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_order, epoch_steps
 from objectives.types import Array
 
@@ -254,19 +254,13 @@ class LanePack(ABC):
     def _result_of(
         self, trial: PackedTrial, kept: list[Array], build: Callable[[list[Array]], keras.Model]
     ) -> TrainingResult:
-        epochs = trial.epochs
-        assert epochs.stopped is not None
-        return TrainingResult(
-            value=epochs.value(),
-            best_epoch=epochs.best,
-            last_epoch=epochs.completed,
-            history=epochs.history,
-            train_seconds=time.perf_counter() - trial.started,
-            compile_seconds=compile_clock.seconds - trial.compiled_before,
+        return result_of(
+            trial.epochs,
+            started=trial.started,
+            compiled_before=trial.compiled_before,
             parameter_count=trial.parameter_count,
-            stopped=epochs.stopped,
             weights=kept,
-            _build=build,
+            build=build,
         )
 
 

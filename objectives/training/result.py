@@ -1,12 +1,14 @@
 """The result of a trained trial."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import keras
 
-from objectives.training.epochs import WATCHED, Stopped
+from objectives.training.compile_clock import compile_clock
+from objectives.training.epochs import WATCHED, Epochs, Stopped
 from objectives.types import Array
 
 
@@ -53,3 +55,37 @@ class TrainingResult:
     def model(self) -> keras.Model:
         """Return the trained network; of a built-in objective see `build.build_for_reading`."""
         return self._build(self.weights)
+
+
+def result_of(
+    epochs: Epochs,
+    *,
+    started: float,
+    compiled_before: float,
+    parameter_count: int,
+    weights: list[Array],
+    build: Callable[[list[Array]], keras.Model],
+) -> TrainingResult:
+    """Return the result of a trial that has ended now.
+
+    Args:
+        epochs: Its epochs.
+        started: When it began, as `time.perf_counter` tells.
+        compiled_before: The seconds that this process had compiled until then.
+        parameter_count: Numbers in its network's weights.
+        weights: The kept weights, layer by layer.
+        build: Returns its network with weights.
+    """
+    assert epochs.stopped is not None
+    return TrainingResult(
+        value=epochs.value(),
+        best_epoch=epochs.best,
+        last_epoch=epochs.completed,
+        history=epochs.history,
+        train_seconds=time.perf_counter() - started,
+        compile_seconds=compile_clock.seconds - compiled_before,
+        parameter_count=parameter_count,
+        stopped=epochs.stopped,
+        weights=weights,
+        _build=build,
+    )
