@@ -54,7 +54,7 @@ def test_what_is_no_compiled_network_is_refused(built: Any, words: list[str]) ->
 
 def test_the_metrics_are_those_that_training_reports() -> None:
     model = check_built(classifier())
-    names = metric_names(model, IMAGES, CLASSES)
+    names = metric_names(model, (IMAGES, CLASSES), (IMAGES, CLASSES))
     assert sorted(names) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     history = model.fit(IMAGES, CLASSES, validation_data=(IMAGES, CLASSES), verbose=0).history
     assert sorted(history) == sorted(names)
@@ -77,7 +77,7 @@ def test_a_network_that_does_not_fit_the_data_is_refused(
     build: Callable[[], keras.Model], x: Any, y: Any, words: list[str]
 ) -> None:
     with pytest.raises(SettingError) as caught:
-        metric_names(build(), x, y)
+        metric_names(build(), (x, y), (x, y))
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)

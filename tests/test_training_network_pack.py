@@ -119,6 +119,33 @@ def regression(setting: Setting) -> keras.Model:
     return model
 
 
+def several(setting: Setting) -> keras.Model:
+    """Return two inputs, two outputs with weights of their losses, examples with weights."""
+    picture, number = keras.Input((8, 8, 1), name="picture"), keras.Input((1,), name="number")
+    seen = layers.Dropout(setting.get("drop", 0.2))(layers.Flatten()(picture))
+    both = layers.Dense(4, "tanh")(layers.concatenate([seen, number]))
+    outputs = {"kind": layers.Dense(2)(both), "size": layers.Dense(1)(both)}
+    model = keras.Model({"picture": picture, "number": number}, outputs)
+    model.compile(
+        keras.optimizers.SGD(setting.get("rate", 0.1)),
+        {"kind": SPARSE(True), "size": "mse"},
+        loss_weights={"kind": 1.0, "size": 0.3},
+        metrics={"kind": ["accuracy"]},
+        weighted_metrics={"size": ["mae"]},
+    )
+    return model
+
+
+def some_of_several(n: int) -> tuple[Any, Any]:
+    numbers = X.std((1, 2, 3))[:n, None]
+    return {"picture": X[:n], "number": numbers}, {"kind": Y[:n], "size": 3 * numbers}
+
+
+WEIGHTS = {"kind": np.linspace(0.5, 2, N), "size": np.linspace(3, 1, N)}
+SEVERAL = Dataset(
+    "several", *some_of_several(N), *some_of_several(12), 2, "", 1.0, train_weights=WEIGHTS
+)
+
 BUILDS = [dense, residual, convolutional, recurrent, attention, binary, regression]
 
 
@@ -148,16 +175,16 @@ def check_equal(one: TrainingResult, other: TrainingResult, tolerance: float = 1
 
 
 @on_jax
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", [*BUILDS, several])
 def test_side_by_side_and_alone_a_network_becomes_what_fit_makes_of_it(build: Build) -> None:
-    programs = ProgramCache()
+    programs, data = ProgramCache(), SEVERAL if build is several else DATA
     settings = [{"drop": 0.1 + 0.02 * i, "rate": 0.05 + 0.01 * i} for i in range(3)]
     tasks = [task(i, setting=setting) for i, setting in enumerate(settings)]
-    pack = NetworkPack(build, DATA, programs)
-    by_fit = train(FitPack(build, DATA), tasks[1:2])[0]
+    pack = NetworkPack(build, data, programs)
+    by_fit = train(FitPack(build, data), tasks[1:2])[0]
     packed = train(pack, tasks)
     check_equal(packed[1], by_fit)
-    (alone,) = train(NetworkPack(build, DATA, programs), tasks[1:2])
+    (alone,) = train(NetworkPack(build, data, programs), tasks[1:2])
     check_equal(alone, by_fit)
     assert programs.built == 1
     way = "program" if build is convolutional else "lanes"
@@ -208,7 +235,7 @@ def built(build: Build) -> keras.Model:
     def here() -> keras.Model:
         keras.utils.set_random_seed(0)
         model = build({})
-        create_all_variables(model, X[:BATCH], Y[:BATCH])
+        create_all_variables(model, (X[:BATCH], Y[:BATCH]))
         return model
 
     with ThreadPoolExecutor(1) as thread:
@@ -336,7 +363,7 @@ def test_label_smoothing_and_loss_weights_are_constants_too() -> None:
     ],
 )
 def test_what_is_not_keras_is_trained_by_fit(build: Build, named: str) -> None:
-    way, reason = way_of(built(build), X[:BATCH], Y[:BATCH])
+    way, reason = way_of(built(build), (X[:BATCH], Y[:BATCH]))
     assert way == "fit"
     assert named in reason
     with pytest.raises(UnreadableStructureError, match=named):

@@ -5,38 +5,60 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from objectives.data.arrays import count
 from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
-from objectives.types import Array
+from objectives.types import Array, Arrays, Batch
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Pictures and labels, without the test part.
+    """Inputs and labels, without the test part.
 
     Attributes:
         name: The name or path that it was loaded by.
-        x_train: (n, h, w, c), uint8 or float32.
-        y_train: (n,), int32 from 0: classes, or minutes.
+        x_train: Pictures (n, h, w, c), uint8 or float32; for a network that a user builds, arrays
+            as they are stored.
+        y_train: (n,), int32 from 0: classes, or minutes; else as stored, too.
         x_validation: As `x_train`.
         y_validation: As `y_train`.
         n_classes: The number of classes, or of minutes.
         sha256: The digest of all that a search may see, before the split and `train_size`.
         scale: What brings the pictures to about 0 to 1: networks divide by it.
         labels: The label of each class, in order; none where a class is its own label.
+        train_weights: The weight of each example to train on, (n,), or nested as `y_train`; None where
+            all have the same.
+        validation_weights: Likewise.
     """
 
     name: str
-    x_train: Array
-    y_train: Array
-    x_validation: Array
-    y_validation: Array
+    x_train: Arrays
+    y_train: Arrays
+    x_validation: Arrays
+    y_validation: Arrays
     n_classes: int
     sha256: str
     scale: float
     labels: tuple[int, ...] = ()
+    train_weights: Arrays | None = None
+    validation_weights: Arrays | None = None
+
+    @property
+    def train(self) -> Batch:
+        """All examples to train on."""
+        return _batch(self.x_train, self.y_train, self.train_weights)
+
+    @property
+    def validation(self) -> Batch:
+        """All examples to validate on."""
+        return _batch(self.x_validation, self.y_validation, self.validation_weights)
+
+    @property
+    def n_train(self) -> int:
+        """The number of examples to train on."""
+        return count(self.x_train)
 
 
 def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
@@ -88,6 +110,10 @@ def load_test(
         DataError: It has another type, shape or scale than the training part, or other labels.
     """
     return source_of(name).read_test(options, encoding)
+
+
+def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:
+    return (x, y) if weights is None else (x, y, weights)
 
 
 def _digest(x: Array, y: Array, seen: Array) -> str:

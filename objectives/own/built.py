@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from objectives.data.arrays import named, rows
 from objectives.errors import SettingError
 from objectives.hyperparameters import TrainingHyperparameters
-from objectives.types import Array
+from objectives.types import Array, Arrays, Batch
+
+EXAMPLES = 8  # on which a network is tried
 
 RULE = (
     "With a dataset the function returns a compiled Keras network, which the service trains; "
@@ -36,7 +40,7 @@ def check_built(built: Any) -> keras.Model:
     return built
 
 
-def make_variables(network: keras.Model, example: Array) -> None:
+def make_variables(network: keras.Model, example: Arrays) -> None:
     """Make the weights that a network makes when it is first called, and those of its optimizer.
 
     A file of its weights has both, and Keras reads it only into a network that has both.
@@ -45,36 +49,39 @@ def make_variables(network: keras.Model, example: Array) -> None:
         network: The compiled network.
         example: Some inputs, (n, ...).
     """
-    network(keras.ops.convert_to_tensor(example))
+    network(keras.tree.map_structure(keras.ops.convert_to_tensor, example))
     if not network.optimizer.built:
         network.optimizer.build(network.trainable_variables)
 
 
-def metric_names(model: keras.Model, x: Array, y: Array) -> list[str]:
+def metric_names(model: keras.Model, train: Batch, validation: Batch) -> list[str]:
     """Evaluate a network on a few examples, and return the metrics that its training reports.
 
     Args:
         model: The compiled network.
-        x: Inputs, (n, ...).
-        y: What they stand for, (n, ...).
+        train: The examples to train on.
+        validation: Those to validate on.
 
     Raises:
         SettingError: The inputs do not fit the network, or its outputs do not fit the labels.
     """
+    batch = rows(train, slice(EXAMPLES))
+    x, y, *_ = batch
     try:
-        outputs = model(keras.ops.convert_to_tensor(x), training=False)
+        outputs = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
     except Exception as error:
         raise SettingError(
-            f"Expected a network that takes the data, of shape {_shape(x)} and type {x.dtype}. "
+            f"Expected a network that takes the data, {_described(x)}. "
             f"Received: {_first_line(error)}"
         ) from error
-    _check_classes(model, outputs, y)
+    for part in (train, validation):
+        _check_classes(model, outputs, part[1])
     try:
-        names = list(model.test_on_batch(x, y, return_dict=True))
+        names = list(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
         shapes = [_shape(each) for each in keras.tree.flatten(outputs)]
         raise SettingError(
-            f"Expected outputs that fit the labels, of shape {_shape(y)} and type {y.dtype}. "
+            f"Expected outputs that fit the labels, {_described(y)}. "
             f"Received: outputs of shape {', '.join(shapes)}. {_first_line(error)}"
         ) from error
     return [*names, *(f"val_{name}" for name in names)]
@@ -102,7 +109,35 @@ def check_schedule(model: keras.Model, hyperparameters: TrainingHyperparameters)
 
 def _check_classes(model: keras.Model, outputs: Any, y: Array) -> None:
     """Check that each class has an output: JAX would count the others as predicted, silently."""
-    loss = model.loss
+    if isinstance(outputs, dict) or keras.tree.is_nested(outputs):
+        for loss, output, labels in _of_each_output(model, outputs, y):
+            _check_output(loss, output, labels)
+    else:
+        _check_output(model.loss, outputs, y)
+
+
+def _of_each_output(
+    model: keras.Model, outputs: Arrays, y: Arrays
+) -> Iterator[tuple[Any, Any, Array]]:
+    """Yield loss, output and labels of each output that has all of them."""
+    names = list(outputs) if isinstance(outputs, dict) else getattr(model, "output_names", [])
+    flat = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
+    for i, output in enumerate(flat):
+        found = [_one_of(each, i, names) for each in (model.loss, y)]
+        if all(each is not None for each in found):
+            yield found[0], output, found[1]
+
+
+def _one_of(parts: Any, i: int, names: Sequence[str]) -> Any:
+    """Return what belongs to an output: by its name, by its place, or what is for all of them."""
+    if isinstance(parts, dict):
+        return parts.get(names[i]) if i < len(names) else None
+    if isinstance(parts, list | tuple):
+        return parts[i] if i < len(parts) else None
+    return parts
+
+
+def _check_output(loss: Any, outputs: Any, y: Array) -> None:
     name = loss if isinstance(loss, str) else getattr(loss, "name", None) or type(loss).__name__
     is_sparse = "sparse_categorical" in str(name) and np.issubdtype(y.dtype, np.integer)
     if is_sparse and not 0 <= y.min() <= y.max() < outputs.shape[-1]:
@@ -110,6 +145,14 @@ def _check_classes(model: keras.Model, outputs: Any, y: Array) -> None:
             f"Expected labels from 0 to {outputs.shape[-1] - 1}, for {outputs.shape[-1]} outputs. "
             f"Received: labels from {y.min()} to {y.max()}."
         )
+
+
+def _described(arrays: Arrays) -> str:
+    """Return shape and type of one array, or of each of several."""
+    return "; ".join(
+        f"{f'{name} ' if name else ''}of shape {_shape(array)} and type {array.dtype}"
+        for name, array in named(arrays).items()
+    )
 
 
 def _shape(array: Any) -> str:

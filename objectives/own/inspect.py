@@ -19,7 +19,6 @@ from objectives.own.built import check_built, check_schedule, metric_names
 from objectives.own.find_space import MAX_SECONDS, find_space
 from objectives.own.hyperparameters import OwnHyperparameters
 
-EXAMPLES = 8  # on which a network is tried
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
                  keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)  # fmt: skip
 
@@ -87,8 +86,7 @@ def inspect(
         network = builder(first)
         known = {n: value for n, value in first.items() if n in OwnHyperparameters.model_fields}
         check_schedule(network, OwnHyperparameters(**known))
-        x, y = data.x_train[:EXAMPLES], data.y_train[:EXAMPLES]
-        metrics = metric_names(network, x, y)
+        metrics = metric_names(network, data.train, data.validation)
         has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
         overridden = builder.overridden(lines)
         return Inspected(found, metrics, overridden, n_builds, has_convolutions, tried, variants)

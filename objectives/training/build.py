@@ -77,4 +77,4 @@ def build_for_reading(
 
 def batch_size(hyperparameters: Hyperparameters, data: Dataset) -> int:
     """Return the pictures in a gradient step: at most the training part."""
-    return min(hyperparameters.batch_size, len(data.x_train))
+    return min(hyperparameters.batch_size, data.n_train)

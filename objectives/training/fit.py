@@ -16,10 +16,11 @@ from typing import Any, TypeVar, cast
 import keras
 import numpy as np
 
+from objectives.data.arrays import count, rows
 from objectives.errors import CheckpointError
 from objectives.training.reachable import variables
 from objectives.training.schedule import epoch_order
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 A = TypeVar("A")
 Metrics = dict[str, float]
@@ -31,28 +32,27 @@ class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of examples in an order that is set before each epoch.
 
     Args:
-        x: The inputs, (n, ...).
-        y: What they stand for, (n, ...).
+        examples: All of them.
         batch_size: The examples in a gradient step; the last step of an epoch may have fewer.
 
     Attributes:
         order: The order of the examples, (n,).
     """
 
-    def __init__(self, x: Array, y: Array, batch_size: int) -> None:
+    def __init__(self, examples: Batch, batch_size: int) -> None:
         super().__init__()
-        self.order = np.arange(len(x))
-        self._x, self._y = x, y
+        self.order = np.arange(count(examples))
+        self._examples = examples
         self._batch_size = batch_size
 
     def __len__(self) -> int:
         """Return the number of steps in an epoch."""
-        return -(-len(self._x) // self._batch_size)
+        return -(-len(self.order) // self._batch_size)
 
-    def __getitem__(self, step: int) -> tuple[Array, Array]:
+    def __getitem__(self, step: int) -> Batch:
         """Return a batch."""
         chosen = self.order[step * self._batch_size : (step + 1) * self._batch_size]
-        return self._x[chosen], self._y[chosen]
+        return rows(self._examples, chosen)
 
 
 class Fit:
@@ -63,7 +63,7 @@ class Fit:
 
     Args:
         build: Returns the compiled network.
-        train: The inputs and labels to train on.
+        train: The examples to train on.
         validation: Those to validate on.
         batch_size: The examples in a gradient step.
         seed: The seed of the first weights, the dropout and the order of the examples.
@@ -83,8 +83,8 @@ class Fit:
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        train: tuple[Array, Array],
-        validation: tuple[Array, Array],
+        train: Batch,
+        validation: Batch,
         *,
         batch_size: int,
         seed: int,
@@ -92,7 +92,7 @@ class Fit:
         factor: Callable[[], float] | None = None,
     ) -> None:
         self._build = build
-        self._examples = ShuffledExamples(*train, batch_size)
+        self._examples = ShuffledExamples(train, batch_size)
         self._validation = validation
         self._batch_size = batch_size
         self._seed = seed

@@ -11,17 +11,18 @@ from typing import Any
 
 import keras
 
+from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
 from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
-from objectives.own.built import check_built, check_schedule
+from objectives.own.built import check_built, check_schedule, make_variables
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
 from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_steps
-from objectives.types import Array
+from objectives.types import Array, Arrays
 
 Build = Callable[[Mapping[str, Any]], keras.Model]
 """Takes a setting, parameter -> value; returns the compiled network."""
@@ -167,14 +168,14 @@ class FitPack:
 
     def _built(self, task: FitTask) -> FitTrial:
         """Return a trial at its beginning."""
-        n, hyperparameters = len(self._data.x_train), task.hyperparameters
+        n, hyperparameters = self._data.n_train, task.hyperparameters
         batch_size = min(hyperparameters.batch_size, n)
         steps = epoch_steps(hyperparameters, -(-n // batch_size))
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
             lambda: build_checked(self._build, task),
-            (self._data.x_train, self._data.y_train),
-            (self._data.x_validation, self._data.y_validation),
+            self._data.train,
+            self._data.validation,
             batch_size=batch_size,
             seed=task.seed,
             steps=steps,
@@ -183,7 +184,7 @@ class FitPack:
         return FitTrial(task, epochs, fit)
 
     def _result(self, trial: FitTrial) -> TrainingResult:
-        task, example = trial.task, self._data.x_train[:1]
+        task, example = trial.task, rows(self._data.train, slice(1))[0]
         return result_of(
             trial.epochs,
             started=trial.started,
@@ -204,7 +205,7 @@ def _train_epoch(trial: FitTrial) -> dict[str, float]:
     return metrics
 
 
-def rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array]) -> keras.Model:
+def rebuilt(build: Build, task: FitTask, example: Arrays, weights: Sequence[Array]) -> keras.Model:
     """Build a trial's network again, with its trained weights.
 
     In a thread of its own, where Keras names its parts as in the first network of a process.
@@ -213,11 +214,8 @@ def rebuilt(build: Build, task: FitTask, example: Array, weights: Sequence[Array
     def build_here() -> keras.Model:
         keras.utils.set_random_seed(task.seed)
         network = build(task.setting)
-        network(keras.ops.convert_to_tensor(example))  # makes the weights that it lacks
+        make_variables(network, example)
         network.set_weights(weights)
-        # Keras warns of a saved optimizer without the state that it has in a loaded network.
-        if not network.optimizer.built:
-            network.optimizer.build(network.trainable_variables)
         return network
 
     with ThreadPoolExecutor(1) as thread:

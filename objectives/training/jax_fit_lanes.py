@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 
+from objectives.data.arrays import count, rows
 from objectives.training.jax_lanes import JaxLanes, JaxSteps, State, each_lane
 from objectives.training.template import Template
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 
 class JaxFitSteps(JaxSteps):
@@ -24,24 +25,27 @@ class JaxFitSteps(JaxSteps):
         self.test_step = jax.jit(self._test_step)
         self.test_steps = jax.jit(self._test_steps)
 
-    def _test_step(self, state: State, x: Any, y: Any) -> State:
+    def _test_step(self, state: State, batch: Batch) -> State:
         def lane(state: State) -> State:
             trainable, others, optimizer, metrics = state
-            _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), (x, y))
+            _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), batch)
             return trainable, list(others), optimizer, list(metrics)
 
         return each_lane(lane, state)
 
-    def _test_steps(self, state: State, x: Any, y: Any) -> State:
-        size = min(self.network.batch_size, len(x))
-        full, rest = divmod(len(x), size)
+    def _test_steps(self, state: State, examples: Batch) -> State:
+        n = count(examples)
+        size = min(self.network.batch_size, n)
+        full, rest = divmod(n, size)
 
         def body(i: Any, state: State) -> State:
-            rows = (jax.lax.dynamic_slice_in_dim(part, i * size, size) for part in (x, y))
-            return self._test_step(state, *rows)
+            def part(array: Any) -> Any:
+                return jax.lax.dynamic_slice_in_dim(array, i * size, size)
+
+            return self._test_step(state, jax.tree.map(part, examples))
 
         state = jax.lax.fori_loop(0, full, body, state)
-        return self._test_step(state, x[full * size :], y[full * size :]) if rest else state
+        return self._test_step(state, rows(examples, slice(full * size, n))) if rest else state
 
 
 class JaxFitLanes(JaxLanes):
@@ -55,13 +59,13 @@ class JaxFitLanes(JaxLanes):
         Returns:
             Each metric, (lanes,), named without `val_`. The loss has the penalties, as in Keras.
         """
-        *_, x, y = self._data
+        examples = self._data[1]
         self._reset_metrics()
         if self._steps.step_by_step:
             size = self._steps.network.batch_size
-            for start in range(0, len(x), size):
-                rows = slice(start, start + size)
-                self._state = self._steps.test_step(self._state, x[rows], y[rows])
+            for start in range(0, count(examples), size):
+                batch = rows(examples, slice(start, start + size))
+                self._state = self._steps.test_step(self._state, batch)
         else:
-            self._state = self._steps.test_steps(self._state, x, y)
+            self._state = self._steps.test_steps(self._state, examples)
         return self.metrics()

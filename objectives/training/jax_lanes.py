@@ -18,7 +18,7 @@ from objectives.training.lanes import (
     loss_and_prediction,
 )
 from objectives.training.template import Template
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 _CONVOLUTIONS = tuple(kind for name, kind in vars(keras.layers).items() if "Conv" in name)
 MAX_LANES = 256  # where lanes pay, fewer than this reach full speed
@@ -86,16 +86,16 @@ class JaxSteps:
         kept = empty(self.network.weight_variables)
         return self.lanes(self, data, state, kept)
 
-    def _train_step(self, state: State, x: Any, y: Any, rows: Any) -> State:
+    def _train_step(self, state: State, examples: Batch, rows: Any) -> State:
         self.traces += 1
 
         def lane(state: State, rows: Any) -> State:
-            return self._step(state, x[rows], y[rows])
+            return self._step(state, examples, rows)
 
         return each_lane(lane, state, rows)
 
     def _train_steps(
-        self, state: State, x: Any, y: Any, order: Any, start: Any, stop: Any
+        self, state: State, examples: Batch, order: Any, start: Any, stop: Any
     ) -> State:
         self.traces += 1
         size = self.network.batch_size
@@ -104,19 +104,19 @@ class JaxSteps:
         def lane(state: State, order: Any) -> State:
             def body(i: Any, state: State) -> State:
                 rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
-                return self._step(state, x[rows], y[rows])
+                return self._step(state, examples, rows)
 
             def last(state: State) -> State:
-                rows = order[full * size :]
-                return self._step(state, x[rows], y[rows])
+                return self._step(state, examples, order[full * size :])
 
             state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
             return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
 
         return each_lane(lane, state, order)
 
-    def _step(self, state: State, x: Any, y: Any) -> State:
-        _, state = self._model.train_step(state, (x, y))
+    def _step(self, state: State, examples: Batch, rows: Any) -> State:
+        batch = jax.tree.map(lambda part: part[rows], examples)
+        _, state = self._model.train_step(state, batch)
         return tuple(list(group) for group in state)
 
     def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
@@ -191,15 +191,15 @@ class JaxLanes:
 
     def train(self, order: Array, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
-        x, y, *_ = self._data
+        examples = self._data[0]
         if not self._steps.step_by_step:
             bounds = np.int32(start), np.int32(stop)
-            self._state = self._steps.train_steps(self._state, x, y, order, *bounds)
+            self._state = self._steps.train_steps(self._state, examples, order, *bounds)
             return
         size = self._steps.network.batch_size
         for i in range(start, stop):
             rows = order[:, i * size : (i + 1) * size]
-            self._state = self._steps.train_step(self._state, x, y, rows)
+            self._state = self._steps.train_step(self._state, examples, rows)
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
@@ -208,7 +208,7 @@ class JaxLanes:
 
     def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.training.lanes.Lanes`."""
-        *_, x, y = self._data
+        x, y, *_ = self._data[1]
         order = evaluation_batches(x.shape, self.size)
         if self._steps.step_by_step:
             scores = np.stack([self._steps.score(self._state, x, y, rows) for rows in order])

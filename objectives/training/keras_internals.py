@@ -15,6 +15,8 @@ from keras.src.ops.node import Node as Node
 from keras.src.random.seed_generator import global_seed_generator
 from keras.src.utils.tracking import Tracker
 
+from objectives.types import Batch
+
 OPTIMIZER_NUMBERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
 """Attributes of optimizers that `update_step` reads at each trace, so that each can be a variable.
 A stock optimizer holds Python floats there, which become constants of the compiled program."""
@@ -164,9 +166,9 @@ def compiles(model: keras.Model) -> bool:
     return bool(model.jit_compile) and not model.run_eagerly and model.steps_per_execution == 1
 
 
-def create_all_variables(model: keras.Model, x: Any, y: Any) -> None:
+def create_all_variables(model: keras.Model, batch: Batch) -> None:
     """Create the variables of a network, its metrics and its optimizer, as `fit` begins by."""
-    model._symbolic_build(data_batch=(x, y))
+    model._symbolic_build(data_batch=batch)
 
 
 def set_rate(layer: keras.layers.Dropout, rate: keras.Variable) -> None:

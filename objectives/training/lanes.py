@@ -19,7 +19,7 @@ LaneState = list[Array]
 """A lane's values of all variables of its network, in their order, then of its kept weights."""
 
 DeviceArrays = tuple[Any, ...]
-"""x_train, y_train, x_validation and y_validation of a data set, as tensors of the backend."""
+"""The examples of a data set to train and to validate on, each a `Batch`, as tensors."""
 
 
 class Lanes(Protocol):

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import keras
 
+from objectives.data.arrays import named, rows
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, unknown_name
 from objectives.training.checkpoint import Checkpoint
@@ -35,25 +36,24 @@ from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.structure import Structure, UnreadableStructureError, read
 from objectives.training.template import BuiltNetwork, Template
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 Way = Literal["fit", "program", "lanes"]
 Trial = FitTrial | PackedTrial
 
 
-def way_of(network: keras.Model, x: Array, y: Array) -> tuple[Way, str]:
+def way_of(network: keras.Model, batch: Batch) -> tuple[Way, str]:
     """Tell how a network is trained, and why.
 
     Args:
         network: A compiled network; the variables that it lacks are made.
-        x: Some inputs, (n, ...).
-        y: What they stand for, (n, ...).
+        batch: Some examples.
 
     Returns:
         "lanes" side by side in a program of its structure; "program" one after the other in such a
         one; "fit" by Keras's own. Then the reason, a clause.
     """
-    way, reason, _ = _examine(network, x, y)
+    way, reason, _ = _examine(network, batch)
     return way, reason
 
 
@@ -155,9 +155,8 @@ class NetworkPack:
         def build() -> tuple[keras.Model, Structure] | None:
             keras.utils.set_random_seed(task.seed)
             model = build_checked(self._build, task)
-            batch = slice(task.hyperparameters.batch_size)
-            examples = self._data.x_train[batch], self._data.y_train[batch]
-            way, reason, structure = _examine(model, *examples)
+            batch = rows(self._data.train, slice(task.hyperparameters.batch_size))
+            way, reason, structure = _examine(model, batch)
             self._ways[task] = way, reason
             return None if structure is None else (model, structure)
 
@@ -199,7 +198,7 @@ class StructurePack(LanePack):
         model, structure = self._next
         network = BuiltNetwork(model, structure)
         if self._structure is None:
-            size = min(task.hyperparameters.batch_size, len(self._data.x_train))
+            size = min(task.hyperparameters.batch_size, self._data.n_train)
             self._open_program(
                 self._key(structure, task),
                 lambda: template_program(Template(model, structure, size)),
@@ -210,9 +209,8 @@ class StructurePack(LanePack):
         return trial, self._resumed(trial, self._program.network.first_state(network))
 
     def _key(self, structure: Structure, task: FitTask) -> tuple[Any, ...]:
-        data = self._data
-        arrays = data.x_train, data.y_train, data.x_validation, data.y_validation
-        shapes = tuple((each.shape, str(each.dtype)) for each in arrays)
+        arrays = named((self._data.train, self._data.validation))
+        shapes = tuple((name, each.shape, str(each.dtype)) for name, each in arrays.items())
         return structure.key, task.hyperparameters.batch_size, shapes
 
     def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
@@ -230,19 +228,19 @@ class StructurePack(LanePack):
         return metrics
 
     def _result(self, trial: PackedTrial, kept: list[Array]) -> TrainingResult:
-        build, example = self._build, self._data.x_train[:1]
+        build, example = self._build, rows(self._data.train, slice(1))[0]
         return self._result_of(
             trial, kept, lambda weights: rebuilt(build, trial.task, example, weights)
         )
 
 
-def _examine(network: keras.Model, x: Array, y: Array) -> tuple[Way, str, Structure | None]:
+def _examine(network: keras.Model, batch: Batch) -> tuple[Way, str, Structure | None]:
     """Return how a network is trained, why, and its structure unless `fit` trains it."""
     if keras.backend.backend() != "jax":
         return "fit", "only JAX trains the networks of a function in programs", None
     from objectives.training.jax_lanes import trains_step_by_step
 
-    create_all_variables(network, x, y)
+    create_all_variables(network, batch)
     try:
         structure = read(network)
     except UnreadableStructureError as error:

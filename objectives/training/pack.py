@@ -74,7 +74,7 @@ class PackedTrial:
         self.started = started
         self.compiled_before = compiled_before
         self.parameter_count = parameter_count
-        self._n = len(data.x_train)
+        self._n = data.n_train
         self._first_rate = first_rate
         steps_per_epoch = -(-self._n // batch_size(task.hyperparameters, data))
         self._steps = epoch_steps(task.hyperparameters, steps_per_epoch)

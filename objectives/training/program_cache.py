@@ -40,7 +40,7 @@ class ProgramCache:
     def place(self, data: Dataset) -> DeviceArrays:
         """Return a data set's arrays on the device; copy them only if another set was there."""
         if self._data is not data:
-            arrays = (data.x_train, data.y_train, data.x_validation, data.y_validation)
-            self._arrays = tuple(keras.ops.convert_to_tensor(array) for array in arrays)
+            arrays = data.train, data.validation
+            self._arrays = keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
             self._data = data
         return self._arrays

@@ -16,7 +16,7 @@ import keras
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.keras_internals import create_all_variables
 from objectives.training.structure import read
-from objectives.types import Array
+from objectives.types import Batch
 
 MAX_SECONDS = 20.0
 STRUCTURAL = "batch_size"  # of what training reads
@@ -29,8 +29,7 @@ def structural_factors(
     build: Build,
     variants: Mapping[str, Sequence[Setting]],
     settings: Sequence[Setting],
-    x: Array,
-    y: Array,
+    batch: Batch,
 ) -> list[str]:
     """Return the factors some of whose levels make networks of other structures.
 
@@ -38,8 +37,7 @@ def structural_factors(
         build: Returns the compiled network of a setting, which has all parameters.
         variants: Factor -> what each of its levels sets.
         settings: Settings in which the factors occur.
-        x: Some inputs, (n, ...).
-        y: What they stand for, (n, ...).
+        batch: Some examples.
 
     Returns:
         Those that are not sure to leave the structure as it is, be it for want of time.
@@ -56,7 +54,7 @@ def structural_factors(
         if base is None or time.monotonic() > deadline:
             return True
         try:
-            keys = {_structure(build, {**base, **level}, x, y) for level in levels}
+            keys = {_structure(build, {**base, **level}, batch) for level in levels}
         except Exception:  # a level needs other parameters, or its structure cannot be read
             return True
         return len(keys) > 1
@@ -64,7 +62,7 @@ def structural_factors(
     return [factor for factor, levels in variants.items() if is_structural(levels)]
 
 
-def _structure(build: Build, setting: Setting, x: Array, y: Array) -> str:
+def _structure(build: Build, setting: Setting, batch: Batch) -> str:
     """Return what the structure of a network is known by.
 
     In a thread of its own, where Keras names its parts as in the first network of a process.
@@ -73,7 +71,7 @@ def _structure(build: Build, setting: Setting, x: Array, y: Array) -> str:
     def key() -> str:
         keras.utils.set_random_seed(0)
         network = build(setting)
-        create_all_variables(network, x, y)
+        create_all_variables(network, batch)
         return read(network).key
 
     with ThreadPoolExecutor(1) as thread:

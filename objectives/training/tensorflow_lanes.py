@@ -17,7 +17,7 @@ from objectives.training.lanes import (
     evaluation_batches,
     loss_and_prediction,
 )
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -50,7 +50,7 @@ class TensorflowSteps:
         return TensorflowLane(self, data)
 
     def _train_steps(
-        self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
+        self, examples: Batch, order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
     ) -> None:
         import tensorflow as tf
 
@@ -59,7 +59,7 @@ class TensorflowSteps:
         full, rest = divmod(order.shape[0], size)
 
         def step(rows: tf.Tensor) -> None:
-            self._model.train_step((tf.gather(x, rows), tf.gather(y, rows)))
+            self._model.train_step(tuple(tf.gather(part, rows) for part in examples))
 
         def body(i: tf.Tensor) -> tuple[tf.Tensor]:
             step(order[i * size : (i + 1) * size])
@@ -118,10 +118,9 @@ class TensorflowLane:
     def train(self, order: Array, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
         # As tensors: TensorFlow would trace the function anew for each Python number or array.
-        x, y, *_ = self._data
         tensor = keras.ops.convert_to_tensor
         bounds = (tensor(start, dtype="int32"), tensor(stop, dtype="int32"))
-        self._steps.train_steps(x, y, tensor(order[0]), *bounds)
+        self._steps.train_steps(self._data[0], tensor(order[0]), *bounds)
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
@@ -130,7 +129,7 @@ class TensorflowLane:
 
     def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.training.lanes.Lanes`."""
-        *_, x, y = self._data
+        x, y, *_ = self._data[1]
         order = keras.ops.convert_to_tensor(evaluation_batches(x.shape, 1))
         scores: Array = self._steps.scores(x, y, order).numpy()
         return scores.reshape(1, -1, scores.shape[-1])[:, : x.shape[0]]

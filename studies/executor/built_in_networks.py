@@ -17,7 +17,7 @@ from objectives.training.checkpoint import Checkpoint
 from objectives.training.pack import Pack, TrainingTask
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
-from objectives.types import Array
+from objectives.types import Batch
 from studies.executor.protocol import AddTrials, EvaluateHoldout, FiguresDrawn, TrialTask
 
 
@@ -69,9 +69,10 @@ class BuiltInNetworks:
         figures = import_module(self._objective.figures)
         return FiguresDrawn(figures.draw(folder, x, y, predicted), figures.plots(x, y, predicted))
 
-    def evaluate(self, request: EvaluateHoldout, x: Array, y: Array) -> dict[str, float]:
+    def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
         """Evaluate the network as it is in its file."""
         hyperparameters = self._objective.hyperparameters(**request.hyperparameters)
         head = self._objective.head_of(hyperparameters)
         network = keras.models.load_model(request.file, compile=False)
+        x, y, *_ = test
         return evaluate.metrics(head, evaluate.losses_and_predictions(network, head, x, y), y)

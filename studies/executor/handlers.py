@@ -239,6 +239,7 @@ class Trainer:
         """
         from objectives import DataOptions
         from objectives.data import datasets
+        from objectives.data.arrays import count
         from objectives.data.encoding import from_json
 
         networks = self._networks_of(request.objective)
@@ -250,8 +251,8 @@ class Trainer:
             )
         options = DataOptions(**request.dataset.options)
         stored = from_json(request.dataset.encoding)
-        x, y = datasets.load_test(request.dataset.name, options, stored)
-        return HoldoutEvaluated(_finite_metrics(networks.evaluate(request, x, y)), len(x))
+        test = datasets.load_test(request.dataset.name, options, stored)
+        return HoldoutEvaluated(_finite_metrics(networks.evaluate(request, test)), count(test))
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:

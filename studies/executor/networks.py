@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from objectives.training.program_cache import ProgramCache
     from objectives.training.result import TrainingResult
     from objectives.training.training_pack import TrainingPack
-    from objectives.types import Array
+    from objectives.types import Batch
 
 
 class Networks(Protocol):
@@ -41,5 +41,5 @@ class Networks(Protocol):
     def draw(self, data: Dataset, folder: Path) -> FiguresDrawn:
         """Draw what the network saved last predicts for the validation pictures."""
 
-    def evaluate(self, request: EvaluateHoldout, x: Array, y: Array) -> dict[str, float]:
+    def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
         """Return the loss and the metrics of a kept network."""

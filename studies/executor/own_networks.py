@@ -11,19 +11,20 @@ from typing import Any
 import keras
 import numpy as np
 
+from objectives.data.arrays import count, rows
 from objectives.data.datasets import Dataset
 from objectives.own import source_code
 from objectives.own.builder import Builder
-from objectives.own.built import make_variables
+from objectives.own.built import EXAMPLES, make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
-from objectives.own.inspect import EXAMPLES, inspect
+from objectives.own.inspect import inspect
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.structural import structural_factors
-from objectives.types import Array
+from objectives.types import Arrays, Batch
 from studies.executor.find_function import find_function
 from studies.executor.protocol import (
     AddTrials,
@@ -54,14 +55,14 @@ class OwnNetworks:
     def inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
         """Look at what the function builds, before a study is made of it."""
         found = inspect(self._function, data, request.fixed, request.settings, request.lines)
-        batch = data.x_train[:EXAMPLES], data.y_train[:EXAMPLES]
+        batch = rows(data.train, slice(EXAMPLES))
         with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
             untouched = thread.submit(self._builder, found.settings[0]).result()
-            way, reason = thread.submit(way_of, untouched, *batch).result()
+            way, reason = thread.submit(way_of, untouched, batch).result()
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
-            structural = structural_factors(self._builder, variants, found.settings, *batch)
+            structural = structural_factors(self._builder, variants, found.settings, batch)
         return NetworkInspected(
             space=dict(found.space),
             metrics=list(found.metrics),
@@ -101,7 +102,7 @@ class OwnNetworks:
     def save(self, task: FitTask, result: TrainingResult, data: Dataset, file: Path) -> list[Path]:
         """Write a network to a `.keras` file, or to others where Keras would not read it again."""
         network = result.model()
-        examples = data.x_validation[:EXAMPLES]
+        examples = rows(data.validation, slice(EXAMPLES))[0]
         make_variables(network, examples)
         network.save(file)
         if _reads_alike(network, file, examples):
@@ -123,22 +124,22 @@ class OwnNetworks:
         """Draw nothing: what the outputs mean is not known."""
         return FiguresDrawn([], {})
 
-    def evaluate(self, request: EvaluateHoldout, x: Array, y: Array) -> dict[str, float]:
+    def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
         """Build the network of a trial anew, with its trained weights, and evaluate it."""
         hyperparameters = OwnHyperparameters(**request.hyperparameters)
         network = self._builder(hyperparameters.given())
-        make_variables(network, x[:1])
+        make_variables(network, rows(test, slice(1))[0])
         if request.file.suffix == ".keras":
             trained = keras.models.load_model(request.file, compile=False)
             network.set_weights(trained.get_weights())
         else:
             network.load_weights(request.file)
-        batch_size = min(hyperparameters.batch_size, len(x))
-        found = network.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+        batch_size = min(hyperparameters.batch_size, count(test))
+        found = network.evaluate(*test, batch_size=batch_size, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
 
 
-def _reads_alike(network: keras.Model, file: Path, example: Array) -> bool:
+def _reads_alike(network: keras.Model, file: Path, example: Arrays) -> bool:
     """Tell whether Keras reads a file of a network, and what it reads predicts the same.
 
     The author's module is imported here, as in a process that loads the network later.

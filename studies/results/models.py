@@ -125,6 +125,7 @@ def _rebuilt(
 ) -> keras.Model:
     """Let the user's function build the network of a trial, and read its weights."""
     from objectives.data import datasets
+    from objectives.data.arrays import rows
     from objectives.data.encoding import AS_STORED
     from objectives.own.builder import Builder
     from objectives.own.built import make_variables
@@ -136,8 +137,8 @@ def _rebuilt(
     setting = definition.setting_at(definition.factors.at(trial.params))
     network = Builder(find_function(code.objective))(setting)
     assert definition.dataset is not None
-    example = datasets.load(definition.dataset, definition.data, AS_STORED).x_train[:1]
-    make_variables(network, example)
+    data = datasets.load(definition.dataset, definition.data, AS_STORED)
+    make_variables(network, rows(data.train, slice(1))[0])
     network.load_weights(weights)
     return network
 
