@@ -28,8 +28,8 @@ class Dataset:
         sha256: The digest of all that a search may see, before the split and `train_size`.
         scale: What brings the pictures to about 0 to 1: networks divide by it.
         labels: The label of each class, in order; none where a class is its own label.
-        train_weights: The weight of each example to train on, (n,), or nested as `y_train`; None where
-            all have the same.
+        train_weights: The weights of the examples to train on, (n,), or nested as `y_train`; None
+            where all have the same.
         validation_weights: Likewise.
     """
 

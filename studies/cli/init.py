@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from objectives.code.names import file_of
 from objectives.errors import unknown_name
 from objectives.own.directions import direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
@@ -16,7 +17,6 @@ from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError
 from studies.fleet.own_code import backend_of, inspect, located
-from studies.packages import file_of
 from studies.worker.open_studies import check_allowed
 
 PLAIN = ("val_accuracy", "val_loss")

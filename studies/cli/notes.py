@@ -8,6 +8,7 @@ from shlex import quote
 import optuna
 from optuna.trial import TrialState
 
+from objectives.code.names import module_to_allow
 from storage import (
     Overview,
     Point,
@@ -22,7 +23,6 @@ from storage import (
 from studies.attributes import CODE_KEY, CODE_SHA256_KEY, DEFINITION_KEY
 from studies.cli.format import parameter
 from studies.lookup import as_argument, definition_of
-from studies.packages import module_to_allow
 
 SHOWN = 3  # of the points or trials that are missing
 

@@ -156,9 +156,9 @@ def init(
 
     Example: hpo init my_net.py:build --dataset fashion_mnist -o mine.toml
     """
+    from objectives.code.names import file_of
     from studies.cli.init import study_text
     from studies.lookup import as_argument
-    from studies.packages import file_of
 
     if output.suffix != ".toml":
         raise ValueError(f"Expected a file name that ends in .toml. Received: {str(output)!r}.")

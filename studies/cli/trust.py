@@ -26,9 +26,9 @@ def trusted(
         given: The values of --set, by key.
         quick: Whether the small form of a study is wanted.
     """
+    from objectives.code.names import module_to_allow
     from studies.definition.files import read_table, with_overrides
     from studies.errors import DefinitionError
-    from studies.packages import module_to_allow
 
     found = list(allow_module or ())
     for source in sources:

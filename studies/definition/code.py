@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.own import source_code
-from objectives.own.source_code import SourceCode
+from objectives.code import source_code
+from objectives.code.names import PACKAGES, file_of, package_of
+from objectives.code.source_code import SourceCode
 from studies.errors import DefinitionError
-from studies.packages import PACKAGES, file_of, package_of
 
 _MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _FILE = re.compile(r".+\.py:[A-Za-z_]\w*")

@@ -12,6 +12,7 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial
 
+from objectives.code.find_function import find_function, own_frames
 from storage import (
     DatabaseUnreachableError,
     create_storage,
@@ -22,7 +23,6 @@ from storage import (
     wait_for_database,
 )
 from studies.definition.study import StudyDefinition
-from studies.executor.find_function import find_function, own_frames
 from studies.executor.forks import forks_end_here
 from studies.executor.function_record import record_of
 from studies.executor.function_trial import FunctionTrial

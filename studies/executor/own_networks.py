@@ -11,9 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from objectives.code import source_code
+from objectives.code.find_function import find_function
 from objectives.data.arrays import count, rows
 from objectives.data.datasets import Dataset
-from objectives.own import source_code
 from objectives.own.builder import Builder
 from objectives.own.built import EXAMPLES, make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
@@ -25,7 +26,6 @@ from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.structural import structural_factors
 from objectives.types import Arrays, Batch
-from studies.executor.find_function import find_function
 from studies.executor.protocol import (
     AddTrials,
     EvaluateHoldout,

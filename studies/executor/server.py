@@ -67,7 +67,7 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
 
 
 def _function_handler() -> Handler:
-    from studies.executor.find_function import find_function
+    from objectives.code.find_function import find_function
     from studies.executor.function_record import record_of
 
     @cache

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+from objectives.code.names import file_of
+from objectives.code.source_code import SourceCode, distribution
 from objectives.errors import unknown_name
-from objectives.own.source_code import SourceCode, distribution
 from studies.definition.code import CodeRecord, locate
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, InspectNetwork, NetworkInspected
 from studies.lookup import as_argument
-from studies.packages import file_of
 from studies.space.factor import Factor
 from studies.worker.open_studies import check_allowed, function_kind, network_kind
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial
 
-from objectives.own.source_code import SourceCode
+from objectives.code.source_code import SourceCode
 from storage import (
     ArtifactNotKeptError,
     artifact_store,
@@ -124,12 +124,12 @@ def _rebuilt(
     study: optuna.Study, trial: FrozenTrial, weights: Path, allow_modules: Sequence[str]
 ) -> keras.Model:
     """Let the user's function build the network of a trial, and read its weights."""
+    from objectives.code.find_function import find_function
     from objectives.data import datasets
     from objectives.data.arrays import rows
     from objectives.data.encoding import AS_STORED
     from objectives.own.builder import Builder
     from objectives.own.built import make_variables
-    from studies.executor.find_function import find_function
 
     definition = definition_of(study)
     check_allowed(definition, allow_modules)

@@ -12,7 +12,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from objectives.own.source_code import SourceCode
+from objectives.code.names import file_of, module_to_allow
+from objectives.code.source_code import SourceCode
 from storage import QueueState, study_id
 from studies.attributes import ARTIFACTS_KEY, CODE_KEY, CREATED_KEY, ENCODING_KEY
 from studies.definition.code import CodeRecord, in_code_folder, locate
@@ -21,7 +22,6 @@ from studies.errors import WorkerError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, ExecutorKind
 from studies.lookup import as_argument
-from studies.packages import file_of, module_to_allow
 from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase

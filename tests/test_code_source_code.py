@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives.own.source_code import CodeError, distribution, find
+from objectives.code.source_code import CodeError, distribution, find
 
 
 @pytest.fixture

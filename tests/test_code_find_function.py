@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.executor.find_function import find_function
+from objectives.code.find_function import find_function
 
 MODULES = {
     "plain_module": "from math import sin\nnumber = 3\ndef mine(trial):\n    return 1.0\n",

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from objectives.code.names import PACKAGES, file_of
 from objectives.errors import unknown_name
-from studies.packages import PACKAGES, file_of
 
-OURS = str(Path(__file__).parents[1])  # the folder of `studies`
+OURS = tuple(str(Path(__file__).parents[2] / name) for name in PACKAGES)
 IMPORTS = str(Path(importlib.__file__).parent)
 
 
@@ -55,7 +55,7 @@ def own_frames(frames: TracebackType | None) -> TracebackType | None:
     found = frames
     while found is not None:
         file = found.tb_frame.f_code.co_filename
-        if not file.startswith((OURS, IMPORTS, "<frozen importlib")):
+        if not file.startswith((*OURS, IMPORTS, "<frozen importlib")):
             return found
         found = found.tb_next
     return frames
