@@ -14,6 +14,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from objectives.data.encoding import from_json
 from storage import (
     Budget,
     TrialStorage,
@@ -103,14 +104,18 @@ def create_study(
 
 
 def as_stored(definition: StudyDefinition, storage: TrialStorage) -> StudyDefinition:
-    """Return the definition of an own network with what its study has of its code, if it is made.
+    """Return the definition of users' code with what its study has of it, if that is made.
 
     The space and the backend that its definition does not name were found when it was made.
     """
-    if not definition.is_own_network:
+    if definition.is_function or not definition.functions:
         return definition
+    made = study_attributes(storage, ENCODING_KEY, having=DEFINITION_KEY)
+    if definition.name not in made:
+        return definition
+    definition = definition.with_encoding(from_json(made[definition.name]))
     codes = study_attributes(storage, CODE_KEY, having=DEFINITION_KEY)
-    if definition.name not in codes:
+    if not definition.is_own_network or definition.name not in codes:
         return definition
     stored = open_study(definition.name, storage).user_attrs[DEFINITION_KEY]
     space = definition.space or stored["space"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.cli.init import metric_of, objective_beside, toml_text
+from studies.cli.init import function_beside, metric_of, toml_text
 
 
 def test_the_text_is_toml_and_comes_back_the_same() -> None:
@@ -28,10 +28,10 @@ def test_a_file_of_code_is_named_from_the_folder_of_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert objective_beside("net.py:build", Path("mine.toml")) == "net.py:build"
-    assert objective_beside("net.py:build", Path("sub/mine.toml")) == "../net.py:build"
-    assert objective_beside(f"{tmp_path}/a/net.py:f", Path("mine.toml")) == "a/net.py:f"
-    assert objective_beside("package.module:build", Path("sub/mine.toml")) == "package.module:build"
+    assert function_beside("net.py:build", Path("mine.toml")) == "net.py:build"
+    assert function_beside("net.py:build", Path("sub/mine.toml")) == "../net.py:build"
+    assert function_beside(f"{tmp_path}/a/net.py:f", Path("mine.toml")) == "a/net.py:f"
+    assert function_beside("package.module:build", Path("sub/mine.toml")) == "package.module:build"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from small_studies import table
 
 from storage import TrialStorage
 from studies import create_study
-from studies.cli.encoding import outputs_line, scale_line
+from studies.cli.encoding import data_line, outputs_line
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError
 from studies.lookup import load_study
@@ -51,14 +51,14 @@ def test_a_study_stores_its_divisor_and_its_labels(
     study = make(sqlite_storage, file, tmp_path)
     assert study.user_attrs["data_encoding"] == {"scale": 255.0, "labels": [97, 98]}
     told = "Pixels are divided by 255, by their type and maximum; [data] scale sets it."
-    assert scale_line(study) == told
+    assert data_line(study) == told
     assert outputs_line(study) == "Its 2 outputs stand for the labels 97, 98, in this order."
     set_by_hand = make(sqlite_storage, file, tmp_path, name="t", data={"scale": 100})
     assert set_by_hand.user_attrs["data_encoding"]["scale"] == 100
-    assert scale_line(set_by_hand) == "Pixels are divided by 100, as [data] scale says."
+    assert data_line(set_by_hand) == "Pixels are divided by 100, as [data] scale says."
     plain = make(sqlite_storage, "digits", tmp_path, name="u")
     assert plain.user_attrs["data_encoding"] == {"scale": 255.0, "labels": list(range(10))}
-    assert (scale_line(plain), outputs_line(plain)) == (None, None)
+    assert (data_line(plain), outputs_line(plain)) == (None, None)
     # Going on reads no data, and keeps what is stored.
     change(file, x_train=np.zeros(3))
     again = make(sqlite_storage, file, tmp_path)
@@ -73,7 +73,7 @@ def test_a_study_of_an_earlier_version_gets_no_divisor_when_it_goes_on(
         connection.exec_driver_sql("DELETE FROM study_user_attributes WHERE key = 'data_encoding'")
     again = make(sqlite_storage, file, tmp_path)
     assert "data_encoding" not in again.user_attrs
-    assert (scale_line(again), outputs_line(again)) == (None, None)
+    assert (data_line(again), outputs_line(again)) == (None, None)
     found, definition = load_study(study.study_name, sqlite_storage)
     opened = OpenStudy(found, definition, 1, "", tmp_path, found.user_attrs.get("data_encoding"))
     assert opened.dataset is not None

@@ -91,7 +91,7 @@ def test_the_digest_is_that_which_built_in_networks_have_of_the_data(tmp_path: P
         ({"y_train": CLASSES[:99]}, "inputs (100, 5), labels (99,)"),
         ({"x_train": np.where(np.eye(100, 5) == 1, np.nan, 1.0)}, "inputs in the training part"),
         ({"y_train": np.where(np.arange(100) == 7, np.inf, 1.0)}, "first at [7]"),
-        ({"y_train": np.array(["a", "b"] * 50)}, "Received: <U1"),
+        ({"x_train": np.array(["a", "b"] * 50)}, "Received: <U1"),
         ({"x_train": np.zeros((0, 5)), "y_train": np.zeros(0)}, "inputs (0, 5)"),
         ({"x_val": np.zeros((5, 4)), "y_val": CLASSES[:5]}, "shape (4,)"),
     ],

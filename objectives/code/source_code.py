@@ -37,7 +37,7 @@ class SourceCode:
     module: str = ""
 
     @property
-    def objective(self) -> str:
+    def name(self) -> str:
         """The function, as a process that has `root` among its places of modules finds it."""
         return f"{self.module or self.file}:{self.function}"
 
@@ -69,10 +69,15 @@ class SourceCode:
         return digest.hexdigest()
 
     @cached_property
+    def packages(self) -> frozenset[str]:
+        """The top-level packages and modules that the files import."""
+        names = (name for file in self.files.values() for name, _ in _imports(_read(file)))
+        return frozenset(name.partition(".")[0] for name in names)
+
+    @property
     def backend(self) -> str | None:
         """The Keras backend that the files import, the first in order; None if they import none."""
-        imported = {n.partition(".")[0] for f in self.files.values() for n, _ in _imports(_read(f))}
-        return next((backend for backend in BACKENDS if backend in imported), None)
+        return next((backend for backend in BACKENDS if backend in self.packages), None)
 
     def check(self) -> None:
         """Check that the file defines the function.

@@ -14,7 +14,7 @@ import numpy as np
 
 from objectives.data import as_stored, downloads, npz
 from objectives.data.data_source import Examined, Examples, chosen
-from objectives.data.encoding import AS_STORED, BEFORE, Encoding, check_labels, classes, encoding_of
+from objectives.data.encoding import BEFORE, Encoding, check_labels, classes, encoding_of
 from objectives.data.npz import Part
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import data_folder, places
@@ -27,7 +27,7 @@ from objectives.data.pictures import (
 )
 from objectives.data.splits import check_split, draw, stratified, validation_size
 from objectives.errors import DataError, unknown_name
-from objectives.types import Array, Labels, Progress
+from objectives.types import Array, Batch, Labels, Progress
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Archive(ABC):
 
     def examine(self, options: DataOptions) -> Examined:
         """Check all parts, one at a time in memory; see `DataSource`."""
-        train = self._pictures("train")
+        train = self._pictures("train", options)
         summary = summarize(train)
         check_training(summary)
         has_validation = self._check_validation(options)
@@ -53,18 +53,18 @@ class Archive(ABC):
         labels = dict.fromkeys(summary.labels)
         others: list[Part] = ["validation", "test"]
         for part in others:
-            if self.has(part):
-                other = summarize(self._pictures(part), is_test=part == "test")
+            if self.has(part, options):
+                other = summarize(self._pictures(part, options), is_test=part == "test")
                 check_alike(summary, other)
                 check_labels(other.labels, labels, other.where)
         return Examined(encoding_of(summary, options.scale), summary.shape)
 
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read the training part and split it by class, or read the validation part as well."""
-        if encoding == AS_STORED:
-            parts = {part: self.stored(part) for part in self._seen(options)}
+        if encoding is not None and encoding.is_stored:
+            parts = {part: self.stored(part, options) for part in self._seen(options)}
             return as_stored.examples(self.name, parts, options)
-        train = self._pictures("train")
+        train = self._pictures("train", options)
         if encoding == BEFORE:
             return _as_before(train, options)
         summary = summarize(train)
@@ -75,7 +75,7 @@ class Archive(ABC):
         if not self._check_validation(options):
             rows, held_out = stratified(y, options)
         else:
-            other = self._pictures("validation")
+            other = self._pictures("validation", options)
             check_alike(summary, summarize(other))
             check_split(y, options, has_validation=True)
             rows, held_out = draw(np.arange(len(x)), y, options), len(x) + np.arange(len(other.x))
@@ -87,13 +87,16 @@ class Archive(ABC):
         """Read a random part of the pictures to train on; see `DataSource`."""
         return chosen(self.read(options), options, n)
 
-    def read_test(
-        self, options: DataOptions, encoding: Encoding | None = None
-    ) -> tuple[Array, Array]:
+    def check_test(self, options: DataOptions) -> None:
+        """Compare the test part with the training part, both as stored; see `DataSource`."""
+        if self.has("test", options):
+            self._stored_test(options)
+
+    def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part, and compare it with the training part; see `DataSource`."""
-        if encoding == AS_STORED:
-            return as_stored.holdout(self.name, self.stored("train"), self.stored("test"))
-        test, train = self._pictures("test"), self._pictures("train")
+        if encoding is not None and encoding.is_stored:
+            return self._stored_test(options)
+        test, train = self._pictures("test", options), self._pictures("train", options)
         summary = summarize(train)
         check_alike(summary, summarize(test, is_test=True))
         if encoding == BEFORE:
@@ -112,17 +115,21 @@ class Archive(ABC):
         return {}
 
     @abstractmethod
-    def has(self, part: Part) -> bool:
+    def has(self, part: Part, options: DataOptions) -> bool:
         """Tell whether there is such a part."""
 
     @abstractmethod
-    def stored(self, part: Part) -> tuple[Array, Array]:
-        """Read pictures and labels of one part, as they are stored."""
+    def stored(self, part: Part, options: DataOptions) -> Batch:
+        """Read inputs and labels of one part, as they are stored."""
 
-    def _pictures(self, part: Part) -> Pictures:
+    def _stored_test(self, options: DataOptions) -> Batch:
+        train, test = self.stored("train", options), self.stored("test", options)
+        return as_stored.holdout(self.name, train, test)
+
+    def _pictures(self, part: Part, options: DataOptions) -> Pictures:
         what = "training" if part == "train" else part
         where = f"the {what} part of {self.name}"
-        return as_pictures(where, *self.stored(part), is_test=part == "test")
+        return as_pictures(where, self.stored(part, options), is_test=part == "test")
 
     def _seen(self, options: DataOptions) -> list[Part]:
         """Return the parts that a search may see."""
@@ -131,7 +138,7 @@ class Archive(ABC):
     def _check_validation(self, options: DataOptions) -> bool:
         """Tell whether there is a validation part, which cannot be split off then."""
         fraction = options.validation_fraction
-        if not self.has("validation"):
+        if not self.has("validation", options):
             return False
         if fraction != DEFAULT.validation_fraction:
             raise DataError(
@@ -177,11 +184,11 @@ class PublishedSet(Archive):
         scale = 255.0 if options.scale is None else options.scale
         return Examined(Encoding(scale, tuple(range(10))), self.shape)
 
-    def has(self, part: Part) -> bool:
+    def has(self, part: Part, options: DataOptions) -> bool:
         """Tell that there are two parts; see `Archive`."""
         return part != "validation"
 
-    def stored(self, part: Part) -> tuple[Array, Array]:
+    def stored(self, part: Part, options: DataOptions) -> Batch:
         """Read one part from the file, or from Keras's cache after a download; see `Archive`."""
         file = self._file()
         if file is None:
@@ -215,7 +222,7 @@ class Digits(PublishedSet):
     def _file(self) -> None:
         """Return None, as `prepare` says."""
 
-    def stored(self, part: Part) -> tuple[Array, Array]:
+    def stored(self, part: Part, options: DataOptions) -> Batch:
         """Scale the pixels from 0 to 255 and split off the test part; see `Archive`."""
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
@@ -257,11 +264,11 @@ class NpzFile(Archive):
         npz.check_parts(self._file())
         return super().examine(options)
 
-    def has(self, part: Part) -> bool:
+    def has(self, part: Part, options: DataOptions) -> bool:
         """Tell whether the file has such a part; see `Archive`."""
         return npz.has_part(self._file(), part)
 
-    def stored(self, part: Part) -> tuple[Array, Array]:
+    def stored(self, part: Part, options: DataOptions) -> Batch:
         """Read one part of the file; see `Archive`."""
         return npz.read_part(self._file(), part)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from objectives.types import Array, Arrays, Batch
+from objectives.types import Array, Arrays
 
 
 def each(function: Callable[..., Any], arrays: Arrays, *others: Arrays) -> Arrays:
@@ -18,10 +18,9 @@ def each(function: Callable[..., Any], arrays: Arrays, *others: Arrays) -> Array
     return optree.tree_map(function, arrays, *others)
 
 
-def rows(batch: Batch, chosen: Any) -> Batch:
-    """Return some examples of a batch: those of a slice, or of an array of indices."""
-    chosen_rows: Batch = each(lambda array: array[chosen], batch)
-    return chosen_rows
+def rows(arrays: Arrays, chosen: Any) -> Any:
+    """Return some examples of a batch, or of arrays: those of a slice, or of indices."""
+    return each(lambda array: array[chosen], arrays)
 
 
 def named(arrays: Arrays) -> Mapping[str, Array]:

@@ -17,7 +17,7 @@ from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.paths import places
 from objectives.data.splits import check_train_size, clock_training_size, split_clocks
 from objectives.errors import DataError
-from objectives.types import Array, Labels, Progress
+from objectives.types import Array, Batch, Labels, Progress
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,11 @@ class Clocks(ABC):
         """Read a random part of the pictures to train on; see `DataSource`."""
         return chosen(self.read(options), options, n)
 
-    def read_test(
-        self, options: DataOptions, encoding: Encoding | None = None
-    ) -> tuple[Array, Array]:
+    def check_test(self, options: DataOptions) -> None:
+        """Accept: it is in one array with the others; see `DataSource`."""
+        return
+
+    def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part, which is in one array with the others; see `DataSource`."""
         x, y = dataset.read(self.folder(options))
         rows = split_clocks(y, options.seed)["test"]

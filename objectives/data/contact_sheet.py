@@ -35,7 +35,7 @@ def contact_sheet(data: Dataset) -> Image.Image:
         sheet.paste(picture, (left, top))
         middle = (left + cell[0] / 2, top + cell[1] - CAPTION / 2)
         y = int(data.y_train[place])
-        text = label_text(data.labels[y] if data.labels else y)
+        text = str(data.labels[y]) if data.labels else label_text(y)
         pen.text(middle, text, "black", font, anchor="mm")
     return sheet
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from objectives.data.encoding import Encoding
 from objectives.data.options import DataOptions
-from objectives.types import Array, Labels, Progress
+from objectives.types import Array, Arrays, Batch, Labels, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,25 +16,28 @@ class Examples:
     """Pictures and labels with the split of what a search may see of them.
 
     Attributes:
-        x: Pictures, (n, h, w, c), uint8 or float32. They can include the test part.
-        y: Classes or minutes, (n,), int32 from 0.
+        x: Pictures, (n, h, w, c), uint8 or float32, or any arrays as they are stored. They can
+            include the test part.
+        y: Classes or minutes, (n,), int32 from 0, or any arrays; None where there are no labels.
         train: Indices of the pictures to train on.
         validation: Indices of the pictures to validate on.
         seen: Indices, sorted, of all that a search may see, whatever `train_size` is.
-        n_classes: The number of classes, or of minutes.
+        n_classes: The number of classes, or of minutes; 0 where it is not known.
         encoding: What the pictures are divided by, and the label of each class.
         classes: The labels in the form that the digest of the data takes, where `y` has another:
             however a study reads one file, its digest is the same.
+        weights: The weights of the examples, (n,) or nested as `y`; None where all are alike.
     """
 
-    x: Array
-    y: Array
+    x: Arrays
+    y: Arrays
     train: Array
     validation: Array
     seen: Array
     n_classes: int
     encoding: Encoding
     classes: Array | None = None
+    weights: Arrays | None = None
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,14 @@ class DataSource(Protocol):
             Pictures with `n` of them, or fewer, in `train`.
         """
 
-    def read_test(
-        self, options: DataOptions, encoding: Encoding | None = None
-    ) -> tuple[Array, Array]:
+    def check_test(self, options: DataOptions) -> None:
+        """Compare the test part, if there is one, with the training part, both as stored.
+
+        Raises:
+            DataError: It has another type, shape or scale than the training part, or other labels.
+        """
+
+    def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read pictures and labels of the test part, as in `Examples`; raises as `read`.
 
         Raises:

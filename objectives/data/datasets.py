@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.data.arrays import count
+from objectives.data.arrays import count, named, rows
 from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
@@ -41,7 +41,7 @@ class Dataset:
     n_classes: int
     sha256: str
     scale: float
-    labels: tuple[int, ...] = ()
+    labels: tuple[int | str, ...] = ()
     train_weights: Arrays | None = None
     validation_weights: Arrays | None = None
 
@@ -78,6 +78,18 @@ def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> D
     return _dataset(name, source_of(name).read(options, encoding))
 
 
+def load_checked(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
+    """Load a data set, after comparing its test part, as it is stored, with the training part.
+
+    Raises:
+        ObjectiveError: As `load`, or the test part does not fit the training part.
+    """
+    source = source_of(name)
+    examples = source.read(options, encoding)
+    source.check_test(options)
+    return _dataset(name, examples)
+
+
 def sample(name: str, options: DataOptions, n: int) -> Dataset:
     """Load at most `n` pictures to train on, chosen at random, to look at; raises as `load`."""
     return _dataset(name, source_of(name).sample(options, n))
@@ -85,26 +97,36 @@ def sample(name: str, options: DataOptions, n: int) -> Dataset:
 
 def _dataset(name: str, examples: Examples) -> Dataset:
     x, y, found = examples.x, examples.y, examples.encoding
+    train, validation = _rows(examples.train), _rows(examples.validation)
+    weights = examples.weights
     return Dataset(
         name=name,
-        x_train=x[examples.train],
-        y_train=y[examples.train],
-        x_validation=x[examples.validation],
-        y_validation=y[examples.validation],
+        x_train=rows(x, train),
+        y_train=rows(y, train),
+        x_validation=rows(x, validation),
+        y_validation=rows(y, validation),
         n_classes=examples.n_classes,
-        sha256=_digest(x, y if examples.classes is None else examples.classes, examples.seen),
+        sha256=_digest_of(examples),
         scale=(255.0 if x.dtype == np.uint8 else 1.0) if found.scale is None else found.scale,
         labels=tuple(found.labels or ()),
+        train_weights=rows(weights, train),
+        validation_weights=rows(weights, validation),
     )
 
 
-def load_test(
-    name: str, options: DataOptions = DEFAULT, encoding: Encoding | None = None
-) -> tuple[Array, Array]:
+def _rows(indices: Array) -> Array | slice:
+    """Return a slice in place of indices that follow each other: it copies nothing."""
+    first = int(indices[0]) if len(indices) else 0
+    is_slice = np.array_equal(indices, first + np.arange(len(indices)))
+    return slice(first, first + len(indices)) if is_slice else indices
+
+
+def load_test(name: str, options: DataOptions = DEFAULT, encoding: Encoding | None = None) -> Batch:
     """Load the test part, for the one evaluation when a search is over; raises as `load`.
 
     Returns:
-        Pictures (n, h, w, c), uint8 or float32, and classes or minutes (n,), int32.
+        Pictures (n, h, w, c), uint8 or float32, and classes or minutes (n,), int32; or arrays as
+        they are stored.
 
     Raises:
         DataError: It has another type, shape or scale than the training part, or other labels.
@@ -113,7 +135,20 @@ def load_test(
 
 
 def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:
-    return (x, y) if weights is None else (x, y, weights)
+    parts = (x, y, weights)
+    return parts[: 3 - [part is None for part in reversed(parts)].index(False)]
+
+
+def _digest_of(examples: Examples) -> str:
+    """Return the SHA-256 of all that a search may see."""
+    x, y, weights = examples.x, examples.y, examples.weights
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and weights is None:
+        return _digest(x, y if examples.classes is None else examples.classes, examples.seen)
+    digest = hashlib.sha256()
+    for name, array in named((x, y, weights)).items():
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _digest(x: Array, y: Array, seen: Array) -> str:

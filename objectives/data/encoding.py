@@ -34,26 +34,35 @@ class Encoding:
             stored scales: 255 for uint8, and 1 for floats.
         labels: The label of each class, in order. None where labels are classes as they are: those
             that are minutes of the dial, and those of such a study.
+        is_stored: Whether a network gets inputs and labels as they are stored; only labels that
+            are text become classes.
     """
 
     scale: float | None = None
-    labels: Sequence[int] | None = None
+    labels: Sequence[int | str] | None = None
+    is_stored: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with a study."""
-        return {"scale": self.scale, "labels": None if self.labels is None else list(self.labels)}
+        labels = None if self.labels is None else list(self.labels)
+        return {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
 
 
 BEFORE = Encoding()
 """That of studies which an earlier version made: they go on with the numbers that they had."""
 
-AS_STORED = Encoding(scale=1.0)
-"""That of a network which a user builds: it gets inputs and labels as the file has them."""
+AS_STORED = Encoding(scale=1.0, is_stored=True)
+"""That of a network which a user builds."""
 
 
 def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     """Return the encoding that is stored with a study; `BEFORE` where there is none."""
-    return BEFORE if stored is None else Encoding(stored["scale"], stored["labels"])
+    if stored is None:
+        return BEFORE
+    # The first studies of networks that users build have no `is_stored`, and a scale of 1 without
+    # labels; among the others only clocks do, of which `is_stored` is not asked.
+    is_before = stored["scale"] == 1.0 and stored["labels"] is None
+    return Encoding(stored["scale"], stored["labels"], stored.get("is_stored", is_before))
 
 
 def encoding_of(train: Summary, scale: float | None) -> Encoding:
@@ -96,11 +105,11 @@ def divisor(dtype: str, low: float, high: float) -> float:
     return next((d for d in DIVISORS[dtype] if high <= MOST * d), DIVISORS[dtype][-1])
 
 
-def classes(y: Array, labels: Sequence[int], where: str) -> Array:
+def classes(y: Array, labels: Sequence[int | str], where: str) -> Array:
     """Return the class of each label.
 
     Args:
-        y: Labels, (n,), of any type of integers.
+        y: Labels, (n,), of any type of integers, or text.
         labels: The label of each class, in order.
         where: What names the array in an error.
 
@@ -117,7 +126,7 @@ def classes(y: Array, labels: Sequence[int], where: str) -> Array:
     return np.array([place[label] for label in own.tolist()], np.int32)[inverse]
 
 
-def check_labels(own: Sequence[int], known: Mapping[int, Any], where: str) -> None:
+def check_labels(own: Sequence[int | str], known: Mapping[Any, Any], where: str) -> None:
     """Check that the labels of a part are those of classes that are trained.
 
     Raises:

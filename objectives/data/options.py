@@ -1,5 +1,7 @@
 """The options of a data set, as a study's table `[data]` gives them."""
 
+from typing import Any
+
 import pydantic
 
 COMMON = frozenset({"train_size", "validation_fraction", "seed", "scale"})
@@ -22,6 +24,8 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
         n_images: The number of rendered clocks, the test part included; None is 18,000.
         rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any
             way round.
+        arguments: What a function that returns the data is called with, by name; every line of
+            the table that is no option of all data sets is one.
     """
 
     train_size: int | None = pydantic.Field(default=None, ge=1)
@@ -31,6 +35,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     size: int | None = pydantic.Field(default=None, ge=16, le=1024)
     n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
     rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+    arguments: dict[str, Any] = {}
 
 
 DEFAULT = DataOptions()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from objectives.data.arrays import named
 from objectives.errors import DataError
-from objectives.types import Array
+from objectives.types import Array, Batch
 
 CHUNK = 2**24  # pixels looked at together: a copy of all of them could be gigabytes
 CHANNELS = (1, 2, 3, 4)
@@ -22,7 +23,7 @@ class Pictures:
 
     Attributes:
         x: Pictures, (n, h, w, c), uint8 or float32.
-        y: Labels, (n,), integers of their own type.
+        y: Labels, (n,), integers of their own type, or text.
         dtype: What the pixels were: "bool", "uint8", "uint16" or "float".
         where: What names the pictures in an error.
     """
@@ -51,21 +52,27 @@ class Summary:
     shape: tuple[int, ...]
     low: float
     high: float
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
 
 
-def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pictures:
+def as_pictures(where: str, batch: Batch, *, is_test: bool = False) -> Pictures:
     """Bring stored arrays to one layout; of their values only missing labels are looked for.
 
     Args:
         where: What names the pictures in an error.
-        x: The pictures.
-        y: Their labels.
+        batch: The pictures and their labels.
         is_test: Whether they are the test part, of which no place is told.
 
     Raises:
         DataError: They are not pictures with labels.
     """
+    if len(batch) != 2 or not all(isinstance(part, np.ndarray) for part in batch):
+        raise DataError(
+            f"Expected pictures and their labels, an array of each, in {where}. Received: "
+            f"{', '.join(f'{n} {a.shape}' for n, a in named(batch).items())}. A network of your "
+            "own, build(trial), takes any arrays."
+        )
+    x, y = batch
     if x.ndim == 3:
         x = x[..., None]
     if y.ndim == 2 and y.shape[1] == 1:
@@ -86,10 +93,11 @@ def as_pictures(where: str, x: Array, y: Array, *, is_test: bool = False) -> Pic
             "Leave such pictures out, and store integers."
         )
     is_float = np.issubdtype(x.dtype, np.floating)
-    if not (is_float or x.dtype in (np.uint8, np.uint16, np.bool_)) or y.dtype.kind not in "iub":
-        convert = "np.unique(y, return_inverse=True)[1]" if y.dtype.kind in "US" else "astype"
+    if not (is_float or x.dtype in (np.uint8, np.uint16, np.bool_)) or y.dtype.kind not in "iubU":
+        convert = "astype(str)" if y.dtype.kind in "SO" else "astype"
         raise DataError(
-            f"Expected uint8, uint16, bool or float pictures and integer labels in {where}. "
+            "Expected uint8, uint16, bool or float pictures, and labels that are integers or text, "
+            f"in {where}. "
             f"Received: pictures {x.dtype}, labels {y.dtype}. Convert them with {convert}."
         )
     if y.dtype.kind == "b":

@@ -3,6 +3,7 @@
 from objectives.data.archives import Digits, NpzFile, PublishedSet
 from objectives.data.clocks import RenderedClocks, find_folder
 from objectives.data.data_source import DataSource
+from objectives.data.function import DataFunction, is_function
 from objectives.data.options import COMMON, DataOptions
 from objectives.errors import DataError
 
@@ -24,10 +25,12 @@ def names() -> tuple[str, ...]:
 
 
 def source_of(name: str) -> DataSource:
-    """Return the source of a known data set, a folder of clocks, or an .npz file.
+    """Return the source of a known data set, a function, a folder of clocks, or an .npz file.
 
     Any other name stands for a file that is not there: `DataSource.check` raises for it.
     """
+    if is_function(name):
+        return DataFunction(name)
     return _KNOWN.get(name) or find_folder(name) or NpzFile(name, known=names())
 
 

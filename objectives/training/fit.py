@@ -52,7 +52,8 @@ class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, step: int) -> Batch:
         """Return a batch."""
         chosen = self.order[step * self._batch_size : (step + 1) * self._batch_size]
-        return rows(self._examples, chosen)
+        batch: Batch = rows(self._examples, chosen)
+        return batch
 
 
 class Fit:

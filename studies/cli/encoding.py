@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,15 @@ SHOWN = 20  # labels; the study's attribute has them all
 PIXELS = "pixels"  # begins the name of a network's input, which says what they are
 
 
-def scale_line(study: optuna.Study) -> str | None:
-    """Return a line that tells the divisor of a user's own data; None where it is known."""
+def data_line(study: optuna.Study) -> str | None:
+    """Return a line that tells how a user's own data are encoded; None where it is known."""
     attributes = study.user_attrs
     definition = attributes[DEFINITION_KEY]
-    scale = from_json(attributes.get(ENCODING_KEY)).scale
+    encoding = from_json(attributes.get(ENCODING_KEY))
+    scale = encoding.scale
     is_code = ":" in definition["objective"]  # which gets them as stored
+    if is_code and encoding.labels:
+        return f"Labels are text, and classes in the order of: {_listed(encoding.labels)}."
     if scale is None or is_code or definition["dataset"] in sources.names():
         return None
     if definition["data"]["scale"]:
@@ -60,5 +64,8 @@ def outputs_line(study: optuna.Study) -> str | None:
     labels = from_json(study.user_attrs.get(ENCODING_KEY)).labels or []
     if list(labels) == list(range(len(labels))):
         return None
-    shown = ", ".join(map(str, labels[:SHOWN])) + (", ..." if len(labels) > SHOWN else "")
-    return f"Its {len(labels)} outputs stand for the labels {shown}, in this order."
+    return f"Its {len(labels)} outputs stand for the labels {_listed(labels)}, in this order."
+
+
+def _listed(labels: Sequence[object]) -> str:
+    return ", ".join(map(str, labels[:SHOWN])) + (", ..." if len(labels) > SHOWN else "")

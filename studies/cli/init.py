@@ -58,7 +58,7 @@ def study_text(
         search=SearchOptions.model_validate({"n_trials": N_TRIALS}),
     )
     check_allowed(definition, allow_modules)
-    found = inspect(definition, code := located(definition))
+    found = inspect(definition, code := located("objective", definition.objective))
     chosen = metric or metric_of(found.metrics)
     direction = _direction(chosen, found.metrics)
     n = len(found.space)
@@ -67,13 +67,20 @@ def study_text(
     backend = backend_of(definition, code)
     lines = {
         "name": file.stem,
-        "objective": objective_beside(definition.objective, file),
-        "dataset": _beside(dataset, file) if Path(dataset).exists() else dataset,
+        "objective": function_beside(definition.objective, file),
+        "dataset": _dataset_beside(definition, dataset, file),
         "metric": chosen,
         "direction": direction,
         **({} if backend == "auto" else {"backend": backend}),
     }
     return toml_text(lines, _tables(found.space), COMMENTS)
+
+
+def _dataset_beside(definition: StudyDefinition, dataset: str, file: Path) -> str:
+    """Return the data as a TOML file names them: a path relative to its own."""
+    if definition.is_loaded_by_code:
+        return function_beside(str(definition.dataset), file)
+    return _beside(dataset, file) if Path(dataset).exists() else dataset
 
 
 def _direction(metric: str, known: Sequence[str]) -> Direction:
@@ -126,10 +133,10 @@ def toml_text(
     return "".join(parts)
 
 
-def objective_beside(objective: str, file: Path) -> str:
-    """Return an objective as a TOML file names it: the path of a .py file relative to its own."""
-    code = file_of(objective)
-    return objective if code is None else f"{_beside(code, file)}:{objective.rpartition(':')[2]}"
+def function_beside(name: str, file: Path) -> str:
+    """Return a function as a TOML file names it: the path of a .py file relative to its own."""
+    code = file_of(name)
+    return name if code is None else f"{_beside(code, file)}:{name.rpartition(':')[2]}"
 
 
 def _beside(path: str | Path, file: Path) -> str:

@@ -145,7 +145,9 @@ def create(
 @making.command()
 def init(
     objective: Annotated[str, typer.Argument(help="FILE.py:FUNCTION, or package.module:FUNCTION.")],
-    dataset: Annotated[str, typer.Option("--dataset", help="A known data set, or a path.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="A known data set, a path, or FILE.py:LOAD.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .toml file to write.")],
     metric: Annotated[str | None, typer.Option("--metric", help="What is searched for.")] = None,
     allow_module: AllowModule = None,
@@ -167,8 +169,8 @@ def init(
             f"Expected a file that is not there yet. Received: {output}. Remove it, "
             "or name another."
         )
-    file = file_of(objective)
-    allowed = [*(allow_module or ()), *([] if file is None else [str(file)])]
+    files = [file for name in (objective, dataset) if (file := file_of(name)) is not None]
+    allowed = [*(allow_module or ()), *map(str, files)]
     text = study_text(objective, dataset, output, metric, allowed, say)
     output.write_text(text, encoding="utf-8")
     say(f"{output} is written. Search it: hpo run {as_argument(str(output))} -j 2")
@@ -251,7 +253,7 @@ def _find_or_create(
     so that a mistake in them leaves no empty database behind. Its code is looked at where it is of
     one of the packages and files `allowed`; where these are None, a function is left unchecked.
     """
-    from studies.cli.encoding import scale_line
+    from studies.cli.encoding import data_line
     from studies.create import check_new, create_study, find_or_create_study
 
     prepare = _prepare(allowed, accepts_code=accepts_code)
@@ -273,7 +275,7 @@ def _find_or_create(
             quick=quick,
             prepare=prepare,
         )
-    line = scale_line(found)
+    line = data_line(found)
     if line is not None:
         say(line)
     return found
@@ -285,7 +287,7 @@ def _prepare(
     from studies.fleet.own_code import prepare
 
     def prepared(definition: StudyDefinition) -> StudyDefinition:
-        if allowed is None and not definition.is_own_network:
+        if allowed is None and definition.is_function:
             return definition
         return prepare(definition, allowed or (), say, accepts_code=accepts_code)
 

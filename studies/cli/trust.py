@@ -27,6 +27,7 @@ def trusted(
         quick: Whether the small form of a study is wanted.
     """
     from objectives.code.names import module_to_allow
+    from objectives.data.function import is_function
     from studies.definition.files import read_table, with_overrides
     from studies.errors import DefinitionError
 
@@ -35,6 +36,6 @@ def trusted(
         if Path(source).suffix == ".toml" and Path(source).is_file():
             with suppress(DefinitionError):  # it is told where the definition is read
                 table = with_overrides(read_table(source, quick=quick), given)
-                if ":" in str(table.get("objective")):
-                    found.append(module_to_allow(str(table["objective"])))
+                named = (str(table.get(key)) for key in ("objective", "dataset"))
+                found += [module_to_allow(name) for name in named if is_function(name)]
     return found

@@ -72,8 +72,8 @@ def with_absolute_file(objective: str, folder: Path) -> str:
     return f"{os.path.abspath(folder / file)}:{objective.rpartition(':')[2]}"
 
 
-def check_code(objective: str) -> None:
-    """Check the name of a user's function; the code is not looked for.
+def check_code(key: str, objective: str) -> None:
+    """Check the name of a user's function, in the line of a key; the code is not looked for.
 
     Raises:
         DefinitionError: It has another form, or cannot be in another process.
@@ -81,21 +81,21 @@ def check_code(objective: str) -> None:
     pattern = _MODULE if file_of(objective) is None else _FILE
     if not pattern.fullmatch(objective):
         raise DefinitionError(
-            "objective",
+            key,
             "Expected package.module:function or path/of/file.py:function. "
             f"Received: {objective!r}.",
         )
     package, function = package_of(objective), objective.rpartition(":")[2]
     if package == "__main__":
         raise DefinitionError(
-            "objective",
+            key,
             f"Expected a function of a module. Received: {objective!r}, which is one of a "
             "notebook or a script, and not in the processes that execute trials. Write it into "
             f"a file beside it, such as my_objective.py, and name it my_objective:{function}.",
         )
     if package in PACKAGES:
         raise DefinitionError(
-            "objective",
+            key,
             f"Expected a module of your own. Received: {objective!r}. "
             f"{', '.join(PACKAGES)} are this service's own packages: yours needs another name.",
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import objectives
+from objectives.data.function import is_function
+from objectives.data.options import COMMON
 from objectives.own.directions import direction_of
 from studies.definition.code import with_absolute_file
 from studies.errors import DefinitionError
@@ -14,7 +16,7 @@ from studies.errors import DefinitionError
 
 def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition with the metric of its objective, and the direction of its metric."""
-    given = dict(table)
+    given = _with_arguments(dict(table))
     if ":" in str(given.get("objective")):
         given["objective"] = with_absolute_file(str(given["objective"]), Path.cwd())
         # "value" is the name that a function's result gets.
@@ -34,4 +36,18 @@ def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
         given.setdefault("metric", next(iter(metrics), "val_accuracy"))
         # An unknown metric is reported as such, not as a missing direction.
         given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
+    return given
+
+
+def _with_arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the lines of `[data]` that are no options as arguments of a function that loads it."""
+    dataset, data = given.get("dataset"), given.get("data")
+    if not isinstance(dataset, str) or not is_function(dataset):
+        return given
+    given["dataset"] = with_absolute_file(dataset, Path.cwd())
+    if isinstance(data, Mapping):
+        options = {key: value for key, value in data.items() if key in (*COMMON, "arguments")}
+        others = {key: value for key, value in data.items() if key not in options}
+        arguments = {**data.get("arguments", {}), **others}
+        given["data"] = {**options, "arguments": arguments}
     return given

@@ -11,6 +11,7 @@ from typing import Any
 
 from objectives import DataOptions
 from objectives.data import sources
+from objectives.data.function import is_function
 from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
 from studies.catalog.shipped import catalog
@@ -133,6 +134,8 @@ def _with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:
     dataset = table.get("dataset")
     if not isinstance(dataset, str) or not dataset or dataset in sources.names():
         return table
+    if is_function(dataset):
+        return {**table, "dataset": with_absolute_file(dataset, file.parent)}
     beside = Path(os.path.abspath(file.parent / dataset))
     if not beside.exists():
         is_name = dataset == Path(dataset).stem  # perhaps a known one, mistyped

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 import objectives
 from objectives import DataOptions, Objective
 from objectives.data import sources
-from objectives.data.data_source import DataSource
 from objectives.data.encoding import AS_STORED, Encoding
+from objectives.data.function import is_function
 from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.check_design import check_design
+from studies.definition.check_network import check_dataset, check_metric, check_name
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
@@ -30,6 +31,7 @@ from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
+KEYS_OF_DATA = frozenset(DataOptions.model_fields) - {"arguments"}
 EXAMPLES = 500  # points at which combinations of hyperparameters are validated
 
 
@@ -41,8 +43,8 @@ class StudyDefinition(BaseModel):
         objective: A registered objective, or a function of the user: `package.module:function` or
             `path/of/file.py:function`. With a `dataset` it returns a compiled Keras network, which
             the service trains; without one it returns a number.
-        dataset: A known data set, the path of an `.npz` or of a folder of clocks; None for a
-            function that loads its own.
+        dataset: A known data set, the path of an `.npz` or of a folder of clocks, or a function of
+            the user that returns the data; None for an objective that loads its own.
         metric: The metric that is a trial's value: one of the objective's, any name for a function.
         direction: `maximize` or `minimize`.
         backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
@@ -71,11 +73,13 @@ class StudyDefinition(BaseModel):
     space: dict[str, Any] = {}
     _earlier: dict[str, Any] = PrivateAttr(default_factory=dict)
     _code: CodeRecord | None = PrivateAttr(default=None)
+    _encoding: Encoding | None = PrivateAttr(default=None)
 
     def __init__(
         self,
         earlier: Mapping[str, Any] | None = None,
         code: CodeRecord | None = None,
+        encoding: Encoding | None = None,
         /,
         **lines: Any,
     ) -> None:
@@ -84,6 +88,7 @@ class StudyDefinition(BaseModel):
         Args:
             earlier: See `parse_definition`.
             code: See `with_code`.
+            encoding: See `with_encoding`.
             lines: The attributes. Metric and direction default to the objective's.
 
         Raises:
@@ -96,6 +101,7 @@ class StudyDefinition(BaseModel):
         except pydantic.ValidationError as error:
             raise readable(error.errors()[0], StudyDefinition) from None
         self._code = code
+        self._encoding = encoding
 
     @property
     def is_code(self) -> bool:
@@ -111,6 +117,22 @@ class StudyDefinition(BaseModel):
     def is_own_network(self) -> bool:
         """Whether the objective is a user's function that returns a network to train."""
         return self.is_code and self.dataset is not None
+
+    @property
+    def is_loaded_by_code(self) -> bool:
+        """Whether the data are what a user's function returns."""
+        return self.dataset is not None and is_function(self.dataset)
+
+    @property
+    def functions(self) -> list[str]:
+        """The user's functions that the study names: of its objective, and of its data."""
+        names = [self.objective] if self.is_code else []
+        return [*names, str(self.dataset)] if self.is_loaded_by_code else names
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether the encoding of the data is known from their study, or from a child."""
+        return self._encoding is not None
 
     @property
     def code(self) -> CodeRecord | None:
@@ -130,7 +152,22 @@ class StudyDefinition(BaseModel):
         """
         lines = self.model_dump(exclude_unset=True)
         completed = {**lines, "space": dict(space), "backend": backend}
-        return type(self)(self._earlier, code, **completed)
+        return type(self)(self._earlier, code, self._encoding, **completed)
+
+    def with_encoding(self, encoding: Encoding, shape: tuple[int, ...] | None = None) -> Self:
+        """Return this definition with what a child has found of its data.
+
+        Args:
+            encoding: How they are encoded.
+            shape: Height, width and channels, to check that a built-in network fits them.
+
+        Raises:
+            DefinitionError: A network does not fit the data.
+        """
+        if shape is not None:
+            self._check_points(self.network, shape)
+        lines = self.model_dump(exclude_unset=True)
+        return type(self)(self._earlier, self._code, encoding, **lines)
 
     @property
     def network(self) -> Objective:
@@ -170,10 +207,17 @@ class StudyDefinition(BaseModel):
         Raises:
             DefinitionError: Something is wrong with the data, or a network does not fit them.
         """
-        if self.dataset is None:
-            return None
+        if self.dataset is None or self._encoding is not None:
+            return self._encoding
         if self.is_own_network:  # whether they fit shows where the network is built
             return AS_STORED
+        if self.is_loaded_by_code:
+            raise DefinitionError(
+                "dataset",
+                "Expected data that were looked at before their study is made. Received: "
+                f"{self.dataset}, not called yet. Make the study by studies.run(...), or by hpo "
+                "run or hpo create.",
+            )
         source = sources.source_of(self.dataset)
         examined = keyed("dataset", lambda: source.examine(self.data))
         if source.input_shape(self.data) is None:
@@ -229,7 +273,13 @@ class StudyDefinition(BaseModel):
     def _consistent(self, info: ValidationInfo) -> StudyDefinition:
         self._earlier.update(info.context or {})
         if self.is_code:
-            check_code(self.objective)
+            check_code("objective", self.objective)
+        if self.is_loaded_by_code:
+            check_code("dataset", str(self.dataset))
+        elif self.data.arguments:
+            raise DefinitionError(
+                "data.arguments", str(unknown_name("a key", "arguments", KEYS_OF_DATA))
+            )
         if self.is_function:
             self._check_function()
         elif self.is_own_network:
@@ -282,50 +332,11 @@ class StudyDefinition(BaseModel):
                 self.hyperparameters(**self.setting_at(point))
 
     def _check_network(self) -> None:
-        if self.objective not in objectives.names():
-            remedy = "A function of your own is written module:function or file.py:function."
-            known = objectives.names()
-            unknown = unknown_name("an objective", self.objective, known, remedy=remedy)
-            raise DefinitionError("objective", str(unknown))
+        check_name(self.objective)
         network = self.network
-        source = self._check_dataset(network)
-        self._check_metric(network)
-        most = source.training_size(self.data)
-        if most is not None and (self.data.train_size or 0) > most:
-            raise DefinitionError(
-                "data.train_size",
-                f"Expected at most the {most} pictures that the validation part leaves. "
-                f"Received: train_size={self.data.train_size}.",
-            )
+        source = check_dataset(self.dataset, self.data, network)
+        check_metric(self.metric, self.direction, network)
         self._check_points(network, source.input_shape(self.data))
-
-    def _check_dataset(self, network: Objective) -> DataSource:
-        dataset = self.dataset
-        if dataset is None:
-            raise DefinitionError(
-                "dataset",
-                f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
-            )
-        keyed("dataset", lambda: sources.check(dataset, self.data))
-        source = sources.source_of(dataset)
-        if source.labels != network.labels:
-            raise DefinitionError(
-                "dataset",
-                f"Expected labels that are each a {network.labels}, for {self.objective}. "
-                f"Received: {dataset!r}, whose labels are each a {source.labels}.",
-            )
-        return source
-
-    def _check_metric(self, network: Objective) -> None:
-        metrics = network.metrics
-        if self.metric not in metrics:
-            raise DefinitionError("metric", str(unknown_name("a metric", self.metric, metrics)))
-        if self.direction != metrics[self.metric]:
-            raise DefinitionError(
-                "direction",
-                f"Expected {metrics[self.metric]!r} for {self.metric}. "
-                f"Received: direction={self.direction!r}.",
-            )
 
     def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
         """Check that a network can be built at each of many points of the space."""

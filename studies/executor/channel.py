@@ -9,7 +9,10 @@ import threading
 from typing import TextIO
 
 from studies.executor.codec import decode_request, encode_answer
-from studies.executor.protocol import AnyAnswer, AnyRequest
+from studies.executor.protocol import (
+    AnyAnswer,
+    AnyRequest,
+)
 
 
 class Channel:

@@ -22,21 +22,23 @@ from studies.errors import (
     TrialError,
 )
 from studies.executor.codec import SentAnswer, decode_answer, encode_request
+from studies.executor.inspection import (
+    DataExamined,
+    ExamineData,
+    FindFunction,
+    InspectNetwork,
+    NetworkInspected,
+)
 from studies.executor.output import OutputLogger
 from studies.executor.protocol import (
     AddTrials,
     CallFunction,
-    DatasetSpec,
     DrawFigures,
     EvaluateHoldout,
     ExecutorKind,
     FiguresDrawn,
-    FindFunction,
     HoldoutEvaluated,
-    InspectNetwork,
     LoadData,
-    NetworkInspected,
-    Request,
     SaveCheckpoint,
     SaveNetwork,
     StopTrials,
@@ -47,6 +49,7 @@ from studies.executor.protocol import (
     TrialsAdded,
 )
 from studies.executor.report import ErrorReport
+from studies.executor.request import DatasetSpec, Request
 
 POLL = 0.2  # seconds between two checks whether the worker was told to stop
 A = TypeVar("A")
@@ -192,6 +195,10 @@ class Executor:
 
     def inspect(self, request: InspectNetwork) -> NetworkInspected:
         """Look at what a user's function builds; raises as `train_epoch`."""
+        return self._ask(request)
+
+    def examine_data(self, request: ExamineData) -> DataExamined:
+        """Look at the data that a user's function returns; raises as `train_epoch`."""
         return self._ask(request)
 
     def draw(self, request: DrawFigures) -> FiguresDrawn:

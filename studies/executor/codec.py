@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from studies.executor.protocol import AnyAnswer, AnyRequest, Request
+from studies.executor.protocol import AnyAnswer, AnyRequest
+from studies.executor.request import Request
 
 _REQUESTS = {each.__name__: each for each in AnyRequest.__args__}
 _ANSWERS = {each.__name__: each for each in AnyAnswer.__args__}

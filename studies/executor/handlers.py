@@ -16,27 +16,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
+from studies.executor.inspection import (
+    DataExamined,
+    ExamineData,
+    FindFunction,
+    FunctionFound,
+    InspectNetwork,
+    NetworkInspected,
+)
 from studies.executor.memory import memory
 from studies.executor.protocol import (
     AddedTrial,
     AddTrials,
     DataLoaded,
-    DatasetSpec,
     Done,
     DrawFigures,
     EndedTrials,
     EpochTrained,
     EvaluateHoldout,
     FiguresDrawn,
-    FindFunction,
-    FunctionFound,
     History,
     HoldoutEvaluated,
-    InspectNetwork,
     LoadData,
     Metrics,
     NetworkAnswer,
-    NetworkInspected,
     NetworkRequest,
     NetworkSaved,
     RefusedTrial,
@@ -51,6 +54,7 @@ from studies.executor.protocol import (
     TrialTask,
 )
 from studies.executor.report import finite, report_error
+from studies.executor.request import DatasetSpec
 
 if TYPE_CHECKING:
     from objectives.training.checkpoint import Checkpoint
@@ -71,7 +75,7 @@ class _Without(MetaPathFinder):
 
     def admit(self, name: str) -> None:
         """Leave a library to the next finders from now on."""
-        self._names.remove(name)
+        self._names.discard(name)
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse a library; leave every other module to the next finders."""
@@ -98,12 +102,14 @@ class Trainer:
     def __init__(self, backend: str, pack_size: int | None) -> None:
         os.environ["KERAS_BACKEND"] = backend
         without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
-        finder = _Without(*without, "matplotlib")
-        sys.meta_path.insert(0, finder)
+        self._finder = _Without(*without, "matplotlib")
+        sys.meta_path.insert(0, self._finder)
         from objectives.training import program_cache
 
-        # Keras would load it for its picture galleries (.9 s); figures of trials need it later.
-        finder.admit("matplotlib")
+        # Keras would load it for its picture galleries (.9 s); figures of trials need it later, and
+        # users' code the other.
+        self._finder.admit("matplotlib")
+        self._finder.admit("pandas")
         self._pack_size = pack_size if backend == "jax" else 1
         self._programs = program_cache.ProgramCache()
         self._data: dict[str, Any] = {}
@@ -145,6 +151,8 @@ class Trainer:
                 return FunctionFound({})
             case InspectNetwork():
                 return self.inspect(request)
+            case ExamineData():
+                return self.examine_data(request)
             case _:
                 assert_never(request)
 
@@ -220,7 +228,18 @@ class Trainer:
         """Look at what a user's function builds, before a study is made of it."""
         from studies.executor.own_networks import OwnNetworks
 
-        return OwnNetworks(request.objective).inspect(request, self._load(request.dataset))
+        self._admit_what_is_imported(request.objective)
+        networks = OwnNetworks(request.objective)
+        return networks.inspect(request, self._load(request.dataset, checks_test=True))
+
+    def examine_data(self, request: ExamineData) -> DataExamined:
+        """Look at the data that a user's function returns, before a study is made of them."""
+        from objectives import DataOptions
+        from objectives.data.sources import source_of
+
+        self._admit_what_is_imported(request.dataset.name)
+        found = source_of(request.dataset.name).examine(DataOptions(**request.dataset.options))
+        return DataExamined(found.encoding.to_json(), list(found.shape))
 
     def checkpoint(self, request: SaveCheckpoint) -> Done:
         """Write the state of a trial to a file."""
@@ -271,6 +290,7 @@ class Trainer:
     def _networks_of(self, objective: str) -> Networks:
         """Return the networks of an objective, or those that a user's function builds."""
         if self._networks is None or self._networks[0] != objective:
+            self._admit_what_is_imported(objective)
             self._networks = objective, _networks(objective)
         return self._networks[1]
 
@@ -288,7 +308,16 @@ class Trainer:
     def _trials(self, ids: list[int]) -> list[TrainingTrial]:
         return [trial for trial, known in self._known.items() if known.id in ids]
 
-    def _load(self, dataset: DatasetSpec) -> Any:
+    def _admit_what_is_imported(self, name: str) -> None:
+        """Let the code of a user's function, if it is one, import what is left out else."""
+        from objectives.code import source_code
+        from objectives.data.function import is_function
+
+        if is_function(name):
+            for package in source_code.find(name, Path.cwd()).packages:
+                self._finder.admit(package)
+
+    def _load(self, dataset: DatasetSpec, *, checks_test: bool = False) -> Any:
         from objectives import DataOptions
         from objectives.data import datasets
         from objectives.data.encoding import from_json
@@ -296,8 +325,10 @@ class Trainer:
         key = json.dumps([dataset.name, dataset.options, dataset.encoding], sort_keys=True)
         if key not in self._data:
             self._data.clear()  # one at a time: a worker goes through its studies in turn
+            self._admit_what_is_imported(dataset.name)
             options, stored = DataOptions(**dataset.options), from_json(dataset.encoding)
-            self._data[key] = datasets.load(dataset.name, options, stored)
+            load = datasets.load_checked if checks_test else datasets.load
+            self._data[key] = load(dataset.name, options, stored)
         return self._data[key]
 
 

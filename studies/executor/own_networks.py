@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from objectives.code import source_code
 from objectives.code.find_function import find_function
 from objectives.data.arrays import count, rows
 from objectives.data.datasets import Dataset
+from objectives.data.encoding import AS_STORED
 from objectives.own.builder import Builder
 from objectives.own.built import EXAMPLES, make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
@@ -26,12 +28,11 @@ from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.structural import structural_factors
 from objectives.types import Arrays, Batch
+from studies.executor.inspection import InspectNetwork, NetworkInspected
 from studies.executor.protocol import (
     AddTrials,
     EvaluateHoldout,
     FiguresDrawn,
-    InspectNetwork,
-    NetworkInspected,
     TrialTask,
 )
 
@@ -72,6 +73,7 @@ class OwnNetworks:
             trained_by=way,
             reason=reason,
             structural=structural,
+            encoding=replace(AS_STORED, labels=data.labels or None).to_json(),
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any
 
+from studies.executor.inspection import (
+    DataExamined,
+    ExamineData,
+    FindFunction,
+    FunctionFound,
+    InspectNetwork,
+    NetworkInspected,
+)
 from studies.executor.report import ErrorReport
+from studies.executor.request import DatasetSpec, Request
 
-A = TypeVar("A")
 Metrics = dict[str, float | None]
 History = dict[str, list[float | None]]  # metric -> its values, epoch by epoch
-
-
-class Request(Generic[A]):
-    """What a worker asks of the child; `A` is the class of the answer."""
-
-    @classmethod
-    def answer_type(cls) -> type[A]:
-        """Return the class of the answer, which the child must give unless it reports an error."""
-        (base,) = cls.__dict__["__orig_bases__"]
-        (answer,) = get_args(base)
-        return answer  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,9 @@ class ExecutorKind(Request[Ready]):
         pack_size: How many trials to train at once on JAX; None to find the fastest number.
         keras_backend: The Keras backend of a user's function that uses Keras; None to leave it to
             the environment.
-        code: The hash of a user's code that builds networks, which a child imports once.
-        code_folder: The folder that this code may import from.
+        code: The hash of a user's code that builds networks or loads data, which a child imports
+            once.
+        code_folders: The folders that this code may import from.
     """
 
     backend: str | None
@@ -68,22 +66,7 @@ class ExecutorKind(Request[Ready]):
     pack_size: int | None = None
     keras_backend: str | None = None
     code: str = ""
-    code_folder: str = ""
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """A data set to load.
-
-    Attributes:
-        name: Its name or path.
-        options: The options of `DataOptions`.
-        encoding: The study's `Encoding`; None in a study of before these were stored.
-    """
-
-    name: str
-    options: dict[str, Any]
-    encoding: dict[str, Any] | None = None
+    code_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -314,70 +297,6 @@ class EvaluateHoldout(Request[HoldoutEvaluated]):
 
 
 @dataclass(frozen=True)
-class NetworkInspected:
-    """What a user's function builds.
-
-    Attributes:
-        space: The lines of `[space]` that were found; empty where settings were given.
-        metrics: The metrics that training reports, those of validation with `val_` before them.
-        overridden: Parameters whose values the study gives other bounds than the function does.
-        n_builds: How often the function was called.
-        has_convolutions: Whether there is a convolution in the network.
-        trained_by: The way in which it is trained.
-        reason: Why in this one.
-        structural: The factors that decide about the structure of the network.
-    """
-
-    space: dict[str, Any]
-    metrics: list[str]
-    overridden: list[str]
-    n_builds: int
-    has_convolutions: bool
-    trained_by: str
-    reason: str
-    structural: list[str]
-
-
-@dataclass(frozen=True)
-class InspectNetwork(Request[NetworkInspected]):
-    """Build a user's networks, before a study is made, and check them on a few examples.
-
-    Attributes:
-        objective: The user's function.
-        dataset: The data to train on.
-        fixed: What no trial changes.
-        settings: Settings that the study can have; none to find the space.
-        lines: The lines of `[space]` that these follow.
-        variants: Factor of these -> what each of its levels sets.
-    """
-
-    objective: str
-    dataset: DatasetSpec
-    fixed: dict[str, Any]
-    settings: list[dict[str, Any]]
-    lines: dict[str, Any]
-    variants: dict[str, list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class FunctionFound:
-    """A function that can be called.
-
-    Attributes:
-        attributes: User attributes to record with a trial that ends this process.
-    """
-
-    attributes: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FindFunction(Request[FunctionFound]):
-    """Import the module of a user's function, `module:name`, and look for the function in it."""
-
-    function: str
-
-
-@dataclass(frozen=True)
 class CallFunction(Request[TrialResult]):
     """Call a user's function for a claimed trial.
 
@@ -398,11 +317,11 @@ class CallFunction(Request[TrialResult]):
 
 NetworkRequest = (
     LoadData | AddTrials | TrainEpoch | StopTrials | TakeEnded | SaveNetwork | DrawFigures
-    | SaveCheckpoint | EvaluateHoldout | InspectNetwork | FindFunction
+    | SaveCheckpoint | EvaluateHoldout | InspectNetwork | ExamineData | FindFunction
 )  # fmt: skip
 AnyRequest = ExecutorKind | CallFunction | NetworkRequest
 NetworkAnswer = (
     Done | DataLoaded | TrialsAdded | EpochTrained | EndedTrials | FiguresDrawn | HoldoutEvaluated
-    | NetworkSaved | NetworkInspected | FunctionFound
+    | NetworkSaved | NetworkInspected | DataExamined | FunctionFound
 )  # fmt: skip
 AnyAnswer = Ready | TrialResult | NetworkAnswer | ErrorReport

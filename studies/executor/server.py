@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING
 
 from studies.executor.channel import Channel
 from studies.executor.devices import device_of
+from studies.executor.inspection import FindFunction, FunctionFound
 from studies.executor.output import hide_library_warnings
 from studies.executor.protocol import (
     AnyAnswer,
     AnyRequest,
     CallFunction,
     ExecutorKind,
-    FindFunction,
-    FunctionFound,
     Ready,
 )
 from studies.executor.report import report_error
@@ -61,8 +60,8 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
         if kind.keras_backend is not None:
             os.environ["KERAS_BACKEND"] = kind.keras_backend
         return _function_handler(), Ready(backend=None, device="", pack_size=1)
-    if kind.code_folder and kind.code_folder not in sys.path:
-        sys.path.append(kind.code_folder)  # last, so that no file there hides an installed package
+    # Last, so that no file there hides an installed package.
+    sys.path += [folder for folder in kind.code_folders if folder not in sys.path]
     return _network_handler(kind.backend, kind.cpu_backend, kind.pack_size)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 from objectives.code.names import file_of
 from objectives.code.source_code import SourceCode, distribution
-from objectives.errors import unknown_name
+from objectives.data.encoding import from_json
+from objectives.errors import DataError, DataNotFoundError, unknown_name
 from studies.definition.code import CodeRecord, locate
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor.client import Executor
-from studies.executor.protocol import DatasetSpec, InspectNetwork, NetworkInspected
+from studies.executor.inspection import ExamineData, InspectNetwork, NetworkInspected
+from studies.executor.protocol import ExecutorKind
+from studies.executor.report import qualified_name
+from studies.executor.request import DatasetSpec
 from studies.lookup import as_argument
 from studies.space.factor import Factor
 from studies.worker.open_studies import check_allowed, function_kind, network_kind
@@ -28,7 +33,7 @@ def prepare(
     *,
     accepts_code: bool = False,
 ) -> StudyDefinition:
-    """Look for the function of a study by a child that imports it, and build some networks of it.
+    """Let a child import the functions of a study, build some networks, and look at the data.
 
     Args:
         definition: The definition.
@@ -37,20 +42,20 @@ def prepare(
         accepts_code: Whether code that has changed since the study was made is looked at anew.
 
     Returns:
-        The definition; of an own network with its space, its backend and what is known of its code.
+        The definition; of an own network with its space, its backend and what is known of its code;
+        of data that a function returns with their encoding.
 
     Raises:
         WorkerError: The function is of none of these packages.
         DefinitionError: There is no such function, or it cannot be imported, or its networks are
             not what they should be.
     """
-    if definition.is_code:
-        check_allowed(definition, allow_modules)
+    check_allowed(definition, allow_modules)
     if definition.is_function:
         _find(definition)
     if not definition.is_own_network:
-        return definition
-    code = located(definition)
+        return _with_data(definition) if definition.is_loaded_by_code else definition
+    code = located("objective", definition.objective)
     is_changed = definition.code is not None and definition.code.sha256 != code.sha256
     if definition.code is None or (is_changed and accepts_code):
         return _inspect(definition, code, tell)
@@ -65,24 +70,51 @@ def prepare(
     return definition
 
 
-def located(definition: StudyDefinition) -> SourceCode:
-    """Find the code of a study on this machine; none of it is executed.
+def located(key: str, function: str) -> SourceCode:
+    """Find the code of a function on this machine; none of it is executed.
 
     Raises:
         DefinitionError: There is none, or it has a mistake in its syntax.
     """
     try:
-        return locate(definition.objective)
+        return locate(function)
     except ValueError as error:
-        raise DefinitionError("objective", str(error)) from None
+        raise DefinitionError(key, str(error)) from None
+
+
+def _with_data(definition: StudyDefinition) -> StudyDefinition:
+    """Let a child call the function that returns the data of a built-in network."""
+    if definition.is_examined:
+        return definition
+    assert definition.dataset is not None
+    code = located("dataset", definition.dataset)
+    kind = network_kind(definition.backend, [code], definition.network.cpu_backend)
+    spec = DatasetSpec(definition.dataset, definition.data.model_dump())
+    with _asked("dataset", kind) as executor:
+        found = executor.examine_data(ExamineData(spec))
+    return definition.with_encoding(from_json(found.encoding), tuple(found.shape))
 
 
 def _find(definition: StudyDefinition) -> None:
-    executor = Executor(function_kind(definition), should_abort=lambda: False, logs_output=True)
-    try:
+    with _asked("objective", function_kind(definition)) as executor:
         executor.find_function(definition.objective)
-    except (TrialError, ExecutorDiedError) as error:
-        raise DefinitionError("objective", str(error)) from None
+
+
+@contextmanager
+def _asked(key: str, kind: ExecutorKind) -> Iterator[Executor]:
+    """Start a child; what it refuses is a mistake in the line of `key`, or in the data.
+
+    Raises:
+        DefinitionError: It refuses something, or has died.
+    """
+    executor = Executor(kind, should_abort=lambda: False, logs_output=True)
+    try:
+        yield executor
+    except TrialError as error:
+        is_of_data = error.name in (qualified_name(DataError), qualified_name(DataNotFoundError))
+        raise DefinitionError("dataset" if is_of_data else key, str(error)) from None
+    except ExecutorDiedError as error:
+        raise DefinitionError(key, str(error)) from None
     finally:
         executor.close()
 
@@ -109,7 +141,8 @@ def _inspect(
         structural=found.structural,
     )
     backend = backend_of(definition, code)
-    return definition.with_code(definition.space or found.space, backend, record)
+    completed = definition.with_code(definition.space or found.space, backend, record)
+    return completed.with_encoding(from_json(found.encoding))
 
 
 def backend_of(definition: StudyDefinition, code: SourceCode) -> str:
@@ -128,21 +161,18 @@ def inspect(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
     points = islice(definition.factors.examples(EXAMPLES), EXAMPLES) if definition.space else ()
     options, encoding = definition.data.model_dump(), definition.encoding.to_json()
     request = InspectNetwork(
-        objective=code.objective,
+        objective=code.name,
         dataset=DatasetSpec(definition.dataset, options, encoding),
         fixed=definition.setting_at({}),
         settings=[definition.setting_at(point) for point in points],
         lines=dict(definition.space),
         variants={name: _variants(factor) for name, factor in definition.factors.factors.items()},
     )
-    kind = network_kind(backend_of(definition, code), code, "jax")
-    executor = Executor(kind, should_abort=lambda: False, logs_output=True)
-    try:
+    codes = [code]
+    if definition.is_loaded_by_code:
+        codes.append(located("dataset", definition.dataset))
+    with _asked("objective", network_kind(backend_of(definition, code), codes, "jax")) as executor:
         return executor.inspect(request)
-    except (TrialError, ExecutorDiedError) as error:
-        raise DefinitionError("objective", str(error)) from None
-    finally:
-        executor.close()
 
 
 def _variants(factor: Factor) -> list[dict[str, Any]]:

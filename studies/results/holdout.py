@@ -13,9 +13,13 @@ from uuid import uuid4
 import objectives
 from storage import storage_of
 from studies.attributes import CODE_KEY, DATA_KEY, ENCODING_KEY, HOLDOUT_KEY
-from studies.definition.code import CodeRecord
+from studies.definition.code import CodeRecord, locate
 from studies.executor.client import Executor
-from studies.executor.protocol import DatasetSpec, EvaluateHoldout, ExecutorKind, HoldoutEvaluated
+from studies.executor.protocol import (
+    EvaluateHoldout,
+    HoldoutEvaluated,
+)
+from studies.executor.request import DatasetSpec
 from studies.lookup import definition_of
 from studies.results.models import code_of, save_any
 from studies.worker.open_studies import check_allowed, network_kind
@@ -129,12 +133,15 @@ def _evaluate(
     encoding = study.user_attrs.get(ENCODING_KEY)
     if definition.is_own_network:
         code = code_of(study, trial)
-        objective = code.objective
+        objective = code.name
         record = CodeRecord(**study.user_attrs[CODE_KEY])
-        kind = network_kind(definition.backend, code, record.cpu_backend)
+        codes, cpu_backend = [code], record.cpu_backend
     else:
         objective = definition.objective
-        kind = ExecutorKind(definition.backend, definition.network.cpu_backend)
+        codes, cpu_backend = [], definition.network.cpu_backend
+    if definition.is_loaded_by_code:
+        codes.append(locate(str(definition.dataset)))
+    kind = network_kind(definition.backend, codes, cpu_backend)
     executor = Executor(kind, should_abort=lambda: False)
     try:
         return executor.evaluate_holdout(

@@ -135,7 +135,7 @@ def _rebuilt(
     check_allowed(definition, allow_modules)
     code = code_of(study, trial)
     setting = definition.setting_at(definition.factors.at(trial.params))
-    network = Builder(find_function(code.objective))(setting)
+    network = Builder(find_function(code.name))(setting)
     assert definition.dataset is not None
     data = datasets.load(definition.dataset, definition.data, AS_STORED)
     make_variables(network, rows(data.train, slice(1))[0])

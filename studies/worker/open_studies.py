@@ -20,7 +20,10 @@ from studies.definition.code import CodeRecord, in_code_folder, locate
 from studies.definition.study import StudyDefinition
 from studies.errors import WorkerError
 from studies.executor.client import Executor
-from studies.executor.protocol import DatasetSpec, ExecutorKind
+from studies.executor.protocol import (
+    ExecutorKind,
+)
+from studies.executor.request import DatasetSpec
 from studies.lookup import as_argument
 from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
@@ -45,6 +48,7 @@ class OpenStudy:
         data_sha256: The SHA-256 of its data, once the child has loaded them.
         max_pack_size: How many trials fit into memory at once, once that is known.
         code: The code on this machine that builds its networks; None for networks of the service.
+        data_code: The code on this machine that loads its data; None where no code does.
         cpu_backend: The Keras backend that trains them on a CPU, for such code.
     """
 
@@ -57,6 +61,7 @@ class OpenStudy:
     data_sha256: str | None = None
     max_pack_size: int | None = None
     code: SourceCode | None = None
+    data_code: SourceCode | None = None
     cpu_backend: str = "jax"
 
     @property
@@ -70,21 +75,21 @@ class OpenStudy:
         if self.definition.dataset is None:
             return None
         options = self.definition.data.model_dump()
-        return DatasetSpec(self.definition.dataset, options, self.encoding)
+        name = self.definition.dataset if self.data_code is None else self.data_code.name
+        return DatasetSpec(name, options, self.encoding)
 
     def executor_kind(self, pack_size: int | None) -> ExecutorKind:
         """Return the kind of child that trains this study."""
         if self.definition.is_function:
             return function_kind(self.definition)
-        if self.code is not None:
-            return network_kind(self.definition.backend, self.code, self.cpu_backend, pack_size)
-        cpu_backend = self.definition.network.cpu_backend
-        return ExecutorKind(self.definition.backend, cpu_backend, pack_size)
+        codes = [code for code in (self.code, self.data_code) if code is not None]
+        backend = self.definition.network.cpu_backend if self.code is None else self.cpu_backend
+        return network_kind(self.definition.backend, codes, backend, pack_size)
 
     @property
     def objective(self) -> str:
         """The objective, as the child finds it on this machine."""
-        return self.definition.objective if self.code is None else self.code.objective
+        return self.definition.objective if self.code is None else self.code.name
 
     def pack_size(self, executor: Executor) -> int:
         """Return how many trials to train at once."""
@@ -105,15 +110,15 @@ def function_kind(definition: StudyDefinition) -> ExecutorKind:
 
 
 def network_kind(
-    backend: str, code: SourceCode, cpu_backend: str, pack_size: int | None = None
+    backend: str, codes: Sequence[SourceCode], cpu_backend: str, pack_size: int | None = None
 ) -> ExecutorKind:
-    """Return the kind of child that trains the networks which a user's code builds."""
+    """Return the kind of child that trains networks, and imports this code of the user's."""
     return ExecutorKind(
         backend,
         cpu_backend,
         pack_size,
-        code=code.sha256,
-        code_folder=str(code.root),
+        code=" ".join(code.sha256 for code in codes),
+        code_folders=tuple(str(code.root) for code in codes),
     )
 
 
@@ -128,26 +133,34 @@ def check_allowed(
         code_folder: See `locate`.
 
     Raises:
-        WorkerError: The objective is a function of none of these.
+        WorkerError: A function that it names is of none of these.
     """
-    if not definition.is_code:
-        return
-    objective = in_code_folder(definition.objective, code_folder)
-    if not any(_is_of(objective, each) for each in allow_modules):
-        module = module_to_allow(objective)
-        raise WorkerError(
-            "Expected an objective of an allowed package or file, since its code is executed. "
-            f"Received: {objective}. If you trust it: --allow-module "
-            f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
-        )
+    for name in definition.functions:
+        function = in_code_folder(name, code_folder)
+        if not any(_is_of(function, each) for each in allow_modules):
+            module = module_to_allow(function)
+            what = "an objective" if name == definition.objective else "data"
+            raise WorkerError(
+                f"Expected {what} of an allowed package or file, since its code is executed. "
+                f"Received: {function}. If you trust it: --allow-module "
+                f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
+            )
 
 
-def _is_of(objective: str, allowed: str) -> bool:
-    file = file_of(objective)
+def _is_of(function: str, allowed: str) -> bool:
+    file = file_of(function)
     if file is not None:
         return Path(allowed).suffix == ".py" and Path(allowed).resolve() == file.resolve()
-    module = objective.rpartition(":")[0]
+    module = function.rpartition(":")[0]
     return module == allowed or module.startswith(f"{allowed}.")
+
+
+def _data_code(definition: StudyDefinition, folder: Path | None) -> SourceCode | None:
+    """Find the code that loads a study's data, if code does; raises as `locate`.
+
+    Its hash is not compared: that of the data is, when they are loaded.
+    """
+    return locate(str(definition.dataset), folder) if definition.is_loaded_by_code else None
 
 
 @dataclass(frozen=True)
@@ -247,6 +260,7 @@ class OpenStudies:
                 Path(attributes[ARTIFACTS_KEY]),
                 attributes.get(ENCODING_KEY),
                 code=code,
+                data_code=_data_code(definition, self._code_folder),
                 cpu_backend="jax" if record is None else record.cpu_backend,
             )
             self._remove_leftovers(self._open[name])

@@ -1,0 +1,147 @@
+"""Data sets that a function of the user's returns: `my_net.py:load` or `package.module:load`.
+
+The function is called where data are read, in the child that trains, and only where its code is
+trusted. It returns a dict of `train`, and of `validation` and `test` where there are such parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import numpy as np
+
+from objectives.code import source_code
+from objectives.code.find_function import find_function
+from objectives.data.archives import Archive
+from objectives.data.arrays import each
+from objectives.data.npz import Part
+from objectives.data.options import DataOptions
+from objectives.errors import DataError, ObjectiveError
+from objectives.types import Batch, Progress
+
+PARTS = ("train", "validation", "test")
+RULE = (
+    "Expected a dict of train, and of validation and test where there are such parts, each (x, y) "
+    "or (x, y, sample_weight)"
+)
+_NAME = re.compile(r".+\.py:[A-Za-z_]\w*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_function(name: str) -> bool:
+    """Tell whether the name of a data set is that of a user's function."""
+    return _NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class DataFunction(Archive):
+    """What a user's function returns; it is called once.
+
+    Its arguments are the lines of `[data]` that are no options of every data set.
+    """
+
+    own_options: frozenset[str] = frozenset({"arguments"})
+    _returned: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def check(self, options: DataOptions) -> None:
+        """Check that the function is there; its code is not executed."""
+        source_code.find(self.name, Path.cwd())
+
+    def input_shape(self, options: DataOptions) -> None:
+        """Return None: only calling the function would tell."""
+
+    def training_size(self, options: DataOptions) -> None:
+        """Return None: only calling the function would tell."""
+
+    def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
+        """Do nothing: the function itself fetches what it needs."""
+
+    def has(self, part: Part, options: DataOptions) -> bool:
+        """Tell whether the function returns such a part; see `Archive`."""
+        return part in self._parts(options)
+
+    def stored(self, part: Part, options: DataOptions) -> Batch:
+        """Return one part; see `Archive`."""
+        found = self._parts(options)
+        if part not in found:
+            raise DataError(
+                f"Expected the part {part} of {self.name}. "
+                f"Received: only {', '.join(found)}. Let the function return it."
+            )
+        given = found[part]
+        if part == "test" and callable(given):
+            given = self._call(given, {})
+        return _batch(f"{part} of {self.name}", given)
+
+    def _parts(self, options: DataOptions) -> Mapping[str, Any]:
+        if not self._returned:
+            returned = self._call(find_function(self.name), options.arguments)
+            if not isinstance(returned, Mapping) or "train" not in returned:
+                shown = f"a dict of {', '.join(map(str, returned))}" if returned else "nothing"
+                shown = shown if isinstance(returned, Mapping) else _shown(returned)
+                raise DataError(f"{RULE}, from {self.name}. Received: {shown}.")
+            unknown = [str(name) for name in returned if name not in PARTS]
+            if unknown:
+                raise DataError(f"{RULE}, from {self.name}. Received: {', '.join(unknown)}, too.")
+            self._returned.update(returned)
+        return self._returned
+
+    def _call(self, function: Any, arguments: Mapping[str, Any]) -> Any:
+        try:
+            return function(**arguments)
+        except ObjectiveError:
+            raise
+        except Exception as error:
+            file = getattr(getattr(function, "__code__", None), "co_filename", None)
+            own = [frame for frame in extract_tb(error.__traceback__) if frame.filename == file]
+            place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+            reason = str(error).strip().partition("\n")[0]
+            raise DataError(
+                f"Expected a function that returns data, {self.name}. "
+                f"Received: {type(error).__name__}: {reason}{place}."
+            ) from error
+
+
+def _batch(where: str, given: Any) -> Batch:
+    """Return what a part is as a batch of NumPy's arrays.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
+        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}.")
+    parts = [part for part in given if part is not None]
+    if isinstance(given[0], int | float) or not parts or given[0] is None:
+        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}.")
+    return tuple(each(_array, part) for part in map(_without_lists, parts))
+
+
+def _array(part: Any) -> Any:
+    array = np.asarray(part)
+    # Text of pandas and of lists is objects.
+    if array.dtype == object and array.size and all(isinstance(one, str) for one in array.flat):
+        return array.astype(np.str_)
+    return array
+
+
+def _without_lists(part: Any) -> Any:
+    """Turn a list of numbers or text, or of such lists, into an array: others are nested arrays."""
+    inner = part
+    while isinstance(inner, list) and inner:
+        inner = inner[0]
+    is_of_arrays = hasattr(inner, "shape") or isinstance(inner, dict | tuple)
+    if isinstance(part, list) and (not is_of_arrays or isinstance(inner, np.generic)):
+        return np.asarray(part)
+    if isinstance(part, dict):
+        return {name: _without_lists(value) for name, value in part.items()}
+    return part
+
+
+def _shown(thing: Any) -> str:
+    if isinstance(thing, tuple | list):
+        return f"{type(thing).__name__} of {len(thing)}"
+    return "None. Is a `return` missing?" if thing is None else type(thing).__name__

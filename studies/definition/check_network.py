@@ -1,0 +1,68 @@
+"""Check what a definition says of a built-in network: its name, its data and its metric."""
+
+from __future__ import annotations
+
+import objectives
+from objectives import DataOptions, Objective
+from objectives.data import sources
+from objectives.data.data_source import DataSource
+from objectives.errors import unknown_name
+from studies.definition.search import keyed
+from studies.errors import DefinitionError
+
+
+def check_name(objective: str) -> None:
+    """Check that an objective is registered.
+
+    Raises:
+        DefinitionError: It is not.
+    """
+    if objective not in objectives.names():
+        remedy = "A function of your own is written module:function or file.py:function."
+        unknown = unknown_name("an objective", objective, objectives.names(), remedy=remedy)
+        raise DefinitionError("objective", str(unknown))
+
+
+def check_dataset(dataset: str | None, options: DataOptions, network: Objective) -> DataSource:
+    """Return the source of the data, if a network can be trained on them.
+
+    Raises:
+        DefinitionError: There is none, or it has other labels, or too few pictures.
+    """
+    if dataset is None:
+        raise DefinitionError(
+            "dataset",
+            f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
+        )
+    keyed("dataset", lambda: sources.check(dataset, options))
+    source = sources.source_of(dataset)
+    if source.labels != network.labels:
+        raise DefinitionError(
+            "dataset",
+            f"Expected labels that are each a {network.labels}, for {network.name}. "
+            f"Received: {dataset!r}, whose labels are each a {source.labels}.",
+        )
+    most = source.training_size(options)
+    if most is not None and (options.train_size or 0) > most:
+        raise DefinitionError(
+            "data.train_size",
+            f"Expected at most the {most} pictures that the validation part leaves. "
+            f"Received: train_size={options.train_size}.",
+        )
+    return source
+
+
+def check_metric(metric: str, direction: str, network: Objective) -> None:
+    """Check that a network has a metric, and that its direction is right.
+
+    Raises:
+        DefinitionError: It has not, or it is not.
+    """
+    if metric not in network.metrics:
+        raise DefinitionError("metric", str(unknown_name("a metric", metric, network.metrics)))
+    if direction != network.metrics[metric]:
+        raise DefinitionError(
+            "direction",
+            f"Expected {network.metrics[metric]!r} for {metric}. "
+            f"Received: direction={direction!r}.",
+        )
