@@ -28,6 +28,7 @@ class Dataset:
         sha256: The digest of all that a search may see, before the split and `train_size`.
         scale: What brings the pictures to about 0 to 1: networks divide by it.
         labels: The label of each class, in order; none where a class is its own label.
+        encoding: How the data are encoded; None in a test.
         train_weights: The weights of the examples to train on, (n,), or nested as `y_train`; None
             where all have the same.
         validation_weights: Likewise.
@@ -42,6 +43,7 @@ class Dataset:
     sha256: str
     scale: float
     labels: tuple[int | str, ...] = ()
+    encoding: Encoding | None = None
     train_weights: Arrays | None = None
     validation_weights: Arrays | None = None
 
@@ -109,6 +111,7 @@ def _dataset(name: str, examples: Examples) -> Dataset:
         sha256=_digest_of(examples),
         scale=(255.0 if x.dtype == np.uint8 else 1.0) if found.scale is None else found.scale,
         labels=tuple(found.labels or ()),
+        encoding=found,
         train_weights=rows(weights, train),
         validation_weights=rows(weights, validation),
     )

@@ -36,16 +36,19 @@ class Encoding:
             that are minutes of the dial, and those of such a study.
         is_stored: Whether a network gets inputs and labels as they are stored; only labels that
             are text become classes.
+        table: How the columns of a table are encoded; see `objectives.data.columns`.
     """
 
     scale: float | None = None
     labels: Sequence[int | str] | None = None
     is_stored: bool = False
+    table: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with a study."""
         labels = None if self.labels is None else list(self.labels)
-        return {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
+        known = {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
+        return known if self.table is None else {**known, "table": self.table}
 
 
 BEFORE = Encoding()
@@ -62,7 +65,8 @@ def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     # The first studies of networks that users build have no `is_stored`, and a scale of 1 without
     # labels; among the others only clocks do, of which `is_stored` is not asked.
     is_before = stored["scale"] == 1.0 and stored["labels"] is None
-    return Encoding(stored["scale"], stored["labels"], stored.get("is_stored", is_before))
+    is_stored = stored.get("is_stored", is_before)
+    return Encoding(stored["scale"], stored["labels"], is_stored, stored.get("table"))
 
 
 def encoding_of(train: Summary, scale: float | None) -> Encoding:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from objectives.data.archives import Archive
 from objectives.data.npz import ENDINGS, Part
 from objectives.data.options import DataOptions
 from objectives.data.paths import places
-from objectives.data.splits import without_test
+from objectives.data.splits import stratified_parts
 from objectives.errors import DataError
 from objectives.types import Array, Batch, Progress
 
@@ -101,7 +102,9 @@ class PictureFolder(Archive):
         files, labels = _listed(self.path)
         if options.test_fraction is None:
             return files, labels
-        train, test = without_test(labels, options)
+        fraction = options.test_fraction
+        n_test = ceil(len(files) * fraction)
+        train, test = stratified_parts(labels, n_test, options.seed, "test_fraction", fraction)
         chosen = test if part == "test" else train
         return [files[i] for i in chosen], labels[chosen]
 

@@ -6,6 +6,7 @@ from objectives.data.data_source import DataSource
 from objectives.data.function import DataFunction, is_function
 from objectives.data.options import COMMON, DataOptions
 from objectives.data.picture_folder import PictureFolder, find_picture_folder
+from objectives.data.table import Table, find_table
 from objectives.errors import DataError
 
 _KNOWN: dict[str, DataSource] = {
@@ -22,6 +23,7 @@ _KNOWN: dict[str, DataSource] = {
 _OWN_OPTIONS = {
     "rendered clocks": RenderedClocks.own_options,
     "a folder of pictures": PictureFolder.own_options,
+    "a table": Table.own_options,
     "a function that returns the data": DataFunction.own_options,
 }
 
@@ -32,13 +34,13 @@ def names() -> tuple[str, ...]:
 
 
 def source_of(name: str) -> DataSource:
-    """Return the source of a known data set, a function, a folder, or an .npz file.
+    """Return the source of a known data set, a function, a folder, a table or an .npz file.
 
     Any other name stands for a file that is not there: `DataSource.check` raises for it.
     """
     if is_function(name):
         return DataFunction(name)
-    known = _KNOWN.get(name) or find_folder(name) or find_picture_folder(name)
+    known = _KNOWN.get(name) or find_folder(name) or find_picture_folder(name) or find_table(name)
     return known or NpzFile(name, known=names())
 
 

@@ -36,25 +36,28 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
     return draw(train, y, options), validation
 
 
-def without_test(y: Array, options: DataOptions) -> tuple[Array, Array]:
-    """Split the test part off, by class; return the indices of the others and its own, sorted.
+def stratified_parts(
+    y: Array, n_held_out: int, seed: int, option: str, fraction: float
+) -> tuple[Array, Array]:
+    """Hold examples out, class by class; return the indices of the others and of these, sorted.
 
     Args:
         y: The labels, (n,), of any type.
-        options: `test_fraction` of them is the test part, whatever the other options are.
+        n_held_out: How many to hold out.
+        seed: The seed of the choice.
+        option: The option that asks for it, for errors.
+        fraction: Its value.
 
     Raises:
         DataError: A part cannot have an example of each class.
     """
     from sklearn.model_selection import train_test_split
 
-    assert options.test_fraction is not None
-    n_test = ceil(len(y) * options.test_fraction)
-    _check_classes(y, len(y) - n_test, n_test, "test_fraction", options.test_fraction)
-    train, test = train_test_split(
-        np.arange(len(y)), test_size=n_test, stratify=y, random_state=options.seed
+    _check_classes(y, len(y) - n_held_out, n_held_out, option, fraction)
+    kept, held = train_test_split(
+        np.arange(len(y)), test_size=n_held_out, stratify=y, random_state=seed
     )
-    return np.sort(train), np.sort(test)
+    return np.sort(kept), np.sort(held)
 
 
 def draw(train: Array, y: Array, options: DataOptions) -> Array:

@@ -55,6 +55,11 @@ EXAMPLES: Mapping[str, str] = {
     "data.rotation": "0.0",
     "data.channels": "3",
     "data.test_fraction": "0.2",
+    "data.target": '"price"',
+    "data.drop": '["id"]',
+    "data.group": '"patient"',
+    "data.time": '"date"',
+    "data.split": '"part"',
     "data.arguments": "{ n = 1000 }",
 }
 # What a model does not say of a field: its validator takes more, or its default is found.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ class OwnNetworks:
             trained_by=way,
             reason=reason,
             structural=structural,
-            encoding=replace(AS_STORED, labels=data.labels or None).to_json(),
+            encoding=(data.encoding or AS_STORED).to_json(),
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:
