@@ -14,7 +14,7 @@ from objectives.clock.hyperparameters import (
 )
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import unknown_name
-from objectives.head import Head
+from objectives.head import Head, TargetScale
 from objectives.hyperparameters import Hyperparameters
 from objectives.networks import cnn, mlp
 from objectives.types import Direction, Labels
@@ -46,6 +46,8 @@ class Objective:
         figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
             as in `objectives.clock.figures`; None for none.
         defaults_before: Defaults that were others before studies stored theirs.
+        number_metrics: Those of numbers, for a network that learns from tables, whose rows are
+            numbers and whose target is a class or a number; none for others.
     """
 
     name: str
@@ -59,14 +61,31 @@ class Objective:
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
+    number_metrics: Mapping[str, Direction] = field(default_factory=dict)
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every hyperparameter, as JSON."""
         return self.hyperparameters().model_dump(mode="json")
 
-    def head_of(self, hyperparameters: Hyperparameters) -> Head:
-        """Make a trial's head, with the numbers of its settings."""
-        return self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
+    def head_of(
+        self,
+        hyperparameters: Hyperparameters,
+        target: TargetScale | None,
+        numbers: Mapping[str, Any] | None = None,
+    ) -> Head:
+        """Make a trial's head.
+
+        Args:
+            hyperparameters: The setting.
+            target: The scale of the numbers that it learns to tell; None for labels.
+            numbers: The numbers of `head_numbers`; None for those of the setting.
+        """
+        if target is not None:
+            from objectives.networks.regression import Regression
+
+            return Regression(target)
+        own = hyperparameters.numbers(self.head_numbers) if numbers is None else numbers
+        return self.head(hyperparameters, own)
 
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
@@ -76,6 +95,13 @@ def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]
 
 
 _CLASS_METRICS: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
+
+_NUMBER_METRICS: dict[str, Direction] = {
+    "val_rmse": "minimize",
+    "val_mae": "minimize",
+    "val_r2": "maximize",
+    "val_loss": "minimize",
+}
 
 _OBJECTIVES = (
     Objective(
@@ -104,13 +130,14 @@ _OBJECTIVES = (
     ),
     Objective(
         name="mlp",
-        summary="Multilayer perceptron that classifies pictures.",
+        summary="Multilayer perceptron that classifies pictures, or tells a column of a table.",
         hyperparameters=mlp.MlpHyperparameters,
         cpu_backend="jax",
         build=mlp.build,
         head=_classification,
         metrics=_CLASS_METRICS,
         labels="class",
+        number_metrics=_NUMBER_METRICS,
     ),
 )
 

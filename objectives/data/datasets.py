@@ -10,6 +10,7 @@ from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
+from objectives.head import TargetScale
 from objectives.types import Array, Arrays, Batch
 
 
@@ -56,6 +57,11 @@ class Dataset:
     def validation(self) -> Batch:
         """All examples to validate on."""
         return _batch(self.x_validation, self.y_validation, self.validation_weights)
+
+    @property
+    def target(self) -> TargetScale | None:
+        """The scale of the numbers that built-in networks learn to tell; None for labels."""
+        return None if self.encoding is None else self.encoding.target
 
     @property
     def n_train(self) -> int:

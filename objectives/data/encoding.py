@@ -7,13 +7,14 @@ worker, every kept network and the evaluation on the test part use the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from objectives.data.pictures import Summary
 from objectives.errors import DataError
+from objectives.head import TargetScale
 from objectives.types import Array
 
 DIVISORS = {
@@ -37,18 +38,21 @@ class Encoding:
         is_stored: Whether a network gets inputs and labels as they are stored; only labels that
             are text become classes.
         table: How the columns of a table are encoded; see `objectives.data.columns`.
+        target: The scale of the numbers that a built-in network learns to tell; None for labels.
     """
 
     scale: float | None = None
     labels: Sequence[int | str] | None = None
     is_stored: bool = False
     table: Mapping[str, Any] | None = None
+    target: TargetScale | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with a study."""
         labels = None if self.labels is None else list(self.labels)
         known = {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
-        return known if self.table is None else {**known, "table": self.table}
+        more = {"table": self.table, "target": self.target and asdict(self.target)}
+        return known if self.table is None else {**known, **more}
 
 
 BEFORE = Encoding()
@@ -66,7 +70,14 @@ def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     # labels; among the others only clocks do, of which `is_stored` is not asked.
     is_before = stored["scale"] == 1.0 and stored["labels"] is None
     is_stored = stored.get("is_stored", is_before)
-    return Encoding(stored["scale"], stored["labels"], is_stored, stored.get("table"))
+    target = stored.get("target")
+    return Encoding(
+        stored["scale"],
+        stored["labels"],
+        is_stored,
+        stored.get("table"),
+        None if target is None else TargetScale(**target),
+    )
 
 
 def encoding_of(train: Summary, scale: float | None) -> Encoding:

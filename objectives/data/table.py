@@ -12,12 +12,13 @@ import numpy as np
 from objectives.data import as_stored
 from objectives.data.columns import FIRST_ROW, Columns, is_text, numbers_of
 from objectives.data.data_source import Examined, Examples, chosen
-from objectives.data.encoding import Encoding
+from objectives.data.encoding import Encoding, classes
 from objectives.data.npz import Part
 from objectives.data.options import DataOptions
 from objectives.data.paths import places
 from objectives.data.table_parts import parts_of
 from objectives.errors import DataError, unknown_name
+from objectives.head import TargetScale
 from objectives.types import Array, Arrays, Batch, Labels, Progress
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Table:
         lists = ("target", "drop")
         for option in (*lists, "group", "time", "split"):
             value = getattr(options, option)
-            for name in _as_list(value):
+            for name in as_list(value):
                 if name not in columns:
                     raise unknown_name(f"a column of {self.path.name}, for {option}", name, columns)
 
@@ -77,7 +78,7 @@ class Table:
         """Read the file, and fit the columns to its training part; see `DataSource`."""
         examples = self.read(options)
         self.check_test(options)
-        return Examined(replace(examples.encoding, is_stored=False), examples.x.shape[1:])
+        return Examined(examples.encoding, examples.x.shape[1:])
 
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read what a search may see; see `DataSource`."""
@@ -86,7 +87,10 @@ class Table:
         parts = {part: self._batch(part, options, columns) for part in seen}
         found = as_stored.examples(self.name, parts, options)
         known = replace(found.encoding, table=columns.to_json())
-        return replace(found, encoding=known)
+        found = replace(found, encoding=known)
+        if encoding is not None and encoding.is_stored:
+            return found
+        return self._for_built_in(found, None if encoding is None else encoding.labels)
 
     def sample(self, options: DataOptions, n: int) -> Examples:
         """Read a random part of the rows to train on; see `DataSource`."""
@@ -105,8 +109,12 @@ class Table:
                 f"Expected a test part of {self.name}. Received: none. Make the study with "
                 "[data] test_fraction = 0.2, or split."
             )
-        train, test = (self._batch(part, options, columns) for part in ("train", "test"))
-        return as_stored.holdout(self.name, train, test)
+        parts: list[Part] = ["train", "test"]
+        train, test = (self._batch(part, options, columns) for part in parts)
+        x, y = as_stored.holdout(self.name, train, test)
+        if encoding is None or encoding.is_stored:
+            return x, y
+        return x, _as_trained(y, encoding.labels, f"the test part of {self.name}")
 
     def label_text(self, y: int) -> str:
         """Return the label."""
@@ -116,6 +124,35 @@ class Table:
     def provenance(self) -> Mapping[str, Any]:
         """Nothing: the digest tells tables apart."""
         return {}
+
+    def _for_built_in(self, found: Examples, labels: Sequence[int | str] | None) -> Examples:
+        """Turn labels as they are stored into what built-in networks take.
+
+        Few integers are classes, by their rank; others, and floats, are numbers to tell.
+        """
+        known, y = replace(found.encoding, is_stored=False), found.y
+        if y.ndim > 1:
+            raise DataError(
+                f"Expected one column as target of a built-in network. Received: {y.shape[1]}. "
+                "A network of your own takes several."
+            )
+        train = y[found.train]
+        if known.labels is not None:  # text, which are classes already
+            y = y.astype(np.int32)
+        elif labels is not None or as_stored.are_classes(train):
+            known = replace(known, labels=tuple(labels or np.unique(train).tolist()))
+            y = _as_trained(y, known.labels, self.name)
+        else:
+            y = _as_trained(y, None, self.name)
+            train = y[found.train].astype(np.float64)
+            scale = TargetScale(float(train.mean()), float(train.std()) or 1.0)
+            known = replace(known, target=scale)
+        if known.labels is not None and len(known.labels) < 2:
+            raise DataError(
+                f"Expected at least two classes of the target of {self.name}. "
+                f"Received: one, {known.labels[0]}."
+            )
+        return replace(found, y=y, n_classes=len(known.labels or ()), encoding=known)
 
     def _frame(self) -> pd.DataFrame:
         if "frame" not in self._read:
@@ -169,6 +206,14 @@ def read_frame(file: Path) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
+def _as_trained(y: Array, labels: Sequence[int | str] | None, where: str) -> Array:
+    """Return classes of the labels, int32; without labels the numbers, float32."""
+    if labels is None:
+        return y.astype(np.float32)
+    is_class = all(isinstance(label, str) for label in labels)  # text is one by now
+    return y.astype(np.int32) if is_class else classes(y, labels, where)
+
+
 def _columns_of(file: Path) -> list[str]:
     if file.suffix.lower() == ".parquet":
         return list(map(str, read_frame(file).columns))
@@ -180,13 +225,14 @@ def _columns_of(file: Path) -> list[str]:
         raise DataError(f"Expected a table in {file}. Received: {error}.") from None
 
 
-def _as_list(value: str | Sequence[str] | None) -> list[str]:
+def as_list(value: str | Sequence[str] | None) -> list[str]:
+    """Return the names of an option that may be one, several or none."""
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
 def _not_inputs(options: DataOptions) -> list[str]:
     """Return the columns that a network does not see."""
-    named = [*_as_list(options.target), *_as_list(options.drop)]
+    named = [*as_list(options.target), *as_list(options.drop)]
     named += [name for name in (options.group, options.time, options.split) if name is not None]
     return list(dict.fromkeys(named))
 
@@ -197,7 +243,7 @@ def _target(rows: pd.DataFrame, options: DataOptions) -> Arrays:
     Raises:
         DataError: A row has none.
     """
-    names = _as_list(options.target)
+    names = as_list(options.target)
     for name in names:
         if rows[name].isna().any():
             line = int(rows.index[rows[name].isna()][0]) + FIRST_ROW

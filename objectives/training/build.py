@@ -16,7 +16,10 @@ from objectives.training.keras_internals import build_without_values
 def build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
     """Build a stock network for a data set."""
     x = data.x_train
-    return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale)
+    more = {} if data.target is None else {"target": data.target}
+    return objective.build(
+        hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale, **more
+    )
 
 
 def build_empty(
@@ -47,7 +50,7 @@ def build_compiled(
         tunable_optimizer.create(full),
         batch_size(hyperparameters, data),
         hyperparameters.activations(levels),
-        lambda numbers: objective.head(hyperparameters, numbers),
+        lambda numbers: objective.head_of(hyperparameters, data.target, numbers),
         objective.head_numbers,
     )
 
@@ -69,7 +72,7 @@ def build_for_reading(
         if hasattr(layer, "kernel"):
             layer.kernel_initializer = like.kernel_initializer
     optimizer = tunable_optimizer.create(plain)
-    network.compile(optimizer, **objective.head_of(plain).stock_compile())
+    network.compile(optimizer, **objective.head_of(plain, data.target).stock_compile())
     # Keras warns of a saved optimizer without the state that it has in a loaded network.
     optimizer.build(network.trainable_variables)
     return network

@@ -324,7 +324,7 @@ class Pack(LanePack):
         data = self._data
         x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
         structure = hyperparameters.structure(self._levels)
-        read_as = str(x.dtype), data.scale, data.n_classes
+        read_as = str(x.dtype), data.scale, data.n_classes, data.target
         return self._objective.name, structure, shapes, read_as
 
     def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
