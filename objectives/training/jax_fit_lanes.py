@@ -23,14 +23,15 @@ class JaxFitSteps(JaxSteps):
         self.lanes = JaxFitLanes
         self.test_step = jax.jit(self._test_step)
         self.test_steps = jax.jit(self._test_steps)
+        self._lane_test = jax.jit(self._test_of_lane, inline=True)
 
     def _test_step(self, state: State, x: Any, y: Any) -> State:
-        def lane(state: State) -> State:
-            trainable, others, optimizer, metrics = state
-            _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), (x, y))
-            return trainable, list(others), optimizer, list(metrics)
+        return each_lane(self._lane_test, (state,), (x, y))
 
-        return each_lane(lane, state)
+    def _test_of_lane(self, state: State, x: Any, y: Any) -> State:
+        trainable, others, optimizer, metrics = state
+        _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), (x, y))
+        return trainable, list(others), optimizer, list(metrics)
 
     def _test_steps(self, state: State, x: Any, y: Any) -> State:
         size = min(self.network.batch_size, len(x))
