@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 from xla import FASTEST_XLA
 
 import objectives
@@ -67,6 +68,15 @@ def run(
     )
 
 
+def weights_of(hyperparameters: Hyperparameters) -> dict[int, float] | None:
+    wanted = hyperparameters.weights_of_classes()
+    if isinstance(wanted, str):
+        labels = np.arange(10)
+        balanced = compute_class_weight("balanced", classes=labels, y=DIGITS.y_train)
+        return dict(zip(labels.tolist(), balanced.tolist(), strict=True))
+    return wanted and {int(label): weight for label, weight in wanted.items()}
+
+
 def run_stock(
     objective: Objective, hyperparameters: Hyperparameters, seed: int
 ) -> dict[str, list[float]]:
@@ -95,7 +105,11 @@ def run_stock(
         optimizer.learning_rate = first_rate * factor
         order = epoch_order(len(x), seed, epoch)
         batches = [order[i * size : (i + 1) * size] for i in range(steps)]
-        logs = [network.train_on_batch(x[rows], y[rows], return_dict=True) for rows in batches]
+        weights = weights_of(hyperparameters)
+        logs = [
+            network.train_on_batch(x[rows], y[rows], class_weight=weights, return_dict=True)
+            for rows in batches
+        ]
         counts = [len(rows) for rows in batches]
         for name in history:
             values = [float(step[name]) for step in logs]
@@ -150,7 +164,8 @@ def test_trials_of_one_program_equal_stock_keras(
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
     programs = ProgramCache()
     shared = UNEVEN | {"batch_normalization": True, "activation": "tanh", "learning_rate": 0.02}
-    for setting in ({"learning_rate_schedule": "cosine"}, {"steps": 12}):
+    cosine = {"learning_rate_schedule": "cosine", "class_weight": {"3": 5.0, "7": 0.0}}
+    for setting in (cosine, {"steps": 12, "class_weight": "balanced"}):
         hyperparameters = MLP.hyperparameters(**shared, **setting)
         result = run(hyperparameters, programs=programs)
         stock = run_stock(MLP, hyperparameters, 0)

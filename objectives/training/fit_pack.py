@@ -17,6 +17,7 @@ from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule, make_variables
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.class_weights import class_weights, weighted
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
@@ -169,12 +170,13 @@ class FitPack:
     def _built(self, task: FitTask) -> FitTrial:
         """Return a trial at its beginning."""
         n, hyperparameters = self._data.n_train, task.hyperparameters
+        wanted = hyperparameters.weights_of_classes()
         batch_size = min(hyperparameters.batch_size, n)
         steps = epoch_steps(hyperparameters, -(-n // batch_size))
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
             lambda: build_checked(self._build, task),
-            self._data.train,
+            weighted(self._data.train, class_weights(wanted, self._data)),
             self._data.validation,
             batch_size=batch_size,
             seed=task.seed,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from objectives.training.class_weights import weights_of_batch
 from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.keras_internals import all_layers
@@ -89,33 +90,35 @@ class JaxSteps:
         kept = empty(self.network.weight_variables)
         return self.lanes(self, data, state, kept)
 
-    def _train_step(self, state: State, examples: Batch, rows: Any) -> State:
+    def _train_step(self, state: State, examples: Batch, rows: Any, weights: Any) -> State:
         self.traces += 1
-        return each_lane(self._lane_step, (state, rows), (examples,))
+        return each_lane(self._lane_step, (state, rows, weights), (examples,))
 
-    def _step_of_lane(self, state: State, rows: Any, examples: Batch) -> State:
+    def _step_of_lane(self, state: State, rows: Any, weights: Any, examples: Batch) -> State:
         batch = jax.tree.map(lambda part: part[rows], examples)
+        if weights is not None:
+            batch = weights_of_batch(batch, weights, keras.ops)
         _, state = self._model.train_step(state, batch)
         return tuple(list(group) for group in state)
 
     def _train_steps(
-        self, state: State, examples: Batch, order: Any, start: Any, stop: Any
+        self, state: State, examples: Batch, order: Any, weights: Any, start: Any, stop: Any
     ) -> State:
         self.traces += 1
-        return each_lane(self._lane_steps, (state, order), (examples, start, stop))
+        return each_lane(self._lane_steps, (state, order, weights), (examples, start, stop))
 
     def _steps_of_lane(
-        self, state: State, order: Any, examples: Batch, start: Any, stop: Any
+        self, state: State, order: Any, weights: Any, examples: Batch, start: Any, stop: Any
     ) -> State:
         size = self.network.batch_size
         full, rest = divmod(order.shape[0], size)
 
         def body(i: Any, state: State) -> State:
             rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
-            return self._step_of_lane(state, rows, examples)
+            return self._step_of_lane(state, rows, weights, examples)
 
         def last(state: State) -> State:
-            return self._step_of_lane(state, order[full * size :], examples)
+            return self._step_of_lane(state, order[full * size :], weights, examples)
 
         state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
         return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
@@ -183,17 +186,17 @@ class JaxLanes:
         metrics = [jax.device_put(np.zeros(value.shape, value.dtype)) for value in metrics]
         self._state = (trainable, non_trainable, optimizer, metrics)
 
-    def train(self, order: Array, start: int, stop: int) -> None:
+    def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
         examples = self._data[0]
         if not self._steps.step_by_step:
             bounds = np.int32(start), np.int32(stop)
-            self._state = self._steps.train_steps(self._state, examples, order, *bounds)
+            self._state = self._steps.train_steps(self._state, examples, order, weights, *bounds)
             return
         size = self._steps.network.batch_size
         for i in range(start, stop):
             rows = order[:, i * size : (i + 1) * size]
-            self._state = self._steps.train_step(self._state, examples, rows)
+            self._state = self._steps.train_step(self._state, examples, rows, weights)
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""

@@ -40,12 +40,14 @@ class Lanes(Protocol):
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rates, (lanes,), and reset the metrics."""
 
-    def train(self, order: Array, start: int, stop: int) -> None:
+    def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take the gradient steps of an epoch from `start` up to, not including, `stop`.
 
         Args:
             order: The order of the pictures in each lane's epoch, (lanes, n), int32. The last step
                 takes the remaining pictures, which may be fewer than a batch.
+            weights: The weight of each class in each lane's loss, (lanes, classes); None where all
+                are alike.
             start: The first step, from 0.
             stop: The step before which to end.
         """
