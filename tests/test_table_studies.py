@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from commands import hpo, hpo_here
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+README = (Path(__file__).parents[1] / "README.md").read_text()
 STUDY = """
 name = "{name}"
 objective = "{objective}"
@@ -60,8 +62,10 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     table = houses()
     table.drop(columns="kind").to_csv(tmp_path / "houses.csv", index=False)
     (tmp_path / "net.py").write_text(NET)
-    price = {"name": "price", "objective": "mlp", "metric": "val_rmse", "target": "price"}
-    (tmp_path / "price.toml").write_text(STUDY.format(**price, epochs=60))
+    (text,) = re.findall(r"```toml\n(# prices.toml.*?)```", README, flags=re.DOTALL)
+    parted = text.replace("test_fraction = 0.2", 'split = "part"\ndrop = ["id"]')
+    (tmp_path / "prices.toml").write_text(parted)
+    fewer = ("-n2", "--set=batch_size=32", "--set=learning_rate=0.01", "--set=backend=jax")
     here = {"url": sqlite_url, "folder": tmp_path}
     for changed, words in {
         "--set=metric=val_accuracy": "a metric of numbers, as the target has, one of val_loss",
@@ -69,17 +73,17 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
         "--set=data.target=prize": "Did you mean price?",
         "--set=data.drop=[]": "different texts in 189 rows",
     }.items():
-        metric = "--set=metric=val_loss" if "objective" in changed else "--name=other"
-        refused = hpo_here("create", "price.toml", changed, metric, **here)
+        metric = ("--set=metric=val_loss",) if "objective" in changed else ()
+        refused = hpo_here("create", "prices.toml", changed, *metric, **here)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert words in refused.stderr
-    made = hpo_here("create", "price.toml", **here)
+    made = hpo_here("create", "prices.toml", *fewer, **here)
     assert "2 columns of numbers are standardized, 1 of text are one-hot: 4 inputs." in made.stdout
-    assert hpo("run", "price.toml", **here).returncode == 0
-    study = optuna.load_study(study_name="price", storage=sqlite_url)
+    assert hpo("run", "prices.toml", *fewer, **here).returncode == 0
+    study = optuna.load_study(study_name="prices", storage=sqlite_url)
     new = table[table["part"] == "val"].drop(columns=["price", "kind", "id"])
     new.to_csv(tmp_path / "new.csv", index=False)
-    told = hpo_here("predict", "price", "new.csv", "-o", "told.csv", **here)
+    told = hpo_here("predict", "prices", "new.csv", "-o", "told.csv", **here)
     assert told.returncode == 0, told.stderr
     found = pd.read_csv(tmp_path / "told.csv")["predicted_price"]
     expected = table.loc[new.index, "price"]
@@ -90,7 +94,7 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     }.items():  # fmt: skip
         value = best.user_attrs["history"][name][best.user_attrs["best_epoch"] - 1]
         assert value == pytest.approx(metric(expected, found), rel=1e-4)
-    tested = hpo_here("test", "price", **here)
+    tested = hpo_here("test", "prices", **here)
     assert "r2" in tested.stdout, tested.stderr
 
     table.drop(columns="price").to_csv(tmp_path / "houses.csv", index=False)
