@@ -112,7 +112,7 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
         assert accuracy > 0.9
         assert rows[["output_flat", "output_house"]].sum(axis=1).to_numpy() == pytest.approx(1)
     (tmp_path / "new.csv").write_text("area,rooms,town\n80,three,Aa\n")
-    refused = hpo_here("predict", "own", "new.csv", "-o", "own.csv", **here)
+    refused = hpo_here("predict", "own", "new.csv", "-o", "none.csv", **here)
     assert "column rooms. Received: 'three' in line 2" in refused.stderr
-    refused = hpo_here("predict", "own", "new.txt", "-o", "own.csv", **here)
+    refused = hpo_here("predict", "own", "new.txt", "-o", "none.csv", **here)
     assert "Expected a file of .csv or .parquet" in refused.stderr
