@@ -10,6 +10,7 @@ from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
+from objectives.data.streams import Streams
 from objectives.head import TargetScale
 from objectives.types import Array, Arrays, Batch
 
@@ -33,6 +34,7 @@ class Dataset:
         train_weights: The weights of the examples to train on, (n,), or nested as `y_train`; None
             where all have the same.
         validation_weights: Likewise.
+        streams: What `fit` reads batch by batch; then all others are of their first batches.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Dataset:
     encoding: Encoding | None = None
     train_weights: Arrays | None = None
     validation_weights: Arrays | None = None
+    streams: Streams | None = None
 
     @property
     def train(self) -> Batch:
@@ -120,6 +123,7 @@ def _dataset(name: str, examples: Examples) -> Dataset:
         encoding=found,
         train_weights=rows(weights, train),
         validation_weights=rows(weights, validation),
+        streams=examples.streams,
     )
 
 
@@ -150,6 +154,8 @@ def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:
 
 def _digest_of(examples: Examples) -> str:
     """Return the SHA-256 of all that a search may see."""
+    if examples.streams is not None:
+        return examples.streams.digest
     x, y, weights = examples.x, examples.y, examples.weights
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and weights is None:
         return _digest(x, y if examples.classes is None else examples.classes, examples.seen)

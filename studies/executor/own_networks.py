@@ -58,7 +58,9 @@ class OwnNetworks:
         batch = rows(data.train, slice(EXAMPLES))
         with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
             untouched = thread.submit(self._builder, found.settings[0]).result()
-            way, reason = thread.submit(way_of, untouched, batch).result()
+            way, reason = thread.submit(
+                way_of, untouched, batch, is_stream=data.streams is not None
+            ).result()
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
