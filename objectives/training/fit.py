@@ -178,9 +178,16 @@ class Fit:
             epochs=len(self._steps),
             initial_epoch=self._completed,
             callbacks=[_EachEpoch(self._begin_epoch, self._end_step, self._end_epoch)],
-            shuffle=False,
+            shuffle=self._is_shuffled_by_keras,
             verbose=0,
         )
+
+    @property
+    def _is_shuffled_by_keras(self) -> bool:
+        """Whether Keras shuffles the batches, as it does with those of a user's `PyDataset`."""
+        examples = self._examples
+        is_ours = isinstance(examples, ShuffledExamples)
+        return not is_ours and isinstance(examples, keras.utils.PyDataset)
 
     def _begin_epoch(self, epoch: int) -> None:
         if isinstance(self._examples, ShuffledExamples):
