@@ -154,6 +154,11 @@ class Table:
             )
         return replace(found, y=y, n_classes=len(known.labels or ()), encoding=known)
 
+    def seen(self, options: DataOptions) -> pd.DataFrame:
+        """Return the rows that a search may see, as they are in the file."""
+        rows = self._rows(options)
+        return self._frame().iloc[np.sort(np.concatenate([rows["train"], rows["validation"]]))]
+
     def _frame(self) -> pd.DataFrame:
         if "frame" not in self._read:
             self._read["frame"] = read_frame(self.path)

@@ -33,24 +33,31 @@ def list_studies(storage: Storage = STORAGE) -> None:
 @catalog.command()
 def data(
     name: Annotated[str, typer.Argument(help="A data set, or a path.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .png file.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .png file, for pictures.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="How many pictures.")] = 24,
     set_: SetData = None,
 ) -> None:
-    """Draw training pictures, each with its label, on one sheet.
+    """Show what a data set has; or draw training pictures, each with its label, on one sheet.
 
     Example: hpo data clock -o sheet.png --set size=150
     """
     from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
+    from objectives.data.describe import describe
+    from studies.cli.tables import description_tables
     from studies.definition.study import data_options
 
-    if output.suffix != ".png":
+    if output is not None and output.suffix != ".png":
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     with options_named([f"data.{name}" for name in lines]):
         options = data_options(lines)
     sources.check(name, options)
+    if output is None:
+        show(*description_tables(describe(name, options)))
+        return
     loaded = datasets.sample(name, options, n)
     contact_sheet(loaded).save(output)
     say(f"{len(loaded.x_train)} pictures of {name} are drawn in {output}")

@@ -23,13 +23,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from objectives.cache_entries import CacheEntry
+    from objectives.data.describe import Description
     from studies.definition.study import StudyDefinition
     from studies.leftovers import Leftovers
     from studies.results.holdout import HoldoutEvaluation
 
 WIDEST = 5  # parameters in columns of their own; more are joined in one column
 SHOWN_SECONDS = 0.1  # for compiling, from which on they are shown
+MOST_CLASSES = 30  # that are shown
 WIDEST_NAME = 30  # characters of a study's name on one line of 80
+
+
+def description_tables(found: Description) -> list[RenderableType]:
+    """Return what a data set has."""
+    title = f"{found.n_train:,} examples to train on, {found.n_validation:,} to validate on"
+    heading = Text(title, style="bold")  # a table's title is as narrow as the table
+    parts = _table("", "", "what it is", "values", "missing")
+    for each in found.parts:
+        parts.add_row(each.name, each.form, each.values, str(each.missing or ""))
+    if not found.classes:
+        return [heading, parts]
+    classes = _table(f"{len(found.classes)} classes", "label", "to train on", "to validate on")
+    for label, (train, validation) in list(found.classes.items())[:MOST_CLASSES]:
+        classes.add_row(label, f"{train:,}", f"{validation:,}")
+    more = len(found.classes) - MOST_CLASSES
+    return [heading, parts, classes, *([Text(f"and {more} more")] if more > 0 else [])]
 
 
 def catalog_table() -> Table:
