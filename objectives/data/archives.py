@@ -25,7 +25,7 @@ from objectives.data.pictures import (
     check_training,
     summarize,
 )
-from objectives.data.splits import check_split, draw, stratified, validation_size
+from objectives.data.splits import check_split, draw, fold_parts, stratified, validation_size
 from objectives.errors import DataError, unknown_name
 from objectives.types import Array, Batch, Labels, Progress
 
@@ -52,7 +52,10 @@ class Archive(ABC):
         summary = summarize(train)
         check_training(summary)
         has_validation = self._check_validation(options)
-        check_split(train.y, options, has_validation=has_validation)
+        if options.folds is None:
+            check_split(train.y, options, has_validation=has_validation)
+        else:
+            fold_parts(train.y, options.folds, options.seed, 0)
         del train
         labels = dict.fromkeys(summary.labels)
         others: list[Part] = ["validation", "test"]
@@ -63,11 +66,13 @@ class Archive(ABC):
                 check_labels(other.labels, labels, other.where)
         return Examined(encoding_of(summary, options.scale), summary.shape)
 
-    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+    def read(
+        self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
+    ) -> Examples:
         """Read the training part and split it by class, or read the validation part as well."""
         if encoding is not None and encoding.is_stored:
             parts = {part: self.stored(part, options) for part in self._seen(options)}
-            return as_stored.examples(self.name, parts, options)
+            return as_stored.examples(self.name, parts, options, fold)
         train = self._pictures("train", options)
         if encoding == BEFORE:
             return _as_before(train, options)
@@ -77,7 +82,7 @@ class Archive(ABC):
         assert known.labels is not None
         x, y = train.x, classes(train.y, known.labels, train.where)
         if not self._check_validation(options):
-            rows, held_out = stratified(y, options)
+            rows, held_out = stratified(y, options, fold)
         else:
             other = self._pictures("validation", options)
             check_alike(summary, summarize(other))
@@ -144,6 +149,11 @@ class Archive(ABC):
         fraction = options.validation_fraction
         if not self.has("validation", options):
             return False
+        if options.folds is not None:
+            raise DataError(
+                f"Expected no folds for {self.name}, which has a validation part. "
+                f"Received: folds={options.folds}. Put it into the training part."
+            )
         if fraction != DEFAULT.validation_fraction:
             raise DataError(
                 f"Expected no validation_fraction for {self.name}, which has a validation part. "

@@ -18,7 +18,7 @@ from objectives.data.encoding import AS_STORED, classes
 from objectives.data.npz import Part
 from objectives.data.options import DataOptions
 from objectives.data.pictures import CHUNK, Summary, check_alike
-from objectives.data.splits import check_train_size, draw, stratified, validation_size
+from objectives.data.splits import check_train_size, draw, fold_parts, stratified, validation_size
 from objectives.errors import DataError
 from objectives.types import Array, Arrays, Batch
 
@@ -27,13 +27,16 @@ WORDS = ("inputs", "labels", "weights")
 """What a batch has, in its order."""
 
 
-def examples(name: str, parts: Mapping[Part, Batch], options: DataOptions) -> Examples:
+def examples(
+    name: str, parts: Mapping[Part, Batch], options: DataOptions, fold: int = 0
+) -> Examples:
     """Return what a search may see, split.
 
     Args:
         name: The data set, for errors.
         parts: The training part, and the validation part where there is one.
         options: How to split the training part, by class where the labels are classes.
+        fold: Which of `options.folds` validates, where there are such.
 
     Raises:
         DataError: They are not inputs with labels, or cannot be split as asked.
@@ -43,7 +46,9 @@ def examples(name: str, parts: Mapping[Part, Batch], options: DataOptions) -> Ex
     train, validation = parts["train"], parts.get("validation")
     labels = label_names(train)
     train = _numbered(_where(name, "train"), train, labels)
-    rows, held_out = _split(count(train), _y(train), options, has_validation=validation is not None)
+    rows, held_out = _split(
+        count(train), _y(train), options, fold, has_validation=validation is not None
+    )
     if validation is not None:
         validation = _numbered(_where(name, "validation"), validation, labels)
         check_parts_alike(name, "validation", train, validation)
@@ -186,15 +191,19 @@ def _weighted(batch: Batch) -> Batch:
     return batch if len(batch) > 2 else (*batch, np.ones(count(batch), np.float32))
 
 
-def _split(n: int, y: Arrays, options: DataOptions, *, has_validation: bool) -> tuple[Array, Array]:
+def _split(
+    n: int, y: Arrays, options: DataOptions, fold: int, *, has_validation: bool
+) -> tuple[Array, Array]:
     everything, none = np.arange(n), np.arange(0)
     if isinstance(y, np.ndarray) and are_classes(y):
         labels = y.reshape(-1)
         if not has_validation:
-            return stratified(labels, options)
+            return stratified(labels, options, fold)
         return draw(everything, labels, options), none
     if has_validation:
         train, held_out = everything, none
+    elif options.folds is not None:
+        train, held_out = fold_parts(everything, options.folds, options.seed, fold, is_class=False)
     else:
         shuffled = np.random.default_rng(options.seed).permutation(n)
         n_held_out = validation_size(n, options)

@@ -40,12 +40,19 @@ class Clocks(ABC):
                 "Expected no validation_fraction for clocks, which are divided 80/10/10 minute by "
                 f"minute. Received: validation_fraction={fraction:g}."
             )
+        if options.folds is not None:
+            raise DataError(
+                "Expected no folds for clocks, which are divided 80/10/10 minute by minute. "
+                f"Received: folds={options.folds}."
+            )
 
     def announcement(self, options: DataOptions) -> str | None:
         """Return nothing; see `DataSource`."""
         return None
 
-    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+    def read(
+        self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
+    ) -> Examples:
         """Read all clocks and split them minute by minute; see `DataSource`.
 
         A smaller `train_size` is drawn from all minutes together, which may have one picture each.

@@ -110,12 +110,15 @@ class DataSource(Protocol):
             DataError: It cannot be told.
         """
 
-    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+    def read(
+        self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
+    ) -> Examples:
         """Read and split what a search may see, downloading or rendering it if need be.
 
         Args:
             options: How to split it.
             encoding: That of the study; None to find it.
+            fold: Which of `options.folds` validates, where there are such.
 
         Raises:
             DataError: It is not pictures with labels, or cannot be split as asked.

@@ -89,6 +89,13 @@ def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> D
     return _dataset(name, source_of(name).read(options, encoding))
 
 
+def load_folds(name: str, options: DataOptions, encoding: Encoding | None = None) -> list[Dataset]:
+    """Load a data set once for each of its folds; one where there are none; raises as `load`."""
+    source = source_of(name)
+    n = options.folds or 1
+    return [_dataset(name, source.read(options, encoding, fold)) for fold in range(n)]
+
+
 def load_checked(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
     """Load a data set, after comparing its test part, as it is stored, with the training part.
 

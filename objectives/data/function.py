@@ -65,15 +65,22 @@ class DataFunction(Archive):
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Do nothing: the function itself fetches what it needs."""
 
-    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+    def read(
+        self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
+    ) -> Examples:
         """Read what a search may see; of what comes batch by batch, the first batches."""
         found = self._parts(options)
         if not any(is_stream(part) for part in found.values()):
-            return super().read(options, encoding)
+            return super().read(options, encoding, fold)
         if encoding is None or not encoding.is_stored:
             raise DataError(
                 f"Expected arrays from {self.name} for a built-in network. Received: data that "
                 "come batch by batch, which only a network of your own takes."
+            )
+        if options.folds is not None:
+            raise DataError(
+                f"Expected no folds for data that come batch by batch, as those of {self.name}. "
+                f"Received: folds={options.folds}."
             )
         streams = [found.get(part) for part in ("train", "validation")]
         if not all(map(is_stream, streams)):

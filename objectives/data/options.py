@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pydantic
 
-COMMON = frozenset({"train_size", "validation_fraction", "seed", "scale"})
+COMMON = frozenset({"train_size", "validation_fraction", "seed", "scale", "folds"})
 """The options of every data set; the others belong to sources that name them."""
 
 
@@ -23,6 +23,8 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
         size: Height and width in pixels, of rendered clocks (None is 75) and of pictures in a
             folder, which are resized (None is their own, if all have the same).
         n_images: The number of rendered clocks, the test part included; None is 18,000.
+        folds: Cross-validation: each trial is trained once for each of so many parts, on the
+            others, and its value is the mean. None validates on one part.
         channels: Of pictures in a folder: 1 is gray, 3 is color; None is color unless all are gray.
         test_fraction: The share that is split off for the test part, where the data set has none of
             its own; None is no test part.
@@ -44,6 +46,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     size: int | None = pydantic.Field(default=None, ge=16, le=1024)
     n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
     rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+    folds: int | None = pydantic.Field(default=None, ge=2, le=20)
     channels: Literal[1, 3] | None = None
     test_fraction: float | None = pydantic.Field(default=None, gt=0, lt=1)
     target: str | list[str] | None = None

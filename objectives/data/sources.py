@@ -4,7 +4,7 @@ from objectives.data.archives import Digits, NpzFile, PublishedSet
 from objectives.data.clocks import RenderedClocks, find_folder
 from objectives.data.data_source import DataSource
 from objectives.data.function import DataFunction, is_function
-from objectives.data.options import COMMON, DataOptions
+from objectives.data.options import COMMON, DEFAULT, DataOptions
 from objectives.data.picture_folder import PictureFolder, find_picture_folder
 from objectives.data.table import Table, find_table
 from objectives.errors import DataError
@@ -53,6 +53,11 @@ def check(name: str, options: DataOptions) -> None:
         ObjectiveError: It does not, or cannot.
     """
     source = source_of(name)
+    if options.folds is not None and options.validation_fraction != DEFAULT.validation_fraction:
+        raise DataError(
+            "Expected no validation_fraction beside folds, each of which validates once. "
+            f"Received: validation_fraction={options.validation_fraction:g}."
+        )
     for option in DataOptions.model_fields:
         value = getattr(options, option)
         if option not in COMMON | source.own_options and value not in (None, {}):

@@ -17,8 +17,13 @@ def validation_size(n: int, options: DataOptions) -> int:
     return ceil(n * options.validation_fraction)
 
 
-def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
+def stratified(y: Array, options: DataOptions, fold: int = 0) -> tuple[Array, Array]:
     """Split pictures by their labels; return the indices for training and for validation.
+
+    Args:
+        y: The labels, (n,).
+        options: How to split.
+        fold: Which of `folds` validates, where there are such.
 
     Raises:
         DataError: A part cannot have a picture of each class, or there are fewer pictures than
@@ -26,6 +31,9 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
     """
     from sklearn.model_selection import train_test_split
 
+    if options.folds is not None:
+        train, validation = fold_parts(y, options.folds, options.seed, fold)
+        return draw(train, y, options), validation
     check_split(y, options, has_validation=False)
     train, validation = train_test_split(
         np.arange(len(y)),
@@ -34,6 +42,36 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
         random_state=options.seed,
     )
     return draw(train, y, options), validation
+
+
+def fold_parts(
+    y: Array, folds: int, seed: int, fold: int, *, is_class: bool = True
+) -> tuple[Array, Array]:
+    """Return the indices for training and for validation of one fold, both sorted.
+
+    Args:
+        y: The labels, (n,).
+        folds: The number of folds, each of which validates once.
+        seed: The seed of the split.
+        fold: Which one validates.
+        is_class: Whether each fold has its share of each class.
+
+    Raises:
+        DataError: There are fewer examples, of all or of a class, than folds.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    names, counts = np.unique(y, return_counts=True) if is_class else ([""], np.array([len(y)]))
+    if counts.min() < folds:
+        of = f" of class {names[counts.argmin()]}" if is_class else ""
+        raise DataError(
+            f"Expected at least as many examples{' of each class' if is_class else ''} as folds. "
+            f"Received: folds={folds}, and {counts.min()}{of}."
+        )
+    kind = StratifiedKFold if is_class else KFold
+    splits = list(kind(folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
+    train, validation = splits[fold]
+    return np.sort(train), np.sort(validation)
 
 
 def stratified_parts(

@@ -78,14 +78,21 @@ class Table:
         """Read the file, and fit the columns to its training part; see `DataSource`."""
         examples = self.read(options)
         self.check_test(options)
-        return Examined(examples.encoding, examples.x.shape[1:])
+        known = examples.encoding
+        if options.folds is not None:  # for rows to predict, by a network that sees all of these
+            columns = Columns.fit(self.seen(options).drop(columns=_not_inputs(options)))
+            known = replace(known, table=columns.to_json())
+        return Examined(known, examples.x.shape[1:])
 
-    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
-        """Read what a search may see; see `DataSource`."""
-        columns = self._columns(options, encoding)
+    def read(
+        self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
+    ) -> Examples:
+        """Read what a search may see; see `DataSource`. Columns are fitted for each fold."""
+        columns = self._columns(options, encoding, fold)
         seen: list[Part] = ["train", "validation"]
-        parts = {part: self._batch(part, options, columns) for part in seen}
-        found = as_stored.examples(self.name, parts, options)
+        parts = {part: self._batch(part, options, columns, fold) for part in seen}
+        whole = options.model_copy(update={"folds": None})  # it is parted already
+        found = as_stored.examples(self.name, parts, whole)
         known = replace(found.encoding, table=columns.to_json())
         found = replace(found, encoding=known)
         if encoding is not None and encoding.is_stored:
@@ -103,14 +110,14 @@ class Table:
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part; see `DataSource`."""
-        columns = self._columns(options, encoding)
+        columns = self._columns(options, encoding, 0)
         if "test" not in self._rows(options):
             raise DataError(
                 f"Expected a test part of {self.name}. Received: none. Make the study with "
                 "[data] test_fraction = 0.2, or split."
             )
         parts: list[Part] = ["train", "test"]
-        train, test = (self._batch(part, options, columns) for part in parts)
+        train, test = (self._batch(part, options, columns, 0) for part in parts)
         x, y = as_stored.holdout(self.name, train, test)
         if encoding is None or encoding.is_stored:
             return x, y
@@ -156,8 +163,8 @@ class Table:
 
     def seen(self, options: DataOptions) -> pd.DataFrame:
         """Return the rows that a search may see, as they are in the file."""
-        rows = self._rows(options)
-        return self._frame().iloc[np.sort(np.concatenate([rows["train"], rows["validation"]]))]
+        test = self._rows(options).get("test", np.arange(0))
+        return self._frame().drop(index=self._frame().index[test])
 
     def _frame(self) -> pd.DataFrame:
         if "frame" not in self._read:
@@ -165,22 +172,23 @@ class Table:
         frame: pd.DataFrame = self._read["frame"]
         return frame
 
-    def _rows(self, options: DataOptions) -> Mapping[Part, Array]:
-        if "rows" not in self._read:
+    def _rows(self, options: DataOptions, fold: int = 0) -> Mapping[Part, Array]:
+        key = f"rows {fold}"
+        if key not in self._read:
             frame = self._frame()
             y = _target(frame, options)
-            self._read["rows"] = parts_of(frame, y, options)
-        rows: Mapping[Part, Array] = self._read["rows"]
+            self._read[key] = parts_of(frame, y, options, fold)
+        rows: Mapping[Part, Array] = self._read[key]
         return rows
 
-    def _columns(self, options: DataOptions, encoding: Encoding | None) -> Columns:
-        if encoding is not None and encoding.table is not None:
+    def _columns(self, options: DataOptions, encoding: Encoding | None, fold: int) -> Columns:
+        if encoding is not None and encoding.table is not None and options.folds is None:
             return Columns.from_json(encoding.table)
-        train = self._frame().iloc[self._rows(options)["train"]]
+        train = self._frame().iloc[self._rows(options, fold)["train"]]
         return Columns.fit(train.drop(columns=_not_inputs(options)))
 
-    def _batch(self, part: Part, options: DataOptions, columns: Columns) -> Batch:
-        rows = self._frame().iloc[self._rows(options)[part]]
+    def _batch(self, part: Part, options: DataOptions, columns: Columns, fold: int) -> Batch:
+        rows = self._frame().iloc[self._rows(options, fold)[part]]
         return columns.encode(rows), _target(rows, options)
 
 

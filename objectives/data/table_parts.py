@@ -12,7 +12,7 @@ from objectives.data.as_stored import are_classes
 from objectives.data.columns import FIRST_ROW
 from objectives.data.npz import ENDINGS, Part
 from objectives.data.options import DEFAULT, DataOptions
-from objectives.data.splits import stratified_parts
+from objectives.data.splits import fold_parts, stratified_parts
 from objectives.errors import DataError
 from objectives.types import Array
 
@@ -23,7 +23,9 @@ HoldOut = Callable[[Array, float, str], tuple[Array, Array]]
 """Takes indices of rows, the share to hold out, and the option that says it; returns both parts."""
 
 
-def parts_of(table: pd.DataFrame, y: Array, options: DataOptions) -> Mapping[Part, Array]:
+def parts_of(
+    table: pd.DataFrame, y: Array, options: DataOptions, fold: int = 0
+) -> Mapping[Part, Array]:
     """Return the indices of each part's rows.
 
     First the test part is held out, where `test_fraction` says so, then the validation part.
@@ -32,6 +34,7 @@ def parts_of(table: pd.DataFrame, y: Array, options: DataOptions) -> Mapping[Par
         table: All rows.
         y: What is to be predicted, (n, ...).
         options: How to part them.
+        fold: Which of `options.folds` validates, where there are such.
 
     Raises:
         DataError: They cannot be parted as asked.
@@ -49,13 +52,44 @@ def parts_of(table: pd.DataFrame, y: Array, options: DataOptions) -> Mapping[Par
     parts: dict[Part, Array] = {}
     if options.test_fraction is not None:
         rows, parts["test"] = hold_out(rows, options.test_fraction, "test_fraction")
-    train, validation = hold_out(rows, options.validation_fraction, "validation_fraction")
+    if options.folds is None:
+        train, validation = hold_out(rows, options.validation_fraction, "validation_fraction")
+    else:
+        train, validation = _fold(rows, table, y, options, fold)
     return {"train": train, "validation": validation, **parts}
+
+
+def _fold(
+    rows: Array, table: pd.DataFrame, y: Array, options: DataOptions, fold: int
+) -> tuple[Array, Array]:
+    """Part rows as one of the folds does: by class, whole groups, or what comes later."""
+    from sklearn.model_selection import GroupKFold, TimeSeriesSplit
+
+    folds = options.folds
+    assert folds is not None
+    try:
+        if options.group is not None:
+            groups = table[options.group].iloc[rows].astype(str)
+            train, validation = list(GroupKFold(folds).split(rows, groups=groups))[fold]
+        elif options.time is not None:
+            order = np.argsort(_times(table[options.time])[rows], kind="stable")
+            train, validation = (
+                order[part] for part in list(TimeSeriesSplit(folds).split(rows))[fold]
+            )
+        else:
+            own = y[rows]
+            is_class = own.dtype.kind == "U" or are_classes(own)
+            train, validation = fold_parts(own, folds, options.seed, fold, is_class=is_class)
+    except ValueError as error:  # of scikit-learn: fewer groups or rows than folds
+        raise DataError(
+            f"Expected more rows, or groups, than folds. Received: folds={folds}. {error}"
+        ) from None
+    return rows[np.sort(train)], rows[np.sort(validation)]
 
 
 def _as_said(column: pd.Series[Any], options: DataOptions) -> Mapping[Part, Array]:
     """Part rows by a column that has the name of each row's part."""
-    for option in ("validation_fraction", "test_fraction", "group", "time"):
+    for option in ("validation_fraction", "test_fraction", "group", "time", "folds"):
         if getattr(options, option) != getattr(DEFAULT, option):
             raise DataError(
                 f"Expected no {option} beside split, which says the part of each row. "

@@ -29,10 +29,7 @@ class Program:
         self.pack_size = PackSize(self.steps.max_lanes)
 
     def lane(self, data: DeviceArrays) -> Lanes:
-        """Make one lane on a data set, whose state must then be set with `put`.
-
-        On TensorFlow a program has one lane at a time.
-        """
+        """Make one lane on a data set, whose state must then be set with `put`."""
         return self.steps.lane(data)
 
 

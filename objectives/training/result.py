@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -10,6 +10,19 @@ import keras
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import WATCHED, Epochs, Stopped
 from objectives.types import Array
+
+
+@dataclass(frozen=True)
+class FoldResults:
+    """What a trial came to on each fold of the data.
+
+    Attributes:
+        values: The metric at the epoch whose mean over the folds is the trial's value.
+        best_epochs: The epoch that was the fold's own best one, from 1.
+    """
+
+    values: Sequence[float]
+    best_epochs: Sequence[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +40,7 @@ class TrainingResult:
         parameter_count: Numbers in the network's weights, moving averages included.
         stopped: Why training ended.
         weights: The kept weights, layer by layer.
+        folds: What it came to on each fold; None where the data have none.
     """
 
     value: float | None
@@ -39,6 +53,7 @@ class TrainingResult:
     stopped: Stopped
     weights: list[Array] = field(repr=False)
     _build: Callable[[list[Array]], keras.Model] = field(repr=False)
+    folds: FoldResults | None = None
 
     def fail_reason(self) -> str | None:
         """Return why the trial has no value, naming what was not finite; None if it has one."""

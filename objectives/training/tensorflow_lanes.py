@@ -29,6 +29,9 @@ class TensorflowSteps:
 
     Args:
         network: The network.
+
+    Attributes:
+        active: The lane whose state the network's variables hold.
     """
 
     max_lanes = 1
@@ -37,6 +40,7 @@ class TensorflowSteps:
         import tensorflow as tf
 
         self.traces = 0
+        self.active: TensorflowLane | None = None
         self.network = network
         self._model = network.model
         # The context is left when TensorFlow has traced the function, not when it has run.
@@ -97,7 +101,11 @@ class TensorflowSteps:
 
 
 class TensorflowLane:
-    """The variables of the network themselves; see `objectives.training.lanes.Lanes`."""
+    """The variables of the network themselves; see `objectives.training.lanes.Lanes`.
+
+    Lanes of one program take turns, as those of folds do: what the variables hold of another lane
+    is put aside first.
+    """
 
     size = 1
 
@@ -106,10 +114,12 @@ class TensorflowLane:
         self._network = steps.network
         self._data = data
         self._kept: list[Array] = []
+        self._aside: list[Array] = []  # its state, while another lane is active
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
         """Set the lane's state; see `objectives.training.lanes.Lanes`."""
         (state,) = states
+        self._activate()
         variables = self._network.variables
         for variable, value in zip(variables, state, strict=False):
             variable.assign(value)
@@ -117,15 +127,18 @@ class TensorflowLane:
 
     def get(self, lane: int) -> LaneState:
         """Return a copy of the state; see `objectives.training.lanes.Lanes`."""
-        return [*(variable.numpy() for variable in self._network.variables), *self._kept]
+        self._activate()
+        return [*self._values(), *self._kept]
 
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rate; see `objectives.training.lanes.Lanes`."""
+        self._activate()
         self._network.model.optimizer.learning_rate = rates[0]
         self._network.model.reset_metrics()
 
     def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
+        self._activate()
         # As tensors: TensorFlow would trace the function anew for each Python number or array.
         tensor = keras.ops.convert_to_tensor
         bounds = (tensor(start, dtype="int32"), tensor(stop, dtype="int32"))
@@ -134,11 +147,13 @@ class TensorflowLane:
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
+        self._activate()
         found = self._network.model.get_metrics_result()
         return {name: np.asarray([float(value)]) for name, value in found.items()}
 
     def evaluate(self) -> Array:
         """Evaluate the validation pictures; see `objectives.training.lanes.Lanes`."""
+        self._activate()
         x, y, *_ = self._data[1]
         order = keras.ops.convert_to_tensor(evaluation_batches(x.shape, 1))
         scores: Array = self._steps.scores(x, y, order).numpy()
@@ -147,11 +162,30 @@ class TensorflowLane:
     def keep(self, lanes: Sequence[int]) -> None:
         """Keep the current weights; see `objectives.training.lanes.Lanes`."""
         if len(lanes) > 0:
+            self._activate()
             self._kept = [variable.numpy() for variable in self._network.weight_variables]
 
     def kept(self, lane: int) -> list[Array]:
         """Return a copy of the kept weights; see `objectives.training.lanes.Lanes`."""
         return list(self._kept)
+
+    def _values(self) -> list[Array]:
+        return [variable.numpy() for variable in self._network.variables]
+
+    def _activate(self) -> None:
+        """Let the variables of the network hold the state of this lane."""
+        other = self._steps.active
+        if other is self:
+            return
+        if other is not None:
+            other.put_aside()
+        for variable, value in zip(self._network.variables, self._aside, strict=False):
+            variable.assign(value)
+        self._steps.active = self
+
+    def put_aside(self) -> None:
+        """Copy its state, because another lane becomes active."""
+        self._aside = self._values()
 
     def resized(self, lanes: Sequence[int], size: int) -> TensorflowLane:
         """Raise an error: there is one lane only; see `objectives.training.lanes.Lanes`."""

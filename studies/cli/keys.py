@@ -53,6 +53,7 @@ EXAMPLES: Mapping[str, str] = {
     "data.size": "50",
     "data.n_images": "3600",
     "data.rotation": "0.0",
+    "data.folds": "5",
     "data.channels": "3",
     "data.test_fraction": "0.2",
     "data.target": '"price"',

@@ -112,7 +112,7 @@ class Trainer:
         self._finder.admit("pandas")
         self._pack_size = pack_size if backend == "jax" else 1
         self._programs = program_cache.ProgramCache()
-        self._data: dict[str, Any] = {}
+        self._data: dict[str, list[Any]] = {}
         self._pack: TrainingPack | None = None
         self._known: dict[TrainingTrial, _Known] = {}
         self._results: dict[int, tuple[Any, TrainingResult]] = {}
@@ -216,7 +216,7 @@ class Trainer:
     def save(self, request: SaveNetwork) -> NetworkSaved:
         """Write the network of a trial that was taken out last to a file."""
         task, result = self._results[request.id]
-        (data,) = self._data.values()
+        ((data, *_),) = self._data.values()
         return NetworkSaved(self._current.save(task, result, data, request.file))
 
     def draw(self, request: DrawFigures) -> FiguresDrawn:
@@ -296,9 +296,13 @@ class Trainer:
 
     def _pack_for(self, request: AddTrials) -> TrainingPack:
         """Return the pack that trains, or a new one where no trial trains."""
+        from objectives.training.fold_pack import FoldPack
+
         if self._pack is None or not self._pack.trials:
             networks = self._networks_of(request.objective)
-            self._pack = networks.pack(request, self._load(request.dataset), self._programs)
+            folds = self._folds(request.dataset)
+            packs = [networks.pack(request, fold, self._programs) for fold in folds]
+            self._pack = packs[0] if len(packs) == 1 else FoldPack(packs)
         return self._pack
 
     def _task(self, request: AddTrials, task: TrialTask) -> Any:
@@ -318,6 +322,10 @@ class Trainer:
                 self._finder.admit(package)
 
     def _load(self, dataset: DatasetSpec, *, checks_test: bool = False) -> Any:
+        """Return a data set; that of its first fold where it has folds."""
+        return self._folds(dataset, checks_test=checks_test)[0]
+
+    def _folds(self, dataset: DatasetSpec, *, checks_test: bool = False) -> list[Any]:
         from objectives import DataOptions
         from objectives.data import datasets
         from objectives.data.encoding import from_json
@@ -327,8 +335,9 @@ class Trainer:
             self._data.clear()  # one at a time: a worker goes through its studies in turn
             self._admit_what_is_imported(dataset.name)
             options, stored = DataOptions(**dataset.options), from_json(dataset.encoding)
-            load = datasets.load_checked if checks_test else datasets.load
-            self._data[key] = load(dataset.name, options, stored)
+            if checks_test:
+                return [datasets.load_checked(dataset.name, options, stored)]
+            self._data[key] = datasets.load_folds(dataset.name, options, stored)
         return self._data[key]
 
 
@@ -365,6 +374,9 @@ def _trial_result(known: _Known, result: TrainingResult, more: Mapping[str, Any]
         "parameter_count": result.parameter_count,
         "history": _finite_history(result.history),
     }
+    if result.folds is not None:
+        values = [finite(value) for value in result.folds.values]
+        attributes |= {"fold_values": values, "fold_best_epochs": list(result.folds.best_epochs)}
     reason = result.fail_reason()
     if reason is not None:
         attributes["fail_reason"] = reason

@@ -47,7 +47,8 @@ class ModelKeeper:
         Returns:
             The ids of trials that have ended elsewhere meanwhile.
         """
-        keep = self._study.definition.keep
+        # A trial of folds has a network for each; `hpo model` trains one on all of the data.
+        keep = 0 if self._study.definition.data.folds else self._study.definition.keep
         valued = {trial_id(each.claimed): each for each in ended if each.value is not None}
         if not valued or not keep:
             return set()
