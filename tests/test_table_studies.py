@@ -116,3 +116,30 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     assert "column rooms. Received: 'three' in line 2" in refused.stderr
     refused = hpo_here("predict", "own", "new.txt", "-o", "none.csv", **here)
     assert "Expected a file of .csv or .parquet" in refused.stderr
+
+
+def test_a_study_of_folds_is_ranked_by_means_and_trains_its_network_on_all(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    table = houses().drop(columns=["kind", "part"])
+    table.to_csv(tmp_path / "houses.csv", index=False)
+    (text,) = re.findall(r"```toml\n(# prices.toml.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "folds.toml").write_text(
+        text.replace("test_fraction = 0.2", 'folds = 3\ntest_fraction = 0.1\ndrop = ["id"]')
+    )
+    here = {"url": sqlite_url, "folder": tmp_path}
+    one = ("-n1", "--set=learning_rate=0.01", "--set=backend=jax", "--set=batch_size=32")
+    ran = hpo("run", "folds.toml", "--name=folds", *one, **here)
+    assert ran.returncode == 0, ran.stderr
+    (trial,) = optuna.load_study(study_name="folds", storage=sqlite_url).trials
+    values = trial.user_attrs["fold_values"]
+    assert len(values) == 3
+    assert trial.value == pytest.approx(np.mean(values))
+    assert len(trial.intermediate_values) == 40
+    told = hpo_here("predict", "folds", "houses.csv", "-o", "told.csv", **here)
+    assert told.returncode == 0, told.stderr
+    found = pd.read_csv(tmp_path / "told.csv")["predicted_price"]
+    assert r2_score(table["price"], found) > 0.9
+    assert hpo_here("model", "folds", "-o", "best.keras", **here).returncode == 0
+    tested = hpo_here("test", "folds", **here)
+    assert "on the 32 examples of the test part" in tested.stdout, tested.stderr

@@ -1,7 +1,7 @@
 """Load a data set by name or path: what a search may see, or the test part."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,6 +94,17 @@ def load_folds(name: str, options: DataOptions, encoding: Encoding | None = None
     source = source_of(name)
     n = options.folds or 1
     return [_dataset(name, source.read(options, encoding, fold)) for fold in range(n)]
+
+
+def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
+    """Load all that a search may see to train on; one example stands for the validation part.
+
+    Raises:
+        ObjectiveError: As `load`.
+    """
+    whole = options.model_copy(update={"folds": None, "train_size": None})
+    examples = source_of(name).read(whole, encoding)
+    return _dataset(name, replace(examples, train=examples.seen, validation=examples.seen[:1]))
 
 
 def load_checked(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:

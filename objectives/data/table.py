@@ -110,7 +110,8 @@ class Table:
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part; see `DataSource`."""
-        columns = self._columns(options, encoding, 0)
+        whole = options.model_copy(update={"folds": None})
+        columns = self._columns(whole, encoding, 0)
         if "test" not in self._rows(options):
             raise DataError(
                 f"Expected a test part of {self.name}. Received: none. Make the study with "

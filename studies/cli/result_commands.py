@@ -76,6 +76,7 @@ def model(
         int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")] = False,
+    allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Write the trained network of the best trial, or of one trial, to a file.
@@ -83,12 +84,14 @@ def model(
     Example: hpo model fashion-mlp-grid -o best.keras
     """
     from studies.cli.encoding import network_lines, outputs_line
+    from studies.cli.trust import trusted
     from studies.results.models import save_model
 
     found = find(study, storage)
     if output.exists() and not yes:
         confirm(f"Overwrite {output}?")
-    number = save_model(found, output, trial)
+    allowed = trusted([study], allow_module, {})
+    number = save_model(found, output, trial, allow_modules=allowed)
     say(f"The network of trial {number} is written to {output}")
     line = outputs_line(found)
     if line is not None:

@@ -330,14 +330,18 @@ class Trainer:
         from objectives.data import datasets
         from objectives.data.encoding import from_json
 
-        key = json.dumps([dataset.name, dataset.options, dataset.encoding], sort_keys=True)
+        known = [dataset.name, dataset.options, dataset.encoding, dataset.whole]
+        key = json.dumps(known, sort_keys=True)
         if key not in self._data:
             self._data.clear()  # one at a time: a worker goes through its studies in turn
             self._admit_what_is_imported(dataset.name)
             options, stored = DataOptions(**dataset.options), from_json(dataset.encoding)
             if checks_test:
                 return [datasets.load_checked(dataset.name, options, stored)]
-            self._data[key] = datasets.load_folds(dataset.name, options, stored)
+            if dataset.whole:
+                self._data[key] = [datasets.load_whole(dataset.name, options, stored)]
+            else:
+                self._data[key] = datasets.load_folds(dataset.name, options, stored)
         return self._data[key]
 
 

@@ -27,8 +27,10 @@ class DatasetSpec:
         name: Its name or path, or the user's function that returns it.
         options: The options of `DataOptions`.
         encoding: The study's `Encoding`; None in a study of before these were stored.
+        whole: Whether all that a search may see is for training, without folds.
     """
 
     name: str
     options: dict[str, Any]
     encoding: dict[str, Any] | None = None
+    whole: bool = False

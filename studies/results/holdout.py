@@ -12,17 +12,16 @@ from uuid import uuid4
 
 import objectives
 from storage import storage_of
-from studies.attributes import CODE_KEY, DATA_KEY, ENCODING_KEY, HOLDOUT_KEY
-from studies.definition.code import CodeRecord, locate
+from studies.attributes import DATA_KEY, HOLDOUT_KEY
 from studies.executor.client import Executor
 from studies.executor.protocol import (
     EvaluateHoldout,
     HoldoutEvaluated,
 )
-from studies.executor.request import DatasetSpec
 from studies.lookup import definition_of
-from studies.results.models import code_of, save_any
-from studies.worker.open_studies import check_allowed, network_kind
+from studies.results.child import child_of
+from studies.results.models import save_any
+from studies.worker.open_studies import check_allowed
 
 if TYPE_CHECKING:
     import optuna
@@ -84,7 +83,7 @@ def evaluate_on_holdout(
         )
     check_allowed(definition, allow_modules)
     with TemporaryDirectory(prefix="hpo-") as folder:
-        file, evaluated = save_any(study, Path(folder), trial)
+        file, evaluated = save_any(study, Path(folder), trial, allow_modules=allow_modules)
         answer = _evaluate(study, definition, evaluated, file)
     found = HoldoutEvaluation(
         trial=evaluated.number,
@@ -130,27 +129,14 @@ def _evaluate(
     """Evaluate a network in a child process; return its metrics and the number of pictures."""
     # A point that was queued may set a parameter that the optimizer of the trial does not have.
     settings = definition.setting_at(definition.factors.at(trial.params))
-    encoding = study.user_attrs.get(ENCODING_KEY)
-    if definition.is_own_network:
-        code = code_of(study, trial)
-        objective = code.name
-        record = CodeRecord(**study.user_attrs[CODE_KEY])
-        codes, cpu_backend = [code], record.cpu_backend
-    else:
-        objective = definition.objective
-        codes, cpu_backend = [], definition.network.cpu_backend
-    if definition.is_loaded_by_code:
-        codes.append(locate(str(definition.dataset)))
-    kind = network_kind(definition.backend, codes, cpu_backend)
-    executor = Executor(kind, should_abort=lambda: False)
+    child = child_of(study, definition, trial)
+    executor = Executor(child.kind, should_abort=lambda: False)
     try:
         return executor.evaluate_holdout(
             EvaluateHoldout(
-                objective=objective,
+                objective=child.objective,
                 hyperparameters=settings,
-                dataset=DatasetSpec(
-                    str(definition.dataset), definition.data.model_dump(), encoding
-                ),
+                dataset=child.dataset,
                 file=file,
                 sha256=trial.user_attrs.get(DATA_KEY),
             )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial
 
-from objectives.code.source_code import SourceCode
 from storage import (
     ArtifactNotKeptError,
     artifact_store,
@@ -18,15 +17,15 @@ from storage import (
     read_artifact,
     storage_of,
 )
-from studies.attributes import ARTIFACTS_KEY, CODE_SHA256_KEY, DEFINITION_KEY
-from studies.definition.code import locate
+from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
 from studies.errors import (
-    CodeError,
     FileFormatError,
     NetworkNotKeptError,
     NoCompleteTrialError,
 )
 from studies.lookup import definition_of, find_trial
+from studies.results.child import code_of
+from studies.results.whole import train_on_all
 from studies.worker.open_studies import check_allowed
 
 if TYPE_CHECKING:
@@ -37,16 +36,24 @@ WHOLE = ".keras"
 WEIGHTS = ".weights.h5"
 
 
-def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) -> int:
+def save_model(
+    study: optuna.Study,
+    file: str | Path,
+    trial: int | None = None,
+    *,
+    allow_modules: Sequence[str] = (),
+) -> int:
     """Write the trained network of a trial to a `.keras` file, which stock Keras loads.
 
     Of a network that a user builds and that Keras cannot save whole, the weights are kept: a file
     that ends in `.weights.h5` gets them, and a `.json` file beside it says what builds the network.
+    Where the data have folds, no network of a trial is kept: it is trained now, on all of the data.
 
     Args:
         study: The study.
         file: The file to write.
         trial: The number of the trial; None for the best one.
+        allow_modules: Packages and files whose functions may be executed, to train it now.
 
     Returns:
         The number of the trial.
@@ -64,6 +71,11 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
             f"Received: {str(file)!r}."
         )
     found = find_trial(study, _best_number(study) if trial is None else trial)
+    if _has_folds(study):
+        with TemporaryDirectory(prefix="hpo-") as folder:
+            for made in _trained(study, found, Path(folder), allow_modules):
+                _copy(made, path)
+        return found.number
     content = _kept(study, found, path.suffix)
     if content is None:
         _explain(study, found, path)
@@ -76,7 +88,11 @@ def save_model(study: optuna.Study, file: str | Path, trial: int | None = None) 
 
 
 def save_any(
-    study: optuna.Study, folder: Path, trial: int | None = None
+    study: optuna.Study,
+    folder: Path,
+    trial: int | None = None,
+    *,
+    allow_modules: Sequence[str] = (),
 ) -> tuple[Path, FrozenTrial]:
     """Write the trained network of a trial in the form in which it is kept; raises as `save_model`.
 
@@ -84,6 +100,8 @@ def save_any(
         The file, and the trial.
     """
     found = find_trial(study, _best_number(study) if trial is None else trial)
+    if _has_folds(study):
+        return _trained(study, found, folder, allow_modules)[0], found
     has_weights = _kept(study, found, ".h5") is not None
     file = folder / f"network{WEIGHTS if has_weights else WHOLE}"
     save_model(study, file, found.number)
@@ -114,10 +132,40 @@ def load_model(
     import keras
 
     with TemporaryDirectory(prefix="hpo-") as folder:
-        file, found = save_any(study, Path(folder), trial)
+        file, found = save_any(study, Path(folder), trial, allow_modules=allow_modules)
         if file.suffix == WHOLE:
             return keras.models.load_model(file)
         return _rebuilt(study, found, file, allow_modules)
+
+
+def _has_folds(study: optuna.Study) -> bool:
+    return bool(study.user_attrs[DEFINITION_KEY].get("data", {}).get("folds"))
+
+
+def _trained(
+    study: optuna.Study, trial: FrozenTrial, folder: Path, allow_modules: Sequence[str]
+) -> list[Path]:
+    return train_on_all(
+        study, definition_of(study), trial, folder / f"network{WHOLE}", allow_modules
+    )
+
+
+def _copy(made: Path, file: Path) -> None:
+    """Copy one of the files of a network to where it is wanted.
+
+    Raises:
+        FileFormatError: It is a network that Keras cannot save whole, and such a file is wanted.
+    """
+    if made.suffix == ".json":
+        file.with_name(f"{file.name.removesuffix(WEIGHTS)}.json").write_bytes(made.read_bytes())
+    elif made.suffix == file.suffix:
+        file.write_bytes(made.read_bytes())
+    else:
+        ending = WHOLE if made.suffix == WHOLE else WEIGHTS
+        raise FileFormatError(
+            f"Expected a file name that ends in {ending}, as Keras saves this network. "
+            f"Received: {file.name}."
+        )
 
 
 def _rebuilt(
@@ -141,22 +189,6 @@ def _rebuilt(
     make_variables(network, rows(data.train, slice(1))[0])
     network.load_weights(weights)
     return network
-
-
-def code_of(study: optuna.Study, trial: FrozenTrial) -> SourceCode:
-    """Find the code that has built the network of a trial; none of it is executed.
-
-    Raises:
-        CodeError: There is none here, or it has changed since.
-    """
-    code = locate(_objective(study))
-    trained = trial.user_attrs.get(CODE_SHA256_KEY)
-    if code.sha256 != trained:
-        raise CodeError(
-            f"Expected the code that trial {trial.number} was trained with, of SHA-256 "
-            f"{str(trained)[:12]}. Received: {code.file} of SHA-256 {code.sha256[:12]}."
-        )
-    return code
 
 
 def _read(study: optuna.Study, trial: FrozenTrial, suffix: str) -> bytes:

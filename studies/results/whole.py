@@ -1,0 +1,86 @@
+"""Train the network of a trial of folds: once, on all that its search has seen."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storage.study_attributes import SEED_KEY
+from studies.definition.study import StudyDefinition
+from studies.errors import NetworkNotKeptError
+from studies.executor.client import Executor
+from studies.executor.protocol import AddTrials, TrialTask
+from studies.results.child import child_of
+from studies.worker.open_studies import check_allowed
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+ONLY = 0  # the id of the only trial
+
+
+def train_on_all(
+    study: optuna.Study,
+    definition: StudyDefinition,
+    trial: FrozenTrial,
+    file: Path,
+    allow_modules: Sequence[str],
+) -> list[Path]:
+    """Train the setting of a trial once, for the median of its folds' best epochs.
+
+    Its seed and its learning rates are those of the trial; nothing is left to validate on, so that
+    it neither stops early nor reduces its rate on a plateau.
+
+    Args:
+        study: The study.
+        definition: Its definition.
+        trial: A complete trial.
+        file: The `.keras` file to write; others of its name where Keras could not read it.
+        allow_modules: Packages and files whose functions may be executed.
+
+    Returns:
+        The files.
+
+    Raises:
+        NetworkNotKeptError: The trial has no value.
+        WorkerError: A function of another package or file is needed.
+        TrialError: Training raised an exception.
+        ExecutorDiedError: The child process ended.
+    """
+    check_allowed(definition, allow_modules)
+    best = trial.user_attrs.get("fold_best_epochs")
+    if not best:
+        raise NetworkNotKeptError(
+            f"Expected a trial that has trained on all folds. Received: trial={trial.number}, "
+            "which has no value."
+        )
+    n_epochs = statistics.median_low(best)
+    settings = definition.setting_at(definition.factors.at(trial.params))
+    without = {"early_stopping_patience": None, "plateau_patience": None}
+    settings = {**settings, **without, "restore_best_weights": False}
+    child = child_of(study, definition, trial)
+    request = AddTrials(
+        objective=child.objective,
+        dataset=replace(child.dataset, whole=True),
+        levels={},
+        metric=definition.metric,
+        maximize=definition.direction == "maximize",
+        tasks=[TrialTask(ONLY, settings, trial.user_attrs[SEED_KEY], None)],
+    )
+    executor = Executor(child.kind, should_abort=lambda: False)
+    try:
+        answer = executor.add(request)
+        for refused in answer.refused:
+            raise NetworkNotKeptError(refused.error.message)
+        for epoch in range(n_epochs):
+            trained = executor.train_epoch()
+            if epoch + 1 == n_epochs and not trained[0].ended:
+                executor.stop([ONLY])
+        executor.take_ended()
+        return executor.save(ONLY, file)
+    finally:
+        executor.close()
