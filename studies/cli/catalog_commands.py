@@ -43,9 +43,11 @@ def data(
 
     Example: hpo data clock -o sheet.png --set size=150
     """
+    from objectives.code.names import file_of
     from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
     from objectives.data.describe import describe
+    from objectives.data.function import is_function
     from studies.cli.tables import description_tables
     from studies.definition.study import data_options
 
@@ -54,6 +56,11 @@ def data(
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     with options_named([f"data.{name}" for name in lines]):
         options = data_options(lines)
+    if is_function(name) and file_of(name) is None:
+        raise ValueError(
+            f"Expected a function of a file, whose code you trust by naming it. Received: {name}. "
+            "Write path/of/file.py:function."
+        )
     sources.check(name, options)
     if output is None:
         show(*description_tables(describe(name, options)))

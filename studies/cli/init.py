@@ -30,6 +30,7 @@ COMMENTS = (
 def study_text(
     objective: str,
     dataset: str,
+    data: Mapping[str, Any],
     file: Path,
     metric: str | None,
     allow_modules: Sequence[str],
@@ -40,6 +41,7 @@ def study_text(
     Args:
         objective: The function.
         dataset: The data to train on.
+        data: The lines of `[data]`.
         file: Where the text will be written.
         metric: The metric of the study; None to choose it.
         allow_modules: Packages and files whose functions may be executed.
@@ -53,6 +55,7 @@ def study_text(
         name=file.stem,
         objective=objective,
         dataset=dataset,
+        data=dict(data),
         metric=metric or "val_loss",
         direction="minimize",
         search=SearchOptions.model_validate({"n_trials": N_TRIALS}),
@@ -73,7 +76,8 @@ def study_text(
         "direction": direction,
         **({} if backend == "auto" else {"backend": backend}),
     }
-    return toml_text(lines, _tables(found.space), COMMENTS)
+    tables = {**({"data": data} if data else {}), **_tables(found.space)}
+    return toml_text(lines, tables, COMMENTS)
 
 
 def _dataset_beside(definition: StudyDefinition, dataset: str, file: Path) -> str:

@@ -21,6 +21,7 @@ from studies.cli.options import (
     PackSize,
     Quick,
     Set,
+    SetData,
     Storage,
     Study,
     Trials,
@@ -150,6 +151,7 @@ def init(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .toml file to write.")],
     metric: Annotated[str | None, typer.Option("--metric", help="What is searched for.")] = None,
+    set_: SetData = None,
     allow_module: AllowModule = None,
 ) -> None:
     """Write the study of an own network, with the space that its function asks for.
@@ -171,7 +173,9 @@ def init(
         )
     files = [file for name in (objective, dataset) if (file := file_of(name)) is not None]
     allowed = [*(allow_module or ()), *map(str, files)]
-    text = study_text(objective, dataset, output, metric, allowed, say)
+    lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
+    with options_named([f"data.{name}" for name in lines]):
+        text = study_text(objective, dataset, lines, output, metric, allowed, say)
     output.write_text(text, encoding="utf-8")
     say(f"{output} is written. Search it: hpo run {as_argument(str(output))} -j 2")
 
