@@ -111,12 +111,19 @@ def test_unknown_name_suggests_the_nearest() -> None:
         {"optimizer": "sgd", "epsilon": 1e-4},
         {"optimizer": "adadelta", "nesterov": True},
         {"optimizer": "adamax", "amsgrad": True},
+        {"optimizer": "adamw", "momentum": 0.9},
+        {"optimizer": "lion", "epsilon": 1e-4},
     ],
 )
 def test_setting_of_another_optimizer_is_refused(setting: dict[str, Any]) -> None:
     name = list(setting)[1]
     with pytest.raises(ValueError, match=f"that {setting['optimizer']} has.*Received: {name}="):
         MlpHyperparameters(**setting)
+
+
+def test_lion_takes_no_first_beta_of_zero() -> None:
+    with pytest.raises(ValueError, match=r"Expected beta_1 > 0 for lion. Received: beta_1=0.0\."):
+        MlpHyperparameters(optimizer="lion", beta_1=0)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZER_SETTINGS)
@@ -145,6 +152,7 @@ SAME_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"regularizer": "l1"}, {"regularizer": "l2", "regularizer_strength": 0.5}),
     ({"optimizer": "sgd", "momentum": 0.1}, {"optimizer": "sgd", "momentum": 0.9}),
     ({"beta_1": 0.8}, {"epsilon": 1e-3}),
+    ({"weight_decay": 0.1, "global_clipnorm": 1}, {"weight_decay": 0.2, "global_clipnorm": 2}),
     ({"learning_rate_schedule": "cosine"}, {"learning_rate_final": 0.5}),
 ]
 OTHER_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -158,6 +166,8 @@ OTHER_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"filters": [32]}, {}),
     ({"hidden_units": []}, {}),
     ({"amsgrad": True}, {}),
+    ({"weight_decay": 0.1}, {}),
+    ({"global_clipnorm": 0.1}, {}),
 ]
 
 
@@ -167,6 +177,8 @@ VARIED: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
     ({"dropout": [0.0, 0.5]}, {"dropout": 0.1}, {}),
     ({"dropout": [0, 0.5]}, {"dropout": 0.1}, {}),
     ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.0}, {"conv_dropout": 0.3}),
+    ({"weight_decay": [None, 0.1]}, {"weight_decay": 0.1}, {}),
+    ({"global_clipnorm": [None, 1.0]}, {"global_clipnorm": 1.0}, {}),
     ({"conv_dropout": [None, 0.0]}, {"conv_dropout": 0.0, "dropout": 0.1}, {"dropout": 0.1}),
     (
         {"momentum": [0.0, 0.9]},

@@ -114,19 +114,24 @@ def two(optimizer: str, first: dict[str, Any], second: dict[str, Any], **shared:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        two("sgd", {"learning_rate": 0.1, "momentum": 0.5}, {"learning_rate": 0.02,
-            "momentum": 0.9}, nesterov=True),
-        two("rmsprop", {"learning_rate": 0.01, "rho": 0.7, "momentum": 0.3},
-            {"learning_rate": 0.001, "epsilon": 1e-3, "momentum": 0.8}, centered=True),
+        two("sgd", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1},
+            {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 1.0}, nesterov=True),
+        two("rmsprop", {"learning_rate": 0.01, "rho": 0.7, "momentum": 0.3, "global_clipnorm": 0.1},
+            {"learning_rate": 0.001, "epsilon": 1e-3, "momentum": 0.8, "global_clipnorm": 1.0},
+            centered=True),
         two("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5},
             {"learning_rate": 0.03, "epsilon": 1e-2}),
         two("adadelta", {"learning_rate": 1.0, "rho": 0.8}, {"learning_rate": 0.5,
             "epsilon": 1e-4}),
         two("adam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
             "beta_2": 0.9, "epsilon": 1e-3}, amsgrad=True),
+        two("adamw", {"learning_rate": 0.01, "beta_1": 0.7, "weight_decay": 0.1},
+            {"learning_rate": 0.002, "epsilon": 1e-3, "weight_decay": 2.0}),
         two("adamax", {"learning_rate": 0.01, "beta_1": 0.0}, {"learning_rate": 0.002,
             "beta_2": 0.9}),
         two("nadam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
+            "beta_2": 0.9}),
+        two("lion", {"learning_rate": 0.003, "beta_1": 0.7}, {"learning_rate": 0.001,
             "beta_2": 0.9}),
     ],
 )  # fmt: skip
@@ -145,6 +150,19 @@ def test_trials_of_one_program_equal_stock_keras(
     assert programs.built == 1
     assert traces(programs) == 1
     assert 1 > compiling[0] > 0.4 > 0.1 > compiling[1]
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("sgd", 0.0), ("adamw", 0.004)])
+def test_a_trial_without_decay_or_clipping_starts_as_keras_has_it(
+    optimizer: str, decay: float
+) -> None:
+    full = MLP.hyperparameters(optimizer=optimizer, weight_decay=1, global_clipnorm=1)
+    tunable = tunable_optimizer.create(full)
+    tunable.build([keras.Variable(np.zeros(3, np.float32))])
+    tunable_optimizer.make_tunable(tunable)
+    values = tunable_optimizer.first_values(tunable, MLP.hyperparameters(optimizer=optimizer))
+    assert values[id(tunable.weight_decay)] == decay
+    assert values[id(tunable.global_clipnorm)] == 2.0**100
 
 
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
@@ -178,14 +196,17 @@ def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras
 ) -> None:
     shared = SMALL | {"learning_rate": 0.01, **({"filters": [4]} if objective is CNN else {})}
     settings = [
-        {"activation": "relu"},
-        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003},
+        {"activation": "gelu", "initializer": "he_normal"},
+        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003,
+         "weight_decay": 1.0, "global_clipnorm": 0.1},
         {"activation": "softmax", "regularizer": "l2", "initializer": "random_normal"},
-    ]
+    ]  # fmt: skip
     levels = {
-        "activation": ["relu", "exponential", "softmax"],
+        "activation": ["relu", "exponential", "softmax", "gelu", "selu", "silu", "mish"],
         "regularizer": ["none", "l1", "l2"],
         "dropout": [0.0, 0.5],
+        "weight_decay": [None, 0.1, 1.0],
+        "global_clipnorm": [None, 0.1],
     }
     programs = ProgramCache()
     for seed, setting in enumerate(settings):
