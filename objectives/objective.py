@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import unknown_name
 from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
-from objectives.networks import cnn, mlp
+from objectives.networks import class_metrics, cnn, mlp
 from objectives.types import Direction, Labels
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Objective:
             returns the label codec of the network.
         metrics: What a study can optimize, and in which direction; the first is the default.
         labels: The labels that it is trained on.
+        on_request: Metrics that a study can optimize -> what its head is asked to report for each,
+            named without `val_`, beside what it reports anyway.
         head_numbers: Tunable settings that the head reads. In a compiled program they are variables
             of the network's last layer, which therefore has no weights of its own.
         figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
@@ -56,6 +58,7 @@ class Objective:
     head: Callable[[Any, Mapping[str, Any]], Head]
     metrics: Mapping[str, Direction]
     labels: Labels
+    on_request: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
@@ -64,9 +67,19 @@ class Objective:
         """Return the default of every hyperparameter, as JSON."""
         return self.hyperparameters().model_dump(mode="json")
 
-    def head_of(self, hyperparameters: Hyperparameters) -> Head:
-        """Make a trial's head, with the numbers of its settings."""
-        return self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
+    def head_of(self, hyperparameters: Hyperparameters, reported: Sequence[str] = ()) -> Head:
+        """Make a trial's head, with the numbers of its settings.
+
+        Args:
+            hyperparameters: The trial's setting.
+            reported: Metrics of `on_request` that it reports.
+        """
+        head = self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
+        return head.reporting(reported)
+
+    def every_metric(self) -> list[str]:
+        """Return all that the head can be asked to report."""
+        return sorted({name for names in self.on_request.values() for name in names})
 
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
@@ -74,8 +87,6 @@ def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]
 
     return Classification()
 
-
-_CLASS_METRICS: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 
 _OBJECTIVES = (
     Objective(
@@ -99,8 +110,9 @@ _OBJECTIVES = (
         cpu_backend="tensorflow",
         build=cnn.build,
         head=_classification,
-        metrics=_CLASS_METRICS,
+        metrics=class_metrics.METRICS,
         labels="class",
+        on_request=class_metrics.ON_REQUEST,
     ),
     Objective(
         name="mlp",
@@ -109,8 +121,9 @@ _OBJECTIVES = (
         cpu_backend="jax",
         build=mlp.build,
         head=_classification,
-        metrics=_CLASS_METRICS,
+        metrics=class_metrics.METRICS,
         labels="class",
+        on_request=class_metrics.ON_REQUEST,
     ),
 )
 

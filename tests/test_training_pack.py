@@ -307,9 +307,10 @@ def test_a_trial_of_another_structure_is_refused() -> None:
     pack = Pack(MLP, DIGITS, ProgramCache())
     one = task(MLP, "adam", 4, hidden_units=[4])
     other = task(MLP, "adam", 4, hidden_units=[5])
-    assert pack.takes(other.hyperparameters)
+    assert pack.takes(other)
     pack.add([one])
-    assert not pack.takes(other.hyperparameters)
+    assert not pack.takes(other)
+    assert not pack.takes(replace(one, metric="val_auc"))  # which reads more of each picture
     with pytest.raises(ValueError, match=r"^Expected a trial of the structure that the pack has"):
         pack.add([other])
     assert [trial.task for trial in pack.trials] == [one]

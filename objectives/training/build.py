@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from objectives.data.datasets import Dataset
+from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
 from objectives.training import tunable_optimizer
@@ -31,6 +32,7 @@ def build_compiled(
     hyperparameters: Hyperparameters,
     data: Dataset,
     levels: Mapping[str, Sequence[Any]],
+    reported: Sequence[str] = (),
 ) -> CompiledNetwork:
     """Build the compiled network of a trial's structure.
 
@@ -39,7 +41,12 @@ def build_compiled(
         hyperparameters: The setting of any trial of the structure.
         data: What to train and validate on.
         levels: As for `Hyperparameters.structure`.
+        reported: Metrics of `Objective.on_request` that the head reports.
     """
+
+    def head(numbers: Mapping[str, Any]) -> Head:
+        return objective.head(hyperparameters, numbers).reporting(reported)
+
     full = hyperparameters.with_all_parts(levels)
     full = full.model_copy(update={"initializer": "zeros"})  # every trial brings its own weights
     return CompiledNetwork(
@@ -47,7 +54,7 @@ def build_compiled(
         tunable_optimizer.create(full),
         batch_size(hyperparameters, data),
         hyperparameters.activations(levels),
-        lambda numbers: objective.head(hyperparameters, numbers),
+        head,
         objective.head_numbers,
     )
 

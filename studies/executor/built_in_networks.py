@@ -70,9 +70,9 @@ class BuiltInNetworks:
         return FiguresDrawn(figures.draw(folder, x, y, predicted), figures.plots(x, y, predicted))
 
     def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
-        """Evaluate the network as it is in its file."""
+        """Evaluate the network as it is in its file, by every metric."""
         hyperparameters = self._objective.hyperparameters(**request.hyperparameters)
-        head = self._objective.head_of(hyperparameters)
+        head = self._objective.head_of(hyperparameters, self._objective.every_metric())
         network = keras.models.load_model(request.file, compile=False)
         x, y, *_ = test
         return evaluate.metrics(head, evaluate.losses_and_predictions(network, head, x, y), y)
