@@ -12,7 +12,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt, MinLen
 from pydantic import BeforeValidator, model_validator
 
 from objectives import fields
@@ -37,6 +37,9 @@ OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
 _ListToTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Widths = Annotated[tuple[Annotated[int, Ge(1), Le(8192)], ...], _ListToTuple]
 """Units or filters of each layer in turn."""
+_Rate = Annotated[float, Ge(0), Lt(1)]
+Rates = Annotated[_Rate | Annotated[tuple[_Rate, ...], MinLen(1)], _ListToTuple]
+"""A rate of dropout for all layers, or of each in turn."""
 
 
 class TrainingHyperparameters(pydantic.BaseModel):
@@ -344,6 +347,25 @@ class Hyperparameters(TrainingHyperparameters):
     def numbers(self, names: Sequence[str]) -> dict[str, float]:
         """Return the values of hyperparameters that are numbers, by name."""
         return {name: getattr(self, name) for name in names}
+
+
+def check_count(name: str, rates: float | Sequence[float], n: int, layers: str) -> None:
+    """Check that there is one rate for all layers, or one for each.
+
+    Args:
+        name: The name of the hyperparameter.
+        rates: Its value.
+        n: The number of layers.
+        layers: What they are called.
+
+    Raises:
+        SettingError: There is not.
+    """
+    if isinstance(rates, Sequence) and len(rates) != n:
+        raise SettingError(
+            f"Expected one rate, or a list of {n}: one for each of the {layers}. "
+            f"Received: {name}={list(rates)}."
+        )
 
 
 @cache
