@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from objectives import registered
 from objectives.clock import network
 from objectives.clock.hyperparameters import (
     DEFAULTS_BEFORE,
@@ -13,7 +14,7 @@ from objectives.clock.hyperparameters import (
     ClockHyperparameters,
 )
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
-from objectives.errors import unknown_name
+from objectives.errors import CodeError, unknown_name
 from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.networks import class_metrics, cnn, mlp
@@ -129,17 +130,28 @@ _OBJECTIVES = (
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all objectives, sorted."""
-    return tuple(objective.name for objective in _OBJECTIVES)
+    """Return the names of all objectives, sorted: the service's, and admitted ones of packages."""
+    own = {objective.name for objective in _OBJECTIVES}
+    return tuple(sorted(own.union(registered.names())))
 
 
 def get(name: str) -> Objective:
     """Return an objective by its name.
 
     Raises:
-        UnknownNameError: There is no objective of that name.
+        UnknownNameError: There is no objective of that name, or it is one of a package that was not
+            admitted; see `objectives.registered`.
+        CodeError: What a package has registered is none.
     """
     for objective in _OBJECTIVES:
         if objective.name == name:
             return objective
-    raise unknown_name("an objective", name, names())
+    found = registered.load(name)
+    if found is None:
+        raise unknown_name("an objective", name, names(), remedy=registered.remedy(name))
+    if not isinstance(found, Objective) or found.name != name:
+        what = f"one named {found.name}" if isinstance(found, Objective) else repr(found)
+        raise CodeError(
+            f"Expected an objectives.Objective named {name}, as registered. Received: {what}."
+        )
+    return found
