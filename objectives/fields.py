@@ -25,7 +25,8 @@ class HyperparameterInfo:
 
     Attributes:
         name: The field's name.
-        type: "float", "int", "bool", "choice", "list of int" or "float or list of float".
+        type: "float", "int", "bool", "choice", "list of int", "float or list of float" or "balanced
+            or table".
         low: Lower bound, of each element for a list; None where there is none.
         high: Upper bound, likewise.
         default: The default value; None means Keras's default or "not used".
@@ -233,6 +234,8 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
         return "list of int", None
     if get_origin(annotation) is Union:
         return NUMBER_OR_LIST, None
+    if annotation is Any:
+        return "balanced or table", None
     return cast(str, annotation.__name__), None
 
 
@@ -252,9 +255,17 @@ def _bounds(field: FieldInfo) -> tuple[Any, Any]:
     return low, high
 
 
+_WORDS = {
+    "int": "an int",
+    "float": "a float",
+    "bool": "a bool",
+    "balanced or table": "'balanced', a table of labels and their weights,",
+}
+
+
 def _rule(field: FieldInfo, none: str) -> str:
     kind, levels = _type(field)
-    words = {"int": "an int", "float": "a float", "bool": "a bool"}.get(kind, "")
+    words = _WORDS.get(kind, "")
     if levels:
         words = "one of " + ", ".join(map(repr, levels))
     if kind == "list of int":
@@ -262,7 +273,8 @@ def _rule(field: FieldInfo, none: str) -> str:
         most = next(mark.max_length for mark in field.metadata if isinstance(mark, MaxLen))
         words = f"a list of {least} to {most} ints"
     bounds = " and ".join(f"{sign} {number}" for sign, number in filter(None, _bounds(field)))
-    optional = f" or {none}" if _annotation(field)[1] else ""
+    is_optional = _annotation(field)[1] or field.default is None
+    optional = f" or {none}" if is_optional else ""
     if kind == NUMBER_OR_LIST:
         return f"a float {bounds}, or a list of them, one for each layer{optional}"
     return " ".join(filter(None, [words, bounds])) + optional

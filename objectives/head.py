@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from objectives.types import Array
 
 if TYPE_CHECKING:
     import keras
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """The scale of numbers that a network learns to tell.
+
+    Attributes:
+        mean: The mean of those to train on.
+        deviation: Their standard deviation; 1 where all are the same.
+    """
+
+    mean: float
+    deviation: float
 
 
 class Head(Protocol):
@@ -21,7 +35,7 @@ class Head(Protocol):
         """Return the loss of each picture, (n,).
 
         Args:
-            y: Labels, (n,), integers.
+            y: Labels, (n,), integers, or numbers to tell.
             outputs: The network's output, (n, units), before a softmax if it has one.
         """
 
@@ -29,7 +43,7 @@ class Head(Protocol):
         """Convert the output of a stock network, softmax included, to what `loss` takes."""
 
     def predict(self, outputs: Any) -> Any:
-        """Return the most likely label of each picture, (n,)."""
+        """Return the most likely label of each picture, or the number told, (n,)."""
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Return the Keras metrics that are averaged during training, beside the loss.

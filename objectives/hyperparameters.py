@@ -42,6 +42,20 @@ Rates = Annotated[_Rate | Annotated[tuple[_Rate, ...], MinLen(1)], _ListToTuple]
 """A rate of dropout for all layers, or of each in turn."""
 
 
+def _class_weight(value: Any) -> Any:
+    if value is None or value == "balanced":
+        return value
+    # A frozen value is hashable, and a table of TOML is not.
+    pairs = tuple(value.items()) if isinstance(value, dict) else value
+    if not isinstance(pairs, tuple) or not all(_is_weight(weight) for _, weight in pairs):
+        raise ValueError("neither 'balanced' nor a table of weights")
+    return tuple((str(label), float(weight)) for label, weight in pairs)
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6
+
+
 class TrainingHyperparameters(pydantic.BaseModel):
     """What training reads, whatever the network: passes over the data, schedule, early stopping.
 
@@ -64,6 +78,9 @@ class TrainingHyperparameters(pydantic.BaseModel):
         "Gradient steps in all, instead of epochs; the last epoch may be shorter.",
         ge=1,
         le=100_000_000,
+    )
+    class_weight: Annotated[Any, BeforeValidator(_class_weight)] = schedule(
+        None, "What each class counts in the loss: 'balanced', or a table of labels and weights."
     )
     learning_rate_schedule: Literal["constant", "linear", "cosine", "exponential"] = schedule(
         "constant", "How the learning rate goes to its final value, epoch by epoch."
@@ -109,6 +126,11 @@ class TrainingHyperparameters(pydantic.BaseModel):
             for name, value in data.items():
                 cls.check(name, value)
         return data
+
+    def weights_of_classes(self) -> str | dict[str, float] | None:
+        """Return `class_weight`; a table as a dict."""
+        given = self.class_weight
+        return dict(given) if isinstance(given, tuple) else given
 
     def changes_rate(self) -> bool:
         """Tell whether the learning rate changes from epoch to epoch."""

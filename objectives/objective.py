@@ -15,7 +15,7 @@ from objectives.clock.hyperparameters import (
 )
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import CodeError, unknown_name
-from objectives.head import Head
+from objectives.head import Head, TargetScale
 from objectives.hyperparameters import Hyperparameters
 from objectives.networks import class_metrics, cnn, mlp
 from objectives.types import Direction, Labels
@@ -49,6 +49,8 @@ class Objective:
         figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
             as in `objectives.clock.figures`; None for none.
         defaults_before: Defaults that were others before studies stored theirs.
+        number_metrics: Those of numbers, for a network that learns from tables, whose rows are
+            numbers and whose target is a class or a number; none for others.
     """
 
     name: str
@@ -63,20 +65,33 @@ class Objective:
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
+    number_metrics: Mapping[str, Direction] = field(default_factory=dict)
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every hyperparameter, as JSON."""
         return self.hyperparameters().model_dump(mode="json")
 
-    def head_of(self, hyperparameters: Hyperparameters, reported: Sequence[str] = ()) -> Head:
-        """Make a trial's head, with the numbers of its settings.
+    def head_of(
+        self,
+        hyperparameters: Hyperparameters,
+        target: TargetScale | None = None,
+        numbers: Mapping[str, Any] | None = None,
+        reported: Sequence[str] = (),
+    ) -> Head:
+        """Make a trial's head.
 
         Args:
-            hyperparameters: The trial's setting.
+            hyperparameters: The setting.
+            target: The scale of the numbers that it learns to tell; None for labels.
+            numbers: The numbers of `head_numbers`; None for those of the setting.
             reported: Metrics of `on_request` that it reports.
         """
-        head = self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))
-        return head.reporting(reported)
+        if target is not None:
+            from objectives.networks.regression import Regression
+
+            return Regression(target)
+        own = hyperparameters.numbers(self.head_numbers) if numbers is None else numbers
+        return self.head(hyperparameters, own).reporting(reported)
 
     def every_metric(self) -> list[str]:
         """Return all that the head can be asked to report."""
@@ -88,6 +103,13 @@ def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]
 
     return Classification()
 
+
+_NUMBER_METRICS: dict[str, Direction] = {
+    "val_rmse": "minimize",
+    "val_mae": "minimize",
+    "val_r2": "maximize",
+    "val_loss": "minimize",
+}
 
 _OBJECTIVES = (
     Objective(
@@ -117,7 +139,7 @@ _OBJECTIVES = (
     ),
     Objective(
         name="mlp",
-        summary="Multilayer perceptron that classifies pictures.",
+        summary="Multilayer perceptron that classifies pictures, or tells a column of a table.",
         hyperparameters=mlp.MlpHyperparameters,
         cpu_backend="jax",
         build=mlp.build,
@@ -125,6 +147,7 @@ _OBJECTIVES = (
         metrics=class_metrics.METRICS,
         labels="class",
         on_request=class_metrics.ON_REQUEST,
+        number_metrics=_NUMBER_METRICS,
     ),
 )
 

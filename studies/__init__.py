@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.results.predict import predict
     from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
 
@@ -61,6 +62,7 @@ _HOME = {
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
+    "predict": "studies.results.predict",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
 }
@@ -103,6 +105,7 @@ __all__ = [
     "load_definition",
     "load_model",
     "load_study",
+    "predict",
     "retry_trials",
     "run",
 ]

@@ -18,7 +18,7 @@ from studies.errors import (
     HpoError,
     TrialError,
 )
-from studies.executor import protocol, report
+from studies.executor import inspection, protocol, report
 from studies.executor.client import is_out_of_memory
 from studies.executor.codec import (
     SentAnswer,
@@ -27,8 +27,9 @@ from studies.executor.codec import (
     encode_answer,
     encode_request,
 )
+from studies.executor.request import DatasetSpec
 
-DATASET = protocol.DatasetSpec("digits", {"train_size": 100, "seed": None})
+DATASET = DatasetSpec("digits", {"train_size": 100, "seed": None})
 REPORT = report.ErrorReport("builtins.ValueError", "no ü\ud800", "line 1\nline 2")
 REQUESTS: list[Any] = [
     protocol.ExecutorKind(None),
@@ -52,17 +53,18 @@ REQUESTS: list[Any] = [
     protocol.DrawFigures("clock", DATASET, Path("figures")),
     protocol.SaveCheckpoint(1, Path("a.npz")),
     protocol.EvaluateHoldout("mlp", {"epochs": 3}, DATASET, Path("network.keras"), None),
-    protocol.InspectNetwork(
+    inspection.InspectNetwork(
         "a.py:build", DATASET, {"epochs": 1}, [{"u": None}], {"u": [1]}, {"u": [{}]}
     ),
-    protocol.FindFunction("module:name"),
+    inspection.FindFunction("module:name"),
+    inspection.ExamineData(DATASET),
     protocol.CallFunction("module:name", "sqlite:///hpo.db", "s", "2026-01-01", 5),
 ]
 ANSWERS: list[Any] = [
     protocol.Ready(None, "", 1),
     protocol.Ready("jax", "cpu", 64),
     protocol.Done(),
-    protocol.FunctionFound({"files_sha256": {"module": "0a1b"}}),
+    inspection.FunctionFound({"files_sha256": {"module": "0a1b"}}),
     protocol.DataLoaded("0a1b"),
     protocol.TrialsAdded(
         [protocol.AddedTrial(1, {"loss": [0.5, None]})], [protocol.RefusedTrial(2, REPORT)], 4
@@ -78,7 +80,7 @@ ANSWERS: list[Any] = [
     ),
     protocol.TrialResult(1, 1.0, pruned=False, attributes={}),
     protocol.NetworkSaved([Path("trial-1.weights.h5"), Path("trial-1.json")]),
-    protocol.NetworkInspected(
+    inspection.NetworkInspected(
         {"u": {"low": 1, "high": 2}},
         ["loss"],
         [],
@@ -87,7 +89,9 @@ ANSWERS: list[Any] = [
         trained_by="fit",
         reason="a GAN",
         structural=["u"],
+        encoding={"scale": 1.0, "labels": ["a", "b"], "is_stored": True},
     ),
+    inspection.DataExamined({"scale": 255.0, "labels": [1, 2]}, [8, 8, 1]),
     protocol.FiguresDrawn([Path("figures/a.png")], {"errors": "{}"}),
     protocol.HoldoutEvaluated({"loss": None, "accuracy": 0.5}, 100),
     REPORT,

@@ -33,7 +33,7 @@ def build(trial):
     layers = keras.layers
     title, body = keras.Input((4,), name="title"), keras.Input((3, 2), name="body")
     both = layers.concatenate([layers.Dense(3)(title), layers.LSTM(2)(body)])
-    outputs = {"kind": layers.Dense(2, name="kind")(both), "size": layers.Dense(1, name="size")(both)}
+    outputs = {"kind": layers.Dense(2)(both), "size": layers.Dense(1)(both)}
     model = keras.Model({"title": title, "body": body}, outputs)
     model.compile(
         keras.optimizers.SGD(trial.suggest_float("learning_rate", 1e-3, 1e-1)),

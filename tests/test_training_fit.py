@@ -221,14 +221,15 @@ def test_a_trial_goes_on_from_its_checkpoint_as_if_undisturbed(
     assert len(set(whole.history["loss"])) == 4
 
 
-def test_it_is_what_plain_keras_trains() -> None:
-    result = trained(dense, epochs=2)
+@pytest.mark.parametrize("weights", [None, {0: 1.0, 1: 4.0}])
+def test_it_is_what_plain_keras_trains(weights: dict[int, float] | None) -> None:
+    result = trained(dense, epochs=2, class_weight=weights)
     keras.utils.set_random_seed(7)
     plain = dense({})
     for epoch in (1, 2):
         order = epoch_order(N, 7, epoch)
         found = plain.fit(
-            X[order], Y[order], batch_size=BATCH, shuffle=False, verbose=0,
+            X[order], Y[order], batch_size=BATCH, shuffle=False, verbose=0, class_weight=weights,
             validation_data=(X[:20], Y[:20]),
         ).history  # fmt: skip
         for name, (value,) in found.items():

@@ -179,7 +179,9 @@ def check_equal(one: TrainingResult, other: TrainingResult, tolerance: float = 1
 def test_side_by_side_and_alone_a_network_becomes_what_fit_makes_of_it(build: Build) -> None:
     programs, data = ProgramCache(), SEVERAL if build is several else DATA
     settings = [{"drop": 0.1 + 0.02 * i, "rate": 0.05 + 0.01 * i} for i in range(3)]
-    tasks = [task(i, setting=setting) for i, setting in enumerate(settings)]
+    # The first has no weights of classes, and trains beside others that have.
+    weights = [{"class_weight": {"1": 1.0 + i}} if build is dense and i else {} for i in range(3)]
+    tasks = [task(i, setting=settings[i], **weights[i]) for i in range(3)]
     pack = NetworkPack(build, data, programs)
     by_fit = train(FitPack(build, data), tasks[1:2])[0]
     packed = train(pack, tasks)

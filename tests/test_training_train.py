@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn import metrics as stock_metrics
+from sklearn.utils.class_weight import compute_class_weight
 from xla import FASTEST_XLA
 
 import objectives
@@ -68,6 +69,15 @@ def run(
     )
 
 
+def weights_of(hyperparameters: Hyperparameters) -> dict[int, float] | None:
+    wanted = hyperparameters.weights_of_classes()
+    if isinstance(wanted, str):
+        labels = np.arange(10)
+        balanced = compute_class_weight("balanced", classes=labels, y=DIGITS.y_train)
+        return dict(zip(labels.tolist(), balanced.tolist(), strict=True))
+    return wanted and {int(label): weight for label, weight in wanted.items()}
+
+
 def run_stock(
     objective: Objective, hyperparameters: Hyperparameters, seed: int
 ) -> dict[str, list[float]]:
@@ -96,7 +106,11 @@ def run_stock(
         optimizer.learning_rate = first_rate * factor
         order = epoch_order(len(x), seed, epoch)
         batches = [order[i * size : (i + 1) * size] for i in range(steps)]
-        logs = [network.train_on_batch(x[rows], y[rows], return_dict=True) for rows in batches]
+        weights = weights_of(hyperparameters)
+        logs = [
+            network.train_on_batch(x[rows], y[rows], class_weight=weights, return_dict=True)
+            for rows in batches
+        ]
         counts = [len(rows) for rows in batches]
         for name in history:
             values = [float(step[name]) for step in logs]
@@ -169,7 +183,8 @@ def test_a_trial_without_decay_or_clipping_starts_as_keras_has_it(
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
     programs = ProgramCache()
     shared = UNEVEN | {"batch_normalization": True, "activation": "tanh", "learning_rate": 0.02}
-    for setting in ({"learning_rate_schedule": "cosine"}, {"steps": 12}):
+    cosine = {"learning_rate_schedule": "cosine", "class_weight": {"3": 5.0, "7": 0.0}}
+    for setting in (cosine, {"steps": 12, "class_weight": "balanced"}):
         hyperparameters = MLP.hyperparameters(**shared, **setting)
         result = run(hyperparameters, programs=programs)
         stock = run_stock(MLP, hyperparameters, 0)
@@ -351,7 +366,7 @@ def test_metrics_of_classes_are_those_of_scikit_learn() -> None:
     assert result.value == best["val_auc"] == max(result.history["val_auc"])
     assert set(best) == {"loss", "accuracy", "val_loss", *(f"val_{name}" for name in expected)}
     # As on a test part, by every metric.
-    head = MLP.head_of(MLP.hyperparameters(**SMALL), MLP.every_metric())
+    head = MLP.head_of(MLP.hyperparameters(**SMALL), reported=MLP.every_metric())
     scores = evaluate.losses_and_predictions(result.model(), head, x, y)
     found = evaluate.metrics(head, scores, y)
     expected["top_5_accuracy"] = stock_metrics.top_k_accuracy_score(y, probabilities, k=5)

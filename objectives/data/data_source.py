@@ -8,6 +8,7 @@ import numpy as np
 
 from objectives.data.encoding import Encoding
 from objectives.data.options import DataOptions
+from objectives.data.streams import Streams
 from objectives.types import Array, Arrays, Batch, Labels, Progress
 
 
@@ -27,6 +28,7 @@ class Examples:
         classes: The labels in the form that the digest of the data takes, where `y` has another:
             however a study reads one file, its digest is the same.
         weights: The weights of the examples, (n,) or nested as `y`; None where all are alike.
+        streams: What `fit` reads batch by batch; then the others are of their first batches.
     """
 
     x: Arrays
@@ -38,6 +40,7 @@ class Examples:
     encoding: Encoding
     classes: Array | None = None
     weights: Arrays | None = None
+    streams: Streams | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,13 @@ class DataSource(Protocol):
 
         Raises:
             ObjectiveError: Something is wrong with the data.
+        """
+
+    def announcement(self, options: DataOptions) -> str | None:
+        """Return what a person should know before the data are read; None for nothing.
+
+        Raises:
+            DataError: It cannot be told.
         """
 
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:

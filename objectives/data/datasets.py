@@ -10,6 +10,8 @@ from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.sources import source_of
+from objectives.data.streams import Streams
+from objectives.head import TargetScale
 from objectives.types import Array, Arrays, Batch
 
 
@@ -28,9 +30,11 @@ class Dataset:
         sha256: The digest of all that a search may see, before the split and `train_size`.
         scale: What brings the pictures to about 0 to 1: networks divide by it.
         labels: The label of each class, in order; none where a class is its own label.
+        encoding: How the data are encoded; None in a test.
         train_weights: The weights of the examples to train on, (n,), or nested as `y_train`; None
             where all have the same.
         validation_weights: Likewise.
+        streams: What `fit` reads batch by batch; then all others are of their first batches.
     """
 
     name: str
@@ -42,8 +46,10 @@ class Dataset:
     sha256: str
     scale: float
     labels: tuple[int | str, ...] = ()
+    encoding: Encoding | None = None
     train_weights: Arrays | None = None
     validation_weights: Arrays | None = None
+    streams: Streams | None = None
 
     @property
     def train(self) -> Batch:
@@ -54,6 +60,11 @@ class Dataset:
     def validation(self) -> Batch:
         """All examples to validate on."""
         return _batch(self.x_validation, self.y_validation, self.validation_weights)
+
+    @property
+    def target(self) -> TargetScale | None:
+        """The scale of the numbers that built-in networks learn to tell; None for labels."""
+        return None if self.encoding is None else self.encoding.target
 
     @property
     def n_train(self) -> int:
@@ -109,8 +120,10 @@ def _dataset(name: str, examples: Examples) -> Dataset:
         sha256=_digest_of(examples),
         scale=(255.0 if x.dtype == np.uint8 else 1.0) if found.scale is None else found.scale,
         labels=tuple(found.labels or ()),
+        encoding=found,
         train_weights=rows(weights, train),
         validation_weights=rows(weights, validation),
+        streams=examples.streams,
     )
 
 
@@ -141,6 +154,8 @@ def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:
 
 def _digest_of(examples: Examples) -> str:
     """Return the SHA-256 of all that a search may see."""
+    if examples.streams is not None:
+        return examples.streams.digest
     x, y, weights = examples.x, examples.y, examples.weights
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and weights is None:
         return _digest(x, y if examples.classes is None else examples.classes, examples.seen)

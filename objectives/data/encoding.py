@@ -7,13 +7,14 @@ worker, every kept network and the evaluation on the test part use the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from objectives.data.pictures import Summary
 from objectives.errors import DataError
+from objectives.head import TargetScale
 from objectives.types import Array
 
 DIVISORS = {
@@ -36,16 +37,22 @@ class Encoding:
             that are minutes of the dial, and those of such a study.
         is_stored: Whether a network gets inputs and labels as they are stored; only labels that
             are text become classes.
+        table: How the columns of a table are encoded; see `objectives.data.columns`.
+        target: The scale of the numbers that a built-in network learns to tell; None for labels.
     """
 
     scale: float | None = None
     labels: Sequence[int | str] | None = None
     is_stored: bool = False
+    table: Mapping[str, Any] | None = None
+    target: TargetScale | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with a study."""
         labels = None if self.labels is None else list(self.labels)
-        return {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
+        known = {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
+        more = {"table": self.table, "target": self.target and asdict(self.target)}
+        return known if self.table is None else {**known, **more}
 
 
 BEFORE = Encoding()
@@ -62,7 +69,15 @@ def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     # The first studies of networks that users build have no `is_stored`, and a scale of 1 without
     # labels; among the others only clocks do, of which `is_stored` is not asked.
     is_before = stored["scale"] == 1.0 and stored["labels"] is None
-    return Encoding(stored["scale"], stored["labels"], stored.get("is_stored", is_before))
+    is_stored = stored.get("is_stored", is_before)
+    target = stored.get("target")
+    return Encoding(
+        stored["scale"],
+        stored["labels"],
+        is_stored,
+        stored.get("table"),
+        None if target is None else TargetScale(**target),
+    )
 
 
 def encoding_of(train: Summary, scale: float | None) -> Encoding:

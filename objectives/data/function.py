@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -17,13 +17,18 @@ import numpy as np
 
 from objectives.code import source_code
 from objectives.code.find_function import find_function
+from objectives.data import as_stored
 from objectives.data.archives import Archive
 from objectives.data.arrays import each
+from objectives.data.data_source import Examples
+from objectives.data.encoding import Encoding
 from objectives.data.npz import Part
-from objectives.data.options import DataOptions
+from objectives.data.options import DEFAULT, DataOptions
+from objectives.data.streams import Streams, first_batch, is_stream, whole
 from objectives.errors import DataError, ObjectiveError
 from objectives.types import Batch, Progress
 
+SEEN: tuple[Part, ...] = ("train", "validation")
 PARTS = ("train", "validation", "test")
 RULE = (
     "Expected a dict of train, and of validation and test where there are such parts, each (x, y) "
@@ -60,6 +65,26 @@ class DataFunction(Archive):
     def prepare(self, options: DataOptions, progress: Progress | None = None) -> None:
         """Do nothing: the function itself fetches what it needs."""
 
+    def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
+        """Read what a search may see; of what comes batch by batch, the first batches."""
+        found = self._parts(options)
+        if not any(is_stream(part) for part in found.values()):
+            return super().read(options, encoding)
+        if encoding is None or not encoding.is_stored:
+            raise DataError(
+                f"Expected arrays from {self.name} for a built-in network. Received: data that "
+                "come batch by batch, which only a network of your own takes."
+            )
+        streams = [found.get(part) for part in ("train", "validation")]
+        if not all(map(is_stream, streams)):
+            raise DataError(
+                f"Expected train and validation from {self.name} that both come batch by batch. "
+                "Received: only one of them. Nothing is split off such data."
+            )
+        batches = {part: first_batch(f"{part} of {self.name}", found[part]) for part in SEEN}
+        first = as_stored.examples(self.name, batches, DEFAULT)
+        return replace(first, streams=Streams(*streams))
+
     def has(self, part: Part, options: DataOptions) -> bool:
         """Tell whether the function returns such a part; see `Archive`."""
         return part in self._parts(options)
@@ -75,6 +100,9 @@ class DataFunction(Archive):
         given = found[part]
         if part == "test" and callable(given):
             given = self._call(given, {})
+        if is_stream(given):  # the first batch tells whether another part fits it
+            where = f"{part} of {self.name}"
+            return whole(given) if part == "test" else first_batch(where, given)
         return _batch(f"{part} of {self.name}", given)
 
     def _parts(self, options: DataOptions) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from objectives.head import TargetScale
 from objectives.hyperparameters import Hyperparameters
 
 FULL_SCALES = (255, 65535)  # of bytes, and of two
@@ -83,6 +84,14 @@ def classify(x: Any, n_classes: int, hyperparameters: Hyperparameters) -> Any:
     """Apply the last layer: one probability a class."""
     initializer = _initializer(hyperparameters)
     return keras.layers.Dense(n_classes, activation="softmax", kernel_initializer=initializer)(x)
+
+
+def tell(x: Any, target: TargetScale, hyperparameters: Hyperparameters) -> Any:
+    """Apply the last layers of a network that tells a number: a unit, then the number's scale."""
+    initializer = _initializer(hyperparameters)
+    unit = keras.layers.Dense(1, kernel_initializer=initializer)(x)
+    name = "in_units_of_the_target"
+    return keras.layers.Rescaling(target.deviation, offset=target.mean, name=name)(unit)
 
 
 def _initializer(hyperparameters: Hyperparameters) -> keras.initializers.Initializer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import model_validator
 
 from objectives.fields import structural, tunable
+from objectives.head import TargetScale
 from objectives.hyperparameters import Hyperparameters, Rates, Widths, check_count
 
 if TYPE_CHECKING:
@@ -41,21 +42,29 @@ def build(
     n_classes: int,
     dtype: str = "uint8",
     scale: float = 255.0,
+    target: TargetScale | None = None,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
 
+    Rows of a table, (n, inputs), are taken as they are encoded. What it tells of a number is in
+    that number's units, (n, 1).
+
     Args:
         hyperparameters: The layers and their settings.
-        input_shape: Height, width and channels.
+        input_shape: Height, width and channels; or the number of inputs of a row.
         n_classes: Number of classes.
         dtype: The type of the pictures, "uint8" or "float32".
         scale: What pixels are divided by.
+        target: The scale of the number to tell; None to classify.
     """
     import keras
 
     from objectives.networks import layers
 
-    inputs, x = layers.pictures(input_shape, dtype, scale)
+    if len(input_shape) == 1:
+        inputs = x = keras.Input(input_shape, dtype=dtype, name="encoded_row")
+    else:
+        inputs, x = layers.pictures(input_shape, dtype, scale)
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.input_dropout)
     rates = layers.rates(hyperparameters.dropout, len(hyperparameters.hidden_units))
@@ -63,5 +72,8 @@ def build(
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
         x = layers.dropout(x, rate)
-    outputs = layers.classify(x, n_classes, hyperparameters)
+    if target is None:
+        outputs = layers.classify(x, n_classes, hyperparameters)
+    else:
+        outputs = layers.tell(x, target, hyperparameters)
     return keras.Model(inputs, outputs, name="mlp")

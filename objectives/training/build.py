@@ -6,7 +6,6 @@ from typing import Any
 import keras
 
 from objectives.data.datasets import Dataset
-from objectives.head import Head
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
 from objectives.training import tunable_optimizer
@@ -17,7 +16,10 @@ from objectives.training.keras_internals import build_without_values
 def build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
     """Build a stock network for a data set."""
     x = data.x_train
-    return objective.build(hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale)
+    more = {} if data.target is None else {"target": data.target}
+    return objective.build(
+        hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale, **more
+    )
 
 
 def build_empty(
@@ -43,10 +45,6 @@ def build_compiled(
         levels: As for `Hyperparameters.structure`.
         reported: Metrics of `Objective.on_request` that the head reports.
     """
-
-    def head(numbers: Mapping[str, Any]) -> Head:
-        return objective.head(hyperparameters, numbers).reporting(reported)
-
     full = hyperparameters.with_all_parts(levels)
     full = full.model_copy(update={"initializer": "zeros"})  # every trial brings its own weights
     return CompiledNetwork(
@@ -54,7 +52,7 @@ def build_compiled(
         tunable_optimizer.create(full),
         batch_size(hyperparameters, data),
         hyperparameters.activations(levels),
-        head,
+        lambda numbers: objective.head_of(hyperparameters, data.target, numbers, reported),
         objective.head_numbers,
     )
 
@@ -76,7 +74,7 @@ def build_for_reading(
         if hasattr(layer, "kernel"):
             layer.kernel_initializer = like.kernel_initializer
     optimizer = tunable_optimizer.create(plain)
-    network.compile(optimizer, **objective.head_of(plain).stock_compile())
+    network.compile(optimizer, **objective.head_of(plain, data.target).stock_compile())
     # Keras warns of a saved optimizer without the state that it has in a loaded network.
     optimizer.build(network.trainable_variables)
     return network

@@ -64,8 +64,8 @@ class Fit:
 
     Args:
         build: Returns the compiled network.
-        train: The examples to train on.
-        validation: Those to validate on.
+        train: The examples to train on; or what yields batches of them, in an order of its own.
+        validation: Those to validate on, likewise.
         batch_size: The examples in a gradient step.
         seed: The seed of the first weights, the dropout and the order of the examples.
         steps: The gradient steps of each epoch; the last one may have fewer than the others.
@@ -84,8 +84,8 @@ class Fit:
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        train: Batch,
-        validation: Batch,
+        train: Any,
+        validation: Any,
         *,
         batch_size: int,
         seed: int,
@@ -93,7 +93,8 @@ class Fit:
         factor: Callable[[], float] | None = None,
     ) -> None:
         self._build = build
-        self._examples = ShuffledExamples(train, batch_size)
+        is_whole = isinstance(train, tuple)
+        self._examples = ShuffledExamples(train, batch_size) if is_whole else train
         self._validation = validation
         self._batch_size = batch_size
         self._seed = seed
@@ -173,16 +174,24 @@ class Fit:
         self.model.fit(
             self._examples,
             validation_data=self._validation,
-            validation_batch_size=self._batch_size,
+            validation_batch_size=self._batch_size if isinstance(self._validation, tuple) else None,
             epochs=len(self._steps),
             initial_epoch=self._completed,
             callbacks=[_EachEpoch(self._begin_epoch, self._end_step, self._end_epoch)],
-            shuffle=False,
+            shuffle=self._is_shuffled_by_keras,
             verbose=0,
         )
 
+    @property
+    def _is_shuffled_by_keras(self) -> bool:
+        """Whether Keras shuffles the batches, as it does with those of a user's `PyDataset`."""
+        examples = self._examples
+        is_ours = isinstance(examples, ShuffledExamples)
+        return not is_ours and isinstance(examples, keras.utils.PyDataset)
+
     def _begin_epoch(self, epoch: int) -> None:
-        self._examples.order = epoch_order(len(self._examples.order), self._seed, epoch)
+        if isinstance(self._examples, ShuffledExamples):
+            self._examples.order = epoch_order(len(self._examples.order), self._seed, epoch)
         self._last = self._steps[epoch - 1]
         if self._factor is not None:
             self.model.optimizer.learning_rate = self._first_rate * self._factor()

@@ -17,6 +17,7 @@ from objectives.errors import CheckpointError, SettingError, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule, make_variables
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.class_weights import class_weights, weighted
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
@@ -169,13 +170,23 @@ class FitPack:
     def _built(self, task: FitTask) -> FitTrial:
         """Return a trial at its beginning."""
         n, hyperparameters = self._data.n_train, task.hyperparameters
+        wanted = hyperparameters.weights_of_classes()
         batch_size = min(hyperparameters.batch_size, n)
-        steps = epoch_steps(hyperparameters, -(-n // batch_size))
+        streams = self._data.streams
+        per_epoch = -(-n // batch_size) if streams is None else len(streams.train)
+        if streams is not None and wanted is not None:
+            raise SettingError(
+                "Expected no class_weight for data that come batch by batch. "
+                f"Received: class_weight={wanted!r}. Let the batches have weights."
+            )
+        steps = epoch_steps(hyperparameters, per_epoch)
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
             lambda: build_checked(self._build, task),
-            self._data.train,
-            self._data.validation,
+            weighted(self._data.train, class_weights(wanted, self._data))
+            if streams is None
+            else streams.train,
+            self._data.validation if streams is None else streams.validation,
             batch_size=batch_size,
             seed=task.seed,
             steps=steps,

@@ -24,14 +24,15 @@ class JaxFitSteps(JaxSteps):
         self.lanes = JaxFitLanes
         self.test_step = jax.jit(self._test_step)
         self.test_steps = jax.jit(self._test_steps)
+        self._lane_test = jax.jit(self._test_of_lane, inline=True)
 
     def _test_step(self, state: State, batch: Batch) -> State:
-        def lane(state: State) -> State:
-            trainable, others, optimizer, metrics = state
-            _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), batch)
-            return trainable, list(others), optimizer, list(metrics)
+        return each_lane(self._lane_test, (state,), (batch,))
 
-        return each_lane(lane, state)
+    def _test_of_lane(self, state: State, batch: Batch) -> State:
+        trainable, others, optimizer, metrics = state
+        _, (_, others, metrics) = self._model.test_step((trainable, others, metrics), batch)
+        return trainable, list(others), optimizer, list(metrics)
 
     def _test_steps(self, state: State, examples: Batch) -> State:
         n = count(examples)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from objectives.training.class_weights import weights_of_batch
 from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.keras_internals import all_layers
@@ -17,6 +18,7 @@ from objectives.training.lanes import (
     evaluation_batches,
     loss_and_prediction,
 )
+from objectives.training.stacked import Stacked, movements
 from objectives.training.template import Template
 from objectives.types import Array, Batch
 
@@ -64,10 +66,12 @@ class JaxSteps:
         self.score = jax.jit(self._score)
         self.scores = jax.jit(self._scores)
         self.metrics = jax.jit(self._metrics)
-        self.put = jax.jit(_put, donate_argnums=0)
-        self.pick = jax.jit(_pick)
-        self.take = jax.jit(_take)
-        self.keep = jax.jit(_keep, donate_argnums=0)
+        self.movements = movements()
+        # What happens in one lane, which Keras takes longest to trace: so it is traced once for all
+        # numbers of lanes.
+        self._lane_step = jax.jit(self._step_of_lane, inline=True)
+        self._lane_steps = jax.jit(self._steps_of_lane, inline=True)
+        self._lane_score = jax.jit(self._score_of_lane, inline=True)
 
     def memory(self) -> tuple[int, int] | None:
         """Return the device's memory in use; see `objectives.training.lanes.Steps`."""
@@ -86,49 +90,49 @@ class JaxSteps:
         kept = empty(self.network.weight_variables)
         return self.lanes(self, data, state, kept)
 
-    def _train_step(self, state: State, examples: Batch, rows: Any) -> State:
+    def _train_step(self, state: State, examples: Batch, rows: Any, weights: Any) -> State:
         self.traces += 1
+        return each_lane(self._lane_step, (state, rows, weights), (examples,))
 
-        def lane(state: State, rows: Any) -> State:
-            return self._step(state, examples, rows)
-
-        return each_lane(lane, state, rows)
-
-    def _train_steps(
-        self, state: State, examples: Batch, order: Any, start: Any, stop: Any
-    ) -> State:
-        self.traces += 1
-        size = self.network.batch_size
-        full, rest = divmod(order.shape[1], size)
-
-        def lane(state: State, order: Any) -> State:
-            def body(i: Any, state: State) -> State:
-                rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
-                return self._step(state, examples, rows)
-
-            def last(state: State) -> State:
-                return self._step(state, examples, order[full * size :])
-
-            state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
-            return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
-
-        return each_lane(lane, state, order)
-
-    def _step(self, state: State, examples: Batch, rows: Any) -> State:
+    def _step_of_lane(self, state: State, rows: Any, weights: Any, examples: Batch) -> State:
         batch = jax.tree.map(lambda part: part[rows], examples)
+        if weights is not None:
+            batch = weights_of_batch(batch, weights, keras.ops)
         _, state = self._model.train_step(state, batch)
         return tuple(list(group) for group in state)
 
-    def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
-        def lane(state: State) -> jax.Array:
-            outputs, _ = self._model.stateless_call(*state[:2], x[rows], training=False)
-            assert isinstance(self.network, CompiledNetwork)
-            # In a scope of its own, because the head reads variables as well.
-            numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
-            with keras.StatelessScope(state_mapping=numbers):
-                return loss_and_prediction(self.network.head, y[rows], outputs)
+    def _train_steps(
+        self, state: State, examples: Batch, order: Any, weights: Any, start: Any, stop: Any
+    ) -> State:
+        self.traces += 1
+        return each_lane(self._lane_steps, (state, order, weights), (examples, start, stop))
 
-        return each_lane(lane, state)
+    def _steps_of_lane(
+        self, state: State, order: Any, weights: Any, examples: Batch, start: Any, stop: Any
+    ) -> State:
+        size = self.network.batch_size
+        full, rest = divmod(order.shape[0], size)
+
+        def body(i: Any, state: State) -> State:
+            rows = jax.lax.dynamic_slice(order, (i * size,), (size,))
+            return self._step_of_lane(state, rows, weights, examples)
+
+        def last(state: State) -> State:
+            return self._step_of_lane(state, order[full * size :], weights, examples)
+
+        state = jax.lax.fori_loop(start, jnp.minimum(stop, full), body, state)
+        return jax.lax.cond(stop > full, last, lambda same: same, state) if rest else state
+
+    def _score(self, state: State, x: Any, y: Any, rows: Any) -> jax.Array:
+        return each_lane(self._lane_score, (state,), (x[rows], y[rows]))
+
+    def _score_of_lane(self, state: State, x: Any, y: Any) -> jax.Array:
+        outputs, _ = self._model.stateless_call(*state[:2], x, training=False)
+        assert isinstance(self.network, CompiledNetwork)
+        # In a scope of its own, because the head reads variables as well.
+        numbers = zip(self._model.non_trainable_variables, state[1], strict=True)
+        with keras.StatelessScope(state_mapping=numbers):
+            return loss_and_prediction(self.network.head, y, outputs)
 
     def _scores(self, state: State, x: Any, y: Any, order: Any) -> jax.Array:
         return jax.lax.map(lambda rows: self._score(state, x, y, rows), order)
@@ -139,7 +143,7 @@ class JaxSteps:
             with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
                 return dict(self._model.get_metrics_result())
 
-        found: dict[str, jax.Array] = each_lane(lane, values)
+        found: dict[str, jax.Array] = each_lane(lane, (values,))
         return found
 
 
@@ -161,19 +165,12 @@ class JaxLanes:
 
     def put(self, lanes: Sequence[int], states: Sequence[LaneState]) -> None:
         """Set the states of lanes; see `objectives.training.lanes.Lanes`."""
-        if self.size == 1:
-            tree = jax.tree.structure((self._state, self._kept))
-            leaves = [jnp.array(value[None]) for value in states[0]]
-            self._state, self._kept = jax.tree.unflatten(tree, leaves)
-            return
-        # One by one: JAX would compile a program for each number of lanes that are put at once.
-        for lane, state in zip(lanes, states, strict=True):
-            stacked = (self._state, self._kept)
-            self._state, self._kept = self._steps.put(stacked, np.int32(lane), state)
+        arrays = self._steps.movements.put(self._all, lanes, states)
+        self._state, self._kept = self._parted(arrays)
 
     def get(self, lane: int) -> LaneState:
         """Return a copy of a lane's state; see `objectives.training.lanes.Lanes`."""
-        return self._copy((self._state, self._kept), lane)
+        return self._steps.movements.pick(self._all, lane)
 
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rates; see `objectives.training.lanes.Lanes`."""
@@ -189,17 +186,17 @@ class JaxLanes:
         metrics = [jax.device_put(np.zeros(value.shape, value.dtype)) for value in metrics]
         self._state = (trainable, non_trainable, optimizer, metrics)
 
-    def train(self, order: Array, start: int, stop: int) -> None:
+    def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
         examples = self._data[0]
         if not self._steps.step_by_step:
             bounds = np.int32(start), np.int32(stop)
-            self._state = self._steps.train_steps(self._state, examples, order, *bounds)
+            self._state = self._steps.train_steps(self._state, examples, order, weights, *bounds)
             return
         size = self._steps.network.batch_size
         for i in range(start, stop):
             rows = order[:, i * size : (i + 1) * size]
-            self._state = self._steps.train_step(self._state, examples, rows)
+            self._state = self._steps.train_step(self._state, examples, rows, weights)
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""
@@ -222,52 +219,42 @@ class JaxLanes:
         chosen = np.zeros(self.size, bool)
         chosen[list(lanes)] = True
         leaves = jax.tree.leaves(self._state)
-        self._kept = self._steps.keep(self._kept, [leaves[i] for i in self._weights], chosen)
+        current = [leaves[i] for i in self._weights]
+        self._kept = self._steps.movements.keep(self._kept, current, chosen)
 
     def kept(self, lane: int) -> list[Array]:
         """Return a copy of a lane's kept weights; see `objectives.training.lanes.Lanes`."""
-        return self._copy(self._kept, lane)
+        return self._steps.movements.pick(self._kept, lane)
 
     def resized(self, lanes: Sequence[int], size: int) -> "JaxLanes":
         """Return another number of lanes; see `objectives.training.lanes.Lanes`."""
         rows = np.resize(np.asarray(lanes, np.int32), size)  # the rest repeats them
-        state, kept = self._steps.take((self._state, self._kept), rows)
+        state, kept = self._parted(self._steps.movements.take(self._all, rows))
         return type(self)(self._steps, self._data, state, kept)
 
-    def _copy(self, stacked: Any, lane: int) -> list[Array]:
-        if self.size == 1:
-            return [np.array(value)[0] for value in jax.tree.leaves(stacked)]
-        picked = self._steps.pick(stacked, np.int32(lane))
-        return [np.asarray(value) for value in jax.tree.leaves(picked)]
+    @property
+    def _all(self) -> Stacked:
+        """All arrays: those of the state, then the kept weights."""
+        arrays: Stacked = jax.tree.leaves((self._state, self._kept))
+        return arrays
+
+    def _parted(self, arrays: Stacked) -> Any:
+        """Return arrays as the state and the kept weights."""
+        return jax.tree.unflatten(jax.tree.structure((self._state, self._kept)), arrays)
 
 
-def each_lane(function: Callable[..., Any], *stacked: Any) -> Any:
-    """Map a function over the lanes; a single lane is computed without a lane dimension."""
+def each_lane(
+    function: Callable[..., Any], stacked: Sequence[Any], shared: Sequence[Any] = ()
+) -> Any:
+    """Map a function over the lanes; a single lane is computed without a lane dimension.
+
+    Args:
+        function: Takes the values of one lane, then what is shared.
+        stacked: Its first arguments, stacked.
+        shared: Its other arguments, the same for all lanes.
+    """
     if jax.tree.leaves(stacked)[0].shape[0] > 1:
-        return jax.vmap(function)(*stacked)
-    alone = jax.tree.map(lambda value: value[0], stacked)
-    return jax.tree.map(lambda value: value[None], function(*alone))
-
-
-def _put(stacked: Any, lane: Any, values: list[jax.Array]) -> Any:
-    leaves, tree = jax.tree.flatten(stacked)
-    put = [
-        jax.lax.dynamic_update_index_in_dim(leaf, value, lane, 0)
-        for leaf, value in zip(leaves, values, strict=True)
-    ]
-    return jax.tree.unflatten(tree, put)
-
-
-def _take(stacked: Any, rows: jax.Array) -> Any:
-    return jax.tree.map(lambda leaf: leaf[rows], stacked)
-
-
-def _pick(stacked: Any, lane: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf[lane], stacked)
-
-
-def _keep(kept: list[jax.Array], new: list[jax.Array], chosen: jax.Array) -> list[jax.Array]:
-    def shaped(value: jax.Array) -> jax.Array:
-        return chosen.reshape(-1, *[1] * (value.ndim - 1))
-
-    return [jnp.where(shaped(n), n, k) for k, n in zip(kept, new, strict=True)]
+        axes = [0] * len(stacked) + [None] * len(shared)
+        return jax.vmap(function, axes)(*stacked, *shared)
+    alone = jax.tree.map(lambda value: value[0], tuple(stacked))
+    return jax.tree.map(lambda value: value[None], function(*alone, *shared))

@@ -1,5 +1,6 @@
 """The interface of lanes: networks of one structure that train side by side in one program."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -39,12 +40,14 @@ class Lanes(Protocol):
     def begin_epoch(self, rates: Array) -> None:
         """Set the learning rates, (lanes,), and reset the metrics."""
 
-    def train(self, order: Array, start: int, stop: int) -> None:
+    def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take the gradient steps of an epoch from `start` up to, not including, `stop`.
 
         Args:
             order: The order of the pictures in each lane's epoch, (lanes, n), int32. The last step
                 takes the remaining pictures, which may be fewer than a batch.
+            weights: The weight of each class in each lane's loss, (lanes, classes); None where all
+                are alike.
             start: The first step, from 0.
             stop: The step before which to end.
         """
@@ -97,15 +100,15 @@ def evaluation_batches(shape: Sequence[int], size: int) -> Array:
     """Divide pictures into batches that `size` lanes evaluate at once.
 
     Args:
-        shape: The shape of all pictures, (n, height, width, channels).
+        shape: The shape of all pictures, (n, height, width, channels), or of rows, (n, inputs).
         size: The number of lanes.
 
     Returns:
         The indices of each step's pictures, (steps, batch), int32. The first ones are repeated to
         fill the last batch.
     """
-    n, height, width = shape[:3]
-    most = EVALUATION_PIXELS // (height * width * size)
+    n, *sides = shape[:3]
+    most = EVALUATION_PIXELS // (math.prod(sides) * size)
     batch = min(n, EVALUATION_BATCH, max(64, 8 * EVALUATION_BATCH // size), max(16, most))
     padded = -(-n // batch) * batch
     return (np.arange(padded, dtype=np.int32) % n).reshape(-1, batch)

@@ -42,18 +42,19 @@ Way = Literal["fit", "program", "lanes"]
 Trial = FitTrial | PackedTrial
 
 
-def way_of(network: keras.Model, batch: Batch) -> tuple[Way, str]:
+def way_of(network: keras.Model, batch: Batch, *, is_stream: bool = False) -> tuple[Way, str]:
     """Tell how a network is trained, and why.
 
     Args:
         network: A compiled network; the variables that it lacks are made.
         batch: Some examples.
+        is_stream: Whether the data come batch by batch.
 
     Returns:
         "lanes" side by side in a program of its structure; "program" one after the other in such a
         one; "fit" by Keras's own. Then the reason, a clause.
     """
-    way, reason, _ = _examine(network, batch)
+    way, reason, _ = _examine(network, batch, is_stream=is_stream)
     return way, reason
 
 
@@ -156,7 +157,9 @@ class NetworkPack:
             keras.utils.set_random_seed(task.seed)
             model = build_checked(self._build, task)
             batch = rows(self._data.train, slice(task.hyperparameters.batch_size))
-            way, reason, structure = _examine(model, batch)
+            way, reason, structure = _examine(
+                model, batch, is_stream=self._data.streams is not None
+            )
             self._ways[task] = way, reason
             return None if structure is None else (model, structure)
 
@@ -234,8 +237,12 @@ class StructurePack(LanePack):
         )
 
 
-def _examine(network: keras.Model, batch: Batch) -> tuple[Way, str, Structure | None]:
+def _examine(
+    network: keras.Model, batch: Batch, *, is_stream: bool
+) -> tuple[Way, str, Structure | None]:
     """Return how a network is trained, why, and its structure unless `fit` trains it."""
+    if is_stream:
+        return "fit", "its data come batch by batch", None
     if keras.backend.backend() != "jax":
         return "fit", "only JAX trains the networks of a function in programs", None
     from objectives.training.jax_lanes import trains_step_by_step

@@ -21,6 +21,7 @@ from objectives.objective import Objective
 from objectives.training import evaluate, tunable_model, tunable_optimizer
 from objectives.training.build import batch_size, build_compiled, build_empty, build_for_reading
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.class_weights import class_weights
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.lanes import Lanes, LaneState
@@ -59,6 +60,7 @@ class PackedTrial:
         started: When it began, as `time.perf_counter` tells.
         compiled_before: The seconds that this process had compiled before it began.
         parameter_count: Numbers in its network's weights.
+        class_weights: The weight of each class in the loss, (classes,); None where all are alike.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class PackedTrial:
         self.compiled_before = compiled_before
         self.parameter_count = parameter_count
         self._n = data.n_train
+        self.class_weights = class_weights(task.hyperparameters.weights_of_classes(), data)
         self._first_rate = first_rate
         steps_per_epoch = -(-self._n // batch_size(task.hyperparameters, data))
         self._steps = epoch_steps(task.hyperparameters, steps_per_epoch)
@@ -213,12 +216,13 @@ class LanePack(ABC):
         # A lane without a trial repeats another one.
         shown = [trial or next(iter(trials.values())) for trial in self._slots]
         order = np.stack([trial.order() for trial in shown])
+        weights = _stacked([trial.class_weights for trial in shown])
         lanes.begin_epoch(np.asarray([trial.rate() for trial in shown]))
         steps = {i: trial.steps for i, trial in trials.items()}
         metrics: dict[int, dict[str, float]] = {}
         done = 0
         for stop in sorted(set(steps.values())):
-            lanes.train(order, done, stop)
+            lanes.train(order, weights, done, stop)
             done = stop
             at_end = [i for i in trials if steps[i] == stop]
             metrics |= self._validate(at_end)
@@ -262,6 +266,14 @@ class LanePack(ABC):
             weights=kept,
             build=build,
         )
+
+
+def _stacked(weights: Sequence[Array | None]) -> Array | None:
+    """Return the class weights of lanes, (lanes, classes); None where no lane has any."""
+    one = next((each for each in weights if each is not None), None)
+    if one is None:
+        return None
+    return np.stack([np.ones_like(one) if each is None else each for each in weights])
 
 
 class Pack(LanePack):
@@ -325,7 +337,7 @@ class Pack(LanePack):
         data = self._data
         x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
         structure = task.hyperparameters.structure(self._levels)
-        read_as = str(x.dtype), data.scale, data.n_classes
+        read_as = str(x.dtype), data.scale, data.n_classes, data.target
         return self._objective.name, structure, shapes, read_as, self._reported(task)
 
     def _reported(self, task: TrainingTask) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from objectives.errors import SettingError
+from objectives.training.class_weights import weights_of_batch
 from objectives.training.compile_clock import compile_clock
 from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import (
@@ -50,7 +51,12 @@ class TensorflowSteps:
         return TensorflowLane(self, data)
 
     def _train_steps(
-        self, examples: Batch, order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
+        self,
+        examples: Batch,
+        order: tf.Tensor,
+        weights: tf.Tensor | None,
+        start: tf.Tensor,
+        stop: tf.Tensor,
     ) -> None:
         import tensorflow as tf
 
@@ -59,7 +65,10 @@ class TensorflowSteps:
         full, rest = divmod(order.shape[0], size)
 
         def step(rows: tf.Tensor) -> None:
-            self._model.train_step(tuple(tf.gather(part, rows) for part in examples))
+            batch = tuple(tf.gather(part, rows) for part in examples)
+            if weights is not None:
+                batch = weights_of_batch(batch, weights, keras.ops)
+            self._model.train_step(batch)
 
         def body(i: tf.Tensor) -> tuple[tf.Tensor]:
             step(order[i * size : (i + 1) * size])
@@ -115,12 +124,13 @@ class TensorflowLane:
         self._network.model.optimizer.learning_rate = rates[0]
         self._network.model.reset_metrics()
 
-    def train(self, order: Array, start: int, stop: int) -> None:
+    def train(self, order: Array, weights: Array | None, start: int, stop: int) -> None:
         """Take gradient steps; see `objectives.training.lanes.Lanes`."""
         # As tensors: TensorFlow would trace the function anew for each Python number or array.
         tensor = keras.ops.convert_to_tensor
         bounds = (tensor(start, dtype="int32"), tensor(stop, dtype="int32"))
-        self._steps.train_steps(self._data[0], tensor(order[0]), *bounds)
+        own = None if weights is None else tensor(weights[0])
+        self._steps.train_steps(self._data[0], tensor(order[0]), own, *bounds)
 
     def metrics(self) -> dict[str, Array]:
         """Return the metrics of the epoch; see `objectives.training.lanes.Lanes`."""

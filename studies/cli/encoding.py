@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objectives.data import sources
-from objectives.data.encoding import from_json
+from objectives.data.columns import Columns
+from objectives.data.encoding import Encoding, from_json
 from studies.attributes import DEFINITION_KEY, ENCODING_KEY
+from studies.lookup import as_argument
 
 if TYPE_CHECKING:
     import optuna
@@ -28,11 +30,22 @@ def data_line(study: optuna.Study) -> str | None:
     is_code = ":" in definition["objective"]  # which gets them as stored
     if is_code and encoding.labels:
         return f"Labels are text, and classes in the order of: {_listed(encoding.labels)}."
+    if encoding.table is not None:
+        return _table_line(encoding)
     if scale is None or is_code or definition["dataset"] in sources.names():
         return None
     if definition["data"]["scale"]:
         return f"Pixels are divided by {scale:g}, as [data] scale says."
     return f"Pixels are divided by {scale:g}, by their type and maximum; [data] scale sets it."
+
+
+def _table_line(encoding: Encoding) -> str:
+    columns = Columns.from_json(encoding.table or {})
+    n_inputs = len(columns.numbers) + sum(len(each.values) for each in columns.categories)
+    return (
+        f"{len(columns.numbers)} columns of numbers are standardized, {len(columns.categories)} of "
+        f"text are one-hot: {n_inputs} inputs."
+    )
 
 
 def network_lines(study: optuna.Study, file: Path) -> list[str]:
@@ -45,6 +58,11 @@ def network_lines(study: optuna.Study, file: Path) -> list[str]:
         return []
     with zipfile.ZipFile(file) as archive:
         saved = json.loads(archive.read("config.json"))
+    if from_json(study.user_attrs.get(ENCODING_KEY)).table is not None:
+        name = as_argument(study.study_name)
+        return [
+            f"It takes encoded rows; for those of a file: hpo predict {name} rows.csv -o out.csv"
+        ]
     layers = saved["config"]["layers"]
     given = layers[0]["config"]
     shape = ", ".join(["n", *map(str, given["batch_shape"][1:])])

@@ -97,6 +97,35 @@ def model(
         say(line)
 
 
+@results.command()
+def predict(
+    study: Study,
+    rows: Annotated[Path, typer.Argument(help="A .csv or .parquet file with its columns.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv or .parquet file.")],
+    trial: Annotated[
+        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")] = False,
+    allow_module: AllowModule = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Predict the target of new rows of a table by the network of the best trial.
+
+    Example: hpo predict prices new.csv -o predicted.csv
+    """
+    from studies.cli.trust import trusted
+    from studies.results import predict as predicting
+
+    predicting.check_format(output)
+    found = find(study, storage)
+    if output.exists() and not yes:
+        confirm(f"Overwrite {output}?")
+    allowed = trusted([study], allow_module, {})
+    table = predicting.predict(found, rows, trial, allow_modules=allowed)
+    predicting.write(table, output)
+    say(f"{len(table)} rows with what is predicted are written to {output}")
+
+
 @results.command("test")
 def holdout(
     study: Study,

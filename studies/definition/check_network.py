@@ -6,6 +6,7 @@ import objectives
 from objectives import DataOptions, Objective, registered
 from objectives.data import sources
 from objectives.data.data_source import DataSource
+from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
 from studies.definition.search import keyed
 from studies.errors import DefinitionError
@@ -59,11 +60,32 @@ def check_metric(metric: str, direction: str, network: Objective) -> None:
     Raises:
         DefinitionError: It has not, or it is not.
     """
-    if metric not in network.metrics:
-        raise DefinitionError("metric", str(unknown_name("a metric", metric, network.metrics)))
-    if direction != network.metrics[metric]:
+    known = {**network.number_metrics, **network.metrics}
+    if metric not in known:
+        raise DefinitionError("metric", str(unknown_name("a metric", metric, known)))
+    if direction != known[metric]:
         raise DefinitionError(
             "direction",
-            f"Expected {network.metrics[metric]!r} for {metric}. "
-            f"Received: direction={direction!r}.",
+            f"Expected {known[metric]!r} for {metric}. Received: direction={direction!r}.",
         )
+
+
+def check_encoding(metric: str, network: Objective, encoding: Encoding) -> None:
+    """Check that a network learns what the data have, and is judged by a metric of that.
+
+    Raises:
+        DefinitionError: It does not, or is not.
+    """
+    if encoding.table is None:
+        return
+    if not network.number_metrics:
+        raise DefinitionError(
+            "objective",
+            f"Expected mlp, or a network of your own, for a table. Received: {network.name}, which "
+            "takes pictures.",
+        )
+    known = network.metrics if encoding.target is None else network.number_metrics
+    if metric not in known:
+        what = "classes" if encoding.target is None else "numbers"
+        unknown = unknown_name(f"a metric of {what}, as the target has", metric, known)
+        raise DefinitionError("metric", str(unknown))

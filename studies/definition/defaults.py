@@ -32,10 +32,12 @@ def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
             )
     else:
         known = given.get("objective") in objectives.names()
-        metrics = objectives.get(given["objective"]).metrics if known else {}
+        network = objectives.get(given["objective"]) if known else None
+        metrics = {} if network is None else network.metrics
         given.setdefault("metric", next(iter(metrics), "val_accuracy"))
+        every = metrics if network is None else {**network.number_metrics, **metrics}
         # An unknown metric is reported as such, not as a missing direction.
-        given.setdefault("direction", metrics.get(str(given["metric"]), "maximize"))
+        given.setdefault("direction", every.get(str(given["metric"]), "maximize"))
     return given
 
 

@@ -19,7 +19,7 @@ from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.check_design import check_design
-from studies.definition.check_network import check_dataset, check_metric, check_name
+from studies.definition.check_network import check_dataset, check_encoding, check_metric, check_name
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
@@ -31,7 +31,6 @@ from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
 
 BUDGET_KEYS = ("n_trials", "timeout")  # of [search]; not part of a study's identity
-KEYS_OF_DATA = frozenset(DataOptions.model_fields) - {"arguments"}
 EXAMPLES = 500  # points at which combinations of hyperparameters are validated
 
 
@@ -43,8 +42,8 @@ class StudyDefinition(BaseModel):
         objective: A registered objective, or a function of the user: `package.module:function` or
             `path/of/file.py:function`. With a `dataset` it returns a compiled Keras network, which
             the service trains; without one it returns a number.
-        dataset: A known data set, the path of an `.npz` or of a folder of clocks, or a function of
-            the user that returns the data; None for an objective that loads its own.
+        dataset: A known data set, the path of a file or folder, or a user's function that returns
+            the data; None for an objective that loads its own.
         metric: The metric that is a trial's value: one of the objective's, any name for a function.
         direction: `maximize` or `minimize`.
         backend: The Keras backend; `auto` is JAX on an accelerator, and on a CPU the one that
@@ -220,6 +219,7 @@ class StudyDefinition(BaseModel):
             )
         source = sources.source_of(self.dataset)
         examined = keyed("dataset", lambda: source.examine(self.data))
+        check_encoding(self.metric, self.network, examined.encoding)
         if source.input_shape(self.data) is None:
             self._check_points(self.network, examined.shape)
         return examined.encoding
@@ -277,9 +277,8 @@ class StudyDefinition(BaseModel):
         if self.is_loaded_by_code:
             check_code("dataset", str(self.dataset))
         elif self.data.arguments:
-            raise DefinitionError(
-                "data.arguments", str(unknown_name("a key", "arguments", KEYS_OF_DATA))
-            )
+            known = DataOptions.model_fields.keys() - {"arguments"}
+            raise DefinitionError("data", str(unknown_name("a key", "arguments", known)))
         if self.is_function:
             self._check_function()
         elif self.is_own_network:

@@ -11,6 +11,7 @@ import keras
 
 import objectives
 from objectives.data.datasets import Dataset
+from objectives.data.encoding import from_json
 from objectives.hyperparameters import Hyperparameters
 from objectives.training import evaluate
 from objectives.training.checkpoint import Checkpoint
@@ -63,7 +64,7 @@ class BuiltInNetworks:
         if self._objective.figures is None:
             return FiguresDrawn([], {})
         hyperparameters, network = self._saved
-        head = self._objective.head_of(hyperparameters)
+        head = self._objective.head_of(hyperparameters, data.target)
         x, y = data.x_validation, data.y_validation
         _, predicted = evaluate.losses_and_predictions(network, head, x, y).T
         figures = import_module(self._objective.figures)
@@ -72,7 +73,9 @@ class BuiltInNetworks:
     def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
         """Evaluate the network as it is in its file, by every metric."""
         hyperparameters = self._objective.hyperparameters(**request.hyperparameters)
-        head = self._objective.head_of(hyperparameters, self._objective.every_metric())
+        target = from_json(request.dataset.encoding).target
+        every = self._objective.every_metric()
+        head = self._objective.head_of(hyperparameters, target, reported=every)
         network = keras.models.load_model(request.file, compile=False)
         x, y, *_ = test
         return evaluate.metrics(head, evaluate.losses_and_predictions(network, head, x, y), y)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,9 @@ class OwnNetworks:
         batch = rows(data.train, slice(EXAMPLES))
         with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
             untouched = thread.submit(self._builder, found.settings[0]).result()
-            way, reason = thread.submit(way_of, untouched, batch).result()
+            way, reason = thread.submit(
+                way_of, untouched, batch, is_stream=data.streams is not None
+            ).result()
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
@@ -73,7 +74,7 @@ class OwnNetworks:
             trained_by=way,
             reason=reason,
             structural=structural,
-            encoding=replace(AS_STORED, labels=data.labels or None).to_json(),
+            encoding=(data.encoding or AS_STORED).to_json(),
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:

@@ -1,0 +1,126 @@
+"""Data that come batch by batch: told apart by what they are, and trained by Keras's `fit`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from objectives import DataOptions
+from objectives.data import datasets
+from objectives.data.encoding import AS_STORED
+from objectives.data.streams import NOT_COMPARABLE
+from objectives.errors import DataError, SettingError
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training.fit_pack import FitTask
+from objectives.training.network_pack import NetworkPack
+from objectives.training.program_cache import ProgramCache
+
+# Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+CODE = """
+import keras
+import numpy as np
+import tensorflow as tf
+x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+class Own(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        return x[i * 5 : i * 5 + 5], y[i * 5 : i * 5 + 5]
+def batched(n=20, seed=None):
+    made = tf.data.Dataset.from_tensor_slices((x[:n], y[:n]))
+    made = made if seed is None else made.shuffle(20, seed=seed)
+    return made.batch(5)
+def load(): return {returned}
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "own_streams.py"
+    sys.modules.pop("own_streams", None)
+
+
+def load(module: Path, returned: str) -> datasets.Dataset:
+    sys.modules.pop("own_streams", None)
+    module.write_text(CODE.replace("{returned}", returned))
+    return datasets.load(f"{module}:load", DataOptions(), AS_STORED)
+
+
+BOTH = "{'train': %s, 'validation': %s}"
+
+
+def test_streams_are_told_apart_by_their_first_batches(module: Path) -> None:
+    one = load(module, BOTH % ("batched()", "batched(10)"))
+    assert one.x_train.shape == (5, 2)  # of the first batch
+    assert one.sha256 == load(module, BOTH % ("batched()", "batched(10)")).sha256
+    assert one.sha256 != load(module, BOTH % ("batched()", "batched(15)")).sha256
+    own = load(module, BOTH % ("Own()", "batched(10)"))
+    assert len(own.sha256) == 64
+    shuffled = load(module, BOTH % ("batched(seed=1)", "batched(10)"))
+    assert shuffled.sha256 == NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("train", ["batched()", "Own()"])
+def test_a_network_is_trained_by_fit_and_evaluated_on_all(module: Path, train: str) -> None:
+    data = load(module, f"{{'train': {train}, 'validation': batched(10), 'test': batched(15)}}")
+
+    def build(setting: Any) -> keras.Model:
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e-4), "mse")
+        return model
+
+    def task(**given: Any) -> FitTask:
+        setting = TrainingHyperparameters(epochs=2, **given)
+        return FitTask(setting, {}, 3, "val_loss", maximize=False)
+
+    pack = NetworkPack(build, data, ProgramCache())
+    (trial,) = pack.add([task()])
+    for _ in range(2):
+        pack.train_epoch()
+    assert pack.trained_by(trial.task) == ("fit", "its data come batch by batch")
+    ((_, result),) = pack.take_ended()
+    keras.utils.set_random_seed(3)
+    plain = build({})
+    streams = data.streams
+    assert streams is not None
+    history = plain.fit(
+        streams.train,
+        validation_data=streams.validation,
+        epochs=2,
+        verbose=0,
+        shuffle=train == "Own()",  # as is the default; Keras warns where it would not shuffle
+    )
+    for name, values in history.history.items():
+        np.testing.assert_allclose(result.history[name], values, rtol=1e-5)
+    with pytest.raises(SettingError, match="Expected no class_weight"):
+        pack.add([task(class_weight="balanced")])
+    x, y = datasets.load_test(f"{module}:load", DataOptions(), AS_STORED)
+    assert (x.shape, y.shape) == ((15, 2), (15,))
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (BOTH % ("batched().repeat()", "batched()"), "train of .* that do not end"),
+        (BOTH % ("batched()", "batched(0)"), "validation of .* Received: none"),
+        ("{'train': batched()}", "only one of them"),
+        (BOTH % ("batched()", "(x, y)"), "only one of them"),
+        (BOTH % ("batched()", "batched().map(lambda a, b: (a[:, :1], b))"), "shape"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(module: Path, returned: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        load(module, returned)
+
+
+def test_built_in_networks_want_arrays(module: Path) -> None:
+    load(module, BOTH % ("batched()", "batched()"))
+    with pytest.raises(DataError, match="Expected arrays"):
+        datasets.load(f"{module}:load", DataOptions())

@@ -1,0 +1,118 @@
+"""Studies on tables, by the commands: a number and a class, told of new rows as well."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from commands import hpo, hpo_here
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+STUDY = """
+name = "{name}"
+objective = "{objective}"
+dataset = "houses.csv"
+metric = "{metric}"
+backend = "jax"
+[data]
+target = "{target}"
+drop = ["id"]
+split = "part"
+[search]
+design = "grid"
+[fixed]
+epochs = {epochs}
+batch_size = 32
+[space]
+learning_rate = [0.0001, 0.01]
+"""
+NET = """
+import keras
+def build(trial):
+    model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(2, "softmax")])
+    rate = trial.suggest_float("learning_rate", 1e-4, 1e-1)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    return model
+"""
+N = 320
+
+
+def houses() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({
+        "id": [f"h{i}" for i in range(N)],
+        "area": rng.normal(80, 20, N),
+        "rooms": rng.integers(1, 7, N),
+        "town": rng.choice(["Aa", "Bb"], N),
+        "part": rng.choice(["train", "train", "train", "val", "test"], N),
+    })  # fmt: skip
+    table["price"] = 3e5 + 2e3 * (table["area"] - 80) + 4e4 * (table["town"] == "Aa")
+    table["kind"] = np.where(table["area"] > 80, "house", "flat")
+    table.loc[::7, "rooms"] = np.nan
+    return table
+
+
+def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_path: Path) -> None:
+    table = houses()
+    table.drop(columns="kind").to_csv(tmp_path / "houses.csv", index=False)
+    (tmp_path / "net.py").write_text(NET)
+    (text,) = re.findall(r"```toml\n(# prices.toml.*?)```", README, flags=re.DOTALL)
+    parted = text.replace("test_fraction = 0.2", 'split = "part"\ndrop = ["id"]')
+    (tmp_path / "prices.toml").write_text(parted)
+    fewer = ("-n2", "--set=batch_size=32", "--set=learning_rate=0.01", "--set=backend=jax")
+    here = {"url": sqlite_url, "folder": tmp_path}
+    for changed, words in {
+        "--set=metric=val_accuracy": "a metric of numbers, as the target has, one of val_loss",
+        "--set=objective=cnn": "Expected mlp, or a network of your own",
+        "--set=data.target=prize": "Did you mean price?",
+        "--set=data.drop=[]": "different texts in 189 rows",
+    }.items():
+        metric = ("--set=metric=val_loss",) if "objective" in changed else ()
+        refused = hpo_here("create", "prices.toml", changed, *metric, **here)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert words in refused.stderr
+    made = hpo_here("create", "prices.toml", *fewer, **here)
+    assert "2 columns of numbers are standardized, 1 of text are one-hot: 4 inputs." in made.stdout
+    assert hpo("run", "prices.toml", *fewer, **here).returncode == 0
+    study = optuna.load_study(study_name="prices", storage=sqlite_url)
+    new = table[table["part"] == "val"].drop(columns=["price", "kind", "id"])
+    new.to_csv(tmp_path / "new.csv", index=False)
+    told = hpo_here("predict", "prices", "new.csv", "-o", "told.csv", **here)
+    assert told.returncode == 0, told.stderr
+    found = pd.read_csv(tmp_path / "told.csv")["predicted_price"]
+    expected = table.loc[new.index, "price"]
+    best = study.best_trial
+    assert r2_score(expected, found) > 0.9
+    for name, metric in {
+        "val_rmse": root_mean_squared_error, "val_mae": mean_absolute_error, "val_r2": r2_score,
+    }.items():  # fmt: skip
+        value = best.user_attrs["history"][name][best.user_attrs["best_epoch"] - 1]
+        assert value == pytest.approx(metric(expected, found), rel=1e-4)
+    tested = hpo_here("test", "prices", **here)
+    assert "r2" in tested.stdout, tested.stderr
+
+    table.drop(columns="price").to_csv(tmp_path / "houses.csv", index=False)
+    for objective, name in {"mlp": "built-in", "net.py:build": "own"}.items():
+        kind = {"name": name, "objective": objective, "metric": "val_accuracy", "target": "kind"}
+        (tmp_path / "kind.toml").write_text(STUDY.format(**kind, epochs=20))
+        ran = hpo("run", "kind.toml", **here)
+        assert ran.returncode == 0, ran.stderr
+        told = hpo_here("predict", name, "new.csv", "-o", f"{name}.parquet", **here)
+        assert told.returncode == 0, told.stderr
+        rows = pd.read_parquet(tmp_path / f"{name}.parquet")
+        accuracy = (rows["predicted_kind"].to_numpy() == table.loc[new.index, "kind"]).mean()
+        study = optuna.load_study(study_name=name, storage=sqlite_url)
+        assert accuracy == pytest.approx(study.best_value)
+        assert accuracy > 0.9
+        assert rows[["output_flat", "output_house"]].sum(axis=1).to_numpy() == pytest.approx(1)
+    (tmp_path / "new.csv").write_text("area,rooms,town\n80,three,Aa\n")
+    refused = hpo_here("predict", "own", "new.csv", "-o", "none.csv", **here)
+    assert "column rooms. Received: 'three' in line 2" in refused.stderr
+    refused = hpo_here("predict", "own", "new.txt", "-o", "none.csv", **here)
+    assert "Expected a file of .csv or .parquet" in refused.stderr
