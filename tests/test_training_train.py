@@ -215,7 +215,7 @@ def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras
     shared |= {"filters": [4]} if objective is CNN else {}
     settings = [
         {"activation": "gelu", "initializer": "he_normal"},
-        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003,
+        {"activation": "selu", "regularizer": "l1", "regularizer_strength": 0.003,
          "weight_decay": 1.0, "global_clipnorm": 0.1},
         {"activation": "softmax", "regularizer": "l2", "initializer": "random_normal"},
     ]  # fmt: skip
