@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from objectives.fields import HyperparameterInfo
     from objectives.hyperparameters import Hyperparameters
     from objectives.objective import Objective, get, names
+    from objectives.registered import admit
 
 _HOME = {
     "DataOptions": "objectives.data.options",
     "HyperparameterInfo": "objectives.fields",
     "Hyperparameters": "objectives.hyperparameters",
     "Objective": "objectives.objective",
+    "admit": "objectives.registered",
     "get": "objectives.objective",
     "names": "objectives.objective",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "RenderingError",
     "SettingError",
     "UnknownNameError",
+    "admit",
     "get",
     "names",
 ]

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from objectives.errors import SettingError
 
+NUMBER_OR_LIST = "float or list of float"
 Kind = Literal["structural", "tunable", "schedule"]
 Need = Mapping[str, tuple[Any, ...] | None]
 """Other hyperparameters -> the values of each with which this one has an effect. None instead of
@@ -24,7 +25,8 @@ class HyperparameterInfo:
 
     Attributes:
         name: The field's name.
-        type: "float", "int", "bool", "choice" or "list of int" or "balanced or table".
+        type: "float", "int", "bool", "choice", "list of int", "float or list of float" or "balanced
+            or table".
         low: Lower bound, of each element for a list; None where there is none.
         high: Upper bound, likewise.
         default: The default value; None means Keras's default or "not used".
@@ -187,8 +189,15 @@ def fullest(field: FieldInfo, value: Any, levels: Sequence[Any]) -> Any:
     """Return the value, among those that a trial's program serves, with the most parts."""
     if not _extra(field)["presence"] or len(served(field, value, levels)) == 1:
         return value
-    # None stands for another field's value, which may be zero or not.
-    return max([value, *levels], key=lambda each: (False, None, True).index(_reduce(field, each)))
+
+    def parts(value: Any) -> int:
+        present = _reduce(field, value)
+        # None stands for another field's value, which may be zero or not.
+        return 1 if present is None else 2 if present else 0
+
+    most = max([value, *levels], key=parts)
+    # One rate for all layers, also for those where this list, or another one, has zero.
+    return max(most) if isinstance(most, list | tuple) else most
 
 
 def _reduce(field: FieldInfo, value: Any) -> Any:
@@ -196,7 +205,12 @@ def _reduce(field: FieldInfo, value: Any) -> Any:
     if extra["kind"] == "structural":
         return value
     # None is not the same as zero: it may stand for another field's value.
-    return value not in (0, "none") if extra["presence"] and value is not None else None
+    if not extra["presence"] or value is None:
+        return None
+    if isinstance(value, list | tuple):  # of one number for each layer
+        present = tuple(each != 0 for each in value)
+        return present if len(set(present)) > 1 else present[0]
+    return value not in (0, "none")
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
@@ -204,11 +218,12 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
 
 
 def _annotation(field: FieldInfo) -> tuple[Any, bool]:
-    """Return a field's annotation without `| None`, and whether it had that."""
-    if isinstance(field.annotation, UnionType):
-        (inner,) = (part for part in get_args(field.annotation) if part is not NoneType)
-        return inner, True
-    return field.annotation, False
+    """Return a field's annotation without `| None` and validators, and whether it had None."""
+    inner, optional = field.annotation, False
+    if get_origin(inner) in (Union, UnionType) and NoneType in get_args(inner):
+        (inner,) = (part for part in get_args(inner) if part is not NoneType)
+        optional = True
+    return (get_args(inner)[0] if get_origin(inner) is Annotated else inner), optional
 
 
 def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
@@ -217,6 +232,8 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
         return "choice", get_args(annotation)
     if get_origin(annotation) is tuple:
         return "list of int", None
+    if get_origin(annotation) is Union:
+        return NUMBER_OR_LIST, None
     if annotation is Any:
         return "balanced or table", None
     return cast(str, annotation.__name__), None
@@ -225,8 +242,9 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
     """Return the lower and the upper bound as (sign, number); for a list, of its elements."""
     annotation, _ = _annotation(field)
-    is_list = get_origin(annotation) is tuple
-    metadata = get_args(get_args(annotation)[0])[1:] if is_list else field.metadata
+    # A list, or a number or a list: the first argument is that of a number.
+    is_bounded_inside = get_origin(annotation) in (tuple, Union)
+    metadata = get_args(get_args(annotation)[0])[1:] if is_bounded_inside else field.metadata
     low = high = None
     for mark in metadata:
         match mark:
@@ -257,4 +275,6 @@ def _rule(field: FieldInfo, none: str) -> str:
     bounds = " and ".join(f"{sign} {number}" for sign, number in filter(None, _bounds(field)))
     is_optional = _annotation(field)[1] or field.default is None
     optional = f" or {none}" if is_optional else ""
+    if kind == NUMBER_OR_LIST:
+        return f"a float {bounds}, or a list of them, one for each layer{optional}"
     return " ".join(filter(None, [words, bounds])) + optional

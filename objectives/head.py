@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,12 +52,22 @@ class Head(Protocol):
         variables have no values on JAX.
         """
 
-    def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
+    def reporting(self, names: Sequence[str]) -> Head:
+        """Return a head that reports metrics of `Objective.on_request` too."""
+
+    def details(self, y: Any, outputs: Any) -> Sequence[Any]:
+        """Return what `summarize` needs of each picture beside its prediction, each (n, columns).
+
+        It is brought from the device after each epoch, so that it should be little.
+        """
+
+    def summarize(self, y: Array, predicted: Array, details: Array) -> dict[str, float]:
         """Return the metrics of predictions other than the loss, named without `val_` or `test_`.
 
         Args:
             y: Labels, (n,).
             predicted: What `predict` returned, (n,).
+            details: What `details` returned, side by side, (n, columns).
         """
 
     def stock_compile(self) -> Mapping[str, Any]:

@@ -12,21 +12,24 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt, MinLen
 from pydantic import BeforeValidator, model_validator
 
 from objectives import fields
 from objectives.errors import SettingError, unknown_name
 from objectives.fields import HyperparameterInfo, schedule, structural, tunable
 
+_OF_ALL_OPTIMIZERS = frozenset({"weight_decay", "global_clipnorm"})
 OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
-    "sgd": frozenset({"momentum", "nesterov"}),
-    "rmsprop": frozenset({"rho", "momentum", "epsilon", "centered"}),
-    "adagrad": frozenset({"initial_accumulator_value", "epsilon"}),
-    "adadelta": frozenset({"rho", "epsilon"}),
-    "adam": frozenset({"beta_1", "beta_2", "epsilon", "amsgrad"}),
-    "adamax": frozenset({"beta_1", "beta_2", "epsilon"}),
-    "nadam": frozenset({"beta_1", "beta_2", "epsilon"}),
+    "sgd": _OF_ALL_OPTIMIZERS | {"momentum", "nesterov"},
+    "rmsprop": _OF_ALL_OPTIMIZERS | {"rho", "momentum", "epsilon", "centered"},
+    "adagrad": _OF_ALL_OPTIMIZERS | {"initial_accumulator_value", "epsilon"},
+    "adadelta": _OF_ALL_OPTIMIZERS | {"rho", "epsilon"},
+    "adam": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2", "epsilon", "amsgrad"},
+    "adamw": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2", "epsilon", "amsgrad"},
+    "adamax": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2", "epsilon"},
+    "nadam": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2", "epsilon"},
+    "lion": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2"},
 }
 """The settings of each optimizer, apart from its learning rate."""
 
@@ -34,6 +37,9 @@ OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
 _ListToTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Widths = Annotated[tuple[Annotated[int, Ge(1), Le(8192)], ...], _ListToTuple]
 """Units or filters of each layer in turn."""
+_Rate = Annotated[float, Ge(0), Lt(1)]
+Rates = Annotated[_Rate | Annotated[tuple[_Rate, ...], MinLen(1)], _ListToTuple]
+"""A rate of dropout for all layers, or of each in turn."""
 
 
 def _class_weight(value: Any) -> Any:
@@ -197,9 +203,9 @@ class Hyperparameters(TrainingHyperparameters):
             to another optimizer.
     """
 
-    optimizer: Literal["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"] = (
-        structural("adam", "The optimizer, as Keras names it.")
-    )
+    optimizer: Literal[
+        "sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamw", "adamax", "nadam", "lion"
+    ] = structural("adam", "The optimizer, as Keras names it.")
     learning_rate: float | None = tunable(
         None, "Learning rate of the first epoch; None is Keras's default.", gt=0, le=100
     )
@@ -210,18 +216,51 @@ class Hyperparameters(TrainingHyperparameters):
     rho: float | None = tunable(None, "Decay of the mean square (rmsprop, adadelta).", ge=0, lt=1)
     centered: bool = structural(False, "Divide by the variance of the gradient (rmsprop).")
     beta_1: float | None = tunable(
-        None, "Decay of the first moment (adam, adamax, nadam).", ge=0, lt=1
+        None, "Decay of the first moment (adam, adamw, adamax, nadam, lion).", ge=0, lt=1
     )
     beta_2: float | None = tunable(
-        None, "Decay of the second moment (adam, adamax, nadam).", ge=0, lt=1
+        None,
+        "Decay of the second moment (adam, adamw, adamax, nadam), or of the first between two "
+        "steps (lion).",
+        ge=0,
+        lt=1,
     )
-    epsilon: float | None = tunable(None, "Added to the denominator (all but sgd).", gt=0, le=1)
-    amsgrad: bool = structural(False, "The AMSGrad variant of adam.")
+    epsilon: float | None = tunable(
+        None, "Added to the denominator (all but sgd and lion).", gt=0, le=1
+    )
+    amsgrad: bool = structural(False, "The AMSGrad variant of adam and adamw.")
     initial_accumulator_value: float | None = tunable(
         None, "First value of the sums of squares (adagrad).", ge=0, le=10
     )
+    weight_decay: float | None = tunable(
+        None,
+        "What each step takes off all weights and biases, as a share of them, before it is "
+        "multiplied by the learning rate; None: 0.004 for adamw, nothing for the others.",
+        presence=True,
+        shared=True,
+        ge=0,
+        le=100,
+    )
+    global_clipnorm: float | None = tunable(
+        None,
+        "The largest norm of all gradients together, to which larger ones are scaled; None: any.",
+        presence=True,
+        shared=True,
+        gt=0,
+        le=1_000_000,
+    )
     initializer: Literal[
-        "zeros", "ones", "random_normal", "random_uniform", "glorot_normal", "glorot_uniform"
+        "zeros",
+        "ones",
+        "random_normal",
+        "random_uniform",
+        "glorot_normal",
+        "glorot_uniform",
+        "he_normal",
+        "he_uniform",
+        "lecun_normal",
+        "lecun_uniform",
+        "orthogonal",
     ] = tunable("glorot_uniform", "What fills the kernels before training.")
     initializer_spread: float = tunable(
         0.05,
@@ -245,6 +284,10 @@ class Hyperparameters(TrainingHyperparameters):
         "relu",
         "leaky_relu",
         "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "mish",
         "sigmoid",
         "hard_sigmoid",
         "exponential",
@@ -274,6 +317,8 @@ class Hyperparameters(TrainingHyperparameters):
                     f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
                     f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
                 )
+        if self.optimizer == "lion" and self.beta_1 == 0:
+            raise SettingError("Expected beta_1 > 0 for lion. Received: beta_1=0.0.")
         return self
 
     @classmethod
@@ -324,6 +369,25 @@ class Hyperparameters(TrainingHyperparameters):
     def numbers(self, names: Sequence[str]) -> dict[str, float]:
         """Return the values of hyperparameters that are numbers, by name."""
         return {name: getattr(self, name) for name in names}
+
+
+def check_count(name: str, rates: float | Sequence[float], n: int, layers: str) -> None:
+    """Check that there is one rate for all layers, or one for each.
+
+    Args:
+        name: The name of the hyperparameter.
+        rates: Its value.
+        n: The number of layers.
+        layers: What they are called.
+
+    Raises:
+        SettingError: There is not.
+    """
+    if isinstance(rates, Sequence) and len(rates) != n:
+        raise SettingError(
+            f"Expected one rate, or a list of {n}: one for each of the {layers}. "
+            f"Received: {name}={list(rates)}."
+        )
 
 
 @cache

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from objectives import registered
 from objectives.clock import network
 from objectives.clock.hyperparameters import (
     DEFAULTS_BEFORE,
@@ -13,10 +14,10 @@ from objectives.clock.hyperparameters import (
     ClockHyperparameters,
 )
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
-from objectives.errors import unknown_name
+from objectives.errors import CodeError, unknown_name
 from objectives.head import Head, TargetScale
 from objectives.hyperparameters import Hyperparameters
-from objectives.networks import cnn, mlp
+from objectives.networks import class_metrics, cnn, mlp
 from objectives.types import Direction, Labels
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Objective:
             returns the label codec of the network.
         metrics: What a study can optimize, and in which direction; the first is the default.
         labels: The labels that it is trained on.
+        on_request: Metrics that a study can optimize -> what its head is asked to report for each,
+            named without `val_`, beside what it reports anyway.
         head_numbers: Tunable settings that the head reads. In a compiled program they are variables
             of the network's last layer, which therefore has no weights of its own.
         figures: The module that draws what a network predicts of pictures, with `draw` and `plots`
@@ -58,6 +61,7 @@ class Objective:
     head: Callable[[Any, Mapping[str, Any]], Head]
     metrics: Mapping[str, Direction]
     labels: Labels
+    on_request: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     head_numbers: tuple[str, ...] = ()
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
@@ -70,8 +74,9 @@ class Objective:
     def head_of(
         self,
         hyperparameters: Hyperparameters,
-        target: TargetScale | None,
+        target: TargetScale | None = None,
         numbers: Mapping[str, Any] | None = None,
+        reported: Sequence[str] = (),
     ) -> Head:
         """Make a trial's head.
 
@@ -79,13 +84,18 @@ class Objective:
             hyperparameters: The setting.
             target: The scale of the numbers that it learns to tell; None for labels.
             numbers: The numbers of `head_numbers`; None for those of the setting.
+            reported: Metrics of `on_request` that it reports.
         """
         if target is not None:
             from objectives.networks.regression import Regression
 
             return Regression(target)
         own = hyperparameters.numbers(self.head_numbers) if numbers is None else numbers
-        return self.head(hyperparameters, own)
+        return self.head(hyperparameters, own).reporting(reported)
+
+    def every_metric(self) -> list[str]:
+        """Return all that the head can be asked to report."""
+        return sorted({name for names in self.on_request.values() for name in names})
 
 
 def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]) -> Head:
@@ -93,8 +103,6 @@ def _classification(hyperparameters: Hyperparameters, numbers: Mapping[str, Any]
 
     return Classification()
 
-
-_CLASS_METRICS: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 
 _NUMBER_METRICS: dict[str, Direction] = {
     "val_rmse": "minimize",
@@ -125,8 +133,9 @@ _OBJECTIVES = (
         cpu_backend="tensorflow",
         build=cnn.build,
         head=_classification,
-        metrics=_CLASS_METRICS,
+        metrics=class_metrics.METRICS,
         labels="class",
+        on_request=class_metrics.ON_REQUEST,
     ),
     Objective(
         name="mlp",
@@ -135,25 +144,37 @@ _OBJECTIVES = (
         cpu_backend="jax",
         build=mlp.build,
         head=_classification,
-        metrics=_CLASS_METRICS,
+        metrics=class_metrics.METRICS,
         labels="class",
+        on_request=class_metrics.ON_REQUEST,
         number_metrics=_NUMBER_METRICS,
     ),
 )
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all objectives, sorted."""
-    return tuple(objective.name for objective in _OBJECTIVES)
+    """Return the names of all objectives, sorted: the service's, and admitted ones of packages."""
+    own = {objective.name for objective in _OBJECTIVES}
+    return tuple(sorted(own.union(registered.names())))
 
 
 def get(name: str) -> Objective:
     """Return an objective by its name.
 
     Raises:
-        UnknownNameError: There is no objective of that name.
+        UnknownNameError: There is no objective of that name, or it is one of a package that was not
+            admitted; see `objectives.registered`.
+        CodeError: What a package has registered is none.
     """
     for objective in _OBJECTIVES:
         if objective.name == name:
             return objective
-    raise unknown_name("an objective", name, names())
+    found = registered.load(name)
+    if found is None:
+        raise unknown_name("an objective", name, names(), remedy=registered.remedy(name))
+    if not isinstance(found, Objective) or found.name != name:
+        what = f"one named {found.name}" if isinstance(found, Objective) else repr(found)
+        raise CodeError(
+            f"Expected an objectives.Objective named {name}, as registered. Received: {what}."
+        )
+    return found

@@ -141,7 +141,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a fixed value that cannot be none": (
         table(fixed={"dropout": "none"}),
         "fixed.dropout",
-        "a float >= 0 and < 1. Received: dropout='none'.",
+        "one for each layer. Received: dropout='none'.",
     ),
     "a structural range by its logarithm": (
         spaced(batch_size={"low": 16, "high": 128, "log": True}),

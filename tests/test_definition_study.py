@@ -282,6 +282,18 @@ def test_as_many_points_of_one_structure_as_a_sampler_can_tell_apart() -> None:
     assert most({"design": "grid"}, hidden_units=widths) is None
 
 
+def test_levels_of_dropout_are_rates_or_lists_of_one_for_each_layer() -> None:
+    lines = table(space={"dropout": [0.2, [0.1, 0.3]]}, fixed={"hidden_units": [8, 8]})
+    definition = parse_definition(lines)
+    assert [definition.setting_at({"dropout": each})["dropout"] for each in (0.2, "0.1-0.3")] == [
+        0.2, (0.1, 0.3),
+    ]  # fmt: skip
+    assert definition.structural_factors == frozenset()
+    lines["fixed"] = {}
+    with pytest.raises(DefinitionError, match=r"a list of 1: one for each of the hidden layers"):
+        parse_definition(lines)
+
+
 def test_what_is_fixed_is_taken_out_of_all_that_a_definition_says_of_it() -> None:
     lines = table(
         search=RANDOM | {"enqueue": [{"optimizer": "sgd", "momentum": 0.9}, {"dropout": 0.1}]},

@@ -58,6 +58,7 @@ def test_every_field_has_help_a_kind_and_a_valid_default(
         ("hidden_units", [300, 100], (300, 100)),
         ("hidden_units", (300,), (300,)),
         ("dropout", 0, 0.0),
+        ("dropout", [0.5, 0], (0.5, 0.0)),
         ("nesterov", True, True),
         ("optimizer", "sgd", "sgd"),
     ],
@@ -80,7 +81,10 @@ def test_check_returns_the_value_as_the_field_holds_it(
         ("batch_size", 64.0, r"Received: batch_size=64.0\."),
         ("batch_size", None, r"Received: batch_size=None\."),
         ("nesterov", 1, r"a bool. Received: nesterov=1\."),
-        ("dropout", 1.0, r"a float >= 0.* and < 1.* Received: dropout=1.0\."),
+        ("input_dropout", 1.0, r"a float >= 0.* and < 1.* Received: input_dropout=1.0\."),
+        ("dropout", 1.0, r"a float >= 0 and < 1, or a list of them.* Received: dropout=1.0\."),
+        ("dropout", [0.1, 1.0], r"one for each layer. Received: dropout=\[0.1, 1.0\]\."),
+        ("dropout", [], r"Received: dropout=\[\]\."),
         ("activation", "rleu", r"one of 'tanh', .* Received: .*'rleu'. Did you mean 'relu'\?"),
         ("hidden_units", [], r"a list of 1 to 10 ints >= 1 and <= 8192. Received: .*=\[\]\."),
         ("hidden_units", [0], r"Received: hidden_units=\[0\]\."),
@@ -111,12 +115,37 @@ def test_unknown_name_suggests_the_nearest() -> None:
         {"optimizer": "sgd", "epsilon": 1e-4},
         {"optimizer": "adadelta", "nesterov": True},
         {"optimizer": "adamax", "amsgrad": True},
+        {"optimizer": "adamw", "momentum": 0.9},
+        {"optimizer": "lion", "epsilon": 1e-4},
     ],
 )
 def test_setting_of_another_optimizer_is_refused(setting: dict[str, Any]) -> None:
     name = list(setting)[1]
     with pytest.raises(ValueError, match=f"that {setting['optimizer']} has.*Received: {name}="):
         MlpHyperparameters(**setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            {"dropout": [0.1, 0.2]},
+            r"a list of 1: one for each of the hidden dense layers. Received: "
+            r"dropout=\[0.1, 0.2\]",
+        ),
+        ({"conv_dropout": [0.1, 0.2]}, r"a list of 1: one for each of the blocks"),
+        ({"dropout": [0.1]}, r"Expected conv_dropout, .* where dropout is a list"),
+    ],
+)
+def test_a_list_of_rates_has_one_for_each_layer(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CnnHyperparameters(**setting)
+    assert CnnHyperparameters(dropout=[0.1], conv_dropout=[0.2]).dropout == (0.1,)
+
+
+def test_lion_takes_no_first_beta_of_zero() -> None:
+    with pytest.raises(ValueError, match=r"Expected beta_1 > 0 for lion. Received: beta_1=0.0\."):
+        MlpHyperparameters(optimizer="lion", beta_1=0)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZER_SETTINGS)
@@ -137,6 +166,7 @@ def test_a_setting_is_frozen_and_hashable() -> None:
     assert hash(hyperparameters) == hash(MlpHyperparameters(hidden_units=(300, 100)))
 
 
+FOUR: dict[str, Any] = {"filters": [8, 8, 8, 8]}  # in two blocks
 SAME_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"learning_rate": 0.1}, {}),
     ({"initializer": "ones"}, {"initializer_spread": 0.5}),
@@ -145,7 +175,10 @@ SAME_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"regularizer": "l1"}, {"regularizer": "l2", "regularizer_strength": 0.5}),
     ({"optimizer": "sgd", "momentum": 0.1}, {"optimizer": "sgd", "momentum": 0.9}),
     ({"beta_1": 0.8}, {"epsilon": 1e-3}),
+    ({"weight_decay": 0.1, "global_clipnorm": 1}, {"weight_decay": 0.2, "global_clipnorm": 2}),
     ({"learning_rate_schedule": "cosine"}, {"learning_rate_final": 0.5}),
+    (FOUR | {"conv_dropout": [0.1, 0.3]}, FOUR | {"conv_dropout": 0.2}),
+    (FOUR | {"conv_dropout": [0.0, 0.3]}, FOUR | {"conv_dropout": [0.0, 0.1]}),
 ]
 OTHER_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"optimizer": "sgd"}, {}),
@@ -158,6 +191,11 @@ OTHER_PROGRAM: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"filters": [32]}, {}),
     ({"hidden_units": []}, {}),
     ({"amsgrad": True}, {}),
+    ({"weight_decay": 0.1}, {}),
+    ({"global_clipnorm": 0.1}, {}),
+    ({"global_pooling": "max"}, {}),
+    (FOUR | {"conv_dropout": [0.0, 0.3]}, FOUR | {"conv_dropout": 0.3}),
+    (FOUR | {"conv_dropout": [0.0, 0.3]}, FOUR | {"conv_dropout": [0.3, 0.0]}),
 ]
 
 
@@ -167,13 +205,19 @@ VARIED: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
     ({"dropout": [0.0, 0.5]}, {"dropout": 0.1}, {}),
     ({"dropout": [0, 0.5]}, {"dropout": 0.1}, {}),
     ({"conv_dropout": [0.0, 0.5]}, {"conv_dropout": 0.0}, {"conv_dropout": 0.3}),
+    ({"weight_decay": [None, 0.1]}, {"weight_decay": 0.1}, {}),
+    ({"global_clipnorm": [None, 1.0]}, {"global_clipnorm": 1.0}, {}),
+    ({"conv_dropout": [0.0, [0.0, 0.3]]}, FOUR | {"conv_dropout": [0.0, 0.3]},
+     FOUR | {"conv_dropout": 0.0}),
+    ({"conv_dropout": [[0.3, 0.0], [0.0, 0.3]]}, FOUR | {"conv_dropout": [0.0, 0.3]},
+     FOUR | {"conv_dropout": [0.3, 0.0]}),
     ({"conv_dropout": [None, 0.0]}, {"conv_dropout": 0.0, "dropout": 0.1}, {"dropout": 0.1}),
     (
         {"momentum": [0.0, 0.9]},
         {"optimizer": "sgd", "momentum": 0.5},
         {"optimizer": "sgd", "momentum": 0.0},
     ),
-]
+]  # fmt: skip
 VARIED_IN_VAIN: list[tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]] = [
     ({"activation": ["tanh", "elu"]}, {"activation": "tanh"}, {}),
     ({"dropout": [0.1, 0.5]}, {"dropout": 0.1}, {}),

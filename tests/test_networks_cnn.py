@@ -31,6 +31,9 @@ def conv(channels: int, filters: int) -> int:
         ({"filters": [32, 32, 64, 64, 128, 128], "hidden_units": []}, CIFAR10,
          conv(3, 32) + conv(32, 32) + conv(32, 64) + conv(64, 64) + conv(64, 128) + conv(128, 128)
          + (4 * 4 * 128 + 1) * 10),
+        # Of each channel of the last block one number is left.
+        ({"filters": [32, 64], "global_pooling": "average"}, MNIST,
+         conv(1, 32) + conv(32, 64) + 65 * 128 + 129 * 10),
         # Five convolutions: the last block has one.
         ({"filters": [32, 64, 64, 128, 128]}, MNIST,
          conv(1, 32) + conv(32, 64) + conv(64, 64) + conv(64, 128) + conv(128, 128)
@@ -58,14 +61,28 @@ def test_order_of_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conv_dropout", "rates"), [(None, [0.5, 0.5]), (0.0, [0.5]), (0.25, [0.25, 0.5])]
+    ("conv_dropout", "rates"),
+    [(None, [0.5, 0.5]), (0.0, [0.5]), (0.25, [0.25, 0.5]), ([0.25], [0.25, 0.5])],
 )
 def test_conv_dropout_is_the_dropout_unless_it_is_given(
-    conv_dropout: float | None, rates: list[float]
+    conv_dropout: float | list[float] | None, rates: list[float]
 ) -> None:
     hyperparameters = CnnHyperparameters(dropout=0.5, conv_dropout=conv_dropout)
     network = build(hyperparameters, (8, 8, 1), 10)
     assert [layer.rate for layer in network.layers if hasattr(layer, "rate")] == rates
+
+
+def test_lists_of_rates_and_global_pooling() -> None:
+    hyperparameters = CnnHyperparameters(
+        filters=[8, 8, 8], conv_dropout=[0.1, 0.0], hidden_units=[9, 9], dropout=[0.0, 0.4],
+        global_pooling="max",
+    )  # fmt: skip
+    network = build(hyperparameters, (8, 8, 1), 10)
+    assert [layer.__class__.__name__ for layer in network.layers][6:] == [
+        "MaxPooling2D", "Dropout", "Conv2D", "Activation", "MaxPooling2D", "GlobalMaxPooling2D",
+        "Dense", "Activation", "Dense", "Activation", "Dropout", "Dense",
+    ]  # fmt: skip
+    assert [layer.rate for layer in network.layers if hasattr(layer, "rate")] == [0.1, 0.4]
 
 
 def test_kernels_of_hidden_layers_are_regularized() -> None:

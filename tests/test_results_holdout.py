@@ -54,10 +54,12 @@ def test_the_first_evaluation_is_recorded_and_the_second_one_says_so(
     assert found.n == 360
     network = load_model(study)
     loss, accuracy = network.evaluate(*datasets.load_test("digits"), verbose=0)
-    assert found.metrics == {
-        "loss": pytest.approx(loss, rel=1e-4),
-        "accuracy": pytest.approx(accuracy),
-    }
+    assert found.metrics["loss"] == pytest.approx(loss, rel=1e-4)
+    assert found.metrics["accuracy"] == pytest.approx(accuracy)
+    assert set(found.metrics) == {
+        "loss", "accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc",
+        "top_5_accuracy",
+    }  # fmt: skip
     said = hpo("test", "s", "--trial", "1", url=sqlite_url, folder=tmp_path)
     assert said.returncode == 0, said.stderr
     assert "recorded as evaluation 2 on this test part" in said.stdout

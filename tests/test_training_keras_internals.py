@@ -6,6 +6,7 @@ Run this after an update of either library: a failure here names what training h
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
 from objectives.training import tunable_optimizer
 from objectives.training.keras_internals import (
     OPTIMIZER_NUMBERS,
+    ClipVariable,
     DrawnSeed,
     MomentumVariable,
     accumulators,
@@ -28,6 +30,9 @@ from objectives.training.keras_internals import (
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 JAX = keras.backend.backend() == "jax"
+
+
+OF_ALL = {"weight_decay", "global_clipnorm"}
 
 
 def built(name: str) -> keras.optimizers.Optimizer:
@@ -64,7 +69,7 @@ def test_an_update_reads_an_optimizers_numbers_from_its_attributes(name: str) ->
     optimizer = built(name)
     numbers = OPTIMIZER_SETTINGS[name] & set(OPTIMIZER_NUMBERS)
     source = inspect.getsource(type(optimizer).update_step)
-    for number in numbers:
+    for number in numbers - OF_ALL:
         assert isinstance(getattr(optimizer, number), float)
         assert f"self.{number}" in source
     assert {n for n in OPTIMIZER_NUMBERS if hasattr(optimizer, n)} == numbers
@@ -78,6 +83,25 @@ def test_what_the_updates_ask_of_a_momentum_is_true_of_the_variable() -> None:
     momentum = MomentumVariable(0.0, trainable=False, name="momentum")
     assert (momentum != 0) is True
     assert (momentum > 0) is True
+
+
+def test_decay_and_clipping_are_read_from_the_attributes_of_every_optimizer() -> None:
+    decay = inspect.getsource(keras.optimizers.Optimizer._apply_weight_decay)
+    assert "if self.weight_decay is None:" in decay
+    assert re.search(r"cast\(self.weight_decay, variable.dtype\)", decay)
+    clip = inspect.getsource(keras.optimizers.Optimizer._clip_gradients)
+    assert "elif self.global_clipnorm and self.global_clipnorm > 0:" in clip
+    norm = ClipVariable(0.0, trainable=False, name="global_clipnorm")
+    assert (norm and norm > 0) is True
+
+
+def test_a_norm_of_none_clips_nothing() -> None:
+    optimizer = built("sgd")
+    gradients = [np.float32([3e-7, -1.0, 2e15]), np.zeros(2, np.float32)]
+    for given in (gradients, gradients[1:]):
+        optimizer.global_clipnorm = ClipVariable(ClipVariable.NONE, trainable=False)
+        for one, other in zip(optimizer._clip_gradients(given), given, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_an_optimizer_tracks_a_variable_that_is_assigned_after_its_own() -> None:

@@ -50,13 +50,18 @@ LEVELS: dict[str, list[Any]] = {
     "dropout": [0.0, 0.5],
     "input_dropout": [0.0, 0.5],
     "momentum": [0.0, 0.9],
+    "weight_decay": [None, 0.1],
+    "global_clipnorm": [None, 0.5],
 }
 PENALIZED = ("adam", "sgd", "rmsprop")
 DIVERGES, IS_PRUNED, JOINS_LATE, IS_RESUMED = 0, 1, 2, 3
 FEW, MANY = 5, 28  # 3 or 4 at once, and never less than 17
 SETTINGS: dict[str, list[dict[str, Any]]] = {
-    "sgd": [{"momentum": 0.5}, {"momentum": 0.0}],
-    "rmsprop": [{"momentum": 0.3, "rho": 0.8}, {"momentum": 0.0, "epsilon": 1e-3}],
+    "sgd": [{"momentum": 0.5, "weight_decay": 0.1}, {"momentum": 0.0}],
+    "rmsprop": [
+        {"momentum": 0.3, "rho": 0.8, "global_clipnorm": 0.5},
+        {"momentum": 0.0, "epsilon": 1e-3},
+    ],
     "adagrad": [{"initial_accumulator_value": 0.3}, {"epsilon": 1e-3}],
     "adadelta": [{"rho": 0.8}, {"epsilon": 1e-4}],
     "adam": [{"beta_1": 0.8, "epsilon": 1e-3}, {"beta_2": 0.9}],
@@ -73,7 +78,8 @@ def _keras_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def levels_of(optimizer: str) -> dict[str, list[Any]]:
     """Return what trials of an optimizer differ in: penalties are a third of what is compiled."""
-    return LEVELS if optimizer in PENALIZED else LEVELS | {"regularizer": ["none"]}
+    absent = {"regularizer": ["none"], "weight_decay": [None], "global_clipnorm": [None]}
+    return LEVELS if optimizer in PENALIZED else LEVELS | absent
 
 
 def task(objective: Objective, optimizer: str, i: int, **more: Any) -> TrainingTask:
@@ -301,9 +307,10 @@ def test_a_trial_of_another_structure_is_refused() -> None:
     pack = Pack(MLP, DIGITS, ProgramCache())
     one = task(MLP, "adam", 4, hidden_units=[4])
     other = task(MLP, "adam", 4, hidden_units=[5])
-    assert pack.takes(other.hyperparameters)
+    assert pack.takes(other)
     pack.add([one])
-    assert not pack.takes(other.hyperparameters)
+    assert not pack.takes(other)
+    assert not pack.takes(replace(one, metric="val_auc"))  # which reads more of each picture
     with pytest.raises(ValueError, match=r"^Expected a trial of the structure that the pack has"):
         pack.add([other])
     assert [trial.task for trial in pack.trials] == [one]

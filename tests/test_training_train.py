@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from sklearn import metrics as stock_metrics
 from sklearn.utils.class_weight import compute_class_weight
 from xla import FASTEST_XLA
 
@@ -24,7 +25,7 @@ from objectives.data.datasets import Dataset, load
 from objectives.data.options import DataOptions
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
-from objectives.training import initial_weights, tunable_optimizer
+from objectives.training import evaluate, initial_weights, tunable_optimizer
 from objectives.training.pack import Pack, TrainingTask
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
@@ -128,19 +129,24 @@ def two(optimizer: str, first: dict[str, Any], second: dict[str, Any], **shared:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        two("sgd", {"learning_rate": 0.1, "momentum": 0.5}, {"learning_rate": 0.02,
-            "momentum": 0.9}, nesterov=True),
-        two("rmsprop", {"learning_rate": 0.01, "rho": 0.7, "momentum": 0.3},
-            {"learning_rate": 0.001, "epsilon": 1e-3, "momentum": 0.8}, centered=True),
+        two("sgd", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1},
+            {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 1.0}, nesterov=True),
+        two("rmsprop", {"learning_rate": 0.01, "rho": 0.7, "momentum": 0.3, "global_clipnorm": 0.1},
+            {"learning_rate": 0.001, "epsilon": 1e-3, "momentum": 0.8, "global_clipnorm": 1.0},
+            centered=True),
         two("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5},
             {"learning_rate": 0.03, "epsilon": 1e-2}),
         two("adadelta", {"learning_rate": 1.0, "rho": 0.8}, {"learning_rate": 0.5,
             "epsilon": 1e-4}),
         two("adam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
             "beta_2": 0.9, "epsilon": 1e-3}, amsgrad=True),
+        two("adamw", {"learning_rate": 0.01, "beta_1": 0.7, "weight_decay": 0.1},
+            {"learning_rate": 0.002, "epsilon": 1e-3, "weight_decay": 2.0}),
         two("adamax", {"learning_rate": 0.01, "beta_1": 0.0}, {"learning_rate": 0.002,
             "beta_2": 0.9}),
         two("nadam", {"learning_rate": 0.01, "beta_1": 0.7}, {"learning_rate": 0.002,
+            "beta_2": 0.9}),
+        two("lion", {"learning_rate": 0.003, "beta_1": 0.7}, {"learning_rate": 0.001,
             "beta_2": 0.9}),
     ],
 )  # fmt: skip
@@ -161,6 +167,19 @@ def test_trials_of_one_program_equal_stock_keras(
     assert 1 > compiling[0] > 0.4 > 0.1 > compiling[1]
 
 
+@pytest.mark.parametrize(("optimizer", "decay"), [("sgd", 0.0), ("adamw", 0.004)])
+def test_a_trial_without_decay_or_clipping_starts_as_keras_has_it(
+    optimizer: str, decay: float
+) -> None:
+    full = MLP.hyperparameters(optimizer=optimizer, weight_decay=1, global_clipnorm=1)
+    tunable = tunable_optimizer.create(full)
+    tunable.build([keras.Variable(np.zeros(3, np.float32))])
+    tunable_optimizer.make_tunable(tunable)
+    values = tunable_optimizer.first_values(tunable, MLP.hyperparameters(optimizer=optimizer))
+    assert values[id(tunable.weight_decay)] == decay
+    assert values[id(tunable.global_clipnorm)] == 2.0**100
+
+
 def test_schedule_steps_and_batch_normalization_equal_stock_keras() -> None:
     programs = ProgramCache()
     shared = UNEVEN | {"batch_normalization": True, "activation": "tanh", "learning_rate": 0.02}
@@ -178,7 +197,8 @@ def test_convolutional_network_equals_stock_keras() -> None:
     programs = ProgramCache()
     counts = []
     for rate in (0.001, 0.01):
-        hyperparameters = CNN.hyperparameters(**UNEVEN, filters=[4, 6], learning_rate=rate)
+        setting = UNEVEN | {"filters": [4, 6], "global_pooling": "average"}
+        hyperparameters = CNN.hyperparameters(**setting, learning_rate=rate)
         result = run(hyperparameters, programs=programs, objective=CNN)
         stock = run_stock(CNN, hyperparameters, 0)
         np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
@@ -191,16 +211,21 @@ def test_convolutional_network_equals_stock_keras() -> None:
 def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras(
     objective: Objective,
 ) -> None:
-    shared = SMALL | {"learning_rate": 0.01, **({"filters": [4]} if objective is CNN else {})}
+    shared = SMALL | {"learning_rate": 0.01, "hidden_units": [16, 8]}
+    shared |= {"filters": [4]} if objective is CNN else {}
     settings = [
-        {"activation": "relu"},
-        {"activation": "exponential", "regularizer": "l1", "regularizer_strength": 0.003},
+        {"activation": "gelu", "initializer": "he_normal"},
+        {"activation": "selu", "regularizer": "l1", "regularizer_strength": 0.003,
+         "weight_decay": 1.0, "global_clipnorm": 0.1},
         {"activation": "softmax", "regularizer": "l2", "initializer": "random_normal"},
-    ]
+    ]  # fmt: skip
     levels = {
-        "activation": ["relu", "exponential", "softmax"],
+        "activation": ["relu", "exponential", "softmax", "gelu", "selu", "silu", "mish"],
         "regularizer": ["none", "l1", "l2"],
-        "dropout": [0.0, 0.5],
+        "dropout": [0.0, [0.0, 0.5]],
+        "conv_dropout": [None, [0.5]],
+        "weight_decay": [None, 0.1, 1.0],
+        "global_clipnorm": [None, 0.1],
     }
     programs = ProgramCache()
     for seed, setting in enumerate(settings):
@@ -212,7 +237,8 @@ def test_trials_that_differ_in_their_parts_share_a_program_and_equal_stock_keras
         np.testing.assert_allclose(result.history["loss"], stock["loss"], rtol=2e-4)
         found = result.model().evaluate(DIGITS.x_validation, DIGITS.y_validation, verbose=0)
         assert found[0] == pytest.approx(result.value, rel=1e-5)
-    dropping = objective.hyperparameters(**shared, dropout=0.2)
+    of_blocks = {"conv_dropout": [0.3]} if objective is CNN else {}
+    dropping = objective.hyperparameters(**shared, **of_blocks, dropout=[0.0, 0.2])
     inside = run(dropping, objective=objective, programs=programs, levels=levels)
     assert programs.built == 1
     by_itself = run(dropping, objective=objective)
@@ -319,6 +345,32 @@ def test_history_and_reports_have_every_metric() -> None:
     assert result.value == max(result.history["accuracy"])
     assert result.stopped == "finished"
     assert result.train_seconds > 0
+
+
+def test_metrics_of_classes_are_those_of_scikit_learn() -> None:
+    result = run(MLP.hyperparameters(**SMALL), metric="val_auc", maximize=True)
+    x, y = DIGITS.x_validation, DIGITS.y_validation
+    probabilities = result.model().predict(x, verbose=0)
+    predicted = probabilities.argmax(axis=1)
+    macro = {"average": "macro", "zero_division": 0}
+    expected = {
+        "accuracy": stock_metrics.accuracy_score(y, predicted),
+        "balanced_accuracy": stock_metrics.balanced_accuracy_score(y, predicted),
+        "f1": stock_metrics.f1_score(y, predicted, **macro),
+        "precision": stock_metrics.precision_score(y, predicted, **macro),
+        "recall": stock_metrics.recall_score(y, predicted, **macro),
+        "auc": stock_metrics.roc_auc_score(y, probabilities, multi_class="ovr"),
+    }
+    best = {name: values[result.best_epoch - 1] for name, values in result.history.items()}
+    assert {name: best[f"val_{name}"] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert result.value == best["val_auc"] == max(result.history["val_auc"])
+    assert set(best) == {"loss", "accuracy", "val_loss", *(f"val_{name}" for name in expected)}
+    # As on a test part, by every metric.
+    head = MLP.head_of(MLP.hyperparameters(**SMALL), reported=MLP.every_metric())
+    scores = evaluate.losses_and_predictions(result.model(), head, x, y)
+    found = evaluate.metrics(head, scores, y)
+    expected["top_5_accuracy"] = stock_metrics.top_k_accuracy_score(y, probabilities, k=5)
+    assert found == pytest.approx(expected | {"loss": best["val_loss"]}, rel=1e-5)
 
 
 def test_report_stops_training() -> None:

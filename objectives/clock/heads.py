@@ -76,7 +76,15 @@ class ClockHead:
         """Return none: during training only the loss is computed."""
         return []
 
-    def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
+    def reporting(self, names: Sequence[str]) -> "ClockHead":
+        """Return the same head, which reports all that it has."""
+        return self
+
+    def details(self, y: Any, outputs: Any) -> list[Any]:
+        """Return nothing: the readings are enough."""
+        return []
+
+    def summarize(self, y: Array, predicted: Array, details: Array) -> dict[str, float]:
         """Return all metrics of the readings; see `objectives.clock.metrics`."""
         return summarize(y, predicted)
 

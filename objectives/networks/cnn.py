@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import model_validator
 
 from objectives.errors import SettingError
 from objectives.fields import structural, tunable
-from objectives.hyperparameters import Hyperparameters, Widths
+from objectives.hyperparameters import Hyperparameters, Rates, Widths, check_count
 
 if TYPE_CHECKING:
     import keras
@@ -38,26 +40,37 @@ class CnnHyperparameters(Hyperparameters):
         ge=2,
         le=8,
     )
-    conv_dropout: float | None = tunable(
+    global_pooling: Literal["none", "max", "average"] = structural(
+        "none", "Give the dense layers the maximum or average of each channel, not all pixels."
+    )
+    conv_dropout: Rates | None = tunable(
         None,
-        "Dropout rate after each block; None: the same as dropout.",
+        "Dropout rate after each block, or a list of one for each; None: the same as dropout.",
         presence=True,
         shared=True,
-        ge=0,
-        lt=1,
     )
     hidden_units: Widths = structural(
         (128,), "Units of each hidden dense layer.", min_length=0, max_length=10
     )
-    dropout: float = tunable(
+    dropout: Rates = tunable(
         0.0,
-        "Dropout rate after each hidden dense layer.",
+        "Dropout rate after each hidden dense layer, or a list of one for each.",
         presence=True,
         shared=True,
         needs=({"hidden_units": None}, {"conv_dropout": (None,)}),
-        ge=0,
-        lt=1,
     )
+
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        check_count("dropout", self.dropout, len(self.hidden_units), "hidden dense layers")
+        if self.conv_dropout is not None:
+            check_count("conv_dropout", self.conv_dropout, len(self.blocks()), "blocks")
+        elif isinstance(self.dropout, tuple):
+            raise SettingError(
+                "Expected conv_dropout, one rate or a list, where dropout is a list. "
+                "Received: conv_dropout=None. Write conv_dropout = 0.0 for none."
+            )
+        return self
 
     def blocks(self) -> list[tuple[int, ...]]:
         """Return the filters of each block's convolutions."""
@@ -115,11 +128,12 @@ def build(
     hyperparameters.check_input(input_shape)
     inputs, x = layers.pictures(input_shape, dtype, scale)
     x = _blocks(x, hyperparameters)
-    x = keras.layers.Flatten()(x)
-    for units in hyperparameters.hidden_units:
+    x = layers.flatten(x, hyperparameters.global_pooling)
+    rates = layers.rates(hyperparameters.dropout, len(hyperparameters.hidden_units))
+    for units, rate in zip(hyperparameters.hidden_units, rates, strict=True):
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
-        x = layers.dropout(x, hyperparameters.dropout)
+        x = layers.dropout(x, rate)
     outputs = layers.classify(x, n_classes, hyperparameters)
     return keras.Model(inputs, outputs, name="cnn")
 
@@ -132,7 +146,8 @@ def _blocks(x: Any, hyperparameters: CnnHyperparameters) -> Any:
     conv_dropout = hyperparameters.conv_dropout
     if conv_dropout is None:
         conv_dropout = hyperparameters.dropout
-    for block in hyperparameters.blocks():
+    blocks = hyperparameters.blocks()
+    for block, rate in zip(blocks, layers.rates(conv_dropout, len(blocks)), strict=True):
         for filters in block:
             x = keras.layers.Conv2D(
                 filters,
@@ -143,5 +158,5 @@ def _blocks(x: Any, hyperparameters: CnnHyperparameters) -> Any:
             )(x)
             x = layers.activate(x, hyperparameters)
         x = layers.pool(x, hyperparameters.pooling, hyperparameters.pool_size)
-        x = layers.dropout(x, conv_dropout)
+        x = layers.dropout(x, rate)
     return x

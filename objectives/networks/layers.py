@@ -1,5 +1,6 @@
 """The building blocks that the networks share, each of one or two stock Keras layers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -54,6 +55,20 @@ def normalize(x: Any, hyperparameters: Hyperparameters) -> Any:
 def dropout(x: Any, rate: float) -> Any:
     """Apply dropout, or nothing when the rate is zero."""
     return keras.layers.Dropout(rate)(x) if rate > 0 else x
+
+
+def rates(rate: float | Sequence[float], n: int) -> Sequence[float]:
+    """Return the dropout rate of each of `n` layers."""
+    return rate if isinstance(rate, Sequence) else [rate] * n
+
+
+def flatten(x: Any, pooling: str) -> Any:
+    """Turn pictures into vectors: all pixels, or the maximum or average of each channel."""
+    if pooling == "max":
+        return keras.layers.GlobalMaxPooling2D()(x)
+    if pooling == "average":
+        return keras.layers.GlobalAveragePooling2D()(x)
+    return keras.layers.Flatten()(x)
 
 
 def pool(x: Any, pooling: str, size: int) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pydantic import model_validator
 
 from objectives.fields import structural, tunable
 from objectives.head import TargetScale
-from objectives.hyperparameters import Hyperparameters, Widths
+from objectives.hyperparameters import Hyperparameters, Rates, Widths, check_count
 
 if TYPE_CHECKING:
     import keras
@@ -18,12 +20,20 @@ class MlpHyperparameters(Hyperparameters):
     hidden_units: Widths = structural(
         (128,), "Units of each hidden layer.", min_length=1, max_length=10
     )
-    dropout: float = tunable(
-        0.0, "Dropout rate after each hidden layer.", presence=True, shared=True, ge=0, lt=1
+    dropout: Rates = tunable(
+        0.0,
+        "Dropout rate after each hidden layer, or a list of one for each.",
+        presence=True,
+        shared=True,
     )
     input_dropout: float = tunable(
         0.0, "Dropout rate of the pixels.", presence=True, shared=True, ge=0, lt=1
     )
+
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        check_count("dropout", self.dropout, len(self.hidden_units), "hidden layers")
+        return self
 
 
 def build(
@@ -57,10 +67,11 @@ def build(
         inputs, x = layers.pictures(input_shape, dtype, scale)
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.input_dropout)
-    for units in hyperparameters.hidden_units:
+    rates = layers.rates(hyperparameters.dropout, len(hyperparameters.hidden_units))
+    for units, rate in zip(hyperparameters.hidden_units, rates, strict=True):
         x = keras.layers.Dense(units, **layers.hidden_kernel(hyperparameters))(x)
         x = layers.activate(x, hyperparameters)
-        x = layers.dropout(x, hyperparameters.dropout)
+        x = layers.dropout(x, rate)
     if target is None:
         outputs = layers.classify(x, n_classes, hyperparameters)
     else:

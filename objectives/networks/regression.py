@@ -1,5 +1,6 @@
 """The head of a network that tells a number."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -40,7 +41,15 @@ class Regression:
         """Return Keras's mean absolute error."""
         return [keras.metrics.MeanAbsoluteError(name="mae")]
 
-    def summarize(self, y: Array, predicted: Array) -> dict[str, float]:
+    def reporting(self, names: Sequence[str]) -> "Regression":
+        """Return the same head, which reports all that it has."""
+        return self
+
+    def details(self, y: Any, outputs: Any) -> list[Any]:
+        """Return nothing: the numbers are enough."""
+        return []
+
+    def summarize(self, y: Array, predicted: Array, details: Array) -> dict[str, float]:
         """Return the mean absolute error, the root of the mean squared one, and R squared."""
         errors = y.astype(np.float64) - predicted
         squares, spread = (

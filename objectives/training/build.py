@@ -34,6 +34,7 @@ def build_compiled(
     hyperparameters: Hyperparameters,
     data: Dataset,
     levels: Mapping[str, Sequence[Any]],
+    reported: Sequence[str] = (),
 ) -> CompiledNetwork:
     """Build the compiled network of a trial's structure.
 
@@ -42,6 +43,7 @@ def build_compiled(
         hyperparameters: The setting of any trial of the structure.
         data: What to train and validate on.
         levels: As for `Hyperparameters.structure`.
+        reported: Metrics of `Objective.on_request` that the head reports.
     """
     full = hyperparameters.with_all_parts(levels)
     full = full.model_copy(update={"initializer": "zeros"})  # every trial brings its own weights
@@ -50,7 +52,7 @@ def build_compiled(
         tunable_optimizer.create(full),
         batch_size(hyperparameters, data),
         hyperparameters.activations(levels),
-        lambda numbers: objective.head_of(hyperparameters, data.target, numbers),
+        lambda numbers: objective.head_of(hyperparameters, data.target, numbers, reported),
         objective.head_numbers,
     )
 

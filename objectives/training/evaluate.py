@@ -9,7 +9,7 @@ from objectives.types import Array
 
 
 def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array) -> Array:
-    """Return the loss and the prediction of each picture, (n, 2).
+    """Return the loss, the prediction and the head's details of each picture, (n, columns).
 
     Args:
         network: A trained stock network.
@@ -32,5 +32,5 @@ def metrics(head: Head, scores: Array, y: Array) -> dict[str, float]:
         scores: As `losses_and_predictions` returns them.
         y: Labels, (n,).
     """
-    loss, predicted = scores.T
-    return {"loss": float(loss.mean()), **head.summarize(y, predicted)}
+    loss, predicted, details = scores[:, 0], scores[:, 1], scores[:, 2:]
+    return {"loss": float(loss.mean()), **head.summarize(y, predicted, details)}

@@ -22,7 +22,8 @@ def draw(
     """Draw the values of a kernel from the distribution of a Keras initializer.
 
     Args:
-        initializer: Zeros, ones, random normal or uniform, or one of Glorot's.
+        initializer: Zeros, ones, random normal or uniform, orthogonal, or one that scales the
+            variance, as those of Glorot, He and LeCun do.
         shape: The kernel's shape; the last two dimensions are its inputs and outputs.
         rng: The generator to draw from.
 
@@ -41,22 +42,41 @@ def draw(
             return np.float32(mean) + np.float32(deviation) * rng.standard_normal(shape, np.float32)
         case keras.initializers.RandomUniform(minval=low, maxval=high):
             return np.float32(low) + np.float32(high - low) * rng.random(shape, np.float32)
-        case keras.initializers.GlorotUniform():
-            bound = math.sqrt(6 / _fan_sum(shape))
-            return np.float32(2 * bound) * rng.random(shape, np.float32) - np.float32(bound)
-        case keras.initializers.GlorotNormal():
-            deviation = math.sqrt(2 / _fan_sum(shape)) / _TRUNCATED_DEVIATION
-            return np.float32(deviation) * _truncated_normal(shape, rng)
+        case keras.initializers.VarianceScaling():
+            return _scaled(initializer, shape, rng)
+        case keras.initializers.Orthogonal(gain=gain):
+            return np.float32(gain) * _orthogonal(shape, rng)
     raise SettingError(
         "Expected an initializer that a hyperparameter names. "
         f"Received: {initializer.__class__.__name__}. Add how to draw it here."
     )
 
 
-def _fan_sum(shape: tuple[int, ...]) -> int:
-    """Return the number of inputs and outputs of a unit, together."""
+def _scaled(
+    initializer: keras.initializers.VarianceScaling,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> Array:
+    """Draw with the variance scale / n, where n counts the inputs or outputs of a unit, or both."""
     *window, inputs, outputs = shape
-    return math.prod(window) * (inputs + outputs)
+    counts = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}
+    variance = initializer.scale / (math.prod(window) * counts[initializer.mode])
+    if initializer.distribution == "uniform":
+        bound = math.sqrt(3 * variance)
+        return np.float32(2 * bound) * rng.random(shape, np.float32) - np.float32(bound)
+    if initializer.distribution == "untruncated_normal":
+        return np.float32(math.sqrt(variance)) * rng.standard_normal(shape, np.float32)
+    deviation = math.sqrt(variance) / _TRUNCATED_DEVIATION
+    return np.float32(deviation) * _truncated_normal(shape, rng)
+
+
+def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw orthogonal columns, or orthogonal rows where there are fewer rows than columns."""
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    drawn = rng.standard_normal((max(rows, columns), min(rows, columns)), np.float32)
+    q, r = np.linalg.qr(drawn)
+    q *= np.sign(np.diag(r))  # so that no direction is more likely than another
+    return np.reshape(q.T if rows < columns else q, shape)
 
 
 def _truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -17,8 +17,10 @@ from keras.src.utils.tracking import Tracker
 
 from objectives.types import Batch
 
-OPTIMIZER_NUMBERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
-"""Attributes of optimizers that `update_step` reads at each trace, so that each can be a variable.
+OPTIMIZER_NUMBERS = (
+    "momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "global_clipnorm"
+)  # fmt: skip
+"""Attributes of optimizers that an update reads at each trace, so that each can be a variable.
 A stock optimizer holds Python floats there, which become constants of the compiled program."""
 
 UNREAD = frozenset({
@@ -51,6 +53,24 @@ class MomentumVariable(keras.Variable):  # type: ignore[misc]
         return True
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class ClipVariable(keras.Variable):  # type: ignore[misc]
+    """A norm to which gradients are clipped, whatever its value.
+
+    `Optimizer._clip_gradients` asks `global_clipnorm and global_clipnorm > 0` while it is traced.
+    """
+
+    NONE = 2.0**100
+    """Clips nothing: its product with its reciprocal is one, which leaves gradients as they are."""
+
+    def __bool__(self) -> bool:
+        """Answer the first question."""
+        return True
+
+    def __gt__(self, other: object) -> bool:
+        """Answer the second question."""
+        return True
 
 
 class RateVariable(keras.Variable):  # type: ignore[misc]

@@ -59,8 +59,9 @@ class Lanes(Protocol):
         """Evaluate all validation pictures.
 
         Returns:
-            The loss and the prediction of each picture, (lanes, n, 2). Unlike Keras's, this loss
-            has no penalty: trials with different penalties could not be compared by it.
+            The loss, the prediction and the head's details of each picture, (lanes, n, columns).
+            Unlike Keras's, this loss has no penalty: trials with different penalties could not be
+            compared by it.
         """
 
     def keep(self, lanes: Sequence[int]) -> None:
@@ -114,7 +115,9 @@ def evaluation_batches(shape: Sequence[int], size: int) -> Array:
 
 
 def loss_and_prediction(head: Head, y: Any, outputs: Any) -> Any:
-    """Return the loss and the prediction of each picture of a batch, (n, 2)."""
+    """Return loss, prediction and the head's details of each picture of a batch, (n, columns)."""
     floats = keras.backend.floatx()
     found = head.loss(y, outputs), head.predict(outputs)
-    return ops.stack([ops.cast(each, floats) for each in found], axis=-1)
+    stacked = ops.stack([ops.cast(each, floats) for each in found], axis=-1)
+    details = [ops.cast(each, floats) for each in head.details(y, outputs)]
+    return ops.concatenate([stacked, *details], axis=-1) if details else stacked

@@ -299,14 +299,13 @@ class Pack(LanePack):
         self._objective = objective
         self._levels = levels
 
-    def takes(self, hyperparameters: Hyperparameters) -> bool:
-        """Tell whether a trial of this setting can train beside the present ones."""
-        structure = self._structure_of(hyperparameters)
-        return self._structure in (None, structure)
+    def takes(self, task: TrainingTask) -> bool:
+        """Tell whether a trial can train beside the present ones."""
+        return self._structure in (None, self._structure_of(task))
 
     def _begin(self, task: TrainingTask) -> tuple[PackedTrial, LaneState]:
         """Return a trial and the state in which it begins."""
-        if not self.takes(task.hyperparameters):
+        if not self.takes(task):
             raise SettingError(
                 "Expected a trial of the structure that the pack has. "
                 f"Received: {task.hyperparameters!r}. Train it in a pack of its own."
@@ -314,7 +313,7 @@ class Pack(LanePack):
         started, compiled_before = time.perf_counter(), compile_clock.seconds
         network = build_empty(self._objective, task.hyperparameters, self._data)
         if self._structure is None:
-            self._open(task.hyperparameters)
+            self._open(task)
         rate = tunable_optimizer.settings(task.hyperparameters)["learning_rate"]
         trial = PackedTrial(
             task, self._data, network.count_params(), started, compiled_before, rate
@@ -322,22 +321,28 @@ class Pack(LanePack):
         state = self._program.network.first_state(network, task.hyperparameters, task.seed)
         return trial, self._resumed(trial, state)
 
-    def _open(self, hyperparameters: Hyperparameters) -> None:
+    def _open(self, task: TrainingTask) -> None:
         """Get the program of the first trial's structure, which becomes the pack's."""
+        objective, data, levels = self._objective, self._data, self._levels
+        reported = self._reported(task)
         self._open_program(
-            self._structure_of(hyperparameters),
+            self._structure_of(task),
             lambda: compiled_program(
-                build_compiled(self._objective, hyperparameters, self._data, self._levels)
+                build_compiled(objective, task.hyperparameters, data, levels, reported)
             ),
         )
 
-    def _structure_of(self, hyperparameters: Hyperparameters) -> Hashable:
+    def _structure_of(self, task: TrainingTask) -> Hashable:
         """Return what a compiled program depends on: the network, and the shapes of the data."""
         data = self._data
         x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
-        structure = hyperparameters.structure(self._levels)
+        structure = task.hyperparameters.structure(self._levels)
         read_as = str(x.dtype), data.scale, data.n_classes, data.target
-        return self._objective.name, structure, shapes, read_as
+        return self._objective.name, structure, shapes, read_as, self._reported(task)
+
+    def _reported(self, task: TrainingTask) -> tuple[str, ...]:
+        """Return what the head is asked to report for the trial's metric."""
+        return self._objective.on_request.get(task.metric, ())
 
     def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
         """Return the metrics of these lanes, of training and of the validation pictures."""

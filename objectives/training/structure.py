@@ -201,6 +201,7 @@ def _tunable_names(value: Any) -> tuple[str, ...]:
             name
             for name in OPTIMIZER_NUMBERS
             if isinstance(number := getattr(value, name, None), int | float)
+            and number > 0  # a norm of zero clips nothing
             and number != defaults[name].default
         )
     return ()

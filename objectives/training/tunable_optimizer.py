@@ -1,6 +1,6 @@
 """Optimizers whose numbers are variables, so that the next trial needs no new program.
 
-Keras reads momentum, rho, the betas and epsilon as Python floats, which a compiled program holds
+Keras reads momentum, rho, the betas and the like as Python floats, which a compiled program holds
 as constants. Its update formulas take a variable in their place as well, and an optimizer tracks
 any variable that is assigned to an attribute.
 """
@@ -12,7 +12,12 @@ from typing import Any
 import keras
 
 from objectives.hyperparameters import OPTIMIZER_SETTINGS, Hyperparameters
-from objectives.training.keras_internals import OPTIMIZER_NUMBERS, MomentumVariable, accumulators
+from objectives.training.keras_internals import (
+    OPTIMIZER_NUMBERS,
+    ClipVariable,
+    MomentumVariable,
+    accumulators,
+)
 
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -20,13 +25,16 @@ _OPTIMIZERS = {
     "adagrad": keras.optimizers.Adagrad,
     "adadelta": keras.optimizers.Adadelta,
     "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
     "adamax": keras.optimizers.Adamax,
     "nadam": keras.optimizers.Nadam,
+    "lion": keras.optimizers.Lion,
 }
-
-
-TUNABLE = (*_OPTIMIZERS.values(), keras.optimizers.AdamW)
+TUNABLE = tuple(_OPTIMIZERS.values())
 """The optimizers that `make_tunable` takes."""
+_KINDS = {"momentum": MomentumVariable, "global_clipnorm": ClipVariable}
+# Of a trial without them, in a program that has them.
+_ABSENT = {"weight_decay": 0.0, "global_clipnorm": ClipVariable.NONE}
 
 
 def create(hyperparameters: Hyperparameters) -> keras.optimizers.Optimizer:
@@ -51,11 +59,11 @@ def make_tunable(
         value = getattr(optimizer, name, None)
         if value is None or (name == "momentum" and value == 0):
             continue
-        variable = MomentumVariable if name == "momentum" else keras.Variable
+        variable = _KINDS.get(name, keras.Variable)
         setattr(optimizer, name, variable(value, trainable=False, name=name))
 
 
-def settings(hyperparameters: Hyperparameters) -> dict[str, float | bool]:
+def settings(hyperparameters: Hyperparameters) -> dict[str, Any]:
     """Return the arguments of the Keras optimizer, including those left at Keras's default."""
     parameters = inspect.signature(_OPTIMIZERS[hyperparameters.optimizer]).parameters
     given = hyperparameters.optimizer_arguments()
@@ -76,7 +84,7 @@ def first_values(
     for name in OPTIMIZER_NUMBERS:
         variable = getattr(tunable, name, None)
         if isinstance(variable, keras.Variable):
-            values[id(variable)] = given[name]
+            values[id(variable)] = _ABSENT[name] if given[name] is None else given[name]
     if "initial_accumulator_value" in given:
         for variable in accumulators(tunable):
             values[id(variable)] = given["initial_accumulator_value"]

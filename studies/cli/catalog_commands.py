@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.options import STORAGE, SetData, Storage, options_named, overrides
+from studies.cli.options import STORAGE, AllowModule, SetData, Storage, options_named, overrides
 from studies.cli.output import open_storage, say, show
 
 catalog = typer.Typer()
@@ -88,11 +88,14 @@ def keys(
 @catalog.command()
 def objectives(
     name: Annotated[str | None, typer.Argument(help="An objective; all by default.")] = None,
+    allow_module: AllowModule = None,
 ) -> None:
     """Show what can be tuned: each hyperparameter, its type, bounds, default and levels.
 
     Example: hpo objectives mlp
     """
+    from objectives.registered import admit
     from studies.cli import tables
 
+    admit(allow_module or ())
     show(tables.objectives_table() if name is None else tables.hyperparameter_table(name))

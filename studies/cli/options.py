@@ -64,7 +64,7 @@ Grace = Annotated[
 ]
 AllowModule = Annotated[
     list[str] | None,
-    typer.Option("--allow-module", help="A package whose functions may be objectives."),
+    typer.Option("--allow-module", help="A package whose code may be executed."),
 ]
 PackSize = Annotated[
     int | None,

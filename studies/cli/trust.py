@@ -20,18 +20,22 @@ def trusted(
 ) -> list[str]:
     """Return the packages and files whose functions may be executed.
 
+    What packages of --allow-module have registered as objectives can be loaded from then on.
+
     Args:
         sources: The studies of the command line; those that are .toml files count.
         allow_module: The values of --allow-module.
         given: The values of --set, by key.
         quick: Whether the small form of a study is wanted.
     """
+    import objectives
     from objectives.code.names import module_to_allow
     from objectives.data.function import is_function
     from studies.definition.files import read_table, with_overrides
     from studies.errors import DefinitionError
 
     found = list(allow_module or ())
+    objectives.admit(found)
     for source in sources:
         if Path(source).suffix == ".toml" and Path(source).is_file():
             with suppress(DefinitionError):  # it is told where the definition is read

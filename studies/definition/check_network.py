@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import objectives
-from objectives import DataOptions, Objective
+from objectives import DataOptions, Objective, registered
 from objectives.data import sources
 from objectives.data.data_source import DataSource
 from objectives.data.encoding import Encoding
@@ -19,7 +19,8 @@ def check_name(objective: str) -> None:
         DefinitionError: It is not.
     """
     if objective not in objectives.names():
-        remedy = "A function of your own is written module:function or file.py:function."
+        own = "A function of your own is written module:function or file.py:function."
+        remedy = registered.remedy(objective) or own
         unknown = unknown_name("an objective", objective, objectives.names(), remedy=remedy)
         raise DefinitionError("objective", str(unknown))
 

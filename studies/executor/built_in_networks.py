@@ -71,10 +71,11 @@ class BuiltInNetworks:
         return FiguresDrawn(figures.draw(folder, x, y, predicted), figures.plots(x, y, predicted))
 
     def evaluate(self, request: EvaluateHoldout, test: Batch) -> dict[str, float]:
-        """Evaluate the network as it is in its file."""
+        """Evaluate the network as it is in its file, by every metric."""
         hyperparameters = self._objective.hyperparameters(**request.hyperparameters)
         target = from_json(request.dataset.encoding).target
-        head = self._objective.head_of(hyperparameters, target)
+        every = self._objective.every_metric()
+        head = self._objective.head_of(hyperparameters, target, reported=every)
         network = keras.models.load_model(request.file, compile=False)
         x, y, *_ = test
         return evaluate.metrics(head, evaluate.losses_and_predictions(network, head, x, y), y)

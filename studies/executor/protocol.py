@@ -59,6 +59,7 @@ class ExecutorKind(Request[Ready]):
         code: The hash of a user's code that builds networks or loads data, which a child imports
             once.
         code_folders: The folders that this code may import from.
+        admitted: Packages whose registered objectives may be loaded.
     """
 
     backend: str | None
@@ -67,6 +68,7 @@ class ExecutorKind(Request[Ready]):
     keras_backend: str | None = None
     code: str = ""
     code_folders: tuple[str, ...] = ()
+    admitted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

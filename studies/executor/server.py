@@ -17,6 +17,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from objectives import registered
 from studies.executor.channel import Channel
 from studies.executor.devices import device_of
 from studies.executor.inspection import FindFunction, FunctionFound
@@ -60,6 +61,7 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
         if kind.keras_backend is not None:
             os.environ["KERAS_BACKEND"] = kind.keras_backend
         return _function_handler(), Ready(backend=None, device="", pack_size=1)
+    registered.admit(kind.admitted)
     # Last, so that no file there hides an installed package.
     sys.path += [folder for folder in kind.code_folders if folder not in sys.path]
     return _network_handler(kind.backend, kind.cpu_backend, kind.pack_size)

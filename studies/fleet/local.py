@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 
+import objectives
 from objectives.data.sources import source_of
 from objectives.types import Progress
 from storage import (
@@ -48,7 +49,8 @@ def run(
         storage: The URL of the storage.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         artifacts: The folder for trained networks.
-        allow_modules: Packages whose functions the study may name as its objective.
+        allow_modules: Packages whose functions the study may name as its objective, or whose
+            registered objectives.
 
     Returns:
         The study.
@@ -58,6 +60,7 @@ def run(
         WorkerError: Its function is of no package in `allow_modules`.
         LaunchError: A worker could not do its work.
     """
+    objectives.admit(allow_modules)
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
     opened = create_storage(storage)

@@ -75,6 +75,7 @@ def evaluate_on_holdout(
             trial was trained on.
         ExecutorDiedError: The child process ended, for instance for want of memory.
     """
+    objectives.admit(allow_modules)
     definition = definition_of(study)
     if definition.is_function:
         raise ValueError(

@@ -31,7 +31,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from objectives import HyperparameterInfo
 from objectives.errors import unknown_name
-from objectives.fields import Need, meets, need_in_words
+from objectives.fields import NUMBER_OR_LIST, Need, meets, need_in_words
 from objectives.hyperparameters import TrainingHyperparameters
 from studies.errors import DefinitionError
 from studies.space.check_range import check_ends, check_number_of_programs
@@ -200,7 +200,7 @@ def _range(
         raise DefinitionError(key, f"Expected true or false for 'log'. Received: log={log!r}.")
     for end in (low, high):
         _check(key, name, end, kind)
-    if info is not None and info.type not in ("int", "float"):
+    if info is not None and info.type not in ("int", "float", NUMBER_OR_LIST):
         raise DefinitionError(key, f"Expected a list of levels for {name}. Received: a range.")
     check_ends(key, low, high, step, log)
     is_whole = info.type == "int" if info else {type(v) for v in (low, high, step or 1)} == {int}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
+import objectives
 from storage import Worker, create_storage, masked_url, wait_for_database
 from studies.errors import ExecutorDiedError, ExecutorStoppedError, TrialError, WorkerError
 from studies.executor.client import Executor
@@ -84,6 +85,7 @@ def work(storage_url: str, study_names: Sequence[str], options: WorkerOptions) -
             "Expected a grace longer than the heartbeat. "
             f"Received: heartbeat={options.heartbeat:g}, grace={options.grace:g}."
         )
+    objectives.admit(options.allow_modules)
     session = open_session(storage_url, options)
     studies = OpenStudies(
         session.database, session.log, study_names, options.allow_modules, options.code_folder

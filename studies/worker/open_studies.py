@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from objectives import registered
 from objectives.code.names import file_of, module_to_allow
 from objectives.code.source_code import SourceCode
 from storage import QueueState, study_id
@@ -119,6 +120,7 @@ def network_kind(
         pack_size,
         code=" ".join(code.sha256 for code in codes),
         code_folders=tuple(str(code.root) for code in codes),
+        admitted=registered.admitted(),
     )
 
 
