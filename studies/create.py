@@ -14,6 +14,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from objectives.data import sources
 from objectives.data.encoding import from_json
 from storage import (
     Budget,
@@ -104,11 +105,11 @@ def create_study(
 
 
 def as_stored(definition: StudyDefinition, storage: TrialStorage) -> StudyDefinition:
-    """Return the definition of users' code with what its study has of it, if that is made.
+    """Return a definition with what its study has of its code and its data, if that is made.
 
     The space and the backend that its definition does not name were found when it was made.
     """
-    if definition.is_function or not definition.functions:
+    if definition.dataset is None or definition.dataset in sources.names():
         return definition
     made = study_attributes(storage, ENCODING_KEY, having=DEFINITION_KEY)
     if definition.name not in made:

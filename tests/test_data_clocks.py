@@ -143,7 +143,7 @@ def test_a_folder_that_lacks_a_file_or_has_a_pickle_is_refused(tmp_path: Path) -
 def test_options_of_rendered_clocks_belong_to_these(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "mine", IMAGES, LABELS)
     for name in ("digits", str(folder)):
-        with pytest.raises(ValueError, match=r"^Expected size only for data sets .*: clock\."):
+        with pytest.raises(ValueError, match=r"^Expected size only for rendered clocks and a folder"):
             sources.check(name, DataOptions(size=75))
     for name in ("clock", str(folder)):
         with pytest.raises(ValueError, match=r"^Expected no validation_fraction for clocks"):

@@ -174,12 +174,12 @@ def test_a_file_that_is_not_there_has_no_labels_of_its_own_and_an_error_when_ask
 def test_options_belong_to_the_sources_that_name_them(made: dict[str, str]) -> None:
     with pytest.raises(
         DataError,
-        match=r"^Expected rotation only for data sets that have such an option: clock\. "
+        match=r"^Expected rotation only for rendered clocks\. "
         r"Received: rotation=5\.0 for 'mnist'\.$",
     ):
         sources.check("mnist", DataOptions(rotation=5.0))
     sources.check("clock", DataOptions(rotation=5.0, size=20, n_images=10))
-    with pytest.raises(DataError, match=r"^Expected n_images only for data sets .*: clock\."):
+    with pytest.raises(DataError, match=r"^Expected n_images only for rendered clocks\."):
         sources.check(made["mine"], DataOptions(n_images=10))
 
 

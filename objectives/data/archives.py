@@ -42,6 +42,10 @@ class Archive(ABC):
     labels: Labels = "class"
     own_options: frozenset[str] = frozenset()
 
+    def announcement(self, options: DataOptions) -> str | None:
+        """Return nothing; see `DataSource`."""
+        return None
+
     def examine(self, options: DataOptions) -> Examined:
         """Check all parts, one at a time in memory; see `DataSource`."""
         train = self._pictures("train", options)

@@ -41,6 +41,10 @@ class Clocks(ABC):
                 f"minute. Received: validation_fraction={fraction:g}."
             )
 
+    def announcement(self, options: DataOptions) -> str | None:
+        """Return nothing; see `DataSource`."""
+        return None
+
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read all clocks and split them minute by minute; see `DataSource`.
 
@@ -192,6 +196,6 @@ class ClockFolder(Clocks):
 
 
 def find_folder(path: str) -> ClockFolder | None:
-    """Return the folder of a path; None if there is none."""
+    """Return the folder of a path that has arrays in it; None if there is none."""
     found = next((place for place in places(path) if place.is_dir()), None)
-    return None if found is None else ClockFolder(path, path=found)
+    return ClockFolder(path, path=found) if found is not None and any(found.glob("*.npy")) else None

@@ -100,6 +100,13 @@ class DataSource(Protocol):
             ObjectiveError: Something is wrong with the data.
         """
 
+    def announcement(self, options: DataOptions) -> str | None:
+        """Return what a person should know before the data are read; None for nothing.
+
+        Raises:
+            DataError: It cannot be told.
+        """
+
     def read(self, options: DataOptions, encoding: Encoding | None = None) -> Examples:
         """Read and split what a search may see, downloading or rendering it if need be.
 

@@ -16,11 +16,12 @@ from objectives.errors import DataError
 from objectives.types import Array
 
 Part = Literal["train", "validation", "test"]
-_ENDINGS: dict[Part, tuple[str, ...]] = {
+ENDINGS: dict[Part, tuple[str, ...]] = {
     "train": ("train",),
     "validation": ("val", "validation"),
     "test": ("test",),
 }
+"""How files and folders call their parts."""
 _BROKEN = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and its zip reader raise where a file was cut off, or is another kind of file."""
 
@@ -35,7 +36,7 @@ def has_part(file: Path, part: Part) -> bool:
         DataError: The file cannot be read.
     """
     with _opened(file) as arrays:
-        found = [{f"x_{end}", f"y_{end}"} & set(arrays.files) for end in _ENDINGS[part]]
+        found = [{f"x_{end}", f"y_{end}"} & set(arrays.files) for end in ENDINGS[part]]
     return any(found) if part == "validation" else any(len(names) == 2 for names in found)
 
 
@@ -47,7 +48,7 @@ def check_parts(file: Path) -> None:
     """
     with _opened(file) as arrays:
         ends = {name[2:] for name in arrays.files if name.startswith("x_")}
-        known = {end for ends in _ENDINGS.values() for end in ends}
+        known = {end for ends in ENDINGS.values() for end in ends}
         for end in sorted(ends - known):
             if f"y_{end}" in arrays.files:
                 raise DataError(
@@ -64,10 +65,10 @@ def read_part(file: Path, part: Part) -> tuple[Array, Array]:
         DataError: They are not there, or the file cannot be read.
     """
     with _opened(file) as arrays:
-        ends = [e for e in _ENDINGS[part] if {f"x_{e}", f"y_{e}"} & set(arrays.files)]
-        end = ends[0] if ends else _ENDINGS[part][0]
+        ends = [e for e in ENDINGS[part] if {f"x_{e}", f"y_{e}"} & set(arrays.files)]
+        end = ends[0] if ends else ENDINGS[part][0]
         if len(ends) > 1 or {f"x_{end}", f"y_{end}"} - set(arrays.files):
-            names = " or ".join(f"x_{e} and y_{e}" for e in _ENDINGS[part])
+            names = " or ".join(f"x_{e} and y_{e}" for e in ENDINGS[part])
             raise DataError(
                 f"Expected the arrays {names} in {file}. "
                 f"Received: {', '.join(sorted(arrays.files)) or 'none'}."

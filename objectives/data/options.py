@@ -1,6 +1,6 @@
 """The options of a data set, as a study's table `[data]` gives them."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 
@@ -20,8 +20,12 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
         scale: What pixels are divided by, inside the networks; None is 1, 255 or 65535, by the type
             and maximum of the training part, found when the study is made; see
             `objectives.data.encoding.divisor`.
-        size: Height and width of rendered clocks in pixels; None is 75.
+        size: Height and width in pixels, of rendered clocks (None is 75) and of pictures in a
+            folder, which are resized (None is their own, if all have the same).
         n_images: The number of rendered clocks, the test part included; None is 18,000.
+        channels: Of pictures in a folder: 1 is gray, 3 is color; None is color unless all are gray.
+        test_fraction: The share that is split off for the test part, where the data set has none of
+            its own; None is no test part.
         rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any
             way round.
         arguments: What a function that returns the data is called with, by name; every line of
@@ -35,6 +39,8 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     size: int | None = pydantic.Field(default=None, ge=16, le=1024)
     n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
     rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+    channels: Literal[1, 3] | None = None
+    test_fraction: float | None = pydantic.Field(default=None, gt=0, lt=1)
     arguments: dict[str, Any] = {}
 
 

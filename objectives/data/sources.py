@@ -5,6 +5,7 @@ from objectives.data.clocks import RenderedClocks, find_folder
 from objectives.data.data_source import DataSource
 from objectives.data.function import DataFunction, is_function
 from objectives.data.options import COMMON, DataOptions
+from objectives.data.picture_folder import PictureFolder, find_picture_folder
 from objectives.errors import DataError
 
 _KNOWN: dict[str, DataSource] = {
@@ -18,6 +19,12 @@ _KNOWN: dict[str, DataSource] = {
     )
 }
 
+_OWN_OPTIONS = {
+    "rendered clocks": RenderedClocks.own_options,
+    "a folder of pictures": PictureFolder.own_options,
+    "a function that returns the data": DataFunction.own_options,
+}
+
 
 def names() -> tuple[str, ...]:
     """Return the data sets known by name, sorted."""
@@ -25,13 +32,14 @@ def names() -> tuple[str, ...]:
 
 
 def source_of(name: str) -> DataSource:
-    """Return the source of a known data set, a function, a folder of clocks, or an .npz file.
+    """Return the source of a known data set, a function, a folder, or an .npz file.
 
     Any other name stands for a file that is not there: `DataSource.check` raises for it.
     """
     if is_function(name):
         return DataFunction(name)
-    return _KNOWN.get(name) or find_folder(name) or NpzFile(name, known=names())
+    known = _KNOWN.get(name) or find_folder(name) or find_picture_folder(name)
+    return known or NpzFile(name, known=names())
 
 
 def check(name: str, options: DataOptions) -> None:
@@ -45,10 +53,10 @@ def check(name: str, options: DataOptions) -> None:
     source = source_of(name)
     for option in DataOptions.model_fields:
         value = getattr(options, option)
-        if option not in COMMON | source.own_options and value is not None:
-            having = [known for known in names() if option in _KNOWN[known].own_options]
+        if option not in COMMON | source.own_options and value not in (None, {}):
+            having = [kind for kind, options in _OWN_OPTIONS.items() if option in options]
             raise DataError(
-                f"Expected {option} only for data sets that have such an option: "
-                f"{', '.join(having)}. Received: {option}={value} for {name!r}."
+                f"Expected {option} only for {' and '.join(having)}. "
+                f"Received: {option}={value} for {name!r}."
             )
     source.check(options)

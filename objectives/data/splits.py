@@ -36,6 +36,27 @@ def stratified(y: Array, options: DataOptions) -> tuple[Array, Array]:
     return draw(train, y, options), validation
 
 
+def without_test(y: Array, options: DataOptions) -> tuple[Array, Array]:
+    """Split the test part off, by class; return the indices of the others and its own, sorted.
+
+    Args:
+        y: The labels, (n,), of any type.
+        options: `test_fraction` of them is the test part, whatever the other options are.
+
+    Raises:
+        DataError: A part cannot have an example of each class.
+    """
+    from sklearn.model_selection import train_test_split
+
+    assert options.test_fraction is not None
+    n_test = ceil(len(y) * options.test_fraction)
+    _check_classes(y, len(y) - n_test, n_test, "test_fraction", options.test_fraction)
+    train, test = train_test_split(
+        np.arange(len(y)), test_size=n_test, stratify=y, random_state=options.seed
+    )
+    return np.sort(train), np.sort(test)
+
+
 def draw(train: Array, y: Array, options: DataOptions) -> Array:
     """Return `train_size` of the indices for training, drawn by class, or all of them."""
     from sklearn.model_selection import train_test_split
@@ -63,7 +84,7 @@ def check_split(y: Array, options: DataOptions, *, has_validation: bool) -> None
     if not has_validation:
         n_validation = validation_size(len(y), options)
         n_train -= n_validation
-        _check_classes(y, n_train, n_validation, options.validation_fraction)
+        _check_classes(y, n_train, n_validation, "validation_fraction", options.validation_fraction)
     size = options.train_size
     if size is None:
         return
@@ -123,16 +144,17 @@ def check_train_size(train_size: int, most: int) -> None:
         )
 
 
-def _check_classes(y: Array, n_train: int, n_validation: int, fraction: float) -> None:
+def _check_classes(y: Array, n_train: int, n_held_out: int, option: str, fraction: float) -> None:
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise DataError(
             "Expected at least two pictures of each class, to train and to validate. "
             f"Received: one of class {classes[counts.argmin()]}."
         )
-    if min(n_train, n_validation) < len(classes):
+    if min(n_train, n_held_out) < len(classes):
+        judge = "validate" if option == "validation_fraction" else "test"
         raise DataError(
-            f"Expected a picture of each of {len(classes)} classes to train and to validate. "
-            f"Received: validation_fraction={fraction:g}, which makes {n_train} and "
-            f"{n_validation} pictures of {len(y)}."
+            f"Expected a picture of each of {len(classes)} classes to train and to {judge}. "
+            f"Received: {option}={fraction:g}, which makes {n_train} and {n_held_out} pictures of "
+            f"{len(y)}."
         )

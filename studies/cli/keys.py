@@ -53,6 +53,9 @@ EXAMPLES: Mapping[str, str] = {
     "data.size": "50",
     "data.n_images": "3600",
     "data.rotation": "0.0",
+    "data.channels": "3",
+    "data.test_fraction": "0.2",
+    "data.arguments": "{ n = 1000 }",
 }
 # What a model does not say of a field: its validator takes more, or its default is found.
 TYPES = {"timeout": '"90s", "30m", "6h" or seconds', "trial_timeout": "as timeout"}

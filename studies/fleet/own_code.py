@@ -10,8 +10,10 @@ from typing import Any
 from objectives.code.names import file_of
 from objectives.code.source_code import SourceCode, distribution
 from objectives.data.encoding import from_json
+from objectives.data.sources import source_of
 from objectives.errors import DataError, DataNotFoundError, unknown_name
 from studies.definition.code import CodeRecord, locate
+from studies.definition.search import keyed
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor.client import Executor
@@ -51,6 +53,7 @@ def prepare(
             not what they should be.
     """
     check_allowed(definition, allow_modules)
+    _announce(definition, tell)
     if definition.is_function:
         _find(definition)
     if not definition.is_own_network:
@@ -68,6 +71,15 @@ def prepare(
             f"{as_argument(definition.name)}",
         )
     return definition
+
+
+def _announce(definition: StudyDefinition, tell: Callable[[str], None]) -> None:
+    """Tell what a person should know before the data of a new study are read."""
+    dataset = definition.dataset
+    if dataset is not None and not definition.is_examined:
+        line = keyed("dataset", lambda: source_of(dataset).announcement(definition.data))
+        if line is not None:
+            tell(line)
 
 
 def located(key: str, function: str) -> SourceCode:
