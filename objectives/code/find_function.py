@@ -17,6 +17,9 @@ from objectives.errors import unknown_name
 
 OURS = tuple(str(Path(__file__).parents[2] / name) for name in PACKAGES)
 IMPORTS = str(Path(importlib.__file__).parent)
+INSTALL_KERAS_TUNER = (
+    "Install it: pip install keras-tuner, which is this service's extra keras-tuner."
+)
 
 
 def find_function(path: str) -> Callable[..., Any]:
@@ -27,6 +30,17 @@ def find_function(path: str) -> Callable[..., Any]:
         ValueError: The module has nothing of this name.
         TypeError: What it has cannot be called.
     """
+    found = find_object(path)
+    if not callable(found):
+        raise TypeError(
+            f"Expected a function, function(trial). Received: {path}, which is of type "
+            f"{type(found).__name__}."
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def find_object(path: str) -> Any:
+    """Return what a module has under a name: as `find_function`, but it need not be a function."""
     module_name, _, name = path.rpartition(":")
     file = file_of(path)
     if file is None:
@@ -38,13 +52,7 @@ def find_function(path: str) -> Callable[..., Any]:
         own = [key for key, each in vars(module).items() if _is_own(each, module_name)]
         known = [key for key in own if not key.startswith("_")]
         raise ValueError(str(unknown_name(f"a function of {module_name}", name, known)))
-    found = getattr(module, name)
-    if not callable(found):
-        raise TypeError(
-            f"Expected a function, function(trial). Received: {path}, which is of type "
-            f"{type(found).__name__}."
-        )
-    return found  # type: ignore[no-any-return]
+    return getattr(module, name)
 
 
 def own_frames(frames: TracebackType | None) -> TracebackType | None:
@@ -110,6 +118,8 @@ def _not_importable(name: str, error: BaseException) -> ImportError:
     ]
     if isinstance(error, SystemExit):
         words.append("Let it do so only if __name__ == '__main__'.")
+    if isinstance(error, ImportError) and error.name in ("keras_tuner", "kerastuner"):
+        words.append(INSTALL_KERAS_TUNER)
     if isinstance(error, ImportError) and str(error.name).partition(".")[0] in PACKAGES:
         words.append(
             f"{', '.join(PACKAGES)} are this service's own packages: yours needs another name."

@@ -18,6 +18,7 @@ from pathlib import Path
 from objectives.errors import CodeError, unknown_name
 
 BACKENDS = ("jax", "tensorflow")
+KERAS_TUNER = frozenset(("keras_tuner", "kerastuner"))
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,13 @@ class SourceCode:
         return next((backend for backend in BACKENDS if backend in self.packages), None)
 
     def check(self) -> None:
-        """Check that the file defines the function.
+        """Check that the file defines the function, and does not search when it is imported.
 
         Raises:
-            CodeError: It does not; the message lists what it defines.
+            CodeError: It does not, and the message lists what it defines; or it does.
         """
+        if not KERAS_TUNER.isdisjoint(self.packages):
+            _check_does_not_search(self.file)
         names = set(_defined(_read(self.file)))
         if self.function not in names and "*" not in names:
             shown = [name for name in names if not name.startswith("_")]
@@ -177,6 +180,18 @@ def _imported(file: Path, root: Path) -> list[Path]:
                 if each is not None and each.is_file() and each.is_relative_to(root):
                     found.append(each)
     return [each for each in found if each != root / "__init__.py"]
+
+
+def _check_does_not_search(file: Path) -> None:
+    """Check that a file of KerasTuner's users can be imported: `tuner.search(...)` would train."""
+    for statement in _read(file).body:
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="search"))):
+                raise CodeError(
+                    "Expected a file that can be imported, and does not search then. Received: "
+                    f"{file.name}, line {statement.lineno}: {ast.unparse(statement.value)[:60]}. "
+                    "Put it, and what reads its results, under if __name__ == '__main__':."
+                )
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:

@@ -48,7 +48,7 @@ class BuildTrial:
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Return a number from `low` to `high`, both included."""
-        found = self._answer(Parameter(name, (), float(low), float(high), step, log))
+        found = self.ask(Parameter(name, (), float(low), float(high), step, log))
         return float(cast(float, found))
 
     def suggest_int(
@@ -57,7 +57,7 @@ class BuildTrial:
         """Return a whole number from `low` to `high`, both included."""
         highest = low + (high - low) // step * step if step > 0 and high >= low else high
         parameter = Parameter(name, (), low, highest, step, log, is_whole=True)
-        return int(cast(int, self._answer(parameter)))
+        return int(cast(int, self.ask(parameter)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
         """Return one of `choices`.
@@ -67,7 +67,7 @@ class BuildTrial:
         """
         if not choices:
             raise SettingError(f"Expected at least one choice for {name}. Received: none.")
-        return self._answer(Parameter(name, tuple(choices)))
+        return self.ask(Parameter(name, tuple(choices)))
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Note something with the trial."""
@@ -80,7 +80,12 @@ class BuildTrial:
             f"Received: trial.{name}. The service trains the network and reports its epochs."
         )
 
-    def _answer(self, parameter: Parameter) -> Value:
+    def ask(self, parameter: Parameter) -> Value:
+        """Return the value of a parameter, the same each time.
+
+        Raises:
+            SettingError: It is no range or list of choices, or not the one of an earlier call.
+        """
         name = parameter.name
         parameter.check()
         before = self.asked.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from traceback import extract_tb
@@ -88,7 +89,7 @@ def _key(setting: Mapping[str, Value]) -> str:
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return None if code is None else str(code.co_filename)
 
 

@@ -64,6 +64,8 @@ def study_text(
     found = inspect(definition, code := located("objective", definition.objective))
     chosen = metric or metric_of(found.metrics)
     direction = _direction(chosen, found.metrics)
+    for note in found.notes:
+        tell(note)
     n = len(found.space)
     tell(f"{objective} asks for {n} parameters, as {found.n_builds} builds have shown.")
     tell(f"Trained by {found.trained_by}: {found.reason}.")

@@ -22,6 +22,7 @@ class NetworkInspected:
         reason: Why in this one.
         structural: The factors that decide about the structure of the network.
         encoding: How it gets the data: which class each label is, where labels are text.
+        notes: Sentences for a person, of what was found beside it.
     """
 
     space: dict[str, Any]
@@ -33,6 +34,7 @@ class NetworkInspected:
     reason: str
     structural: list[str]
     encoding: dict[str, Any]
+    notes: list[str]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import keras
 import numpy as np
 
 from objectives.code import source_code
-from objectives.code.find_function import find_function
+from objectives.code.find_function import find_object
 from objectives.data.arrays import count, rows
 from objectives.data.datasets import Dataset
 from objectives.data.encoding import AS_STORED
 from objectives.own.builder import Builder
 from objectives.own.built import EXAMPLES, make_variables
+from objectives.own.hyper_model import TunerBuild, builder_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
 from objectives.training.checkpoint import Checkpoint
@@ -40,15 +41,16 @@ class OwnNetworks:
     """The networks of one function.
 
     Args:
-        objective: The function, `module:build` or `path/of/file.py:build`.
+        objective: The function, `module:build` or `path/of/file.py:build`; see `builder_of`.
 
     Raises:
-        Exception: As `find_function`.
+        Exception: As `find_object` and `builder_of`.
     """
 
     def __init__(self, objective: str) -> None:
         self._objective = objective
-        self._function: Callable[..., Any] = find_function(objective)
+        name = objective.rpartition(":")[2]
+        self._function: Callable[..., Any] = builder_of(find_object(objective), name)
         self._builder = Builder(self._function)
         self._pack: NetworkPack
 
@@ -75,6 +77,7 @@ class OwnNetworks:
             reason=reason,
             structural=structural,
             encoding=(data.encoding or AS_STORED).to_json(),
+            notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:

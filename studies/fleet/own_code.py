@@ -141,6 +141,8 @@ def _inspect(
             "metric",
             str(unknown_name("a metric of the network", definition.metric, found.metrics)),
         )
+    for note in found.notes:
+        tell(note)
     if found.overridden:
         tell(f"[space] gives other bounds than the code, and wins: {', '.join(found.overridden)}.")
     module = definition.objective.rpartition(":")[0]

@@ -172,18 +172,19 @@ def _rebuilt(
     study: optuna.Study, trial: FrozenTrial, weights: Path, allow_modules: Sequence[str]
 ) -> keras.Model:
     """Let the user's function build the network of a trial, and read its weights."""
-    from objectives.code.find_function import find_function
+    from objectives.code.find_function import find_object
     from objectives.data import datasets
     from objectives.data.arrays import rows
     from objectives.data.encoding import AS_STORED
     from objectives.own.builder import Builder
     from objectives.own.built import make_variables
+    from objectives.own.hyper_model import builder_of
 
     definition = definition_of(study)
     check_allowed(definition, allow_modules)
     code = code_of(study, trial)
     setting = definition.setting_at(definition.factors.at(trial.params))
-    network = Builder(find_function(code.name))(setting)
+    network = Builder(builder_of(find_object(code.name), code.function))(setting)
     assert definition.dataset is not None
     data = datasets.load(definition.dataset, definition.data, AS_STORED)
     make_variables(network, rows(data.train, slice(1))[0])

@@ -1,0 +1,158 @@
+"""Tell what a user's code is that builds networks: `build(trial)`, or KerasTuner's `build(hp)`.
+
+What KerasTuner takes becomes a function of our trial, so that the space is found, the networks are
+built and the trials are trained as those of `build(trial)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from objectives.code.find_function import INSTALL_KERAS_TUNER
+from objectives.errors import CodeError
+from objectives.own.build_trial import BuildTrial
+
+if TYPE_CHECKING:
+    import keras
+
+    from objectives.own.keras_tuner_internals import AskingHyperParameters
+
+RESULTS = "a network, by build(trial) or build(hp), or a HyperModel"
+
+
+class TunerBuild:
+    """Builds networks by `build(hp)`, KerasTuner's usual signature.
+
+    Args:
+        build: The function, or the method of a `HyperModel`.
+        name: What a person calls it.
+
+    Attributes:
+        found: What it is, in a sentence for a person.
+        reversed: The hyperparameters so far that KerasTuner draws on a reversed scale.
+
+    Raises:
+        CodeError: KerasTuner is not installed, or another version of it.
+    """
+
+    def __init__(self, build: Callable[..., Any], name: str) -> None:
+        try:
+            from objectives.own import keras_tuner_internals as internals
+        except ModuleNotFoundError as error:
+            raise CodeError(
+                f"Expected KerasTuner, whose HyperParameters {name}(hp) takes. Received: "
+                f"{error}. {INSTALL_KERAS_TUNER} A function of this service names its parameter "
+                "trial."
+            ) from None
+        self._build = build
+        self._internals = internals
+        self._asked: WeakKeyDictionary[keras.Model, AskingHyperParameters] = WeakKeyDictionary()
+        self.found = f"{name} takes KerasTuner's hp."
+        self.reversed: dict[str, None] = {}
+        # Errors name the user's line, in the file of the function that this wraps.
+        update_wrapper(self, getattr(build, "__func__", build), updated=())
+
+    def __call__(self, trial: BuildTrial) -> Any:
+        """Return what `build` returns with the values of a trial."""
+        hp = self._internals.AskingHyperParameters(trial)
+        built = self._build(hp)
+        self.reversed |= {each.name: None for each in hp.space if self._internals.is_reversed(each)}
+        if hasattr(built, "__weakref__"):
+            self._asked[built] = hp
+        return built
+
+    def notes(self) -> list[str]:
+        """Return sentences for a person: what it is, and what is searched in another way."""
+        notes = [self.found]
+        if self.reversed:
+            names = ", ".join(self.reversed)
+            notes.append(f'{names}: sampling="reverse_log" is searched on a linear scale.')
+        return notes
+
+
+def builder_of(found: Any, name: str) -> Callable[[BuildTrial], Any]:
+    """Return a function of our trial that builds networks as a user's code does.
+
+    Args:
+        found: What the user has named: a function, or of KerasTuner a `HyperModel`, its class or
+            an instance.
+        name: Its name.
+
+    Raises:
+        CodeError: It is none of these, or a class that cannot be made without arguments, or
+            KerasTuner is not installed.
+    """
+    tuner = sys.modules.get("keras_tuner")  # it is there if a class of it is
+    if tuner is not None:
+        if isinstance(found, type) and issubclass(found, tuner.HyperModel):
+            return _of_hyper_model(_made(found), name)
+        if isinstance(found, tuner.HyperModel):
+            return _of_hyper_model(found, name)
+        if isinstance(found, tuner.Tuner) or (
+            isinstance(found, type) and issubclass(found, tuner.Tuner)
+        ):
+            raise CodeError(
+                f"Expected what builds {RESULTS}. Received: {name}, a Tuner of KerasTuner. Name "
+                "the function or the HyperModel that it was given; what its run_trial does, a fit "
+                "of the HyperModel can do."
+            )
+    if not callable(found):
+        raise CodeError(
+            f"Expected what builds {RESULTS}. Received: {name}, which is of type "
+            f"{type(found).__name__}."
+        )
+    return TunerBuild(found, name) if _takes_hp(found) else found
+
+
+def _of_hyper_model(model: Any, name: str) -> TunerBuild:
+    build = TunerBuild(model.build, name)
+    build.found = f"{name} is a HyperModel of KerasTuner."
+    update_wrapper(build, type(model).build, updated=())
+    return build
+
+
+def _made(kind: type[Any]) -> Any:
+    """Return a `HyperModel` of a class, made without arguments."""
+    try:
+        inspect.signature(kind).bind()
+    except TypeError as error:
+        raise CodeError(
+            f"Expected a HyperModel that is made without arguments. Received: {kind.__name__}: "
+            f"{error}. Make one in the file, such as hypermodel = {kind.__name__}(...), and name "
+            "that: my_net.py:hypermodel."
+        ) from None
+    try:
+        return kind()
+    except Exception as error:
+        raise CodeError(
+            f"Expected a HyperModel that is made without arguments. Received: {kind.__name__}(), "
+            f"which raises {type(error).__name__}: {error}."
+        ) from error
+
+
+def _takes_hp(function: Callable[..., Any]) -> bool:
+    """Tell whether a function takes KerasTuner's hyperparameters.
+
+    Its parameter's annotation or name tells; else whether its file imports KerasTuner.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    if not parameters:
+        return False
+    annotation = str(parameters[0].annotation)
+    if "HyperParameters" in annotation or "Trial" in annotation:
+        return "HyperParameters" in annotation
+    if parameters[0].name in ("hp", "trial"):
+        return parameters[0].name == "hp"
+    names = getattr(inspect.unwrap(function), "__globals__", {}).values()
+    packages = (
+        getattr(each, "__module__", None) or getattr(each, "__name__", "") for each in names
+    )
+    return any(str(name).partition(".")[0] == "keras_tuner" for name in packages)
