@@ -27,6 +27,7 @@ from storage.errors import (
 )
 from storage.optuna_internals import open_rdb_storage
 from storage.outages import PatientStorage, cause_of, is_outage
+from storage.study_reader import StudyReader
 from storage.tables import (
     check_tables,
     create_additions,
@@ -107,7 +108,7 @@ def _backend(url: sqlalchemy.URL) -> RDBStorage:
     # RDBStorage formats the URL as a template; SQLAlchemy writes braces as %7B and %7D.
     template = url.render_as_string(hide_password=False)
     try:
-        return open_rdb_storage(template, engine_options(url))
+        return open_rdb_storage(StudyReader, template, engine_options(url))
     except RuntimeError as error:
         raise SchemaError(str(error)) from error
 

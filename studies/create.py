@@ -23,6 +23,7 @@ from storage import (
     overview,
     study_attributes,
     study_id,
+    study_names,
 )
 from studies.attributes import (
     ARTIFACTS_KEY,
@@ -271,7 +272,7 @@ def find_or_create_study(
         TakenNameError: Another study has this name.
     """
     stored, earlier = None, None
-    names = [] if quick else optuna.get_all_study_names(storage)
+    names = [] if quick else study_names(storage)
     if source in names:
         found = open_study(source, storage)
         stored = found.user_attrs.get(DEFINITION_KEY)
