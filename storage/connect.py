@@ -114,15 +114,14 @@ def _backend(url: sqlalchemy.URL) -> RDBStorage:
 
 
 def check_exists(url: str) -> None:
-    """Check that a SQLite file exists; a server is not asked.
+    """Check that a SQLite file is a storage; a server is not asked.
 
     Raises:
         InvalidUrlError: `url` is not the URL of a database that this package can open.
-        DatabaseNotFoundError: There is no such SQLite file.
+        DatabaseNotFoundError: There is no such SQLite file, or it has no tables of Optuna.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        _check_exists(parsed)
+    if _parse(url).get_backend_name() == "sqlite":
+        create_storage(url, writes=False).engine.dispose()
 
 
 def masked_url(url: str) -> str:
