@@ -43,7 +43,7 @@ class RenderingError(ObjectiveError, RuntimeError):
 def unknown_name(
     what: str, name: str, known: Iterable[str], *, remedy: str = ""
 ) -> UnknownNameError:
-    """Make the error for an unknown name, which lists the known ones and suggests the nearest.
+    """Make the error for an unknown name: it lists the known ones, those that are near it first.
 
     Args:
         what: What the name stands for, with its article, as in "an objective".
@@ -55,7 +55,8 @@ def unknown_name(
         The error, not raised: a type checker should see the `raise` where the function ends.
     """
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=1)
+    nearest = difflib.get_close_matches(name, names, n=max(1, len(names)))
+    names = nearest + [each for each in names if each not in nearest]
     known_names = f"one of {', '.join(names)}" if names else "of which there is none"
     sentences = [f"Expected {what}, {known_names}. Received: {name}."]
     if nearest:

@@ -42,7 +42,7 @@ from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
 from storage.read_trials import Parts, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
-from storage.study_attributes import read_study_attributes, study_attributes
+from storage.study_attributes import read_study_attributes, study_attributes, study_names
 from storage.trial_queue import (
     Budget,
     beat,
@@ -131,6 +131,7 @@ __all__ = [
     "storage_of",
     "study_attributes",
     "study_id",
+    "study_names",
     "trial_id",
     "trial_table",
     "unfinished_lineages",

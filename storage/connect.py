@@ -27,6 +27,7 @@ from storage.errors import (
 )
 from storage.optuna_internals import open_rdb_storage
 from storage.outages import PatientStorage, cause_of, is_outage
+from storage.study_reader import StudyReader
 from storage.tables import (
     check_tables,
     create_additions,
@@ -107,21 +108,20 @@ def _backend(url: sqlalchemy.URL) -> RDBStorage:
     # RDBStorage formats the URL as a template; SQLAlchemy writes braces as %7B and %7D.
     template = url.render_as_string(hide_password=False)
     try:
-        return open_rdb_storage(template, engine_options(url))
+        return open_rdb_storage(StudyReader, template, engine_options(url))
     except RuntimeError as error:
         raise SchemaError(str(error)) from error
 
 
 def check_exists(url: str) -> None:
-    """Check that a SQLite file exists; a server is not asked.
+    """Check that a SQLite file is a storage; a server is not asked.
 
     Raises:
         InvalidUrlError: `url` is not the URL of a database that this package can open.
-        DatabaseNotFoundError: There is no such SQLite file.
+        DatabaseNotFoundError: There is no such SQLite file, or it has no tables of Optuna.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        _check_exists(parsed)
+    if _parse(url).get_backend_name() == "sqlite":
+        create_storage(url, writes=False).engine.dispose()
 
 
 def masked_url(url: str) -> str:

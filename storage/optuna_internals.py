@@ -38,7 +38,9 @@ _VERSIONS = rdb._VersionManager.__name__
 _opening = threading.Lock()
 
 
-def open_rdb_storage(url: str, engine_options: dict[str, Any]) -> RDBStorage:
+def open_rdb_storage(
+    kind: type[RDBStorage], url: str, engine_options: dict[str, Any]
+) -> RDBStorage:
     """Open Optuna's SQL storage, whose tables are there, without loading Alembic where it can.
 
     Alembic, with all dialects of SQLAlchemy, is a quarter of the start of each command and child,
@@ -51,13 +53,19 @@ def open_rdb_storage(url: str, engine_options: dict[str, Any]) -> RDBStorage:
     with _opening:
         setattr(rdb, _VERSIONS, _QuickVersions)
         try:
-            return RDBStorage(url, engine_options, skip_table_creation=True)
+            return kind(url, engine_options, skip_table_creation=True)
         finally:
             setattr(rdb, _VERSIONS, _QuickVersions.__base__)
 
 
 class _QuickVersions(rdb._VersionManager):
     """Optuna's check of the version of its tables; it is done without Alembic for the newest."""
+
+    def _init_version_info_model(self) -> None:
+        with self.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT 1 FROM version_info").first()
+        if found is None:  # by the ORM, whose first query costs as much as all else
+            super()._init_version_info_model()
 
     def _init_alembic(self) -> None:
         if self._revision() is not None:

@@ -65,6 +65,13 @@ def read_study_attributes(
         return {key: json.loads(text) for key, text in rows}
 
 
+def study_names(storage: DatabaseStorage) -> list[str]:
+    """Return the names of all studies, in the order in which they were made."""
+    with storage.reading() as connection:
+        names = select(STUDIES.c.study_name).order_by(STUDIES.c.study_id)
+        return list(connection.execute(names).scalars())
+
+
 def study_attributes(storage: DatabaseStorage, key: str, *, having: str) -> dict[str, Any]:
     """Return the user attribute `key` of each study that also has the attribute `having`.
 

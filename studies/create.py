@@ -25,6 +25,7 @@ from storage import (
     overview,
     study_attributes,
     study_id,
+    study_names,
 )
 from studies.attributes import (
     ARTIFACTS_KEY,
@@ -277,12 +278,16 @@ def find_or_create_study(
         TakenNameError: Another study has this name.
     """
     stored, earlier = None, None
-    if not quick and source in optuna.get_all_study_names(storage):
+    names = [] if quick else study_names(storage)
+    if source in names:
         found = open_study(source, storage)
         stored = found.user_attrs.get(DEFINITION_KEY)
         earlier = earlier_defaults(found) if stored else None
     # Its own name may be another: studies are renamed in the dashboard, and copied by Optuna.
-    table = read_table(source, quick=quick) if stored is None else {**stored, "name": source}
+    if stored is None:
+        table = read_table(source, quick=quick, stored=names)
+    else:
+        table = {**stored, "name": source}
     with lines_named(source, overrides, quick=quick):
         definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
     definition = as_stored(definition, storage)

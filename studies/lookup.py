@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
-from storage import TrialStorage, create_storage, storage_of, study_id
+from storage import TrialStorage, create_storage, storage_of, study_id, study_names
 from studies.attributes import DEFAULTS_KEY, DEFINITION_KEY
 from studies.errors import StudyNotFoundError, TrialNotFoundError
 
@@ -44,7 +44,7 @@ def open_study(name: str, storage: TrialStorage) -> optuna.Study:
     try:
         return optuna.load_study(storage=storage, study_name=name)
     except KeyError:
-        names = optuna.get_all_study_names(storage)
+        names = study_names(storage)
         raise StudyNotFoundError(str(unknown_name("a study in the storage", name, names))) from None
 
 
@@ -59,7 +59,7 @@ def find_study(source: str, storage: TrialStorage, *, is_wanted: bool = True) ->
     Raises:
         StudyNotFoundError: There is no such study in the storage.
     """
-    names = optuna.get_all_study_names(storage)
+    names = study_names(storage)
     if source in names:
         return source
     from studies.catalog.shipped import catalog

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -133,6 +135,11 @@ def test_a_worker_waits_in_no_file_that_is_not_there(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"Expected a storage that is there. Received: {url}." in done.stderr
     assert not (tmp_path / "new.db").exists()
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        connection.execute("CREATE TABLE of_another_program (number INTEGER)")
+        assert hpo_here("worker", url=url, folder=tmp_path).stderr == done.stderr
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("of_another_program",)]
 
 
 def test_a_study_is_found_by_the_file_that_it_was_made_from(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from objectives.code.find_function import find_function
+from studies.executor.function_record import record_of
 
 MODULES = {
     "plain_module": "from math import sin\nnumber = 3\ndef mine(trial):\n    return 1.0\n",
@@ -74,9 +76,14 @@ def test_a_function_is_found_in_a_file_with_the_modules_beside_it(folder: Path) 
     beside = folder / "nets"
     beside.mkdir()
     (beside / "helping_module.py").write_text("number = 4.0\n")
+    (beside / "helping_package").mkdir()
+    (beside / "helping_package" / "__init__.py").touch()
+    (beside / "helping_package" / "inner.py").touch()
     (beside / "file_module.py").write_text(
-        "from helping_module import number\ndef f(trial):\n    return number\n"
+        "import helping_package.inner\nfrom helping_module import number\n"
+        "def f(trial):\n    return number\n"
     )
+    names = ["file_module", "helping_module", "helping_package", "helping_package.inner"]
     try:
         found = find_function(f"{beside / 'file_module.py'}:f")
         assert found(None) == 4.0
@@ -84,8 +91,12 @@ def test_a_function_is_found_in_a_file_with_the_modules_beside_it(folder: Path) 
         assert found.__module__ == "file_module"  # as a file beside it would find it
         with pytest.raises(ValueError, match="one of f"):
             find_function(f"{beside / 'file_module.py'}:g")
+        recorded = record_of(f"{beside / 'file_module.py'}:f").read_files()["files_sha256"]
+        assert sorted(recorded) == names
+        content = (beside / "helping_module.py").read_bytes()
+        assert recorded["helping_module"] == hashlib.sha256(content).hexdigest()
     finally:
-        for name in ("helping_module", "file_module"):
+        for name in names:
             sys.modules.pop(name, None)
 
 

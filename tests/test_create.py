@@ -380,6 +380,8 @@ def test_a_name_means_the_storage_then_the_catalogue_then_a_file(
 
     with pytest.raises(FileNotFoundError, match=r"Received: mnist-mlp-dropuot\. Did you mean"):
         find("mnist-mlp-dropuot")
+    with pytest.raises(FileNotFoundError, match=r"one of mine, cifar10-cnn, .* Did you mean mine"):
+        find("mien")
 
 
 def test_going_on_with_a_study_takes_its_stored_definition_and_a_larger_budget(

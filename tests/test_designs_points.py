@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import optuna
 import pytest
 
 from studies.definition.study import StudyDefinition, parse_definition
@@ -115,6 +116,25 @@ def test_random_points_differ_and_can_be_repeated() -> None:
     assert len(points) == len(keys(points)) == 8
     assert points == random_points(space, 8, seed=3)
     assert points != random_points(space, 8, seed=4)
+
+
+def test_random_points_are_those_of_optunas_random_sampler() -> None:
+    """A study of an earlier version, which asked Optuna for each, has them and gets more."""
+    ranges = {
+        "learning_rate": {"low": 1e-4, "high": 0.1, "log": True},
+        "dropout": {"low": 0.1, "high": 0.8, "step": 0.23333333333333334},
+        "hidden_units": [[16], [32, 16]],
+        "regularizer": ["l2"],
+        "epochs": {"low": 2, "high": 9},
+    }
+    space = study(CONDITIONAL | ranges, design="random", n_trials=30).factors
+    asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
+
+    def ask() -> dict[str, Any]:
+        trial = asked.ask()
+        return space.pick(lambda factor: factor.suggest(trial))
+
+    assert random_points(space, 30, seed=3) == [ask() for _ in range(30)]
 
 
 def test_random_points_of_a_small_space_are_all_of_it() -> None:

@@ -103,8 +103,10 @@ def test_unknown_name_suggests_the_nearest() -> None:
     for make in (lambda: MlpHyperparameters.check("droput", 0.1), lambda: MlpHyperparameters(
         droput=0.1
     )):  # fmt: skip
-        with pytest.raises(ValueError, match=r"Received: droput. Did you mean dropout\?"):
+        with pytest.raises(ValueError, match=r"Received: droput. Did you mean dropout\?") as caught:
             make()
+        # The near ones first, then all others in order.
+        assert "one of dropout, input_dropout, activation, " in str(caught.value)
 
 
 @pytest.mark.parametrize(

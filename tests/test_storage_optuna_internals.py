@@ -195,6 +195,7 @@ def test_optuna_asks_its_manager_of_versions_what_is_answered_without_alembic(
 ) -> None:
     manager = _VersionManager
     for method in (
+        manager._init_version_info_model,
         manager._init_alembic,
         manager._is_alembic_supported,
         manager.check_table_schema_compatibility,

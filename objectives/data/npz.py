@@ -22,6 +22,7 @@ ENDINGS: dict[Part, tuple[str, ...]] = {
     "test": ("test",),
 }
 """How files and folders call their parts."""
+_BEGINNINGS = (b"PK", b"\x93NUMPY")  # of an .npz and of an .npy file
 _BROKEN = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and its zip reader raise where a file was cut off, or is another kind of file."""
 
@@ -82,6 +83,10 @@ def _opened(file: Path) -> Iterator[NpzFile]:
         # Opened here: NumPy leaves a file open that turns out to be broken. Pickles stay off: they
         # can run any code.
         with file.open("rb") as stream:
+            if not stream.read(6).startswith(_BEGINNINGS):
+                # NumPy would take it for a pickle, and tell how to execute it.
+                raise ValueError("it is another kind of file")
+            stream.seek(0)
             arrays = np.load(stream, allow_pickle=False)
             if not isinstance(arrays, NpzFile):
                 raise DataError(

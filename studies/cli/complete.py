@@ -55,15 +55,14 @@ def _in_file(url: str) -> list[str]:
 
 
 def _on_server(url: str) -> list[str]:
-    import optuna
     import sqlalchemy
 
-    from storage import create_storage
+    from storage import create_storage, study_names
 
     # A wait in the URL takes the place of the one of workers.
     quick = sqlalchemy.make_url(url).update_query_dict({"connect_timeout": str(WAIT)})
     storage = create_storage(quick.render_as_string(hide_password=False), writes=False)
     try:
-        return optuna.get_all_study_names(storage)
+        return study_names(storage)
     finally:
         storage.engine.dispose()

@@ -44,12 +44,11 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
-    from storage import check_exists, wait_for_database
+    from storage import wait_for_database
     from studies.cli.trust import trusted
     from studies.worker.loop import WorkerOptions, work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    check_exists(storage)  # nobody makes a study in a file that a mistyped URL would make
     names = wait_for_database(lambda: _find_all(studies or [], storage))
     taken = work(
         storage,
@@ -179,8 +178,11 @@ def _leftovers(url: str, artifacts: Path | None) -> list[Leftovers]:
 
 def _find_all(studies: Sequence[str], url: str) -> list[str]:
     """Return the names of studies in the storage, which a worker then opens itself."""
+    from storage import check_exists
     from studies.lookup import find_study
 
+    # Nobody makes a study in a file that a mistyped URL would make, or in another program's.
+    check_exists(url)
     if not studies:
         return []
     opened = open_storage(url, writes=False)

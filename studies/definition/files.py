@@ -86,13 +86,16 @@ def _written(key: str) -> list[str]:
     return [key, name] if section in ("fixed", "space") else [key]
 
 
-def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
+def read_table(
+    source: str | Path, *, quick: bool = False, stored: Collection[str] = ()
+) -> dict[str, Any]:
     """Read the table of a definition from its file, without validating it.
 
     Args:
         source: The name of a study of the catalogue, or the path of a TOML file.
         quick: Whether to take its small form, whose name ends in -quick: the lines of the file's
             table `[quick]` replace others, as overrides do.
+        stored: Names of studies in the storage, which a mistyped name may have meant.
 
     Raises:
         DefinitionNotFoundError: There is no such study and no such file.
@@ -106,7 +109,7 @@ def read_table(source: str | Path, *, quick: bool = False) -> dict[str, Any]:
         )
     if not path.is_file():
         remedy = "Or name a .toml file that exists."
-        unknown = unknown_name("a study", str(source), shipped, remedy=remedy)
+        unknown = unknown_name("a study", str(source), {*stored, *shipped}, remedy=remedy)
         raise DefinitionNotFoundError(str(unknown))
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.executor.devices import LIBRARIES, device_of, loaded_library
+from studies.packages import file_of, package_of
 
 
 class FunctionRecord:
@@ -19,19 +20,22 @@ class FunctionRecord:
     process goes on with what it has loaded.
 
     Args:
-        module: The module of the function.
+        function: The function, `module:name` or `path/of/file.py:name`.
     """
 
-    def __init__(self, module: str) -> None:
-        self._package = module.partition(".")[0]
+    def __init__(self, function: str) -> None:
+        file = file_of(function)
+        self._package = package_of(function)
+        self._folder = None if file is None else file.absolute().parent
         self._files: dict[str, str] = {}  # module -> SHA-256
         self._devices: dict[str, str] = {}
 
     def read(self) -> dict[str, Any]:
         """Return the attributes to record with a trial.
 
-        `files_sha256` has the loaded modules of the function's package. `backend` is missing where
-        the function has loaded no library that computes on a device.
+        `files_sha256` has the loaded modules of the function's package, or of those beside its
+        file. `backend` is missing where the function has loaded no library that computes on a
+        device.
         """
         return {**self._library(), **self.read_files()}
 
@@ -42,10 +46,17 @@ class FunctionRecord:
         """
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if name.partition(".")[0] == self._package and file and name not in self._files:
+            if file and name not in self._files and self._is_own(name):
                 with suppress(OSError):  # as of a module in an archive
                     self._files[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         return {"files_sha256": dict(self._files)}
+
+    def _is_own(self, module: str) -> bool:
+        top = module.partition(".")[0]
+        if top == self._package or self._folder is None:
+            return top == self._package
+        file = Path(getattr(sys.modules.get(top), "__file__", None) or "/")
+        return self._folder == (file.parent.parent if file.name == "__init__.py" else file.parent)
 
     def _library(self) -> dict[str, str]:
         backend = loaded_library()
@@ -61,5 +72,5 @@ class FunctionRecord:
 
 @cache
 def record_of(function: str) -> FunctionRecord:
-    """Return the one record in this process of a function, `module:name`."""
-    return FunctionRecord(function.partition(":")[0])
+    """Return the one record in this process of a function."""
+    return FunctionRecord(function)
