@@ -60,10 +60,6 @@ class Objective:
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
 
-    def defaults(self) -> dict[str, Any]:
-        """Return the default of every hyperparameter, as JSON."""
-        return self.hyperparameters().model_dump(mode="json")
-
     def head_of(self, hyperparameters: Hyperparameters) -> Head:
         """Make a trial's head, with the numbers of its settings."""
         return self.head(hyperparameters, hyperparameters.numbers(self.head_numbers))

@@ -14,6 +14,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from objectives.hyperparameters import defaults_of
 from storage import (
     Budget,
     TrialStorage,
@@ -173,8 +174,7 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
     if definition.encoding is not None:
         study.set_user_attr(ENCODING_KEY, definition.encoding.to_json())
     if not definition.is_function:
-        defaults = definition.hyperparameters().model_dump(mode="json")
-        study.set_user_attr(DEFAULTS_KEY, defaults)
+        study.set_user_attr(DEFAULTS_KEY, defaults_of(definition.hyperparameters))
     if definition.code is not None:
         study.set_user_attr(CODE_KEY, asdict(definition.code))
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
