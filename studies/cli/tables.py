@@ -14,7 +14,15 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from storage import TrialStorage, best_rows, best_trial, overview, storage_of, study_id
+from storage import (
+    TrialStorage,
+    best_rows,
+    best_trial,
+    history_of,
+    overview,
+    storage_of,
+    study_id,
+)
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import COMPILE_SECONDS_KEY, DEFINITION_KEY, TRAIN_SECONDS_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
@@ -104,7 +112,7 @@ def holdout_table(study: optuna.Study, found: HoldoutEvaluation) -> Table:
     """Return the metrics on the test part beside those on the validation part."""
     table = _table(None, "metric", "test", "validation")
     trial = study.trials[found.trial]
-    history, kept = trial.user_attrs.get("history", {}), _kept_epoch(study, trial)
+    history, kept = history_of(trial), _kept_epoch(study, trial)
     for name, value in found.metrics.items():
         epochs = history.get(f"val_{name}", [])
         validation = epochs[kept - 1] if 0 < kept <= len(epochs) else None
