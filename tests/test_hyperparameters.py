@@ -81,7 +81,7 @@ def test_check_returns_the_value_as_the_field_holds_it(
         ("batch_size", None, r"Received: batch_size=None\."),
         ("nesterov", 1, r"a bool. Received: nesterov=1\."),
         ("dropout", 1.0, r"a float >= 0.* and < 1.* Received: dropout=1.0\."),
-        ("activation", "rleu", r"one of 'tanh', .* Received: .*'rleu'. Did you mean 'relu'\?"),
+        ("activation", "rleu", r"Received: .*'rleu'. Did you mean 'relu'\? .*one of 'tanh', "),
         ("hidden_units", [], r"a list of 1 to 10 ints >= 1 and <= 8192. Received: .*=\[\]\."),
         ("hidden_units", [0], r"Received: hidden_units=\[0\]\."),
         ("hidden_units", [64.0], r"Received: hidden_units=\[64.0\]\."),

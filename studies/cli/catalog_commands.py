@@ -43,7 +43,7 @@ def data(
     """
     from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
-    from studies.definition.study import data_options
+    from studies.definition.data_lines import data_options
 
     if output.suffix != ".png":
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")

@@ -22,9 +22,9 @@ from studies.definition.check_design import check_design
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
-from studies.definition.mistakes import at_point, readable
+from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, Mistakes, together
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
@@ -94,7 +94,8 @@ class StudyDefinition(BaseModel):
                 with_defaults(lines), self_instance=self, context=earlier
             )
         except pydantic.ValidationError as error:
-            raise readable(error.errors()[0], StudyDefinition) from None
+            found = [readable(each, StudyDefinition) for each in error.errors()]
+            raise together([*found, *mistakes_of_space(lines)]) from None
         self._code = code
 
     @property
@@ -236,11 +237,15 @@ class StudyDefinition(BaseModel):
             self._check_own_network()
         else:
             self._check_network()
+        mistakes = Mistakes()
         for number, setting in enumerate(self.search.enqueue):
-            self._check_setting(f"search.enqueue[{number}]", setting)
-            if not self.search.design:  # a design drops the inactive factors of a setting
-                check_conditions(self.factors, f"search.enqueue[{number}]", setting)
-        self._check_setting("search.default", self.search.default)
+            with mistakes.noted():
+                self._check_setting(f"search.enqueue[{number}]", setting)
+                if not self.search.design:  # a design drops the inactive factors of a setting
+                    check_conditions(self.factors, f"search.enqueue[{number}]", setting)
+        with mistakes.noted():
+            self._check_setting("search.default", self.search.default)
+        mistakes.tell()
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
                 "search.replicates",
@@ -282,14 +287,17 @@ class StudyDefinition(BaseModel):
                 self.hyperparameters(**self.setting_at(point))
 
     def _check_network(self) -> None:
-        if self.objective not in objectives.names():
-            remedy = "A function of your own is written module:function or file.py:function."
-            known = objectives.names()
-            unknown = unknown_name("an objective", self.objective, known, remedy=remedy)
-            raise DefinitionError("objective", str(unknown))
-        network = self.network
-        source = self._check_dataset(network)
-        self._check_metric(network)
+        mistakes = Mistakes()
+        with mistakes.noted():
+            self._check_dataset()
+        with mistakes.noted():
+            network = self._check_objective()
+            with mistakes.noted():
+                self._check_metric(network)
+            with mistakes.noted():
+                _ = self.factors
+        mistakes.tell()
+        source = self._check_labels(network)
         most = source.training_size(self.data)
         if most is not None and (self.data.train_size or 0) > most:
             raise DefinitionError(
@@ -299,7 +307,15 @@ class StudyDefinition(BaseModel):
             )
         self._check_points(network, source.input_shape(self.data))
 
-    def _check_dataset(self, network: Objective) -> DataSource:
+    def _check_objective(self) -> Objective:
+        known = objectives.names()
+        if self.objective not in known:
+            remedy = "A function of your own is written module:function or file.py:function."
+            unknown = unknown_name("an objective", self.objective, known, remedy=remedy)
+            raise DefinitionError("objective", str(unknown))
+        return self.network
+
+    def _check_dataset(self) -> None:
         dataset = self.dataset
         if dataset is None:
             raise DefinitionError(
@@ -307,12 +323,15 @@ class StudyDefinition(BaseModel):
                 f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
             )
         keyed("dataset", lambda: sources.check(dataset, self.data))
-        source = sources.source_of(dataset)
+
+    def _check_labels(self, network: Objective) -> DataSource:
+        assert self.dataset is not None
+        source = sources.source_of(self.dataset)
         if source.labels != network.labels:
             raise DefinitionError(
                 "dataset",
                 f"Expected labels that are each a {network.labels}, for {self.objective}. "
-                f"Received: {dataset!r}, whose labels are each a {source.labels}.",
+                f"Received: {self.dataset!r}, whose labels are each a {source.labels}.",
             )
         return source
 
@@ -375,16 +394,3 @@ def parse_definition(
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
     return StudyDefinition(earlier, **table)
-
-
-def data_options(lines: Mapping[str, Any]) -> DataOptions:
-    """Validate the lines of a table `[data]`.
-
-    Raises:
-        DefinitionError: A line breaks a rule.
-    """
-    try:
-        return DataOptions(**lines)
-    except pydantic.ValidationError as error:
-        (first, *_) = error.errors()
-        raise readable({**first, "loc": ("data", *first["loc"])}, DataOptions) from None
