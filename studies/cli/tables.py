@@ -80,7 +80,7 @@ def best_table(study: optuna.Study, top: int) -> Table:
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []
-    title = f"{study.study_name}: the best of {n} trials"
+    title = f"{study.study_name}: the best of {n} trial{'' if n == 1 else 's'}"
     # More columns than these would break each value into pieces of three letters.
     shown = names if len(names) <= WIDEST else ["parameters"]
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
