@@ -50,6 +50,7 @@ def test_a_trial_records_what_repeats_it(sqlite_url: str, tmp_path: Path) -> Non
     attributes, history = trial.user_attrs, history_of(trial)
     # A page of optuna-dashboard is as wide as the longest attribute that it shows.
     assert max(len(json.dumps(value)) for value in attributes.values()) < 200
+    assert "history" not in attributes
     assert trial.value == max(history["val_accuracy"])
     assert trial.intermediate_values == {
         epoch: value for epoch, value in enumerate(history["val_accuracy"], start=1)
