@@ -5,7 +5,10 @@ treat it as one.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+SHORT_LIST = 60  # characters; a longer list of known names would hide what follows it
+LISTED = " It must be one of "  # begins the last sentence of a message, a long list
 
 
 class ObjectiveError(Exception):
@@ -57,10 +60,21 @@ def unknown_name(
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=max(1, len(names)))
     names = nearest + [each for each in names if each not in nearest]
-    known_names = f"one of {', '.join(names)}" if names else "of which there is none"
-    sentences = [f"Expected {what}, {known_names}. Received: {name}."]
-    if nearest:
-        sentences.append(f"Did you mean {nearest[0]}?")
-    if remedy:
-        sentences.append(remedy)
-    return UnknownNameError(" ".join(sentences))
+    hints = [*([f"Did you mean {nearest[0]}?"] if nearest else []), *([remedy] if remedy else [])]
+    return UnknownNameError(not_among(what, name, names, " ".join(hints)))
+
+
+def not_among(what: str, received: str, known: Sequence[str], hint: str = "") -> str:
+    """Return the message for what is none of the known names; a long list of them stands last.
+
+    Args:
+        what: What was expected, with its article, as in "an objective".
+        received: What was received.
+        known: All names that would have been right.
+        hint: The remedy.
+    """
+    listed = ", ".join(known)
+    if len(listed) > SHORT_LIST:
+        return f"Expected {what}. Received: {received}. {hint}".strip() + f"{LISTED}{listed}."
+    names = f"one of {listed}" if known else "of which there is none"
+    return f"Expected {what}, {names}. Received: {received}. {hint}".strip()

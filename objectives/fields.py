@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from objectives.errors import SettingError
+from objectives.errors import SettingError, not_among
 
 NUMBER_OR_LIST = "float or list of float"
 Kind = Literal["structural", "tunable", "schedule"]
@@ -159,10 +159,14 @@ def broken_rule(name: str, field: FieldInfo, value: Any, none: str = "None") -> 
         value: The value.
         none: How None is written where the value comes from.
     """
-    message = f"Expected {_rule(field, none)}. Received: {name}={value!r}."
+    received = f"{name}={value!r}"
     _, levels = _type(field)
-    nearest = difflib.get_close_matches(str(value), levels or (), n=1)
-    return SettingError(message + (f" Did you mean {nearest[0]!r}?" if nearest else ""))
+    if not levels:
+        return SettingError(f"Expected {_rule(field, none)}. Received: {received}.")
+    nearest = difflib.get_close_matches(str(value), levels, n=1)
+    hint = f"Did you mean {nearest[0]!r}?" if nearest else ""
+    known = [*map(repr, levels), *([none] if _annotation(field)[1] else [])]
+    return SettingError(not_among(f"a level of {name}", received, known, hint))
 
 
 def served(field: FieldInfo, value: Any, levels: Sequence[Any]) -> frozenset[Hashable]:
@@ -264,10 +268,8 @@ _WORDS = {
 
 
 def _rule(field: FieldInfo, none: str) -> str:
-    kind, levels = _type(field)
+    kind, _ = _type(field)
     words = _WORDS.get(kind, "")
-    if levels:
-        words = "one of " + ", ".join(map(repr, levels))
     if kind == "list of int":
         least = next((mark.min_length for mark in field.metadata if isinstance(mark, MinLen)), 0)
         most = next(mark.max_length for mark in field.metadata if isinstance(mark, MaxLen))

@@ -390,6 +390,14 @@ def check_count(name: str, rates: float | Sequence[float], n: int, layers: str) 
         )
 
 
+def defaults_of(hyperparameters: type[TrainingHyperparameters]) -> dict[str, Any]:
+    """Return the default of every hyperparameter, as JSON.
+
+    That of a field which the value of another decides stays None.
+    """
+    return hyperparameters.model_construct().model_dump(mode="json")
+
+
 @cache
 def _adapter(
     hyperparameters: type[TrainingHyperparameters], name: str

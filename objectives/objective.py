@@ -67,10 +67,6 @@ class Objective:
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
     number_metrics: Mapping[str, Direction] = field(default_factory=dict)
 
-    def defaults(self) -> dict[str, Any]:
-        """Return the default of every hyperparameter, as JSON."""
-        return self.hyperparameters().model_dump(mode="json")
-
     def head_of(
         self,
         hyperparameters: Hyperparameters,

@@ -40,7 +40,7 @@ from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
-from storage.read_trials import Parts, read_times
+from storage.read_trials import Parts, history_of, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import read_study_attributes, study_attributes, study_names
 from storage.trial_queue import (
@@ -103,6 +103,7 @@ __all__ = [
     "first_attempt",
     "forget_worker",
     "get_budget",
+    "history_of",
     "in_order",
     "is_claimable",
     "is_outage",

@@ -36,6 +36,7 @@ from storage.rows import (
 from storage.study_attributes import (
     ARTIFACT_PREFIX,
     FAIL_REASON_KEY,
+    HISTORY_KEY,
     LOST_KEY,
     RETRIED_AS_KEY,
     RETRY_HISTORY_KEY,
@@ -51,9 +52,9 @@ FUTURE = timedelta(seconds=2)  # ahead of the database's clock, a beat shows tha
 MAX_RETRIES = 3  # a trial that takes its worker down each time must not be retried forever
 KEPT_BY_RETRY = (SEED_KEY,)  # the other user attributes describe one attempt only
 GIVEN_UP = "its worker has given up waiting for the database"
-# Prefix of system attributes that a retry does not inherit. It does inherit the rungs that Optuna's
+# How system attributes begin that a retry does not inherit. It does inherit the rungs that Optuna's
 # pruners have noted: it has passed them, and is not judged there again.
-OF_ONE_ATTEMPT = ARTIFACT_PREFIX
+OF_ONE_ATTEMPT = (ARTIFACT_PREFIX, HISTORY_KEY)
 
 
 # Whether a trial is the first attempt of a lineage, or another one.

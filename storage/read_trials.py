@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from storage.optuna_internals import stored_to_intermediate, stored_to_value
 from storage.rows import STARTED
+from storage.study_attributes import HISTORY_KEY
 from storage.tables import (
     INTERMEDIATE_VALUES,
     PARAMS,
@@ -40,12 +41,14 @@ class Parts:
 
     Attributes:
         user_attrs: The keys of the user attributes; None for all.
-        system_attrs: Whether the system attributes are read.
+        system_attrs: Whether the system attributes are read, the history apart.
+        histories: Whether the history of the metrics is read, which is long.
         reports: The states of the trials whose reports are read.
     """
 
     user_attrs: Collection[str] | None = None
     system_attrs: bool = True
+    histories: bool = True
     reports: Collection[TrialState] = STARTED
 
     def of(self, trial: FrozenTrial) -> FrozenTrial:
@@ -53,11 +56,24 @@ class Parts:
         less = copy.copy(trial)
         if self.user_attrs is not None:
             less.user_attrs = {k: v for k, v in trial.user_attrs.items() if k in self.user_attrs}
-        if not self.system_attrs:
-            less.system_attrs = {}
+        less.system_attrs = {k: v for k, v in trial.system_attrs.items() if self._has_system(k)}
         if trial.state not in self.reports:
             less.intermediate_values = {}
         return less
+
+    def _has_system(self, key: str) -> bool:
+        return self.histories if key == HISTORY_KEY else self.system_attrs
+
+    def system_keys(self) -> ColumnElement[bool] | None:
+        """Return the condition for the system attributes to read; None for none of them."""
+        match self.system_attrs, self.histories:
+            case True, True:
+                return sqlalchemy.true()
+            case True, False:
+                return SYSTEM_ATTRS.c.key != HISTORY_KEY
+            case False, True:
+                return SYSTEM_ATTRS.c.key == HISTORY_KEY
+        return None
 
 
 WHOLE = Parts()
@@ -94,10 +110,11 @@ def read_trials(
     reporting = {row.trial_id for row in rows if row.state in parts.reports}
     reports = _of(INTERMEDIATE_VALUES, study_id, reporting, parts.reports)
     keys = [] if parts.user_attrs is None else [USER_ATTRS.c.key.in_(parts.user_attrs)]
+    system = parts.system_keys()
     children: tuple[_Part, ...] = (
         read(PARAMS),
         read(USER_ATTRS, *keys),
-        read(SYSTEM_ATTRS) if parts.system_attrs else {},
+        {} if system is None else read(SYSTEM_ATTRS, system),
         read(VALUES),
         _read(connection, INTERMEDIATE_VALUES, reports) if reporting else {},
     )
@@ -106,6 +123,12 @@ def read_trials(
         for row in rows
     }
     return [found[i] for i in ids if i in found]
+
+
+def history_of(trial: FrozenTrial) -> dict[str, list[float | None]]:
+    """Return each metric of a trial, epoch by epoch; of one that an earlier version ended, too."""
+    found = trial.system_attrs.get(HISTORY_KEY, trial.user_attrs.get(HISTORY_KEY, {}))
+    return cast(dict[str, list[float | None]], found)
 
 
 def read_times(connection: Connection, study_id: int) -> dict[int, tuple[Time, Time]]:

@@ -33,6 +33,9 @@ RETRY_KEY = "failed_trial"  # marks a retry: the number of the first attempt of 
 RETRY_HISTORY_KEY = "retry_history"  # the numbers of all attempts before this one
 ARTIFACT_PREFIX = "artifacts:"  # one attribute for each file kept of the trial
 POINT_KEY = "point"  # marks one with fixed parameters that is a point of the study, and not others'
+# Each metric, epoch by epoch. As a user attribute, which it was in earlier versions, it made pages
+# of optuna-dashboard six thousand pixels wide.
+HISTORY_KEY = "history"
 LOST_KEY = "lost_attempts"  # how many attempts of the lineage ended together with their worker
 
 

@@ -12,17 +12,18 @@ import optuna
 import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from storage.errors import StudyGoneError
 from storage.optuna_internals import study_id as id_of
 from storage.ranking import select_best
 from storage.read_trials import Parts, Time, distribution_of, read_times, read_trials
 from storage.rows import STARTED
-from storage.tables import PARAMS, STUDIES, TRIALS, USER_ATTRS
+from storage.study_attributes import HISTORY_KEY
+from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 from storage.trial_storage import storage_of
 
-SHOWN = Parts(system_attrs=False, reports=())
+SHOWN = Parts(system_attrs=False, reports=())  # of a trial: what a person may want of it
 # The first character of a value in JSON -> the type that it is read as. All others are numbers.
 KINDS: dict[str, type] = {'"': str, "{": dict, "[": list, "t": bool, "f": bool, "n": type(None)}
 FLOAT_SIGNS = (".", "e", "E", "N", "I")  # one of which each float has: NaN, Infinity
@@ -50,7 +51,7 @@ class TrialTable:
     Attributes:
         ids: The trials, in order.
         params: The column of each parameter that one of them has.
-        user_attrs: The column of each user attribute that one of them has.
+        user_attrs: The column of each user attribute that one of them has, the history among them.
         times: When each began and ended, in UTC.
     """
 
@@ -69,7 +70,10 @@ class TrialTable:
         """
         for start in range(0, max(1, len(self.ids)), rows):
             ids = self.ids[start : start + rows]
-            yield read_trials(self._connection, self._study_id, ids, SHOWN)
+            trials = read_trials(self._connection, self._study_id, ids, SHOWN)
+            for trial in trials:
+                trial.user_attrs |= trial.system_attrs  # the history; those of earlier versions
+            yield trials
 
 
 @contextmanager
@@ -115,12 +119,19 @@ def _params(connection: Connection, chosen: _Chosen) -> Iterator[_Count]:
 
 
 def _user_attrs(connection: Connection, chosen: _Chosen) -> Iterator[_Count]:
-    text = USER_ATTRS.c.value_json
+    history = SYSTEM_ATTRS.c.key == HISTORY_KEY
+    for table, which in ((USER_ATTRS, sqlalchemy.true()), (SYSTEM_ATTRS, history)):
+        yield from _attrs(connection, table, table.c.trial_id.in_(chosen) & which)
+
+
+def _attrs(
+    connection: Connection, table: sqlalchemy.Table, which: ColumnElement[bool]
+) -> Iterator[_Count]:
+    text = table.c.value_json
     first = func.substr(text, 1, 1)
     is_float = or_(*(text.contains(sign) for sign in FLOAT_SIGNS))
     kind = case((first.in_(KINDS), first), (is_float, "."), else_="0").label("kind")
-    cells = select(USER_ATTRS.c.key, kind).where(USER_ATTRS.c.trial_id.in_(chosen))
-    for key, sign, count in _counted(connection, cells):
+    for key, sign, count in _counted(connection, select(table.c.key, kind).where(which)):
         yield key, KINDS.get(sign, float if sign == "." else int), count
 
 

@@ -16,6 +16,7 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
 from objectives.data import sources
 from objectives.data.encoding import from_json
+from objectives.hyperparameters import defaults_of
 from storage import (
     Budget,
     TrialStorage,
@@ -180,8 +181,7 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
     if definition.encoding is not None:
         study.set_user_attr(ENCODING_KEY, definition.encoding.to_json())
     if not definition.is_function:
-        defaults = definition.hyperparameters().model_dump(mode="json")
-        study.set_user_attr(DEFAULTS_KEY, defaults)
+        study.set_user_attr(DEFAULTS_KEY, defaults_of(definition.hyperparameters))
     if definition.code is not None:
         study.set_user_attr(CODE_KEY, asdict(definition.code))
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())

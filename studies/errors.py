@@ -7,7 +7,8 @@ see studies/error_translation.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from signal import Signals
 from typing import Any
 
@@ -27,11 +28,55 @@ class DefinitionError(HpoError, ValueError):
         key: The line's key.
         message: The rule, and what was received.
         place: File and line, where they are known.
+        others: Mistakes of other lines that were found with it, each a line of the message.
     """
 
-    def __init__(self, key: str, message: str, place: str = "") -> None:
-        super().__init__(f"{place}: {key}: {message}" if place else f"{key}: {message}")
-        self.key, self.message, self.place = key, message, place
+    def __init__(
+        self, key: str, message: str, place: str = "", others: Iterable[DefinitionError] = ()
+    ) -> None:
+        self.key, self.message, self.place, self.others = key, message, place, tuple(others)
+        own = f"{place}: {key}: {message}" if place else f"{key}: {message}"
+        super().__init__("\n".join([own, *map(str, self.others)]))
+
+    def each(self) -> list[DefinitionError]:
+        """Return the mistakes one by one."""
+        return [DefinitionError(self.key, self.message, self.place), *self.others]
+
+    def changed(self, change: Callable[[DefinitionError], DefinitionError]) -> DefinitionError:
+        """Return this error with each of its mistakes changed."""
+        return together([change(mistake) for mistake in self.each()])
+
+
+def together(errors: Iterable[DefinitionError]) -> DefinitionError:
+    """Return one error of the mistakes of several, each of them once."""
+    first, *others = {
+        str(mistake): mistake for error in errors for mistake in error.each()
+    }.values()
+    return DefinitionError(first.key, first.message, first.place, others)
+
+
+class Mistakes:
+    """Collects the mistakes of a definition, so that they are told together."""
+
+    def __init__(self) -> None:
+        self._found: list[DefinitionError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note a mistake, and go on after the block."""
+        try:
+            yield
+        except DefinitionError as error:
+            self._found.append(error)
+
+    def tell(self) -> None:
+        """Raise what was noted, if anything was.
+
+        Raises:
+            DefinitionError: There are mistakes.
+        """
+        if self._found:
+            raise together(self._found) from None
 
 
 class CodeError(HpoError, ValueError):

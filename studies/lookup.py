@@ -131,12 +131,13 @@ def earlier_defaults(study: optuna.Study) -> dict[str, Any]:
     They stay the study's own, so that all of its trials mean the same.
     """
     import objectives
+    from objectives.hyperparameters import defaults_of
 
     name = study.user_attrs[DEFINITION_KEY]["objective"]
     if name not in objectives.names():  # a function, or an objective that there is no longer
         return {}
     objective = objectives.get(name)
     stored = study.user_attrs.get(DEFAULTS_KEY, objective.defaults_before)
-    now = objective.defaults()
+    now = defaults_of(objective.hyperparameters)
     check = objective.hyperparameters.check
     return {n: check(n, stored[n]) for n in stored if n in now and stored[n] != now[n]}

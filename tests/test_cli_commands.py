@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -19,10 +20,15 @@ from typer.testing import CliRunner
 
 import objectives
 from studies import create_study, load_study
-from studies.cli.commands import app
+from studies.cli.commands import app, make_app
 from studies.definition.study import parse_definition
 
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+def commands_of(made: typer.Typer) -> dict[str, Any]:
+    return dict(typer.main.get_command(made).commands)  # type: ignore[attr-defined]
+
+
+COMMANDS = sorted(commands_of(app))
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -38,6 +44,17 @@ def test_the_version_and_completion_are_there() -> None:
     shown = CliRunner().invoke(app, ["--version"])
     assert shown.output == f"hpo {version('hpo')}\n"
     assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
+
+
+def test_only_the_options_of_the_command_that_is_named_are_read() -> None:
+    """To read those of all takes as long as all else that `hpo --help` does."""
+    lean, whole = (commands_of(made) for made in (make_app(["hpo", "status"]), app))
+    assert list(lean) == list(whole)
+    for name, command in whole.items():
+        assert lean[name].get_short_help_str() == command.get_short_help_str()
+        options = [option.name for option in lean[name].params]
+        assert options == ([option.name for option in command.params] if name == "status" else [])
+    assert len(whole["status"].params) > 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)

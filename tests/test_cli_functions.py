@@ -40,7 +40,8 @@ def test_a_function_that_is_not_there_leaves_no_study_behind(
 ) -> None:
     if there_is_a_file:
         create_storage(sqlite_url).engine.dispose()
-    with pytest.raises(DefinitionError, match="objective: Expected a function of user_objectives"):
+    says = r"s\.toml, line 2: objective: Expected a function of user_objectives"
+    with pytest.raises(DefinitionError, match=says):
         hpo(command, "user_objectives:nofunc", sqlite_url, "--allow-module", "user_objectives")
     assert Path(sqlite_url.removeprefix("sqlite:///")).exists() == there_is_a_file
     if there_is_a_file:

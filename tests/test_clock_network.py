@@ -11,7 +11,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from scipy import ndimage
 from xla import FASTEST_XLA
 
 import objectives
-from objectives.clock.hyperparameters import ClockHyperparameters
+from objectives.clock.hyperparameters import ClockHyperparameters, Head
 from objectives.clock.network import build
 from objectives.clock.render import render
 from objectives.data.datasets import Dataset
@@ -118,6 +118,14 @@ def test_a_layer_is_normalized_once() -> None:
     assert len(layers_of(normalization, **everywhere)) == 3  # with the convolution
     assert len(layers_of(normalization, **everywhere, dense_normalization=True)) == 3
     assert len(layers_of(normalization, dense_normalization=True, hidden_units=[8, 8])) == 1
+
+
+@pytest.mark.parametrize("head", get_args(Head))
+def test_only_a_head_with_classes_of_the_dial_begins_with_normalization(head: str) -> None:
+    n = {"classification": 2, "soft_circular": 2}.get(head, 0)  # of a convolution and a dense layer
+    by_head = SMALL | {"batch_normalization": None}
+    assert len(layers_of(keras.layers.BatchNormalization, **by_head, head=head)) == n
+    assert len(layers_of(keras.layers.BatchNormalization, **SMALL, head=head)) == 0
 
 
 def test_a_normalization_keeps_as_much_of_its_past_as_it_is_told() -> None:

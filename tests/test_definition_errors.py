@@ -462,6 +462,71 @@ def test_a_definition_made_in_python_raises_the_same_errors() -> None:
         assert says in str(caught.value)
 
 
+MANY = """\
+name = "mine"
+objectve = "mlp"
+objective = "mlp"
+dataset = "digits"
+[search]
+sampler = "TPESampler"
+pruner = "hyperbnd"
+n_trials = 5
+[fixed]
+lr = 0.1
+epochs = "ten"
+[space]
+activation = ["relu", "tahn"]
+dropout = [0.1]
+droput = [0.1]
+hidden_units = [64, 128]
+"""
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        written(tmp_path, MANY)
+    lines = str(caught.value).splitlines()
+    expected = {
+        2: "objectve", 6: "search.sampler", 7: "search.pruner", 10: "fixed.lr", 11: "fixed.epochs",
+        13: "space.activation", 15: "space.droput", 16: "space.hidden_units",
+    }  # fmt: skip
+    file = tmp_path / "study.toml"
+    assert [line.split(": Expected")[0] for line in lines] == [
+        f"{file}, line {n}: {key}" for n, key in expected.items()
+    ]
+    assert caught.value.key == "objectve"
+    assert [mistake.key for mistake in caught.value.each()] == list(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "keys"),
+    [
+        ({"objective": "mpl", "dataset": "mnst"}, ["dataset", "objective"]),
+        ({"metric": "val_acuracy", "fixed": {"lr": 1.0}}, ["metric", "fixed.lr"]),
+        ({"search": {**RANDOM, "enqueue": [{"a": 1}, {"b": 1}]}}, ["search.enqueue[0].a"] * 2),
+    ],
+)
+def test_mistakes_that_only_the_whole_shows_are_told_at_once(
+    mistakes: dict[str, Any], keys: list[str]
+) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(table(**mistakes))
+    found = [mistake.key for mistake in caught.value.each()]
+    assert found == [key.replace("[0].a", "[1].b") if i else key for i, key in enumerate(keys)]
+
+
+@pytest.mark.parametrize(
+    "mistake", ["fixed name", "factor name", "level", "word of Keras", "word of KerasTuner"]
+)
+def test_the_hint_stands_before_a_long_list_of_known_names(mistake: str) -> None:
+    definition, _, says = MISTAKES[mistake]
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(definition)
+    first = str(caught.value.each()[0])
+    assert first.index(says) < first.index("It must be one of ") > len(first) - 1000
+    assert first.index(says) < 200
+
+
 def test_an_option_of_a_pruner_is_no_word_of_another_tool() -> None:
     with pytest.raises(DefinitionError, match="an option of median") as caught:
         parse_definition(searching(pruner={"name": "median", "patience": 3}))

@@ -40,9 +40,10 @@ def forget(storage: TrialStorage, value: str | None) -> None:
 @pytest.mark.parametrize(
     ("stored", "classes", "normalizes", "widths"),
     [
-        ("new", {24, 72}, True, (256,)),
-        (None, {24, 720}, False, (256,)),
-        ('{"n_classes": 12, "hidden_units": [8, 8], "gone": 3}', {24, 12}, True, (8, 8)),
+        ("new", {24, 72}, {True, False}, (256,)),  # by the head
+        (None, {24, 720}, {False}, (256,)),
+        ('{"n_classes": 12, "hidden_units": [8, 8], "gone": 3}', {24, 12}, {True, False}, (8, 8)),
+        ('{"n_classes": 72, "batch_normalization": true}', {24, 72}, {True}, (256,)),
     ],
 )
 def test_a_study_goes_on_with_the_defaults_that_it_was_made_with(
@@ -50,11 +51,12 @@ def test_a_study_goes_on_with_the_defaults_that_it_was_made_with(
     tmp_path: Path,
     stored: str | None,
     classes: set[int],
-    normalizes: bool,
+    normalizes: set[bool],
     widths: tuple[int, ...],
 ) -> None:
     study = create_study(parse_definition(OF_BEFORE), sqlite_storage, artifacts=tmp_path)
     assert study.user_attrs["defaults"]["n_classes"] == 72
+    assert study.user_attrs["defaults"]["batch_normalization"] is None
     if stored != "new":
         forget(sqlite_storage, stored)
     by_name = find_or_create_study("s", sqlite_storage, overrides={}, artifacts=tmp_path)
@@ -62,7 +64,7 @@ def test_a_study_goes_on_with_the_defaults_that_it_was_made_with(
     assert len(by_name.get_trials()) == len(by_file.get_trials()) == 4
     found = settings(load_study("s", sqlite_storage)[1])
     assert {each.n_classes for each in found} == classes
-    assert {each.batch_normalization for each in found} == {normalizes}
+    assert {each.batch_normalization for each in found} == normalizes
     assert {each.hidden_units for each in found} == {widths}
 
 

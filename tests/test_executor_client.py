@@ -51,6 +51,15 @@ def is_left() -> bool:
     return is_alive(int(Path("left").read_text()))
 
 
+def test_without_a_log_a_childs_words_are_seen_and_no_librarys(
+    child_is: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    banner = "I0000 00:00:1795814001.589202   31476 cudart_stub.cc:31] Could not find cuda drivers"
+    child_is(f"echo '{banner}' >&2; echo 'its words' >&2; {READY}; sleep 60")
+    Executor(FUNCTIONS, never).close()
+    assert capsys.readouterr().err == "its words\n"
+
+
 def test_a_child_that_is_killed_in_the_middle_of_a_line_has_died(
     child_is: Callable[[str], None],
 ) -> None:

@@ -85,7 +85,7 @@ def test_check_returns_the_value_as_the_field_holds_it(
         ("dropout", 1.0, r"a float >= 0 and < 1, or a list of them.* Received: dropout=1.0\."),
         ("dropout", [0.1, 1.0], r"one for each layer. Received: dropout=\[0.1, 1.0\]\."),
         ("dropout", [], r"Received: dropout=\[\]\."),
-        ("activation", "rleu", r"one of 'tanh', .* Received: .*'rleu'. Did you mean 'relu'\?"),
+        ("activation", "rleu", r"Received: .*'rleu'. Did you mean 'relu'\? .*one of 'tanh', "),
         ("hidden_units", [], r"a list of 1 to 10 ints >= 1 and <= 8192. Received: .*=\[\]\."),
         ("hidden_units", [0], r"Received: hidden_units=\[0\]\."),
         ("hidden_units", [64.0], r"Received: hidden_units=\[64.0\]\."),

@@ -17,6 +17,7 @@ from commands import hpo, hpo_here, start_worker, states, wait_until
 from objectives import DataOptions
 from objectives.data.datasets import load_test
 from objectives.data.encoding import AS_STORED
+from storage import history_of
 from studies import create_study, load_definition, load_model, run
 from studies.errors import DefinitionError, WorkerError
 from studies.results.holdout import evaluate_on_holdout
@@ -132,8 +133,8 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
     for trial in study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
         assert trial.user_attrs["trained_by"] == way
         assert trial.user_attrs["noted"] == trial.params["learning_rate"]  # each its own
-        for name, values in by_rate[trial.params["learning_rate"]].user_attrs["history"].items():
-            assert trial.user_attrs["history"][name] == pytest.approx(values, abs=1e-6)
+        for name, values in history_of(by_rate[trial.params["learning_rate"]]).items():
+            assert history_of(trial)[name] == pytest.approx(values, abs=1e-6)
     assert states(optuna.load_study(study_name="pruned", storage=sqlite_url)) == {"PRUNED": 2}
     # What is kept of it.
     file = "best.weights.h5" if way == "fit" else "best.keras"

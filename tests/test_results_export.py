@@ -33,6 +33,7 @@ from storage import (
     TrialTable,
     create_storage,
     enqueue,
+    history_of,
     remove_study,
     storage_of,
     study_id,
@@ -478,7 +479,8 @@ def test_a_table_is_read_part_by_part_without_reports(
     assert len(whole) == 3
     assert len(sent.trials) == 7
     assert not any("trial_intermediate_values" in each for each in sent.statements)
-    assert not any("trial_system_attributes" in each for each in sent.statements)
+    system = [each for each in sent.statements if "trial_system_attributes" in each]
+    assert all("trial_system_attributes.key = " in each for each in system)  # the history alone
 
 
 def test_a_table_is_of_one_moment(
@@ -511,6 +513,22 @@ def test_a_study_that_is_gone_is_said_to_be(storage: TrialStorage, tmp_path: Pat
         write_trials(study, tmp_path / "t.csv")
 
 
+def test_a_history_is_exported_from_where_each_version_keeps_it(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    """A user attribute, in earlier versions, made pages of optuna-dashboard too wide."""
+    study = optuna.create_study(storage=sqlite_storage, study_name="s")
+    before, now = {"loss": [0.5, None]}, {"loss": [0.25]}
+    study.add_trial(create_trial(value=1.0, user_attrs={"history": before}))
+    study.add_trial(create_trial(value=2.0, system_attrs={"history": now, "other": 1}))
+    study.add_trial(create_trial(value=3.0))
+    assert list(map(history_of, study.trials)) == [before, now, {}]
+    frame = export_trials(study, tmp_path / "t.csv", columns=["number", "history"])
+    assert list(frame.user_attrs_history) == [before, now, None]
+    cells = [row["user_attrs_history"] for row in read((tmp_path / "t.csv").read_text())]
+    assert [cell and json.loads(cell) for cell in cells] == [before, now, ""]
+
+
 def test_chosen_columns_have_short_names_and_an_unknown_one_leaves_the_file_as_it_is(
     study: optuna.Study, tmp_path: Path
 ) -> None:
@@ -520,7 +538,9 @@ def test_chosen_columns_have_short_names_and_an_unknown_one_leaves_the_file_as_i
         file = tmp_path / f"t.{ending}"
         assert write_trials(study, file, columns=["x", "value"]) == 6
         file.write_text("as it was")
-        with pytest.raises(ValueError, match=r"Expected a column, one of .*epochs, .*kind, .*: lr"):
+        with pytest.raises(
+            ValueError, match=r"Expected a column.*: lr\. .*one of .*epochs, .*kind"
+        ):
             write_trials(study, file, columns=["x", "lr"])
         assert file.read_text() == "as it was"
 

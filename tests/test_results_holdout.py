@@ -17,7 +17,7 @@ from small_studies import RANDOM, table
 from objectives import DataOptions
 from objectives.clock.render_options import RENDERER_VERSION
 from objectives.data import datasets
-from storage import storage_of, study_id
+from storage import history_of, storage_of, study_id
 from studies import create_study, load_model, load_study
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import TrialError
@@ -140,7 +140,7 @@ def test_a_search_among_heads_and_the_evaluation_of_its_best(
     assert states(study) == {"COMPLETE": 3}
     assert study.direction.name == "MINIMIZE"
     for trial in study.trials:
-        history = trial.user_attrs["history"]
+        history = history_of(trial)
         assert set(history) == {
             "loss", "val_loss", "val_common_sense_error", "val_median_error",
             "val_p95_error", "val_within_1", "val_within_5", "val_within_10", "val_hour_accuracy",

@@ -42,7 +42,7 @@ def fill(storage: TrialStorage, study: optuna.Study) -> None:
         for claimed in trials:
             trial = Trial(study, trial_id(claimed))
             x, y = trial.suggest_float("x", -1.0, 1.0), trial.suggest_float("y", -1.0, 1.0)
-            trial.set_user_attr("history", {"loss": [x] * 9})
+            storage.set_trial_system_attr(trial_id(claimed), "history", {"loss": [x] * 9})
             trial.set_user_attr("seed", claimed.number % 3)
             for step in STEPS:
                 trial.report(x + y + claimed.number / 10 + step / 10, step)
@@ -83,6 +83,8 @@ def test_trials_are_read_without_histories_and_few_with_reports(
     worker = create_storage(storage_url, waiting=False)
     worker.read_less(study_id(study), parts_to_read(definition.search))
     found = worker.get_all_trials(study_id(study))
+    assert any("history" in trial.system_attrs for trial in whole)
+    assert not any("history" in trial.system_attrs for trial in found)
     assert [plain(trial) for trial in found] == [plain(trial) for trial in whole]
     assert [t.user_attrs for t in found] == [
         {key: value for key, value in t.user_attrs.items() if key == "seed"} for t in whole
@@ -96,7 +98,8 @@ def test_trials_are_read_without_histories_and_few_with_reports(
 def plain(trial: FrozenTrial) -> list[Any]:
     """Return what is always read of a trial."""
     times = trial.datetime_start, trial.datetime_complete
-    return [trial.number, trial.state, trial.values, trial.params, trial.system_attrs, times]
+    attrs = {key: value for key, value in trial.system_attrs.items() if key != "history"}
+    return [trial.number, trial.state, trial.values, trial.params, attrs, times]
 
 
 def test_a_trial_that_ended_here_is_kept_without_its_history(
@@ -112,9 +115,10 @@ def test_a_trial_that_ended_here_is_kept_without_its_history(
     assert len(ended) == 16
     assert sent.trials == []  # they are cached
     assert all(trial.user_attrs.keys() == {"seed"} for trial in ended)
+    assert not any("history" in trial.system_attrs for trial in ended)
     reader = create_storage(sqlite_url)
     whole = reader.get_all_trials(study_id(study))
-    assert [t.number for t in whole if "history" in t.user_attrs] == [t.number for t in ended]
+    assert [t.number for t in whole if "history" in t.system_attrs] == [t.number for t in ended]
 
 
 @pytest.mark.parametrize("sampler", list(QUICK))

@@ -221,6 +221,7 @@ def test_a_retry_and_its_first_attempt_name_each_other(storage: TrialStorage) ->
     own_id = trial_id(trial)
     storage.set_trial_system_attr(own_id, "completed_rung_0", 0.5)
     storage.set_trial_system_attr(own_id, "sampler:note", [1])
+    storage.set_trial_system_attr(own_id, "history", {"loss": [1.0]})
     storage.set_trial_user_attr(own_id, "worker", "w1")
     storage.set_trial_intermediate_value(own_id, 1, 0.5)
     assert requeue(storage, trial, "its worker was lost") == 1

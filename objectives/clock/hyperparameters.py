@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from pydantic import model_validator
 
@@ -10,6 +10,17 @@ from objectives.errors import SettingError
 from objectives.fields import structural, tunable
 from objectives.hyperparameters import Hyperparameters, Widths
 
+Head = Literal[
+    "regression",
+    "regression_periodic",
+    "classification",
+    "two_heads",
+    "hour_hand",
+    "both_hands",
+    "soft_circular",
+    "von_mises",
+    "hour_class_minute_circle",
+]
 HEAD_NUMBERS = ("minute_weight", "label_width")
 """The numbers that a head reads; see `objectives.objective.Objective.head_numbers`."""
 DEFAULTS_BEFORE = {
@@ -22,22 +33,16 @@ DEFAULTS_BEFORE = {
 TWO_HEADS = {"head": ("two_heads",)}
 SOFT_LABELS = {"head": ("soft_circular", "hour_class_minute_circle")}
 HANDS = {"head": ("hour_hand", "both_hands", "hour_class_minute_circle")}
+DIAL_CLASSES = ("classification", "soft_circular")  # the heads with classes of the whole dial
+OTHER_HEADS = tuple(head for head in get_args(Head) if head not in DIAL_CLASSES)
 
 
 class ClockHyperparameters(Hyperparameters):
     """What a network that reads the time can vary."""
 
-    head: Literal[
-        "regression",
-        "regression_periodic",
-        "classification",
-        "two_heads",
-        "hour_hand",
-        "both_hands",
-        "soft_circular",
-        "von_mises",
-        "hour_class_minute_circle",
-    ] = structural("both_hands", "What the network says of the time; see objectives.clock.heads.")
+    head: Head = structural(
+        "both_hands", "What the network says of the time; see objectives.clock.heads."
+    )
     regression_loss: Literal["mse", "mae"] = structural(
         "mse",
         "Loss of outputs that are a number.",
@@ -148,21 +153,32 @@ class ClockHyperparameters(Hyperparameters):
         lt=1,
     )
     # Without it, classes of the dial are not learned: all labels together pull each activation of
-    # the first steps at random, and what they have in common to zero, until no unit is left.
-    batch_normalization: bool = structural(
-        True, Hyperparameters.model_fields["batch_normalization"].description or ""
+    # the first steps at random, and what they have in common to zero, until no unit is left. The
+    # other heads begin without it, and come nearer: a hand's angle is told by sizes, and each batch
+    # has others. Wider than the type of the class above, which mypy refuses: None is no setting.
+    batch_normalization: bool | None = structural(  # type: ignore[assignment]
+        None,
+        f"{Hyperparameters.model_fields['batch_normalization'].description} "
+        f"None: true with the heads {' and '.join(DIAL_CLASSES)}, which need it, else false.",
     )
     dense_normalization: bool = structural(
         False,
         "Normalize each batch after the first dense layer, if not everywhere.",
-        needs={"hidden_units": None, "batch_normalization": (False,)},
+        needs=(
+            {"hidden_units": None, "batch_normalization": (False,)},
+            {"hidden_units": None, "batch_normalization": (None,), "head": OTHER_HEADS},
+        ),
     )
     # The first layers' outputs drift faster than Keras's .99 follows, and so for four epochs of
     # 3,456 pictures no validation shows what was learned.
     normalization_momentum: float = structural(
         0.9,
         Hyperparameters.model_fields["normalization_momentum"].description or "",
-        needs=({"batch_normalization": (True,)}, {"dense_normalization": (True,)}),
+        needs=(
+            {"batch_normalization": (True,)},
+            {"batch_normalization": (None,), "head": DIAL_CLASSES},
+            {"dense_normalization": (True,)},
+        ),
         gt=0,
         lt=1,
     )
@@ -179,6 +195,14 @@ class ClockHyperparameters(Hyperparameters):
         called as a function.
         """
         return super().for_reading().model_copy(update={"augmentation": "none"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normalize_by_head(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("batch_normalization") is not None:
+            return data
+        head = data.get("head", cls.model_fields["head"].default)
+        return {**data, "batch_normalization": head in DIAL_CLASSES}
 
     @model_validator(mode="after")
     def _check_strides(self) -> ClockHyperparameters:

@@ -49,7 +49,7 @@ def data(
     from objectives.data.describe import describe
     from objectives.data.function import is_function
     from studies.cli.tables import description_tables
-    from studies.definition.study import data_options
+    from studies.definition.data_lines import data_options
 
     if output is not None and output.suffix != ".png":
         raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")

@@ -7,8 +7,10 @@ answers at once.
 from __future__ import annotations
 
 import io
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
 
 import typer
 
@@ -19,13 +21,7 @@ from studies.cli.output import print_error
 from studies.cli.result_commands import results
 from studies.cli.study_commands import making
 
-app = typer.Typer(
-    name="hpo",
-    help="Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMPLETING = "_HPO_COMPLETE"  # a variable that the completion of a shell sets
 
 
 def _print_version(wanted: bool) -> None:
@@ -36,7 +32,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
@@ -54,8 +49,41 @@ def options(
     context.ensure_object(Settings).debug = debug
 
 
-for group in (making, operating, results, catalog):
-    app.add_typer(group)
+def make_app(named: Collection[str] | None = None) -> typer.Typer:
+    """Make the command with its commands.
+
+    Args:
+        named: The words of the command line. Commands that are not among them show their help only:
+            to read the options of all takes as long as all else that `hpo --help` does. None for
+            all commands.
+    """
+    made = typer.Typer(
+        name="hpo",
+        help="Search hyperparameters of Keras networks: studies in SQL, workers on every GPU.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(options)
+    for group in (making, operating, results, catalog):
+        for command in group.registered_commands:
+            function = command.callback
+            assert function is not None, "each is registered by its function"
+            name = command.name or function.__name__
+            is_named = named is None or name in named
+            made.command(name)(function if is_named else _without_options(function))
+    return made
+
+
+def _without_options(function: Callable[..., Any]) -> Callable[[], None]:
+    def shown() -> None:
+        """Do nothing: it is not called."""
+
+    shown.__doc__ = function.__doc__
+    return shown
+
+
+app = make_app()
 
 
 def main() -> None:
@@ -64,7 +92,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name is no fault
     try:
-        app(obj=settings)
+        # A shell that completes gives the words of the line elsewhere.
+        make_app(None if COMPLETING in os.environ else sys.argv)(obj=settings)
     except Exception as error:
         if settings.debug:
             raise

@@ -7,10 +7,8 @@ Optuna is loaded for a server alone.
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing, redirect_stderr, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import typer
 
@@ -47,6 +45,9 @@ def _stored(ctx: typer.Context) -> list[str]:
 
 
 def _in_file(url: str) -> list[str]:
+    import sqlite3
+    from urllib.parse import quote
+
     path = Path(url.removeprefix(SQLITE).partition("?")[0]).absolute()
     source = f"file:{quote(str(path))}?mode=ro"
     with closing(sqlite3.connect(source, uri=True, timeout=WAIT)) as connection:

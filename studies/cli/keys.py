@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,7 +13,8 @@ from rich.text import Text
 
 from objectives import DataOptions
 from objectives.errors import unknown_name
-from studies.definition.sampler_options import PRUNERS, SAMPLERS, Method, Option
+from objectives.hyperparameters import TrainingHyperparameters
+from studies.definition.sampler_options import NUMBER, PRUNERS, SAMPLERS, Method, Option
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 
@@ -20,6 +22,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "top": StudyDefinition,
     "search": SearchOptions,
     "data": DataOptions,
+    "fixed": TrainingHyperparameters,
 }
 METHODS: Mapping[str, Mapping[str, Method]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
 # One for each field; a test validates them.
@@ -62,10 +65,62 @@ EXAMPLES: Mapping[str, str] = {
     "data.time": '"date"',
     "data.split": '"part"',
     "data.arguments": "{ n = 1000 }",
+    "fixed.batch_size": "32",
+    "fixed.epochs": "20",
+    "fixed.steps": "2000",
+    "fixed.learning_rate_schedule": '"cosine"',
+    "fixed.learning_rate_final": "0.1",
+    "fixed.plateau_patience": "5",
+    "fixed.plateau_factor": "0.5",
+    "fixed.early_stopping_patience": "10",
+    "fixed.early_stopping_min_delta": "0.001",
+    "fixed.restore_best_weights": "false",
+}
+# One for each option of a sampler or pruner, whichever has it; a test validates them.
+OPTION_EXAMPLES: Mapping[str, str] = {
+    "n_startup_trials": "20",
+    "n_ei_candidates": "48",
+    "multivariate": "false",
+    "group": "true",
+    "constant_liar": "false",
+    "qmc_type": '"halton"',
+    "scramble": "true",
+    "population_size": "20",
+    "mutation_prob": "0.1",
+    "crossover_prob": "0.8",
+    "swapping_prob": "0.4",
+    "dividing_parameter": "4",
+    "deterministic_objective": "true",
+    "popsize": "8",
+    "use_separable_cma": "true",
+    "lr_adapt": "true",
+    "n_warmup_steps": "3",
+    "interval_steps": "2",
+    "n_min_trials": "5",
+    "percentile": "50.0",
+    "min_resource": "2",
+    "reduction_factor": "3",
+    "bootstrap_count": "5",
+    "min_early_stopping_rate": "1",
+    "max_resource": "60",
+    "lower": "0.2",
+    "upper": "10.0",
+    "wrapped": '"percentile"',
+    "patience": "5",
+    "min_delta": "0.01",
+    "p_threshold": "0.05",
+    "n_startup_steps": "4",
 }
 # What a model does not say of a field: its validator takes more, or its default is found.
 TYPES = {"timeout": '"90s", "30m", "6h" or seconds', "trial_timeout": "as timeout"}
 DEFAULTS = {"direction": "the metric's own", "metric": "the objective's first"}
+# Of options that Optuna, or this service, finds from the study.
+OPTION_DEFAULTS = {
+    "mutation_prob": "1 / parameters",
+    "popsize": "4 + 3 ln(parameters)",
+    "max_resource": "the epochs",
+    "multivariate": "true",
+}
 SPACE = (
     ('activation = ["relu", "tanh"]', "levels"),
     ("hidden_units = [[64], [64, 64]]", "levels that are lists"),
@@ -75,7 +130,7 @@ SPACE = (
     ('nesterov = { levels = [true, false], when = { optimizer = ["sgd"] } }', "both"),
     ('start = { a = { optimizer = "adam" }, b = { optimizer = "sgd" } }', "several at once"),
 )
-TABLES = (*MODELS, "fixed", "space", *METHODS)
+TABLES = (*MODELS, "space", *METHODS)
 
 
 def keys_view(table: str | None) -> list[Any]:
@@ -91,13 +146,16 @@ def keys_view(table: str | None) -> list[Any]:
 
 
 def _view(name: str) -> list[Any]:
-    if name in MODELS:
-        return [_fields(name, MODELS[name])]
     if name in METHODS:
         return [_methods(name, METHODS[name])]
+    if name == "search":
+        options = Text("The options of each: hpo keys sampler, hpo keys pruner", style="dim")
+        return [_fields(name, MODELS[name]), options]
     if name == "fixed":
-        words = "[fixed]  every hyperparameter that no trial changes: hpo objectives mlp"
-        return [Text(words), Text("         epochs = 20", style="dim")]
+        others = "And every hyperparameter of the network: hpo objectives mlp"
+        return [_fields(name, MODELS[name]), Text(others, style="dim")]
+    if name in MODELS:
+        return [_fields(name, MODELS[name])]
     lines = [Text("[space]  every hyperparameter, or a name of your own, by one of these forms:")]
     for line, what in SPACE:
         lines += [Text(f"         # {what}", style="dim"), Text(f"         {line}")]
@@ -115,13 +173,32 @@ def _fields(name: str, model: type[BaseModel]) -> Table:
 
 
 def _methods(name: str, methods: Mapping[str, Method]) -> Table:
-    table = _table(f'{name} = {{ name = "...", option = ... }}', name, "option", "type", "default")
+    title = f'[search]  {name} = {{ name = "...", option = ... }}'
+    table = _table(title, name, "type", "default", "example")
     for method, about in methods.items():
-        table.add_row(method, "", "", "")
+        table.add_row(Text(method, style="bold"), "", "", "")
+        defaults = _defaults_of_optuna(name, method)
         for key, option in about.options.items():
-            default = "" if option.default is None else str(option.default)
-            table.add_row("", key, _option_type(option), default)
+            default = defaults.get(key) if option.default is None else option.default
+            words = OPTION_DEFAULTS.get(key, _toml(default))
+            table.add_row(f"  {key}", _option_type(option), words, OPTION_EXAMPLES[key])
     return table
+
+
+def _defaults_of_optuna(kind: str, method: str) -> dict[str, Any]:
+    """Return the defaults of Optuna's class, which serves by itself or under one of ours."""
+    from optuna import pruners
+
+    from studies.samplers.build import CLASSES
+    from studies.samplers.pruners import CLASSES as PRUNER_CLASSES
+
+    made: Any = CLASSES[method] if kind == "sampler" else PRUNER_CLASSES[method]
+    classes = made.__mro__ if isinstance(made, type) else (pruners.HyperbandPruner,)
+    found: dict[str, Any] = {}
+    for maker in (vars(each).get("__init__") for each in reversed(classes)):
+        parameters = inspect.signature(maker).parameters.values() if maker else ()
+        found |= {p.name: p.default for p in parameters if p.default is not p.empty}
+    return found
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -163,13 +240,25 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    return "" if value in (None, [], {}) or isinstance(value, BaseModel) else str(value)
+    return "" if value in ([], {}) or isinstance(value, BaseModel) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    """Return a default as it is written; nothing for none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _option_type(option: Option) -> str:
-    words = " | ".join(option.texts) if option.type is str else _annotation(option.type)
-    if option.texts and option.type is not str:
+    if option.type is str:
+        return " | ".join(option.texts)
+    words = "number" if option.type == NUMBER else _annotation(option.type)
+    if option.texts:
         words = words.replace("text", " | ".join(option.texts))
-    low = "" if option.low is None else f" >= {option.low:g}"
-    high = "" if option.high is None else f" <= {option.high:g}"
-    return f"{words}{low}{high}"
+    bounds = [
+        f"{sign} {bound:g}"
+        for sign, bound in ((">=", option.low), ("<=", option.high))
+        if bound is not None
+    ]
+    return " ".join([words, " and ".join(bounds)]).strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +43,8 @@ def worker(
 
     Example: hpo worker fashion-mlp-grid --wait
     """
+    import logging
+
     from storage import wait_for_database
     from studies.cli.trust import trusted
     from studies.worker.loop import WorkerOptions, work

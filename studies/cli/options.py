@@ -115,10 +115,14 @@ def options_named(pairs: list[str] | None) -> Iterator[None]:
         yield
     except DefinitionError as error:
         keys = [pair.partition("=")[0].strip() for pair in pairs or []]
-        key = overridden(error.key, keys)
-        if key is None or error.place:
-            raise
-        raise DefinitionError(error.key, error.message, place=f"--set {key}") from None
+
+        def placed(mistake: DefinitionError) -> DefinitionError:
+            key = overridden(mistake.key, keys)
+            if key is None or mistake.place:
+                return mistake
+            return DefinitionError(mistake.key, mistake.message, f"--set {key}")
+
+        raise error.changed(placed) from None
 
 
 def _toml_value(text: str) -> Any:

@@ -81,8 +81,12 @@ def print_error(error: Exception) -> None:
     """Print an error on standard error: its message, and the way to the traceback of a bug."""
     from objectives.errors import ObjectiveError
     from storage.errors import StorageError
-    from studies.errors import HpoError
+    from studies.errors import DefinitionError, HpoError
 
+    if isinstance(error, DefinitionError):  # of several mistakes each is an error
+        for mistake in error.each():
+            sys.stderr.write(f"error: {' '.join(str(mistake).splitlines())}\n")
+        return
     cause = getattr(error, "orig", None)  # SQLAlchemy adds the statement and a link to its message
     words = error.args[0] if isinstance(error, KeyError) and error.args else error
     lines = str(cause or words).splitlines() or [type(error).__name__]

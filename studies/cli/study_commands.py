@@ -259,26 +259,25 @@ def _find_or_create(
     """
     from studies.cli.encoding import data_line
     from studies.create import check_new, create_study, find_or_create_study
+    from studies.definition.files import lines_named, load_definition
 
     prepare = _prepare(allowed, accepts_code=accepts_code)
-    try:
-        open_storage(url, writes=False).engine.dispose()
-    except FileNotFoundError:
-        from studies.definition.files import load_definition
-
-        definition = load_definition(study, given, quick=quick)
-        definition = prepare(definition)
-        check_new(definition)
-        found = create_study(definition, open_storage(url), artifacts=artifacts)
-    else:
-        found = find_or_create_study(
-            study,
-            open_storage(url),
-            overrides=given,
-            artifacts=artifacts,
-            quick=quick,
-            prepare=prepare,
-        )
+    with lines_named(study, given, quick=quick):  # what shows in the data and the code, too
+        try:
+            open_storage(url, writes=False).engine.dispose()
+        except FileNotFoundError:
+            definition = prepare(load_definition(study, given, quick=quick))
+            check_new(definition)
+            found = create_study(definition, open_storage(url), artifacts=artifacts)
+        else:
+            found = find_or_create_study(
+                study,
+                open_storage(url),
+                overrides=given,
+                artifacts=artifacts,
+                quick=quick,
+                prepare=prepare,
+            )
     line = data_line(found)
     if line is not None:
         say(line)

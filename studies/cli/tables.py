@@ -14,7 +14,15 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from storage import TrialStorage, best_rows, best_trial, overview, storage_of, study_id
+from storage import (
+    TrialStorage,
+    best_rows,
+    best_trial,
+    history_of,
+    overview,
+    storage_of,
+    study_id,
+)
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import COMPILE_SECONDS_KEY, DEFINITION_KEY, TRAIN_SECONDS_KEY
 from studies.cli.format import allowed_values, metric_name, number, parameter, trial_counts
@@ -90,7 +98,7 @@ def best_table(study: optuna.Study, top: int) -> Table:
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
     extra = [SEED] if len(seeds) > 1 and SEED not in names else []
-    title = f"{study.study_name}: the best of {n} trials"
+    title = f"{study.study_name}: the best of {n} trial{'' if n == 1 else 's'}"
     # More columns than these would break each value into pieces of three letters.
     shown = names if len(names) <= WIDEST else ["parameters"]
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
@@ -122,7 +130,7 @@ def holdout_table(study: optuna.Study, found: HoldoutEvaluation) -> Table:
     """Return the metrics on the test part beside those on the validation part."""
     table = _table(None, "metric", "test", "validation")
     trial = study.trials[found.trial]
-    history, kept = trial.user_attrs.get("history", {}), _kept_epoch(study, trial)
+    history, kept = history_of(trial), _kept_epoch(study, trial)
     for name, value in found.metrics.items():
         epochs = history.get(f"val_{name}", [])
         validation = epochs[kept - 1] if 0 < kept <= len(epochs) else None

@@ -1,6 +1,9 @@
-"""Check what a definition says of a built-in network: its name, its data and its metric."""
+"""Check what a definition says of its objective: its name, its data and its metric."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import objectives
 from objectives import DataOptions, Objective, registered
@@ -10,6 +13,21 @@ from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
 from studies.definition.search import keyed
 from studies.errors import DefinitionError
+
+
+def check_function(data: DataOptions, fixed: Mapping[str, Any]) -> None:
+    """Check that a function that returns a number is given nothing that a network is.
+
+    Raises:
+        DefinitionError: It is.
+    """
+    for key, is_given in {"data": data != DataOptions(), "fixed": bool(fixed)}.items():
+        if is_given:
+            raise DefinitionError(
+                key,
+                "Expected none for a function that returns a number, which has its own data. "
+                "Received: some. With a dataset it returns a network.",
+            )
 
 
 def check_name(objective: str) -> None:
@@ -25,11 +43,11 @@ def check_name(objective: str) -> None:
         raise DefinitionError("objective", str(unknown))
 
 
-def check_dataset(dataset: str | None, options: DataOptions, network: Objective) -> DataSource:
-    """Return the source of the data, if a network can be trained on them.
+def check_dataset(dataset: str | None, options: DataOptions) -> None:
+    """Check that there are such data.
 
     Raises:
-        DefinitionError: There is none, or it has other labels, or too few pictures.
+        DefinitionError: There are none.
     """
     if dataset is None:
         raise DefinitionError(
@@ -37,6 +55,14 @@ def check_dataset(dataset: str | None, options: DataOptions, network: Objective)
             f"Expected one of {', '.join(sources.names())}, or a path. Received: none.",
         )
     keyed("dataset", lambda: sources.check(dataset, options))
+
+
+def check_labels(dataset: str, options: DataOptions, network: Objective) -> DataSource:
+    """Return the source of the data, if a network can be trained on them.
+
+    Raises:
+        DefinitionError: It has other labels, or too few pictures.
+    """
     source = sources.source_of(dataset)
     if source.labels != network.labels:
         raise DefinitionError(

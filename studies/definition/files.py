@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from studies.definition.code import with_absolute_file
 from studies.definition.lines import line_of
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
-from studies.errors import DefinitionError, DefinitionNotFoundError
+from studies.errors import DefinitionError, DefinitionNotFoundError, together
 from studies.space.factor import same
 from studies.space.parse_space import SEED
 
@@ -61,14 +62,20 @@ def lines_named(
         yield
     except DefinitionError as error:
         path = Path(source)
-        if overridden(error.key, overrides) or error.place or not path.is_file():
+        if not path.is_file():
             raise
         text = path.read_text("utf-8")
-        keys = [f"quick.{key}" for key in _written(error.key)] if quick else []
-        line = next(filter(None, (line_of(key, text) for key in [*keys, error.key])), None)
-        if line is None:
-            raise
-        raise DefinitionError(error.key, error.message, place=f"{path}, line {line}") from None
+
+        def placed(mistake: DefinitionError) -> tuple[float, DefinitionError]:
+            if overridden(mistake.key, overrides) or mistake.place:
+                return inf, mistake
+            keys = [f"quick.{key}" for key in _written(mistake.key)] if quick else []
+            line = next(filter(None, (line_of(key, text) for key in [*keys, mistake.key])), None)
+            place = "" if line is None else f"{path}, line {line}"
+            return line or inf, DefinitionError(mistake.key, mistake.message, place)
+
+        in_order = sorted(map(placed, error.each()), key=lambda each: each[0])
+        raise together(mistake for _, mistake in in_order) from None
 
 
 def overridden(key: str, overrides: Collection[str]) -> str | None:

@@ -10,11 +10,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+import objectives
 from objectives import DataOptions
-from objectives.errors import unknown_name
+from objectives.errors import LISTED, unknown_name
+from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.other_words import hint
 from studies.definition.search import SearchOptions
 from studies.errors import DefinitionError
+from studies.space.parse_space import parse_space
 
 
 def readable(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
@@ -24,9 +28,16 @@ def readable(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
         error: The error.
         top: The model whose fields are the keys at the top of the table.
     """
-    mistake = _plain_words(error, top)
+    return _plain_words(error, top).changed(with_hint)
+
+
+def with_hint(mistake: DefinitionError) -> DefinitionError:
+    """Return a mistake with what a word of another tool is called here, before a long list."""
     other_word = hint(mistake.key, mistake.message)
-    return DefinitionError(mistake.key, f"{mistake.message} {other_word}".strip())
+    if not other_word:
+        return mistake
+    words, listed, known = mistake.message.partition(LISTED)
+    return DefinitionError(mistake.key, f"{words} {other_word}{listed}{known}")
 
 
 def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
@@ -69,3 +80,25 @@ def plain(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         return error.errors()[0]["msg"].removeprefix("Value error, ")
     return str(error)
+
+
+def mistakes_of_space(lines: Mapping[str, Any]) -> list[DefinitionError]:
+    """Return the mistakes in `[fixed]` and `[space]` of lines of which others are wrong too.
+
+    The check of the whole finds them only once every other table is right.
+    """
+    objective, fixed, space = (lines.get(key, {}) for key in ("objective", "fixed", "space"))
+    if not isinstance(objective, str) or not isinstance(fixed, dict) or not isinstance(space, dict):
+        return []
+    kind: type[TrainingHyperparameters] | None = None
+    if objective in objectives.names():
+        kind = objectives.get(objective).hyperparameters
+    elif ":" not in objective:
+        return []
+    elif lines.get("dataset") is not None:
+        kind = OwnHyperparameters
+    try:
+        parse_space(space, fixed, kind)
+    except DefinitionError as error:
+        return [error.changed(with_hint)]
+    return []

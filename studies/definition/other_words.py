@@ -94,7 +94,7 @@ def hint(key: str, message: str) -> str:
         return ""
     if "one of" not in message and "low and high" not in message:  # not about an unknown word
         return ""
-    received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(" Did you")[0])
+    received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(". ")[0])
     for word in (key.rpartition(".")[2], *received):
         if word in WORDS:
             return f"What other tools call {word!r} is here: {WORDS[word]}."

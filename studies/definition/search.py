@@ -14,7 +14,7 @@ from studies.definition.sampler_options import (
     read_pruner,
     read_sampler,
 )
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, Mistakes
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -93,6 +93,10 @@ class SearchOptions(BaseModel):
                 "Expected [search.default] with design one-factor-at-a-time, and only there. "
                 f"Received: design={self.design!r}, default={self.default!r}."
             )
-        keyed("search.sampler", lambda: read_sampler(self.sampler or DEFAULT_SAMPLER))
-        keyed("search.pruner", lambda: read_pruner(self.pruner))
+        mistakes = Mistakes()
+        with mistakes.noted():
+            keyed("search.sampler", lambda: read_sampler(self.sampler or DEFAULT_SAMPLER))
+        with mistakes.noted():
+            keyed("search.pruner", lambda: read_pruner(self.pruner))
+        mistakes.tell()
         return self

@@ -19,13 +19,20 @@ from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.check_design import check_design
-from studies.definition.check_network import check_dataset, check_encoding, check_metric, check_name
+from studies.definition.check_network import (
+    check_dataset,
+    check_encoding,
+    check_function,
+    check_labels,
+    check_metric,
+    check_name,
+)
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
-from studies.definition.mistakes import at_point, readable
+from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, Mistakes, together
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
@@ -98,7 +105,8 @@ class StudyDefinition(BaseModel):
                 with_defaults(lines), self_instance=self, context=earlier
             )
         except pydantic.ValidationError as error:
-            raise readable(error.errors()[0], StudyDefinition) from None
+            found = [readable(each, StudyDefinition) for each in error.errors()]
+            raise together([*found, *mistakes_of_space(lines)]) from None
         self._code = code
         self._encoding = encoding
 
@@ -280,16 +288,21 @@ class StudyDefinition(BaseModel):
             known = DataOptions.model_fields.keys() - {"arguments"}
             raise DefinitionError("data", str(unknown_name("a key", "arguments", known)))
         if self.is_function:
-            self._check_function()
+            check_function(self.data, self.fixed)
+            _ = self.factors
         elif self.is_own_network:
             self._check_own_network()
         else:
             self._check_network()
+        mistakes = Mistakes()
         for number, setting in enumerate(self.search.enqueue):
-            self._check_setting(f"search.enqueue[{number}]", setting)
-            if not self.search.design:  # a design drops the inactive factors of a setting
-                check_conditions(self.factors, f"search.enqueue[{number}]", setting)
-        self._check_setting("search.default", self.search.default)
+            with mistakes.noted():
+                self._check_setting(f"search.enqueue[{number}]", setting)
+                if not self.search.design:  # a design drops the inactive factors of a setting
+                    check_conditions(self.factors, f"search.enqueue[{number}]", setting)
+        with mistakes.noted():
+            self._check_setting("search.default", self.search.default)
+        mistakes.tell()
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
                 "search.replicates",
@@ -300,20 +313,6 @@ class StudyDefinition(BaseModel):
         if self.search.design in ("grid", "one-factor-at-a-time"):
             check_design(self.factors, self.search.design)
         return self
-
-    def _check_function(self) -> None:
-        given = {
-            "data": self.data != DataOptions(),
-            "fixed": bool(self.fixed),
-        }
-        for key, is_given in given.items():
-            if is_given:
-                raise DefinitionError(
-                    key,
-                    "Expected none for a function that returns a number, which has its own data. "
-                    "Received: some. With a dataset it returns a network.",
-                )
-        _ = self.factors
 
     def _check_own_network(self) -> None:
         assert self.dataset is not None
@@ -331,10 +330,18 @@ class StudyDefinition(BaseModel):
                 self.hyperparameters(**self.setting_at(point))
 
     def _check_network(self) -> None:
-        check_name(self.objective)
-        network = self.network
-        source = check_dataset(self.dataset, self.data, network)
-        check_metric(self.metric, self.direction, network)
+        mistakes = Mistakes()
+        with mistakes.noted():
+            check_dataset(self.dataset, self.data)
+        with mistakes.noted():
+            check_name(self.objective)
+            network = self.network
+            with mistakes.noted():
+                check_metric(self.metric, self.direction, network)
+            with mistakes.noted():
+                _ = self.factors
+        mistakes.tell()
+        source = check_labels(str(self.dataset), self.data, network)
         self._check_points(network, source.input_shape(self.data))
 
     def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
@@ -385,16 +392,3 @@ def parse_definition(
         DefinitionError: A line breaks a rule; the message begins with its key.
     """
     return StudyDefinition(earlier, **table)
-
-
-def data_options(lines: Mapping[str, Any]) -> DataOptions:
-    """Validate the lines of a table `[data]`.
-
-    Raises:
-        DefinitionError: A line breaks a rule.
-    """
-    try:
-        return DataOptions(**lines)
-    except pydantic.ValidationError as error:
-        (first, *_) = error.errors()
-        raise readable({**first, "loc": ("data", *first["loc"])}, DataOptions) from None

@@ -257,8 +257,7 @@ class Executor:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
             self._process.stdin.close()
-        if self._output is not None:
-            self._output.finish()
+        self._output.finish()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):  # the whole group has ended
@@ -334,9 +333,9 @@ class Executor:
         )
 
 
-def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | None]:
-    """Start a child, and the thread that logs what it prints."""
-    reading, writing = os.pipe() if logs_output else (None, None)
+def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger]:
+    """Start a child, and the thread that shows what it prints."""
+    reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
             # -P: a folder named `storage` where the worker was started must not hide ours.
@@ -350,13 +349,11 @@ def _start(*, logs_output: bool) -> tuple[subprocess.Popen[str], OutputLogger | 
             process_group=0,  # with all that a user's function starts: they end together
         )
     except BaseException:
-        if reading is not None:
-            os.close(reading)
+        os.close(reading)
         raise
     finally:
-        if writing is not None:
-            os.close(writing)
-    return process, None if reading is None else OutputLogger(os.fdopen(reading, "rb"))
+        os.close(writing)
+    return process, OutputLogger(os.fdopen(reading, "rb"), logs=logs_output)
 
 
 def child_settings() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Show the executor child's prints in the worker's log, line by line and marked as the child's.
+"""Show the executor child's prints line by line: in the worker's log, marked as the child's.
 
 Prints and warnings of a user's function are shown, even of one that is killed. Libraries' messages
 about themselves are not: they ask nothing of a person who runs trials.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 import warnings
 from typing import BinaryIO
@@ -59,32 +60,38 @@ def hide_library_warnings() -> None:
 
 
 class OutputLogger(threading.Thread):
-    """Logs the lines of a pipe until no process holds its other end.
+    """Shows the lines of a pipe until no process holds its other end.
 
     Args:
         pipe: The end to read, which is closed at the end.
+        logs: Whether the lines are logged; otherwise they go to this process's standard error.
     """
 
-    def __init__(self, pipe: BinaryIO) -> None:
+    def __init__(self, pipe: BinaryIO, *, logs: bool) -> None:
         super().__init__(name="output of the executor", daemon=True)
         self._pipe = pipe
+        self._logs = logs
         self._origin = "executor"
         self.start()
 
     def run(self) -> None:
-        """Log line by line."""
+        """Show line by line."""
         with self._pipe as pipe:
             while line := pipe.readline(LONGEST_LINE):
-                self._log(line.decode(errors="replace").rstrip())
+                self._show(line.decode(errors="replace").rstrip())
 
     def finish(self) -> None:
-        """Wait until the lines of a child that has ended are logged."""
+        """Wait until the lines of a child that has ended are shown."""
         self.join(CLOSING)
 
-    def _log(self, line: str) -> None:
+    def _show(self, line: str) -> None:
         if line.startswith(_MARK):
             self._origin = f"trial {line.removeprefix(_MARK)}"
             return
         shown = [part for part in _REDRAWN.split(line) if part.strip()]
-        if shown and not _OF_LIBRARIES.match(shown[-1]):
+        if not shown or _OF_LIBRARIES.match(shown[-1]):
+            return
+        if self._logs:
             logger.info("[%s] %s", self._origin, shown[-1])
+        else:
+            sys.stderr.write(f"{shown[-1]}\n")

@@ -21,4 +21,4 @@ def parts_to_read(search: SearchOptions) -> Parts:
         search: How the points of the study are chosen, and which trials are pruned.
     """
     compares = read_pruner(search.pruner)[0] not in COMPARE_NOTHING
-    return Parts(user_attrs=(SEED,), reports=STARTED if compares else FOR_SAMPLERS)
+    return Parts(user_attrs=(SEED,), histories=False, reports=STARTED if compares else FOR_SAMPLERS)

@@ -33,7 +33,7 @@ from objectives import HyperparameterInfo
 from objectives.errors import unknown_name
 from objectives.fields import NUMBER_OR_LIST, Need, meets, need_in_words
 from objectives.hyperparameters import TrainingHyperparameters
-from studies.errors import DefinitionError
+from studies.errors import DefinitionError, Mistakes
 from studies.space.check_range import check_ends, check_number_of_programs
 from studies.space.factor import Factor, Scalar, same
 from studies.space.space import Space
@@ -68,9 +68,7 @@ def parse_space(
         DefinitionError: A line breaks a rule; the message names it.
     """
     infos = {} if kind is None else {info.name: info for info in kind.describe()}
-    is_none = {n: _check_level(f"fixed.{n}", n, v, kind) is None for n, v in fixed.items()}
-    fixed = {name: None if is_none[name] else value for name, value in fixed.items()}
-    factors = {name: _parse_factor(name, line, infos, kind) for name, line in lines.items()}
+    fixed, factors = _parse_lines(lines, fixed, infos, kind)
     _check_set_once(factors, fixed)
     factors = {name: _check_when(factor, factors, kind) for name, factor in factors.items()}
     defaults = {name: info.default for name, info in infos.items()} | dict(earlier)
@@ -78,6 +76,27 @@ def parse_space(
     _check_reachable(space)
     _check_used(space, infos)
     return space
+
+
+def _parse_lines(
+    lines: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    infos: Mapping[str, HyperparameterInfo],
+    kind: type[TrainingHyperparameters] | None,
+) -> tuple[dict[str, Any], dict[str, Factor]]:
+    """Return the values of `[fixed]` and the factors, each line by itself; tell all mistakes."""
+    values: dict[str, Any] = {}
+    factors: dict[str, Factor] = {}
+    mistakes = Mistakes()
+    for name, value in fixed.items():
+        with mistakes.noted():
+            is_none = _check_level(f"fixed.{name}", name, value, kind) is None
+            values[name] = None if is_none else value
+    for name, line in lines.items():
+        with mistakes.noted():
+            factors[name] = _parse_factor(name, line, infos, kind)
+    mistakes.tell()
+    return values, factors
 
 
 def _parse_factor(

@@ -11,6 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
 from storage import trial_id
+from storage.study_attributes import HISTORY_KEY
 from studies.attributes import CODE_SHA256_KEY, TRAIN_SECONDS_KEY
 from studies.executor.protocol import History, TrialEpoch, TrialTask
 from studies.space.parse_space import SEED
@@ -53,7 +54,7 @@ class ActiveTrial:
         """Return the attributes to record where the executor gives no result."""
         return {
             **self.notes,
-            "history": self.history,
+            HISTORY_KEY: self.history,
             "epochs": max(map(len, self.history.values()), default=0),
             TRAIN_SECONDS_KEY: round(self.seconds, 3),
         }

@@ -34,7 +34,7 @@ class EndedTrial:
         claimed: The trial, as it was claimed.
         outcome: How it ended.
         value: Its value, if it is complete.
-        attributes: User attributes to record with it.
+        attributes: What to record with it: user attributes, and its history.
         reason: Why it was queued again.
         seconds: How long it took, where its attributes do not tell.
     """

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.data.sources import source_of
 from storage import trial_id
+from storage.study_attributes import HISTORY_KEY
 from studies.executor.client import Executor
 from studies.versions import installed_versions
 from studies.worker.database_retry import RetryingDatabase
@@ -53,7 +54,10 @@ class Recorder:
                     batch.lost.add(i)
                     continue
                 for key, value in {**each.attributes, **provenance}.items():
-                    storage.set_trial_user_attr(i, key, value)
+                    if key == HISTORY_KEY:
+                        storage.set_trial_system_attr(i, key, value)
+                    else:
+                        storage.set_trial_user_attr(i, key, value)
                 state = _STATES[each.outcome]
                 self._study.study.tell(each.claimed.number, each.value, state=state)
         return [

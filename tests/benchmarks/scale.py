@@ -173,7 +173,7 @@ def fill(database: sqlite3.Connection, trials: list[dict[str, Any]]) -> None:
     """Write finished trials into the only study, over those that wait there first."""
     when = "2030-01-01 00:00:00.000000", "2030-01-01 00:01:00.000000"
     database.execute("DELETE FROM trials WHERE number < ?", (TRIALS,))
-    for table in ("trial_params", "trial_user_attributes"):
+    for table in ("trial_params", "trial_user_attributes", "trial_system_attributes"):
         database.execute(f"DELETE FROM {table} WHERE trial_id NOT IN (SELECT trial_id FROM trials)")
     database.executemany(
         "INSERT INTO trials (trial_id, number, study_id, state, datetime_start, datetime_complete)"
@@ -215,8 +215,12 @@ def fill(database: sqlite3.Connection, trials: list[dict[str, Any]]) -> None:
         [
             (i, key, json.dumps(value))
             for i, trial in enumerate(trials, 1)
-            for key, value in {"history": trial["history"], **others}.items()
+            for key, value in others.items()
         ],
+    )
+    database.executemany(
+        "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (?, 'history', ?)",
+        [(i, json.dumps(trial["history"])) for i, trial in enumerate(trials, 1)],
     )
 
 
