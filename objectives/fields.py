@@ -24,7 +24,7 @@ class HyperparameterInfo:
 
     Attributes:
         name: The field's name.
-        type: "float", "int", "bool", "choice" or "list of int".
+        type: "float", "int", "bool", "text", "choice" or "list of int".
         low: Lower bound, of each element for a list; None where there is none.
         high: Upper bound, likewise.
         default: The default value; None means Keras's default or "not used".
@@ -217,7 +217,7 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
         return "choice", get_args(annotation)
     if get_origin(annotation) is tuple:
         return "list of int", None
-    return cast(str, annotation.__name__), None
+    return "text" if annotation is str else cast(str, annotation.__name__), None
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
@@ -237,7 +237,7 @@ def _bounds(field: FieldInfo) -> tuple[Any, Any]:
 
 def _rule(field: FieldInfo, none: str) -> str:
     kind, levels = _type(field)
-    words = {"int": "an int", "float": "a float", "bool": "a bool"}.get(kind, "")
+    words = {"int": "an int", "float": "a float", "bool": "a bool", "text": "text"}.get(kind, "")
     if levels:
         words = "one of " + ", ".join(map(repr, levels))
     if kind == "list of int":

@@ -24,6 +24,7 @@ from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.mistakes import at_point, readable
 from studies.definition.search import SearchOptions, keyed
+from studies.definition.watched import check_watched
 from studies.errors import DefinitionError
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
@@ -326,6 +327,7 @@ class StudyDefinition(BaseModel):
                 f"Expected {metrics[self.metric]!r} for {self.metric}. "
                 f"Received: direction={self.direction!r}.",
             )
+        check_watched(self.factors, self.metric, {*metrics, "loss", "val_loss"})
 
     def _check_points(self, network: Objective, input_shape: tuple[int, ...] | None) -> None:
         """Check that a network can be built at each of many points of the space."""

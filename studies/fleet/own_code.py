@@ -10,6 +10,7 @@ from objectives.errors import unknown_name
 from objectives.own.source_code import SourceCode, distribution
 from studies.definition.code import CodeRecord, locate
 from studies.definition.study import StudyDefinition
+from studies.definition.watched import check_watched
 from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import DatasetSpec, InspectNetwork, NetworkInspected
@@ -97,6 +98,7 @@ def _inspect(
             "metric",
             str(unknown_name("a metric of the network", definition.metric, found.metrics)),
         )
+    check_watched(definition.factors, definition.metric, found.metrics)
     if found.overridden:
         tell(f"[space] gives other bounds than the code, and wins: {', '.join(found.overridden)}.")
     module = definition.objective.rpartition(":")[0]
