@@ -21,7 +21,10 @@ class Program:
         network: The network.
         steps: The backend's training and evaluation steps.
         pack_size: How many lanes are fastest, as far as measured.
+        is_pure: Whether its network was the same after it was traced.
     """
+
+    is_pure = True
 
     def __init__(self, network: Any, steps: Steps) -> None:
         self.network = network
@@ -41,11 +44,11 @@ def compiled_program(network: CompiledNetwork) -> Program:
     return Program(network, _steps(network))
 
 
-def template_program(network: Template) -> Program:
-    """Make the program of a network of a user's, on JAX."""
+def template_program(network: Template, data: DeviceArrays) -> Program:
+    """Make the program of a network of a user's, on JAX, for a data set."""
     from objectives.training.jax_fit_lanes import JaxFitSteps
 
-    return Program(network, JaxFitSteps(network))
+    return Program(network, JaxFitSteps(network, data))
 
 
 def _steps(network: CompiledNetwork) -> Steps:
