@@ -25,8 +25,8 @@ class HyperparameterInfo:
 
     Attributes:
         name: The field's name.
-        type: "float", "int", "bool", "choice", "list of int", "float or list of float" or "balanced
-            or table".
+        type: "float", "int", "bool", "text", "choice", "list of int", "float or list of float" or
+            "balanced or table".
         low: Lower bound, of each element for a list; None where there is none.
         high: Upper bound, likewise.
         default: The default value; None means Keras's default or "not used".
@@ -240,7 +240,7 @@ def _type(field: FieldInfo) -> tuple[str, tuple[str, ...] | None]:
         return NUMBER_OR_LIST, None
     if annotation is Any:
         return "balanced or table", None
-    return cast(str, annotation.__name__), None
+    return "text" if annotation is str else cast(str, annotation.__name__), None
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
@@ -263,6 +263,7 @@ _WORDS = {
     "int": "an int",
     "float": "a float",
     "bool": "a bool",
+    "text": "text",
     "balanced or table": "'balanced', a table of labels and their weights,",
 }
 

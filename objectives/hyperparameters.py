@@ -32,6 +32,8 @@ OPTIMIZER_SETTINGS: Mapping[str, frozenset[str]] = {
     "lion": _OF_ALL_OPTIMIZERS | {"beta_1", "beta_2"},
 }
 """The settings of each optimizer, apart from its learning rate."""
+METRIC_SETTINGS = ("plateau_metric", "early_stopping_metric")
+"""The settings that name a metric beside the study's."""
 
 # TOML and JSON have lists; a frozen, hashable value needs tuples.
 _ListToTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -105,6 +107,11 @@ class TrainingHyperparameters(pydantic.BaseModel):
         gt=0,
         lt=1,
     )
+    plateau_metric: str | None = schedule(
+        None,
+        "The metric that shows a plateau; None: the study's.",
+        needs={"plateau_patience": None},
+    )
     early_stopping_patience: int | None = schedule(
         None, "Epochs without improvement before training stops; None: never.", ge=1, le=10_000
     )
@@ -114,6 +121,11 @@ class TrainingHyperparameters(pydantic.BaseModel):
         needs={"early_stopping_patience": None},
         ge=0,
         le=100,
+    )
+    early_stopping_metric: str | None = schedule(
+        None,
+        "The metric that stops training early; None: the study's.",
+        needs={"early_stopping_patience": None},
     )
     restore_best_weights: bool = schedule(
         True, "Keep the best epoch's weights instead of the last one's."

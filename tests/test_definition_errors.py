@@ -35,6 +35,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "key of data": (table(data={"train_siz": 9}), "data.train_siz", "Did you mean train_size?"),
     "value of data": (table(data={"validation_fraction": 2.0}), "data.validation_fraction", "1"),
     "fixed name": (table(fixed={"epoch": 3}), "fixed.epoch", "Did you mean epochs?"),
+    "metric that stops": (
+        table(fixed={"early_stopping_patience": 2, "early_stopping_metric": "val_acuracy"}),
+        "fixed.early_stopping_metric",
+        "Did you mean val_accuracy?",
+    ),
+    "metric of a plateau": (
+        spaced(plateau_patience=[2], plateau_metric=["loss", "val_mine"]),
+        "space.plateau_metric",
+        "a metric of the network",
+    ),
     "fixed value": (table(fixed={"epochs": 0}), "fixed.epochs", "an int >= 1"),
     "factor name": (spaced(drop=[0.1], dropuot=[0.1]), "space.drop", "Did you mean dropout?"),
     "level": (spaced(activation=["relu", "tahn"]), "space.activation", "Did you mean 'tanh'?"),

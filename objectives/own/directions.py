@@ -17,6 +17,7 @@ HIGHER_IS_BETTER = (
     "sensitivity",
     "specificity",
     "cosine_similarity",
+    "within",
 )
 
 

@@ -5,7 +5,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.directions import direction_of
 from objectives.training.schedule import learning_rate_factor
 
 WATCHED = ("loss", "val_loss")
@@ -22,7 +24,8 @@ class Epochs:
 
     Attributes:
         hyperparameters: The trial's setting.
-        metric: The metric that chooses the best epoch and stops early.
+        metric: The metric that chooses the best epoch, and stops early unless the setting names
+            another.
         maximize: Whether a higher metric is better.
         n_epochs: The number of epochs to train.
         completed: The number of epochs completed.
@@ -46,19 +49,29 @@ class Epochs:
     _plateau_factor: float = 1.0
 
     def record(self, metrics: dict[str, float]) -> None:
-        """Record the metrics of one more epoch, and decide whether it was the last one."""
+        """Record the metrics of one more epoch, and decide whether it was the last one.
+
+        Raises:
+            UnknownNameError: A metric that is asked for is not among them.
+        """
+        stops_by = self.hyperparameters.early_stopping_metric or self.metric
+        plateau_by = self.hyperparameters.plateau_metric or self.metric
+        for name in (self.metric, stops_by, plateau_by):
+            if name not in metrics:
+                raise unknown_name("a metric that the network reports", name, metrics)
         self.completed += 1
         for name, number in metrics.items():
             self.history.setdefault(name, []).append(number)
-        watched = (*WATCHED, self.metric)
+        watched = (*WATCHED, self.metric, stops_by, plateau_by)
         if not all(math.isfinite(metrics.get(name, 0.0)) for name in watched):
             self.stopped = "diverged"  # no later loss would be finite
             return
-        if self._improves_on(self.best, 0.0):
+        if self._improves_on(self.metric, self.best, 0.0):
             self.best = self.completed
-        if self._improves_on(self._reference, self.hyperparameters.early_stopping_min_delta):
+        least = self.hyperparameters.early_stopping_min_delta
+        if self._improves_on(stops_by, self._reference, least):
             self._reference = self.completed
-        self._reduce_on_plateau(metrics[self.metric])
+        self._reduce_on_plateau(plateau_by, metrics[plateau_by])
         most = self.hyperparameters.early_stopping_patience
         if most is not None and self.completed - self._reference >= most:
             self.stopped = "early_stopping"
@@ -91,13 +104,17 @@ class Epochs:
         for key, value in copy.deepcopy(state).items():
             setattr(self, _STATE[key], value)
 
-    def _reduce_on_plateau(self, score: float) -> None:
+    def _is_maximized(self, metric: str) -> bool:
+        return self.maximize if metric == self.metric else direction_of(metric) == "maximize"
+
+    def _reduce_on_plateau(self, metric: str, score: float) -> None:
         """Reduce the learning rate as Keras's ReduceLROnPlateau does."""
         patience = self.hyperparameters.plateau_patience
         if patience is None:
             return
         best = self._plateau_best
-        gain = 0.0 if best is None else score - best if self.maximize else best - score
+        is_maximized = self._is_maximized(metric)
+        gain = 0.0 if best is None else score - best if is_maximized else best - score
         if best is None or gain > PLATEAU_MIN_DELTA:
             self._plateau_best, self._plateau_wait = score, 0
             return
@@ -106,12 +123,12 @@ class Epochs:
             self._plateau_factor *= self.hyperparameters.plateau_factor
             self._plateau_wait = 0
 
-    def _improves_on(self, epoch: int, least: float) -> bool:
+    def _improves_on(self, metric: str, epoch: int, least: float) -> bool:
         if epoch == 0:
             return True
-        scores = self.history[self.metric]
+        scores = self.history[metric]
         gain = scores[-1] - scores[epoch - 1]
-        return (gain if self.maximize else -gain) > least
+        return (gain if self._is_maximized(metric) else -gain) > least
 
 
 # Keys in a checkpoint -> attributes. Checkpoints of earlier versions have these keys.

@@ -98,6 +98,9 @@ class JaxSteps:
         batch = jax.tree.map(lambda part: part[rows], examples)
         if weights is not None:
             batch = weights_of_batch(batch, weights, keras.ops)
+        return self._step_on(state, batch)
+
+    def _step_on(self, state: State, batch: Batch) -> State:
         _, state = self._model.train_step(state, batch)
         return tuple(list(group) for group in state)
 
@@ -138,13 +141,13 @@ class JaxSteps:
         return jax.lax.map(lambda rows: self._score(state, x, y, rows), order)
 
     def _metrics(self, values: list[jax.Array]) -> dict[str, jax.Array]:
-        def lane(values: list[jax.Array]) -> dict[str, jax.Array]:
-            variables = self._model.metrics_variables
-            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-                return dict(self._model.get_metrics_result())
-
-        found: dict[str, jax.Array] = each_lane(lane, (values,))
+        found: dict[str, jax.Array] = each_lane(self._metrics_of, (values,))
         return found
+
+    def _metrics_of(self, values: list[jax.Array]) -> dict[str, jax.Array]:
+        variables = self._model.metrics_variables
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return dict(self._model.get_metrics_result())
 
 
 class JaxLanes:

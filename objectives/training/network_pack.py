@@ -1,8 +1,9 @@
 """A pack of networks that a user builds, each trained in the fastest way that is sure to be right.
 
-Networks that are functional or sequential and all of Keras's parts are trained on JAX in a program
-of their structure, side by side: the program computes what `fit` does. All others are trained by
-`fit` itself.
+Networks that are functional or sequential, and whose parts can all be compared, are trained on JAX
+in a program of their structure, side by side: the program computes what `fit` does. All others are
+trained by `fit` itself, and so is one with code of a user's of which its program computes something
+else.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import keras
 
 from objectives.data.arrays import named, rows
 from objectives.data.datasets import Dataset
-from objectives.errors import SettingError, unknown_name
+from objectives.errors import SettingError
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.class_weights import class_weights
 from objectives.training.compile_clock import compile_clock
 from objectives.training.fit_pack import (
     Build,
@@ -31,15 +34,33 @@ from objectives.training.fit_pack import (
 from objectives.training.keras_internals import create_all_variables
 from objectives.training.lanes import LaneState
 from objectives.training.pack import LanePack, PackedTrial
-from objectives.training.program import template_program
+from objectives.training.program import Program, template_program
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.structure import Structure, UnreadableStructureError, read
 from objectives.training.template import BuiltNetwork, Template
 from objectives.types import Array, Batch
 
+if TYPE_CHECKING:
+    from objectives.training.own_code_check import Tried
+
 Way = Literal["fit", "program", "lanes"]
 Trial = FitTrial | PackedTrial
+
+
+@dataclass(frozen=True, eq=False)
+class Readable:
+    """A network that a program can train.
+
+    Attributes:
+        model: The network.
+        built: What was read of it.
+        tried: What it computes of a batch, if it has code of a user's.
+    """
+
+    model: keras.Model
+    built: BuiltNetwork
+    tried: Tried | None
 
 
 def way_of(network: keras.Model, batch: Batch, *, is_stream: bool = False) -> tuple[Way, str]:
@@ -101,7 +122,7 @@ class NetworkPack:
         """Train every trial for its next epoch. Trials that have ended must be taken out before.
 
         Raises:
-            UnknownNameError: A network does not report its trial's metric.
+            UnknownNameError: A network does not report a metric that its trial asks for.
             Exception: What `fit` raises. All trials are gone then.
         """
         try:
@@ -134,34 +155,37 @@ class NetworkPack:
 
     def _pack_of(self, task: FitTask) -> FitPack | StructurePack:
         network = self._read(task)
-        if network is not None:
-            for pack in self._packs:
-                if isinstance(pack, StructurePack) and pack.takes(network, task):
-                    pack.expect(network)
-                    return pack
-        pack = (
-            FitPack(self._build, self._data)
-            if network is None
-            else StructurePack(self._build, self._data, self._programs, network)
-        )
-        self._packs.append(pack)
+        found = None if network is None else self._structure_pack(network, task)
+        pack = found or FitPack(self._build, self._data)
+        if pack not in self._packs:
+            self._packs.append(pack)
         return pack
 
-    def _read(self, task: FitTask) -> tuple[keras.Model, Structure] | None:
+    def _structure_pack(self, network: Readable, task: FitTask) -> StructurePack | None:
+        """Return the pack of a network's structure; None if its program computes another."""
+        packs = [pack for pack in self._packs if isinstance(pack, StructurePack)]
+        pack = next((pack for pack in packs if pack.takes(network, task)), None)
+        if pack is None:
+            pack = StructurePack(self._build, self._data, self._programs, network, task)
+        reason = pack.expect(network, task)
+        if reason is not None:
+            self._ways[task] = "fit", reason
+        return pack if reason is None else None
+
+    def _read(self, task: FitTask) -> Readable | None:
         """Build a trial's network and read its structure; None if `fit` is to train it.
 
         In a thread of its own, where Keras names its parts as in the first network of a process.
         """
 
-        def build() -> tuple[keras.Model, Structure] | None:
+        def build() -> Readable | None:
             keras.utils.set_random_seed(task.seed)
             model = build_checked(self._build, task)
-            batch = rows(self._data.train, slice(task.hyperparameters.batch_size))
-            way, reason, structure = _examine(
-                model, batch, is_stream=self._data.streams is not None
-            )
+            batch = _batch(self._data, task)
+            is_stream = self._data.streams is not None
+            way, reason, readable = _examine(model, batch, is_stream=is_stream)
             self._ways[task] = way, reason
-            return None if structure is None else (model, structure)
+            return readable
 
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(build).result()
@@ -174,7 +198,8 @@ class StructurePack(LanePack):
         build: The user's function.
         data: What to train and validate on.
         programs: The programs of this process.
-        first: The network of the first trial, and what was read of it.
+        first: A network of the structure.
+        task: The trial that it is of.
     """
 
     def __init__(
@@ -182,30 +207,46 @@ class StructurePack(LanePack):
         build: Build,
         data: Dataset,
         programs: ProgramCache,
-        first: tuple[keras.Model, Structure],
+        first: Readable,
+        task: FitTask,
     ) -> None:
         super().__init__(data, programs)
         self._build = build
-        self._next = first
+        # Now, before another network is built, which may change what the code of this one reads.
+        self._open_program(
+            self._key(first.built.structure, task), lambda: _program(first, task, data, programs)
+        )
 
-    def takes(self, network: tuple[keras.Model, Structure], task: FitTask) -> bool:
+    def takes(self, network: Readable, task: FitTask) -> bool:
         """Tell whether a trial can train beside the present ones."""
-        return self._structure == self._key(network[1], task)
+        return self._structure == self._key(network.built.structure, task)
 
-    def expect(self, network: tuple[keras.Model, Structure]) -> None:
-        """Take the network of the trial that is added next."""
-        self._next = network
+    def expect(self, network: Readable, task: FitTask) -> str | None:
+        """Take the network of the trial that is added next.
+
+        Returns:
+            None; or why the program must not train it, a clause.
+        """
+        self._next = network.built
+        if network.tried is None:
+            return None
+        from objectives.training.jax_fit_lanes import JaxFitSteps
+        from objectives.training.own_code_check import agree
+
+        if not self._program.is_pure:
+            return "its code keeps something from call to call"
+        state = self._program.network.first_state(self._next)
+        steps = self._program.steps
+        assert isinstance(steps, JaxFitSteps)
+        if not agree(
+            network.tried.numbers, steps.loss_and_gradients(state, _batch(self._data, task))
+        ):
+            return "its code computes something else each time, or in its program"
+        return None
 
     def _begin(self, task: FitTask) -> tuple[PackedTrial, LaneState]:
         started, compiled_before = time.perf_counter(), compile_clock.seconds
-        model, structure = self._next
-        network = BuiltNetwork(model, structure)
-        if self._structure is None:
-            size = min(task.hyperparameters.batch_size, self._data.n_train)
-            self._open_program(
-                self._key(structure, task),
-                lambda: template_program(Template(model, structure, size)),
-            )
+        network = self._next
         count = sum(int(each.size) for each in network.weights)
         rate = network.first_rate or 0.0
         trial = PackedTrial(task, self._data, count, started, compiled_before, rate)
@@ -214,7 +255,8 @@ class StructurePack(LanePack):
     def _key(self, structure: Structure, task: FitTask) -> tuple[Any, ...]:
         arrays = named((self._data.train, self._data.validation))
         shapes = tuple((name, each.shape, str(each.dtype)) for name, each in arrays.items())
-        return structure.key, task.hyperparameters.batch_size, shapes
+        is_weighted = task.hyperparameters.class_weight is not None
+        return structure.key, task.hyperparameters.batch_size, is_weighted, shapes
 
     def _validate(self, chosen: Sequence[int]) -> dict[int, dict[str, float]]:
         from objectives.training.jax_fit_lanes import JaxFitLanes
@@ -222,13 +264,7 @@ class StructurePack(LanePack):
         found = self._lanes.metrics()
         assert isinstance(self._lanes, JaxFitLanes)
         found |= {f"val_{name}": values for name, values in self._lanes.validate().items()}
-        metrics = {i: {name: float(found[name][i]) for name in found} for i in chosen}
-        for i in chosen:
-            trial = self._slots[i]
-            assert trial is not None
-            if trial.task.metric not in found:
-                raise unknown_name("a metric that the network reports", trial.task.metric, found)
-        return metrics
+        return {i: {name: float(found[name][i]) for name in found} for i in chosen}
 
     def _result(self, trial: PackedTrial, kept: list[Array]) -> TrainingResult:
         build, example = self._build, rows(self._data.train, slice(1))[0]
@@ -237,21 +273,49 @@ class StructurePack(LanePack):
         )
 
 
+def _batch(data: Dataset, task: FitTask) -> Batch:
+    """Return the examples on which a trial's network is tried."""
+    batch: Batch = rows(data.train, slice(task.hyperparameters.batch_size))
+    return batch
+
+
+def _program(first: Readable, task: FitTask, data: Dataset, programs: ProgramCache) -> Program:
+    """Make the program of a structure."""
+    model, structure = first.model, first.built.structure
+    size = min(task.hyperparameters.batch_size, data.n_train)
+    has_convolution = first.tried is not None and first.tried.has_convolution
+    template = Template(model, structure, size, has_convolution=has_convolution)
+    before = read(model).key if structure.has_own_code else ""
+    weights = class_weights(task.hyperparameters.weights_of_classes(), data)
+    program = template_program(template, programs.place(data), weights)
+    program.is_pure = not structure.has_own_code or read(model).key == before
+    return program
+
+
 def _examine(
     network: keras.Model, batch: Batch, *, is_stream: bool
-) -> tuple[Way, str, Structure | None]:
-    """Return how a network is trained, why, and its structure unless `fit` trains it."""
+) -> tuple[Way, str, Readable | None]:
+    """Return how a network is trained, why, and what was read of it unless `fit` trains it."""
     if is_stream:
         return "fit", "its data come batch by batch", None
     if keras.backend.backend() != "jax":
         return "fit", "only JAX trains the networks of a function in programs", None
+    import jax
+
     from objectives.training.jax_lanes import trains_step_by_step
+    from objectives.training.own_code_check import check_own_code
 
     create_all_variables(network, batch)
+    tried = None
     try:
         structure = read(network)
+        if structure.has_own_code:
+            tried = check_own_code(network, structure, batch)
     except UnreadableStructureError as error:
         return "fit", str(error), None
-    if trains_step_by_step(network):
-        return "program", "convolutions on a CPU gain nothing side by side", structure
-    return "lanes", "all of its parts are Keras's, and can be compared", structure
+    readable = Readable(network, BuiltNetwork(network, structure), tried)
+    has_convolution = tried is not None and tried.has_convolution
+    if trains_step_by_step(network) or (has_convolution and jax.default_backend() == "cpu"):
+        return "program", "convolutions on a CPU gain nothing side by side", readable
+    parts = "all of its parts are Keras's" if tried is None else "its code is read"
+    return "lanes", f"{parts}, and can be compared", readable

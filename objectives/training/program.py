@@ -8,6 +8,7 @@ from objectives.training.compiled_network import CompiledNetwork
 from objectives.training.lanes import DeviceArrays, Lanes, Steps
 from objectives.training.pack_size import PackSize
 from objectives.training.template import Template
+from objectives.types import Array
 
 
 class Program:
@@ -21,7 +22,10 @@ class Program:
         network: The network.
         steps: The backend's training and evaluation steps.
         pack_size: How many lanes are fastest, as far as measured.
+        is_pure: Whether its network was the same after it was traced.
     """
+
+    is_pure = True
 
     def __init__(self, network: Any, steps: Steps) -> None:
         self.network = network
@@ -38,11 +42,11 @@ def compiled_program(network: CompiledNetwork) -> Program:
     return Program(network, _steps(network))
 
 
-def template_program(network: Template) -> Program:
-    """Make the program of a network of a user's, on JAX."""
+def template_program(network: Template, data: DeviceArrays, weights: Array | None) -> Program:
+    """Make the program of a network of a user's, on JAX, for a data set and weights of classes."""
     from objectives.training.jax_fit_lanes import JaxFitSteps
 
-    return Program(network, JaxFitSteps(network))
+    return Program(network, JaxFitSteps(network, data, weights))
 
 
 def _steps(network: CompiledNetwork) -> Steps:

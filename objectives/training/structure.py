@@ -2,18 +2,26 @@
 
 Every object of the network, its optimizer, losses and metrics is read, attribute by attribute, and
 the graph of its layers. What variables hold is no part of the structure, nor are the few numbers
-that a program can hold in variables: see `Tunable`. Whatever cannot be compared is an error, and
-such a network is trained by Keras's own `fit`.
+that a program can hold in variables: see `Tunable`. Functions and classes that are not Keras's are
+compared by their code and all that it reads: see `own_code`. Whatever cannot be compared is an
+error, and such a network is trained by Keras's own `fit`.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import (
+    CodeType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import keras
@@ -28,6 +36,15 @@ from objectives.training.keras_internals import (
     compiles,
     is_functional,
     is_of_keras,
+    variable_groups,
+)
+from objectives.training.own_code import (
+    UnreadableCodeError,
+    is_known,
+    own_attributes,
+    parts_of_class,
+    parts_of_code,
+    parts_of_function,
 )
 from objectives.types import Array
 
@@ -60,10 +77,15 @@ class Structure:
     Attributes:
         key: Equal for networks that one program can train.
         tunables: The numbers in which they may differ, in an order of the structure.
+        others: Variables that its functions use, and that are none of the network's, its
+            optimizer's and its metrics'.
+        has_own_code: Whether there is a function or class in it that is not Keras's.
     """
 
     key: str
     tunables: Sequence[Tunable]
+    others: Sequence[keras.Variable] = ()
+    has_own_code: bool = False
 
 
 def read(model: keras.Model) -> Structure:
@@ -80,20 +102,28 @@ def read(model: keras.Model) -> Structure:
         raise UnreadableStructureError("its optimizer averages the weights at the end of `fit`")
     if any(np.any(keras.ops.convert_to_numpy(v)) for v in model.metrics_variables):
         raise UnreadableStructureError("it has a metric that does not begin at zero")
-    reader = _Reader()
-    reader.read("", model)
-    return Structure(reader.digest.hexdigest(), reader.tunables)
+    reader = _Reader(variable for group in variable_groups(model) for variable in group)
+    try:
+        reader.read("", model)
+    except UnreadableCodeError as error:
+        raise UnreadableStructureError(str(error)) from error
+    except RecursionError as error:
+        raise UnreadableStructureError("its code refers to too much") from error
+    return Structure(reader.digest.hexdigest(), reader.tunables, reader.others, reader.has_own_code)
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, variables: Iterable[keras.Variable]) -> None:
         self.digest = hashlib.sha256()
         self.tunables: list[Tunable] = []
+        self.others: list[keras.Variable] = []
+        self.has_own_code = False
+        self._known = {id(variable) for variable in variables}
         self._seen: dict[int, tuple[int, Any]] = {}  # with the objects, or ids would be used again
 
     def read(self, where: str, value: Any) -> None:
         """Take an object into the digest, with all that it holds."""
-        if isinstance(value, _PRIMITIVES):
+        if _is_primitive(value):
             self._note(where, type(value).__name__, repr(value))
             return
         if isinstance(value, UNREAD_TYPES):
@@ -114,6 +144,9 @@ class _Reader:
             case keras.Variable():
                 facts = value.path, value.shape, value.dtype, value.trainable
                 self._note(where, "variable", *map(str, facts))
+                if id(value) not in self._known:  # what it holds becomes a constant of the program
+                    self.others.append(value)
+                    yield "value", keras.ops.convert_to_numpy(value)
             case keras.KerasTensor():
                 history = getattr(value, "_keras_history", None)
                 self._note(where, "tensor", str(value.shape), str(value.dtype))
@@ -123,29 +156,39 @@ class _Reader:
                 yield "operation", value.operation
                 yield "args", value.arguments.args
                 yield "kwargs", value.arguments.kwargs
-            case Mapping():
+            case Mapping() if _is_plain(value):
                 self._note(where, "mapping", str(len(value)))
                 for key, part in value.items():
                     yield str(key), part
-            case list() | tuple():
+            case list() | tuple() if _is_plain(value):
                 self._note(where, type(value).__name__, str(len(value)))
                 for i, part in enumerate(value):
                     yield str(i), part
-            case Set():
+            case Set() if _is_plain(value) and all(map(_is_primitive, value)):
                 self._note(where, "set", repr(sorted(map(repr, value))))
             case FunctionType():
-                self._check_is_of_keras(value)
                 self._note(where, "function", value.__module__, value.__qualname__)
-                for i, cell in enumerate(value.__closure__ or ()):
-                    yield str(i), cell.cell_contents
+                if is_known(value):
+                    for i, cell in enumerate(value.__closure__ or ()):
+                        yield str(i), cell.cell_contents
+                else:
+                    self.has_own_code = True
+                    yield from parts_of_function(value)
+            case CodeType():
+                yield from parts_of_code(value)
             case MethodType():
                 yield from (("self", value.__self__), ("function", value.__func__))
+            case functools.partial():
+                self._note(where, "partial")
+                yield from (("of", value.func), ("args", value.args), ("kwargs", value.keywords))
             case type():
-                self._check_is_of_keras(value)
                 self._note(where, "class", value.__module__, value.__qualname__)
-            case ModuleType() | np.dtype() | BuiltinFunctionType():
-                self._note(where, repr(value))
-            case slice() | range() | re.Pattern():
+                if not is_known(value):
+                    self.has_own_code = True
+                    yield from parts_of_class(value)
+            case ModuleType() if value.__name__.partition(".")[0] != "keras":
+                raise UnreadableStructureError(f"it keeps the module {value.__name__}")
+            case ModuleType() | np.dtype() | slice() | range() | re.Pattern():
                 self._note(where, repr(value))
             case _ if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
                 array = _constant(value)
@@ -155,27 +198,38 @@ class _Reader:
                     hashlib.sha256(array.tobytes()).hexdigest(),
                 )
                 self._note(where, "array", *words)
+            case _ if is_known(value):
+                self._note(where, "known", value.__module__, value.__name__)
             case _:
                 yield from self._attributes(where, value)
 
     def _attributes(self, where: str, value: Any) -> Iterator[tuple[str, Any]]:
         kind = type(value)
-        self._check_is_of_keras(kind)
+        attributes = getattr(value, "__dict__", None)
+        if not is_known(kind):
+            yield "class", kind
+            attributes = own_attributes(value)
+        elif attributes is None or not (is_of_keras(kind) or kind is SimpleNamespace):
+            raise UnreadableStructureError(f"it has a {kind.__qualname__}")
         if getattr(value, "stateful", False) and isinstance(value, keras.layers.RNN):
             raise UnreadableStructureError(f"{value.name} keeps its state from batch to batch")
         self._note(where, "object", kind.__module__, kind.__qualname__)
         tunable = _tunable_names(value)
-        for name, part in sorted(vars(value).items()):
+        for name, part in sorted(attributes.items()):
             if name in tunable:
                 self._note(name, "tunable")
                 self.tunables.append(Tunable(value, name, float(part)))
             elif name not in UNREAD:
                 yield name, part
 
-    def _check_is_of_keras(self, thing: Any) -> None:
-        if not is_of_keras(thing):
-            name = getattr(thing, "__qualname__", str(thing))
-            raise UnreadableStructureError(f"it has {name}, which is not of Keras")
+
+def _is_primitive(value: Any) -> bool:
+    return isinstance(value, _PRIMITIVES) and _is_plain(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether an object has what its content shows, and no code of a user's."""
+    return is_known(type(value))
 
 
 def _constant(tensor: Any) -> Array:

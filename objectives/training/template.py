@@ -45,16 +45,26 @@ class Template:
         model: The first network of its structure; it is changed.
         structure: What was read of it.
         batch_size: Examples in a gradient step.
+        has_convolution: Whether code of a user's computes a convolution in it.
 
     Attributes:
         model: The network.
         batch_size: As given.
+        has_convolution: As given.
         weight_variables: The variables that a trained network is kept by.
     """
 
-    def __init__(self, model: keras.Model, structure: Structure, batch_size: int) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        structure: Structure,
+        batch_size: int,
+        *,
+        has_convolution: bool = False,
+    ) -> None:
         self.model = model
         self.batch_size = batch_size
+        self.has_convolution = has_convolution
         self.weight_variables = list(model.weights)
         own = [variable for group in variable_groups(model) for variable in group]
         self._places = {id(variable): i for i, variable in enumerate(own)}

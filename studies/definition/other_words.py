@@ -16,6 +16,7 @@ WORDS = {
     "n_epochs": "epochs",
     "num_epochs": "epochs",
     "max_epochs": "epochs",
+    "monitor": "early_stopping_metric",
     "patience": "early_stopping_patience",
     "min_delta": "early_stopping_min_delta",
     "kernel_initializer": "initializer",

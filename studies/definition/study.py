@@ -32,6 +32,7 @@ from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
 from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
+from studies.definition.watched import check_watched
 from studies.errors import DefinitionError, Mistakes, together
 from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
@@ -339,7 +340,8 @@ class StudyDefinition(BaseModel):
             with mistakes.noted():
                 check_metric(self.metric, self.direction, network)
             with mistakes.noted():
-                _ = self.factors
+                known = {*network.metrics, *network.number_metrics, "loss", "val_loss"}
+                check_watched(self.factors, self.metric, known)
         mistakes.tell()
         source = check_labels(str(self.dataset), self.data, network)
         self._check_points(network, source.input_shape(self.data))

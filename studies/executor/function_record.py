@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from objectives.code.names import file_of, package_of
 from studies.executor.devices import LIBRARIES, device_of, loaded_library
-from studies.packages import file_of, package_of
 
 
 class FunctionRecord:

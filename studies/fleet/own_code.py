@@ -15,6 +15,7 @@ from objectives.errors import DataError, DataNotFoundError, unknown_name
 from studies.definition.code import CodeRecord, locate
 from studies.definition.search import keyed
 from studies.definition.study import StudyDefinition
+from studies.definition.watched import check_watched
 from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor.client import Executor
 from studies.executor.inspection import ExamineData, InspectNetwork, NetworkInspected
@@ -141,6 +142,7 @@ def _inspect(
             "metric",
             str(unknown_name("a metric of the network", definition.metric, found.metrics)),
         )
+    check_watched(definition.factors, definition.metric, found.metrics)
     for note in found.notes:
         tell(note)
     if found.overridden:
