@@ -110,6 +110,10 @@ def builder_of(found: Any, name: str) -> Callable[[BuildTrial], Any]:
 
 
 def _of_hyper_model(model: Any, name: str) -> TunerBuild:
+    if type(model).fit is not sys.modules["keras_tuner"].HyperModel.fit:
+        from objectives.own.tuner_fit import TunerFit
+
+        return TunerFit(model, name)
     build = TunerBuild(model.build, name)
     build.found = f"{name} is a HyperModel of KerasTuner."
     update_wrapper(build, type(model).build, updated=())

@@ -18,6 +18,7 @@ import keras
 from objectives.data.arrays import named, rows
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, unknown_name
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.compile_clock import compile_clock
 from objectives.training.fit_pack import (
@@ -64,10 +65,14 @@ class NetworkPack:
         build: The user's function.
         data: What to train and validate on.
         programs: The programs of this process.
+        own: What trains by a `fit` of its own, if something does.
     """
 
-    def __init__(self, build: Build, data: Dataset, programs: ProgramCache) -> None:
+    def __init__(
+        self, build: Build, data: Dataset, programs: ProgramCache, own: TunerFit | None = None
+    ) -> None:
         self._build = build
+        self._own = own
         self._data = data
         self._programs = programs
         self._packs: list[FitPack | StructurePack] = []
@@ -139,7 +144,7 @@ class NetworkPack:
                     pack.expect(network)
                     return pack
         pack = (
-            FitPack(self._build, self._data)
+            FitPack(self._build, self._data, self._own)
             if network is None
             else StructurePack(self._build, self._data, self._programs, network)
         )
@@ -151,6 +156,9 @@ class NetworkPack:
 
         In a thread of its own, where Keras names its parts as in the first network of a process.
         """
+        if self._own is not None:
+            self._ways[task] = "fit", self._own.way
+            return None
 
         def build() -> tuple[keras.Model, Structure] | None:
             keras.utils.set_random_seed(task.seed)

@@ -22,6 +22,7 @@ from objectives.own.built import EXAMPLES, make_variables
 from objectives.own.hyper_model import TunerBuild, builder_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack, way_of
@@ -52,6 +53,7 @@ class OwnNetworks:
         self._objective = objective
         name = objective.rpartition(":")[2]
         self._function: Callable[..., Any] = builder_of(find_object(objective), name)
+        self._own_fit = self._function if isinstance(self._function, TunerFit) else None
         self._builder = Builder(self._function)
         self._pack: NetworkPack
 
@@ -62,6 +64,8 @@ class OwnNetworks:
         with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
             untouched = thread.submit(self._builder, found.settings[0]).result()
             way, reason = thread.submit(way_of, untouched, batch).result()
+        if self._own_fit is not None:
+            way, reason = "fit", self._own_fit.way
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
@@ -76,12 +80,13 @@ class OwnNetworks:
             reason=reason,
             structural=structural,
             encoding=replace(AS_STORED, labels=data.labels or None).to_json(),
+            training=dict(found.training),
             notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:
         """Return what trains such networks, each in the fastest way that is sure to be right."""
-        self._pack = NetworkPack(self._builder, data, programs)
+        self._pack = NetworkPack(self._builder, data, programs, self._own_fit)
         return self._pack
 
     def task(
