@@ -1,4 +1,4 @@
-"""A `HyperModel` with a `fit` of its own: what it is called with, and what it asks for and reports.
+"""A `HyperModel` with a `fit` of its own: what it is called with, what it asks for and reports.
 
 KerasTuner calls `fit(hp, model, *args, **kwargs)` with what `tuner.search` was given. Here these are
 the data of the study and a callback. In place of the network's own `fit`, which it calls in turn,
