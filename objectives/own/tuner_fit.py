@@ -1,8 +1,8 @@
 """A `HyperModel` with a `fit` of its own: what it is called with, what it asks for and reports.
 
-KerasTuner calls `fit(hp, model, *args, **kwargs)` with what `tuner.search` was given. Here these are
-the data of the study and a callback. In place of the network's own `fit`, which it calls in turn,
-stands a function of ours: it completes the call, or keeps it from training.
+KerasTuner calls `fit(hp, model, *args, **kwargs)` with what `tuner.search` was given. Here these
+are the data of the study and a callback. In place of the network's own `fit`, which it calls in
+turn, stands a function of ours: it completes the call, or keeps it from training.
 """
 
 from __future__ import annotations
