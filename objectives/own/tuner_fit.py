@@ -22,8 +22,8 @@ from objectives.errors import SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.built import EXAMPLES, check_built
 from objectives.own.directions import RETURNED
-from objectives.own.hyper_model import TunerBuild
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.tuner_build import TunerBuild
 from objectives.types import Batch
 
 NUMBERS = ("epochs", "batch_size")

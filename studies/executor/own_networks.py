@@ -19,9 +19,10 @@ from objectives.data.datasets import Dataset
 from objectives.data.encoding import AS_STORED
 from objectives.own.builder import Builder
 from objectives.own.built import EXAMPLES, make_variables
-from objectives.own.hyper_model import TunerBuild, builder_of
+from objectives.own.hyper_model import builder_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
+from objectives.own.tuner_build import TunerBuild
 from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.fit_pack import FitTask
