@@ -111,7 +111,9 @@ def as_stored(definition: StudyDefinition, storage: TrialStorage) -> StudyDefini
 
     The space and the backend that its definition does not name were found when it was made.
     """
-    if definition.dataset is None or definition.dataset in sources.names():
+    if definition.dataset is None:
+        return definition
+    if definition.dataset in sources.names() and not definition.is_own_network:
         return definition
     made = study_attributes(storage, ENCODING_KEY, having=DEFINITION_KEY)
     if definition.name not in made:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from objectives.errors import UnknownNameError
 from studies.cli.commands import app
 from studies.cli.keys import EXAMPLES, METHODS, MODELS, OPTION_EXAMPLES, SPACE
+from studies.definition.data_lines import data_options
 from studies.definition.sampler_options import read_pruner, read_sampler
 from studies.definition.study import StudyDefinition, parse_definition
 
@@ -89,13 +90,22 @@ BESIDE = {
 BESIDE |= dict.fromkeys(("data.n_images", "data.rotation"), BESIDE["data.size"])
 
 
+OF_SOME_DATA = {
+    f"data.{name}"
+    for name in ("channels", "test_fraction", "target", "drop", "group", "time", "split")
+} | {"data.arguments"}
+
+
 @pytest.mark.parametrize("key", EXAMPLES)
 def test_each_example_is_right(key: str) -> None:
     value = tomllib.loads(f"x = {EXAMPLES[key]}")["x"]
     given = table(search={"n_trials": 9}, **FACTORS) | BESIDE.get(key, {})
     section, _, name = key.rpartition(".")
     given |= {section: {**given.get(section, {}), name: value}} if section else {name: value}
-    assert isinstance(parse_definition(given), StudyDefinition)
+    if key in OF_SOME_DATA:  # the data sets that have such options are files and folders
+        assert getattr(data_options({name: value}), name) == value
+    else:
+        assert isinstance(parse_definition(given), StudyDefinition)
 
 
 def test_the_forms_of_a_factor_are_right() -> None:

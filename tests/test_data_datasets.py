@@ -188,7 +188,7 @@ def float_labels(arrays: Arrays) -> None:
         (too_few_labels, r"labels \(n,\).* Received: pictures \(60, 4, 5, 1\), labels \(59,\)\."),
         (flat_pictures, r"Received: pictures \(60, 20\)"),
         (wide_integers, r"Expected uint8, uint16, bool or float .* Received: pictures int64"),
-        (float_labels, r"integer labels .* labels float64\."),
+        (float_labels, r"integers or text, .* labels float64\."),
     ],
 )
 def test_files_that_are_no_pictures_with_labels(

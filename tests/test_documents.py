@@ -18,7 +18,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_study_in_the_readme_is_valid() -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    blocks = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    (block,) = (each for each in blocks if 'name = "my-first"' in each)
     definition = parse_definition(tomllib.loads(block))
     assert definition.search.timeout == 6 * 3600
     assert set(definition.factors.factors) == {"optimizer", "learning_rate", "momentum", "filters"}

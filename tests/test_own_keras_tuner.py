@@ -16,7 +16,8 @@ from objectives.code.find_function import find_function
 from objectives.errors import CodeError, ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.find_space import find_space
-from objectives.own.hyper_model import TunerBuild, builder_of
+from objectives.own.hyper_model import builder_of
+from objectives.own.tuner_build import TunerBuild
 
 
 def scopes(hp: Any) -> None:

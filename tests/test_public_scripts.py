@@ -26,8 +26,7 @@ from objectives.data.encoding import AS_STORED
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.build_trial import BuildTrial
 from objectives.own.builder import Builder
-from objectives.own.built import check_built, metric_names
-from objectives.own.find_space import find_space
+from objectives.own.built import metric_names
 from objectives.training.fit_pack import FitTask
 from objectives.training.fold_pack import FoldPack
 from objectives.training.network_pack import NetworkPack
@@ -53,7 +52,7 @@ CASES = {  # function -> its data, the options of these, the metric, the way of 
                             "lanes"),
     "table:build (folds)": ("{}/houses.csv", {"target": "price", "drop": ["street"], "folds": 3},
                             "val_mae", "lanes"),
-    "birds:build": ("{}/birds", {"size": 16}, "val_accuracy", "fit"),
+    "birds:build": ("{}/birds", {"size": 16}, "val_accuracy", "program"),
 }  # fmt: skip
 
 
@@ -93,11 +92,9 @@ def test_a_network_as_people_write_it_is_trained(name: str, folder: Path) -> Non
         data_name = str(SCRIPTS / data_name)
     folds = datasets.load_folds(data_name.format(folder), DataOptions(**options), AS_STORED)
 
-    def call(trial: BuildTrial) -> Any:
-        return build(trial)
-
-    space = find_space(call, check_built, {})
-    setting = space.first()
+    asking = BuildTrial({}, lambda parameter: parameter.levels()[0])
+    build(asking)
+    setting = asking.params
     reported = metric_names(Builder(build)(setting), folds[0].train, folds[0].validation)
     assert metric in reported
     hyperparameters = TrainingHyperparameters(epochs=2, batch_size=32)

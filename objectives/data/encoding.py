@@ -50,9 +50,12 @@ class Encoding:
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with a study."""
         labels = None if self.labels is None else list(self.labels)
-        known = {"scale": self.scale, "labels": labels, "is_stored": self.is_stored}
-        more = {"table": self.table, "target": self.target and asdict(self.target)}
-        return known if self.table is None else {**known, **more}
+        known: dict[str, Any] = {"scale": self.scale, "labels": labels}
+        if self.is_stored:
+            known["is_stored"] = True
+        if self.table is not None:
+            known |= {"table": self.table, "target": self.target and asdict(self.target)}
+        return known
 
 
 BEFORE = Encoding()
@@ -67,8 +70,8 @@ def from_json(stored: Mapping[str, Any] | None) -> Encoding:
     if stored is None:
         return BEFORE
     # The first studies of networks that users build have no `is_stored`, and a scale of 1 without
-    # labels; among the others only clocks do, of which `is_stored` is not asked.
-    is_before = stored["scale"] == 1.0 and stored["labels"] is None
+    # labels; among the others only clocks do, of which `is_stored` is not asked, and tables.
+    is_before = stored["scale"] == 1.0 and stored["labels"] is None and "table" not in stored
     is_stored = stored.get("is_stored", is_before)
     target = stored.get("target")
     return Encoding(

@@ -66,7 +66,7 @@ def metric_names(model: keras.Model, train: Batch, validation: Batch) -> list[st
         SettingError: The inputs do not fit the network, or its outputs do not fit the labels.
     """
     batch = rows(train, slice(EXAMPLES))
-    x, y, *_ = batch
+    x, y = batch[0], batch[1] if len(batch) > 1 else None
     try:
         outputs = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
     except Exception as error:
@@ -75,13 +75,14 @@ def metric_names(model: keras.Model, train: Batch, validation: Batch) -> list[st
             f"Received: {_first_line(error)}"
         ) from error
     for part in (train, validation):
-        _check_classes(model, outputs, part[1])
+        if len(part) > 1:
+            _check_classes(model, outputs, part[1])
     try:
         names = list(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
         shapes = [_shape(each) for each in keras.tree.flatten(outputs)]
         raise SettingError(
-            f"Expected outputs that fit the labels, {_described(y)}. "
+            f"Expected outputs that fit the labels, {_described(y) or 'of which there are none'}. "
             f"Received: outputs of shape {', '.join(shapes)}. {_first_line(error)}"
         ) from error
     return [*names, *(f"val_{name}" for name in names)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from objectives.types import Direction
 
+RETURNED = "default_objective"
+"""What `fit` of a HyperModel returns where that is a number: KerasTuner's name, which minimizes."""
 LOWER_IS_BETTER = ("error", "loss", "divergence", "crossentropy", "poisson", "hinge", "logcosh")
 HIGHER_IS_BETTER = (
     "accuracy",
@@ -23,6 +25,8 @@ HIGHER_IS_BETTER = (
 
 def direction_of(metric: str) -> Direction | None:
     """Return whether a metric is better higher or lower; None where its name does not tell."""
+    if metric == RETURNED:
+        return "minimize"
     name = metric.removeprefix("val_").lower()
     if any(part in name for part in LOWER_IS_BETTER):
         return "minimize"

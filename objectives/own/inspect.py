@@ -18,6 +18,7 @@ from objectives.own.builder import Builder, call
 from objectives.own.built import check_built, check_schedule, metric_names
 from objectives.own.find_space import MAX_SECONDS, find_space
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.tuner_fit import TunerFit
 
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
                  keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)  # fmt: skip
@@ -33,6 +34,7 @@ class Inspected:
         overridden: Parameters whose values the study gives other bounds than the function does.
         n_builds: How often the function was called.
         has_convolutions: Whether there is a convolution in the network.
+        training: Numbers of training that the code itself gives, None for those that vary.
         settings: Settings that it was called with, or could be.
         variants: Parameter -> what each of its levels sets; of a space that was found.
     """
@@ -42,6 +44,7 @@ class Inspected:
     overridden: Sequence[str]
     n_builds: int
     has_convolutions: bool
+    training: Mapping[str, int | None]
     settings: Sequence[Mapping[str, Any]]
     variants: Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -71,13 +74,14 @@ def inspect(
     """
 
     def look() -> Inspected:
-        builder = Builder(function)
+        asks = function.probing(data) if isinstance(function, TunerFit) else function
+        builder = Builder(asks)
         found: Mapping[str, Any] = {}
         tried, variants = settings, {}
         if settings:
             n_builds, first = _build_all(builder, settings), dict(settings[0])
         else:
-            space = find_space(partial(call, function), check_built, fixed)
+            space = find_space(partial(call, asks), check_built, fixed)
             found, n_builds = space.lines(), space.n_builds
             first = {**space.first(), **fixed}
             tried = [first]
@@ -86,13 +90,29 @@ def inspect(
         network = builder(first)
         known = {n: value for n, value in first.items() if n in OwnHyperparameters.model_fields}
         check_schedule(network, OwnHyperparameters(**known))
-        metrics = metric_names(network, data.train, data.validation)
+        metrics, training = _training(function, network, data, first)
         has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
         overridden = builder.overridden(lines)
-        return Inspected(found, metrics, overridden, n_builds, has_convolutions, tried, variants)
+        return Inspected(
+            found, metrics, overridden, n_builds, has_convolutions, training, tried, variants
+        )
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(look).result()
+
+
+def _training(
+    function: Callable[[BuildTrial], Any],
+    network: keras.Model,
+    data: Dataset,
+    setting: Mapping[str, Any],
+) -> tuple[list[str], Mapping[str, int | None]]:
+    """Return the metrics that training reports, and its numbers that the code gives."""
+    if not isinstance(function, TunerFit):
+        return metric_names(network, data.train, data.validation), {}
+    metrics: list[str] = []
+    Builder(function.trying(data, metrics))(setting)
+    return metrics, function.training()
 
 
 def _build_all(builder: Builder, settings: Sequence[Mapping[str, Any]]) -> int:

@@ -74,12 +74,15 @@ class Fit:
 
     Attributes:
         model: The network.
+        example: An input of it, (1, ...).
+        ended: Whether the user's own code that trains has returned; None where there is none.
 
     Raises:
         Exception: What `build` raises.
     """
 
     model: keras.Model
+    ended: bool | None = None
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class Fit:
     ) -> None:
         self._build = build
         is_whole = isinstance(train, tuple)
+        self.example = rows(train, slice(1))[0] if is_whole else None
         self._examples = ShuffledExamples(train, batch_size) if is_whole else train
         self._validation = validation
         self._batch_size = batch_size
@@ -159,16 +163,19 @@ class Fit:
 
     def _run(self) -> None:
         try:
-            keras.utils.set_random_seed(self._seed)
-            self.model = self._build()
-            # Now, because a checkpoint has the rate of its epoch.
-            optimizer = self.model.optimizer
-            self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
+            self._build_network()
             self._answers.put(None)
             if self._is_told_to_train():
                 self._fit()
         except BaseException as error:
             self._answers.put(error)
+
+    def _build_network(self) -> None:
+        keras.utils.set_random_seed(self._seed)
+        self.model = self._build()
+        # Now, because a checkpoint has the rate of its epoch.
+        optimizer = self.model.optimizer
+        self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
 
     def _fit(self) -> None:
         self.model.fit(

@@ -11,16 +11,18 @@ from typing import Any
 
 import keras
 
-from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
 from objectives.errors import CheckpointError, SettingError
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule, make_variables
+from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.class_weights import class_weights, weighted
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
+from objectives.training.own_fit import OwnFit
 from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_steps
 from objectives.types import Array, Arrays
@@ -94,12 +96,14 @@ class FitPack:
     Args:
         build: The user's function.
         data: What to train and validate on.
+        own: What trains by a `fit` of its own in place of Keras's, if something does.
     """
 
     wanted = 1
 
-    def __init__(self, build: Build, data: Dataset) -> None:
+    def __init__(self, build: Build, data: Dataset, own: TunerFit | None = None) -> None:
         self._build = build
+        self._own = own
         self._data = data
         self._trial: FitTrial | None = None
 
@@ -169,6 +173,8 @@ class FitPack:
 
     def _built(self, task: FitTask) -> FitTrial:
         """Return a trial at its beginning."""
+        if self._own is not None:
+            return self._built_by(self._own, task)
         n, hyperparameters = self._data.n_train, task.hyperparameters
         wanted = hyperparameters.weights_of_classes()
         batch_size = min(hyperparameters.batch_size, n)
@@ -194,8 +200,31 @@ class FitPack:
         )
         return FitTrial(task, epochs, fit)
 
+    def _built_by(self, own: TunerFit, task: FitTask) -> FitTrial:
+        """Return a trial at its beginning, which a `fit` of the user's trains."""
+        hyperparameters = task.hyperparameters
+        assert isinstance(hyperparameters, OwnHyperparameters)
+        if hyperparameters.steps is not None:
+            raise SettingError(
+                "Expected epochs for a HyperModel with a fit of its own. "
+                f"Received: steps={hyperparameters.steps}."
+            )
+        epochs = Epochs(hyperparameters, task.metric, task.maximize, hyperparameters.epochs)
+        fit = OwnFit(
+            lambda: build_checked(self._build, task),
+            own,
+            self._data.train,
+            self._data.validation,
+            hyperparameters,
+            seed=task.seed,
+            metric=task.metric,
+            factor=epochs.rate_factor if hyperparameters.changes_rate() else None,
+        )
+        epochs.n_epochs = fit.n_epochs
+        return FitTrial(task, epochs, fit)
+
     def _result(self, trial: FitTrial) -> TrainingResult:
-        task, example = trial.task, rows(self._data.train, slice(1))[0]
+        task, example = trial.task, trial.fit.example
         return result_of(
             trial.epochs,
             started=trial.started,
@@ -209,6 +238,8 @@ class FitPack:
 def _train_epoch(trial: FitTrial) -> dict[str, float]:
     metrics = trial.fit.train_epoch()
     trial.epochs.record(metrics)
+    if trial.fit.ended is not None and trial.epochs.stopped in (None, "finished"):
+        trial.epochs.stopped = "finished" if trial.fit.ended else None
     if trial.epochs.keeps():
         trial.kept = trial.fit.weights()
     return metrics

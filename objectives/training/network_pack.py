@@ -20,6 +20,7 @@ import keras
 from objectives.data.arrays import named, rows
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.class_weights import class_weights
 from objectives.training.compile_clock import compile_clock
@@ -86,10 +87,14 @@ class NetworkPack:
         build: The user's function.
         data: What to train and validate on.
         programs: The programs of this process.
+        own: What trains by a `fit` of its own, if something does.
     """
 
-    def __init__(self, build: Build, data: Dataset, programs: ProgramCache) -> None:
+    def __init__(
+        self, build: Build, data: Dataset, programs: ProgramCache, own: TunerFit | None = None
+    ) -> None:
         self._build = build
+        self._own = own
         self._data = data
         self._programs = programs
         self._packs: list[FitPack | StructurePack] = []
@@ -156,7 +161,7 @@ class NetworkPack:
     def _pack_of(self, task: FitTask) -> FitPack | StructurePack:
         network = self._read(task)
         found = None if network is None else self._structure_pack(network, task)
-        pack = found or FitPack(self._build, self._data)
+        pack = found or FitPack(self._build, self._data, self._own)
         if pack not in self._packs:
             self._packs.append(pack)
         return pack
@@ -177,6 +182,9 @@ class NetworkPack:
 
         In a thread of its own, where Keras names its parts as in the first network of a process.
         """
+        if self._own is not None:
+            self._ways[task] = "fit", self._own.way
+            return None
 
         def build() -> Readable | None:
             keras.utils.set_random_seed(task.seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from objectives.code.names import file_of
 from objectives.errors import unknown_name
-from objectives.own.directions import direction_of
+from objectives.own.directions import RETURNED, direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.toml import toml_key, toml_value
 from objectives.types import Direction
@@ -78,7 +78,7 @@ def study_text(
         "direction": direction,
         **({} if backend == "auto" else {"backend": backend}),
     }
-    tables = {**({"data": data} if data else {}), **_tables(found.space)}
+    tables = {**({"data": data} if data else {}), **_tables(found.space, found.training)}
     return toml_text(lines, tables, COMMENTS)
 
 
@@ -103,19 +103,31 @@ def _direction(metric: str, known: Sequence[str]) -> Direction:
     return direction
 
 
-def _tables(space: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the tables of a study: what training reads is fixed where the function leaves it."""
+def _tables(
+    space: Mapping[str, Any], training: Mapping[str, int | None]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of a study: what training reads is fixed where the function leaves it.
+
+    Args:
+        space: The lines of `[space]`.
+        training: Numbers of training that the code itself gives; None for those that vary.
+    """
     defaults = OwnHyperparameters()
-    fixed = {"epochs": defaults.epochs, "batch_size": defaults.batch_size}
+    fixed = {"epochs": defaults.epochs, "batch_size": defaults.batch_size, **training}
     return {
         "search": {"n_trials": N_TRIALS},
-        "fixed": {name: value for name, value in fixed.items() if name not in space},
+        "fixed": {name: value for name, value in fixed.items() if value and name not in space},
         "space": space,
     }
 
 
 def metric_of(metrics: Sequence[str]) -> str:
-    """Choose the metric of a study: accuracy, else another that is better higher, else the loss."""
+    """Choose the metric of a study: accuracy, else another that is better higher, else the loss.
+
+    Before all of them what a `fit` of KerasTuner's users returns, which that tool would take.
+    """
+    if RETURNED in metrics:
+        return RETURNED
     validated = [name for name in metrics if name.startswith("val_")]
     higher = [name for name in validated if direction_of(name) == "maximize"]
     return next((name for name in (PLAIN[0], *higher) if name in validated), PLAIN[1])

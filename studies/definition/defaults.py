@@ -47,9 +47,8 @@ def _with_arguments(given: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(dataset, str) or not is_function(dataset):
         return given
     given["dataset"] = with_absolute_file(dataset, Path.cwd())
-    if isinstance(data, Mapping):
-        options = {key: value for key, value in data.items() if key in (*COMMON, "arguments")}
-        others = {key: value for key, value in data.items() if key not in options}
-        arguments = {**data.get("arguments", {}), **others}
-        given["data"] = {**options, "arguments": arguments}
+    if isinstance(data, Mapping) and "arguments" not in data:  # which a stored definition has
+        options = {key: value for key, value in data.items() if key in COMMON}
+        others = {key: value for key, value in data.items() if key not in COMMON}
+        given["data"] = {**options, "arguments": others}
     return given

@@ -22,6 +22,7 @@ class NetworkInspected:
         reason: Why in this one.
         structural: The factors that decide about the structure of the network.
         encoding: How it gets the data: which class each label is, where labels are text.
+        training: Numbers of training that the code itself gives; None for those that vary.
         notes: Sentences for a person, of what was found beside it.
     """
 
@@ -34,6 +35,7 @@ class NetworkInspected:
     reason: str
     structural: list[str]
     encoding: dict[str, Any]
+    training: dict[str, int | None]
     notes: list[str]
 
 

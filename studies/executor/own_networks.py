@@ -18,9 +18,11 @@ from objectives.data.datasets import Dataset
 from objectives.data.encoding import AS_STORED
 from objectives.own.builder import Builder
 from objectives.own.built import EXAMPLES, make_variables
-from objectives.own.hyper_model import TunerBuild, builder_of
+from objectives.own.hyper_model import builder_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
+from objectives.own.tuner_build import TunerBuild
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack, way_of
@@ -51,6 +53,7 @@ class OwnNetworks:
         self._objective = objective
         name = objective.rpartition(":")[2]
         self._function: Callable[..., Any] = builder_of(find_object(objective), name)
+        self._own_fit = self._function if isinstance(self._function, TunerFit) else None
         self._builder = Builder(self._function)
         self._pack: NetworkPack
 
@@ -63,6 +66,8 @@ class OwnNetworks:
             way, reason = thread.submit(
                 way_of, untouched, batch, is_stream=data.streams is not None
             ).result()
+        if self._own_fit is not None:
+            way, reason = "fit", self._own_fit.way
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
@@ -77,12 +82,13 @@ class OwnNetworks:
             reason=reason,
             structural=structural,
             encoding=(data.encoding or AS_STORED).to_json(),
+            training=dict(found.training),
             notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:
         """Return what trains such networks, each in the fastest way that is sure to be right."""
-        self._pack = NetworkPack(self._builder, data, programs)
+        self._pack = NetworkPack(self._builder, data, programs, self._own_fit)
         return self._pack
 
     def task(
