@@ -45,6 +45,14 @@ def make(storage: TrialStorage, file: str, folder: Path, **lines: Any) -> optuna
     return create_study(definition, storage, artifacts=folder / "artifacts")
 
 
+def test_the_best_five_of_two_classes_judge_nothing(
+    sqlite_storage: TrialStorage, file: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DefinitionError, match=r"^metric: Expected more than 5 .* Received: 2\."):
+        make(sqlite_storage, file, tmp_path, metric="val_top_5_accuracy")
+    assert optuna.get_all_study_names(sqlite_storage) == []
+
+
 def test_a_study_stores_its_divisor_and_its_labels(
     sqlite_storage: TrialStorage, file: str, tmp_path: Path
 ) -> None:

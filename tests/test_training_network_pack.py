@@ -72,7 +72,8 @@ def residual(setting: Setting) -> keras.Model:
     shared = layers.Dense(6, kernel_regularizer=keras.regularizers.L2(0.01))
     one = layers.Dropout(setting.get("drop", 0.4))(shared(layers.LayerNormalization()(flat)))
     outputs = layers.Dense(2)(layers.add([flat, one, 0.5 * shared(flat)]))
-    optimizer = keras.optimizers.AdamW(setting.get("rate", 0.1) / 10, beta_1=0.7, clipnorm=1.0)
+    numbers = {"beta_1": 0.7, "weight_decay": 0.1, "global_clipnorm": 0.5}
+    optimizer = keras.optimizers.AdamW(setting.get("rate", 0.1) / 10, **numbers)
     return compiled(keras.Model(inputs, outputs), setting, optimizer)
 
 
@@ -344,6 +345,8 @@ def multiplied(factor: float) -> Build:
         (made(momentum=0.9), made(momentum=0.0)),
         (made(momentum=0.9), made(momentum=0.9, nesterov=True)),
         (made(weight_decay=0.1), excluded),
+        (made(weight_decay=0.1), made()),
+        (made(global_clipnorm=1.0), made(global_clipnorm=0.0)),
         (
             made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))),
             made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.2))),

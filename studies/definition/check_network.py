@@ -11,6 +11,7 @@ from objectives.data import sources
 from objectives.data.data_source import DataSource
 from objectives.data.encoding import Encoding
 from objectives.errors import unknown_name
+from objectives.networks.class_metrics import TOP, TOP_ACCURACY
 from studies.definition.search import keyed
 from studies.errors import DefinitionError
 
@@ -102,6 +103,13 @@ def check_encoding(metric: str, network: Objective, encoding: Encoding) -> None:
     Raises:
         DefinitionError: It does not, or is not.
     """
+    n_classes = TOP + 1 if encoding.labels is None else len(encoding.labels)
+    if metric == f"val_{TOP_ACCURACY}" and n_classes <= TOP:
+        raise DefinitionError(
+            "metric",
+            f"Expected more than {TOP} classes for {metric}, which is 1 for any network of fewer. "
+            f"Received: {n_classes}.",
+        )
     if encoding.table is None:
         return
     if not network.number_metrics:
