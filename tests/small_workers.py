@@ -94,6 +94,22 @@ def in_the_child(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 
+# An epoch of a small network takes milliseconds: so that a test can do something meanwhile, without
+# a thousand of them.
+SLOW = """
+import time
+from studies.executor.handlers import Trainer
+
+train_epoch = Trainer.train_epoch
+
+def slow(self, request):
+    time.sleep(0.05)
+    return train_epoch(self, request)
+
+Trainer.train_epoch = slow
+"""
+
+
 @contextmanager
 def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
     """Take a database away for a while."""

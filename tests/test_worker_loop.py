@@ -30,7 +30,7 @@ from forked_processes import usual_start
 from optuna.trial import TrialState
 from queues import LONG_AGO, write_until
 from small_studies import table
-from small_workers import away, epochs, function_study, in_the_child
+from small_workers import SLOW, away, epochs, function_study, in_the_child
 
 from storage import TrialStorage, Worker, claim, storage_of, study_id, workers_seen
 from studies import create_study
@@ -136,23 +136,25 @@ def test_a_worker_waits_for_a_database_that_is_away(
     postgres_url: str,
     tmp_path: Path,
     launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    in_the_child(SLOW, tmp_path, monkeypatch)
     definition = table(
         search={"sampler": "tpe", "n_trials": 2},
-        fixed={"epochs": 150, "hidden_units": [16]},
+        fixed={"epochs": 40, "hidden_units": [16]},
         space={"learning_rate": {"low": 0.001, "high": 0.01}},
     )
     study = create_study(
         parse_definition(definition), postgres_url, artifacts=tmp_path / "artifacts"
     )
     launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
-    wait_until(lambda: len(epochs(study)) > 20, "epochs are reported")
+    wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
     with away(postgres_server, postgres_url):
         log = tmp_path / "worker.log"
         wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
     assert launched[0].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 2}
-    assert len(epochs(study)) == 300
+    assert len(epochs(study)) == 80
 
 
 def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import optuna
 import pytest
 from commands import child_of, start_worker, states, wait_until
 from optuna.trial import TrialState
-from small_workers import alike, all_train, ended, in_the_child, network_study, rates
+from small_workers import SLOW, alike, all_train, ended, in_the_child, network_study, rates
 
 from storage import claim, create_storage, study_id, workers_seen
 from studies import delete_study
@@ -102,13 +102,14 @@ def test_a_trial_that_has_come_to_its_end_is_not_pruned(
 
 
 def test_what_waits_for_a_worker_of_many_lanes_waits_on_after_the_timeout(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_the_child(SLOW, tmp_path, monkeypatch)
     study = network_study(
         sqlite_url,
         tmp_path,
         search={"design": "grid", "timeout": 1.0},
-        fixed={"hidden_units": [16], "epochs": 300},
+        fixed={"hidden_units": [16], "epochs": 40},
         space={"learning_rate": rates(12)},
     )
     assert (
@@ -140,9 +141,9 @@ Trainer.save = save
 def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_the_child(DIES_AS_IT_SAVES, tmp_path, monkeypatch)
+    in_the_child(SLOW + DIES_AS_IT_SAVES, tmp_path, monkeypatch)
     study = network_study(
-        sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 200]}
+        sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 60]}
     )
     assert (
         start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
@@ -211,9 +212,14 @@ def test_a_sampler_fills_no_more_lanes_than_there_are_points(
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGKILL], ids=["told", "killed"])
 def test_trials_go_on_from_their_checkpoints_in_another_worker(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], signal_sent: signal.Signals
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    signal_sent: signal.Signals,
 ) -> None:
-    study = alike(sqlite_url, tmp_path, n=4, epochs=600)
+    in_the_child(SLOW, tmp_path, monkeypatch)
+    study = alike(sqlite_url, tmp_path, n=4, epochs=80)
     options = ("--heartbeat=0.1", "--grace=2.5", "--pack-size=4")  # checkpoints every .3 s
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
     checkpoints = tmp_path / "artifacts" / "checkpoints"
@@ -224,23 +230,27 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     assert launched[1].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 4, "FAIL": 4}
     for trial in ended(study):
-        assert 0 < trial.user_attrs["resumed_after"] < 600
-        assert len(trial.user_attrs["history"]["loss"]) == 600
-        assert list(trial.intermediate_values) == list(range(1, 601))
+        assert 0 < trial.user_attrs["resumed_after"] < 80
+        assert len(trial.user_attrs["history"]["loss"]) == 80
+        assert list(trial.intermediate_values) == list(range(1, 81))
     assert list(checkpoints.iterdir()) == []
 
 
 def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    study = alike(sqlite_url, tmp_path, n=4, epochs=400)
+    in_the_child(SLOW, tmp_path, monkeypatch)
+    study = alike(sqlite_url, tmp_path, n=4, epochs=60)
     launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 4)
     os.kill(child_of(launched[0]), signal.SIGSEGV)
     assert launched[0].wait(timeout=120) == 0
     assert states(study) == {"COMPLETE": 4}
     assert "4 trials at once failed, trying fewer" in (tmp_path / "worker.log").read_text()
-    assert all(list(t.intermediate_values) == list(range(1, 401)) for t in ended(study))
+    assert all(list(t.intermediate_values) == list(range(1, 61)) for t in ended(study))
 
 
 # Put in front of every Python process: as on a device whose memory holds two trials.
@@ -290,9 +300,13 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
 
 
 def test_a_trial_that_somebody_ends_leaves_its_pack(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    study = alike(sqlite_url, tmp_path, n=3, epochs=400)
+    in_the_child(SLOW, tmp_path, monkeypatch)
+    study = alike(sqlite_url, tmp_path, n=3, epochs=80)
     launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)
@@ -304,8 +318,12 @@ def test_a_trial_that_somebody_ends_leaves_its_pack(
 
 
 def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    in_the_child(SLOW, tmp_path, monkeypatch)
     alike(sqlite_url, tmp_path, n=3, epochs=3000)
     launched.append(start_worker("--pack-size=4", "--wait", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
