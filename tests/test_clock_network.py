@@ -121,8 +121,9 @@ def test_a_layer_is_normalized_once() -> None:
 
 
 @pytest.mark.parametrize("head", get_args(Head))
-def test_only_a_head_with_classes_of_the_dial_begins_with_normalization(head: str) -> None:
-    n = {"classification": 2, "soft_circular": 2}.get(head, 0)  # of a convolution and a dense layer
+def test_only_a_head_of_classes_begins_with_normalization(head: str) -> None:
+    of_classes = head in ("classification", "two_heads", "soft_circular")
+    n = 2 if of_classes else 0  # of a convolution and a dense layer
     by_head = SMALL | {"batch_normalization": None}
     assert len(layers_of(keras.layers.BatchNormalization, **by_head, head=head)) == n
     assert len(layers_of(keras.layers.BatchNormalization, **SMALL, head=head)) == 0

@@ -33,8 +33,8 @@ DEFAULTS_BEFORE = {
 TWO_HEADS = {"head": ("two_heads",)}
 SOFT_LABELS = {"head": ("soft_circular", "hour_class_minute_circle")}
 HANDS = {"head": ("hour_hand", "both_hands", "hour_class_minute_circle")}
-DIAL_CLASSES = ("classification", "soft_circular")  # the heads with classes of the whole dial
-OTHER_HEADS = tuple(head for head in get_args(Head) if head not in DIAL_CLASSES)
+OF_CLASSES = ("classification", "two_heads", "soft_circular")  # by their defaults
+OTHER_HEADS = tuple(head for head in get_args(Head) if head not in OF_CLASSES)
 
 
 class ClockHyperparameters(Hyperparameters):
@@ -152,14 +152,14 @@ class ClockHyperparameters(Hyperparameters):
         ge=0,
         lt=1,
     )
-    # Without it, classes of the dial are not learned: all labels together pull each activation of
-    # the first steps at random, and what they have in common to zero, until no unit is left. The
+    # Without it, classes alone are not learned: all labels together pull each activation of the
+    # first steps at random, and what they have in common to zero, until no unit is left. The
     # other heads begin without it, and come nearer: a hand's angle is told by sizes, and each batch
     # has others. Wider than the type of the class above, which mypy refuses: None is no setting.
     batch_normalization: bool | None = structural(  # type: ignore[assignment]
         None,
         f"{Hyperparameters.model_fields['batch_normalization'].description} "
-        f"None: true with the heads {' and '.join(DIAL_CLASSES)}, which need it, else false.",
+        f"None: true with the heads {', '.join(OF_CLASSES)}, which need it, else false.",
     )
     dense_normalization: bool = structural(
         False,
@@ -176,7 +176,7 @@ class ClockHyperparameters(Hyperparameters):
         Hyperparameters.model_fields["normalization_momentum"].description or "",
         needs=(
             {"batch_normalization": (True,)},
-            {"batch_normalization": (None,), "head": DIAL_CLASSES},
+            {"batch_normalization": (None,), "head": OF_CLASSES},
             {"dense_normalization": (True,)},
         ),
         gt=0,
@@ -202,7 +202,7 @@ class ClockHyperparameters(Hyperparameters):
         if not isinstance(data, dict) or data.get("batch_normalization") is not None:
             return data
         head = data.get("head", cls.model_fields["head"].default)
-        return {**data, "batch_normalization": head in DIAL_CLASSES}
+        return {**data, "batch_normalization": head in OF_CLASSES}
 
     @model_validator(mode="after")
     def _check_strides(self) -> ClockHyperparameters:
