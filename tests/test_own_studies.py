@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -57,7 +58,7 @@ def build(trial):
     return model
 """
 FIRST = {  # way in which such a network is trained -> its first layers
-    "fit": "layers.Lambda(lambda t: t / 255)(inputs)",
+    "fit": "layers.Lambda(lambda t: t / eval('255'))(inputs)",  # code that cannot be compared
     "program": "layers.Conv2D(2, 3)(layers.Reshape((8, 8, 1))(layers.Rescaling(1 / 255)(inputs)))",
     "lanes": "layers.Rescaling(1 / 255)(inputs)",
 }
@@ -79,6 +80,7 @@ def test_the_network_of_the_readme_is_searched_by_its_commands(
     init = init.replace("fashion_mnist", "digits")  # which is here without a download
     made = hpo(*init.split(), url=sqlite_url, folder=tmp_path)
     assert made.returncode == 0, made.stderr
+    assert "Trained by lanes: all of its parts are Keras's" in made.stdout + made.stderr
     text = (tmp_path / "mine.toml").read_text()
     assert 'objective = "my_net.py:build"' in text
     assert "units_1 = { low = 32, high = 256, step = 32, when = { n_layers = [2, 3] } }" in text
@@ -146,10 +148,18 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
     assert exported.stdout.count(f",{way}") == 2
 
 
-def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path: Path) -> None:
+def test_changed_code_is_refused_until_it_is_accepted(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     toml = written(tmp_path, epochs=1)
     here = {"url": sqlite_url, "folder": tmp_path}
     assert hpo("create", toml.name, **here).returncode == 0
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "jax.py").write_text("raise ModuleNotFoundError(name='jax')")
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "without"), prepend=os.pathsep)
+        lacking = hpo("worker", "--allow-module=own_net.py", **here)
+    assert "study 'own' is left out: Expected the Keras backend of the study, jax" in lacking.stderr
     untrusted = hpo("worker", "own", **here)
     assert untrusted.returncode == 1
     assert f"--allow-module {tmp_path / 'own_net.py'}" in untrusted.stderr
@@ -173,6 +183,13 @@ def test_changed_code_is_refused_until_it_is_accepted(sqlite_url: str, tmp_path:
     study = optuna.load_study(study_name="own", storage=sqlite_url)
     assert len({trial.user_attrs["code_sha256"] for trial in study.trials}) == 1
     assert study.user_attrs["code"]["sha256"] != study.trials[0].user_attrs["code_sha256"]
+    assert "versions of the code" not in hpo_here("best", "own", **here).stdout
+    other = {"code_sha256": study.user_attrs["code"]["sha256"]}
+    study.add_trial(optuna.trial.create_trial(value=0.5, user_attrs=other))
+    best = hpo_here("best", "own", **here).stdout
+    assert "These trials were built by 2 versions of the code" in " ".join(best.split())
+    status = hpo_here("status", "own", **here)
+    assert "trained by fit: <lambda> uses eval" in status.stdout
 
 
 def test_from_python_a_network_that_keras_cannot_save_is_kept_as_weights(

@@ -290,6 +290,24 @@ def test_a_trial_goes_on_from_its_checkpoint_beside_others() -> None:
     assert (result.stopped, result.last_epoch) == ("by_report", 2)
 
 
+@on_jax
+def test_a_checkpoint_of_another_way_begins_the_trial_anew() -> None:
+    begun = task(1, epochs=2)
+    by_fit, in_program = FitPack(dense, DATA), NetworkPack(dense, DATA, ProgramCache())
+    (whole,) = train(in_program, [begun])
+    checkpoints = []
+    for pack in (by_fit, in_program):
+        (trial,) = pack.add([begun])
+        pack.train_epoch()
+        checkpoints.append(pack.checkpoint(trial))
+    by_fit.close()
+    others = [FitTask(begun.hyperparameters, {}, 1, "val_loss", False, c) for c in checkpoints]
+    in_program.trials[0].stop()
+    in_program.take_ended()
+    check_equal(train(in_program, others[:1])[0], whole)
+    check_equal(train(by_fit, others[1:])[0], whole)
+
+
 def built(build: Build) -> keras.Model:
     def here() -> keras.Model:
         keras.utils.set_random_seed(0)

@@ -93,14 +93,23 @@ def _network_handler(
 ) -> tuple[Handler, AnyAnswer]:
     from studies.executor.handlers import Trainer
 
-    trainer = Trainer(_choose_backend(wanted, cpu_backend), pack_size)
+    backend = _choose_backend(wanted, cpu_backend)
+    try:
+        trainer = Trainer(backend, pack_size)
+    except ModuleNotFoundError as error:
+        if error.name != backend:
+            raise
+        raise ModuleNotFoundError(
+            f"Expected the Keras backend of the study, {backend}, to be installed here. Received: "
+            f"no module {backend}. Install it, or work on this study on another machine.",
+            name=backend,
+        ) from None
 
     def handle(request: AnyRequest) -> AnyAnswer:
         if isinstance(request, ExecutorKind | CallFunction):
             return _refuse(request)
         return trainer.handle(request)
 
-    backend = os.environ["KERAS_BACKEND"]
     return handle, Ready(backend, device_of(backend), trainer.pack_size)
 
 
