@@ -158,7 +158,8 @@ def test_a_lineage_competes_once_however_often_it_was_queued_again(sqlite_url: s
         storage = create_storage(sqlite_url.replace("hpo.db", f"{stops}.db"))
         definition = define(PLANE, pruner=HALVING)
         study = create_study(definition, storage)
-        ends.append([_run(study, definition, loss, stops=stops) for loss in losses])
+        # Not all of them: if each competed twice, as many would be among the best.
+        ends.append([_run(study, definition, loss, stops=stops and loss < 0.5) for loss in losses])
         storage.engine.dispose()
     assert ends[0] == ends[1]
     assert 0 < sum(end is not None for end in ends[0]) < 12
