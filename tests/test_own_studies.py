@@ -14,6 +14,7 @@ import keras
 import optuna
 import pytest
 from commands import hpo, hpo_here, start_worker, states, wait_until
+from small_workers import SLOW, in_the_child
 
 from objectives import DataOptions
 from objectives.data.datasets import load_test
@@ -106,9 +107,13 @@ def test_the_network_of_the_readme_is_searched_by_its_commands(
 
 @pytest.mark.parametrize("way", list(FIRST))
 def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_network_is_kept(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]], way: str
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
 ) -> None:
-    toml = written(tmp_path, epochs=60, way=way)
+    toml = written(tmp_path, epochs=30, way=way)
     here = {"url": sqlite_url, "folder": tmp_path}
     plain = hpo("run", toml.name, "--name", "undisturbed", **here)
     assert plain.returncode == 0, plain.stderr
@@ -118,6 +123,7 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
     )
     assert hpo("create", "pruned.toml", **here).returncode == 0
     study = optuna.load_study(study_name="own", storage=sqlite_url)
+    in_the_child(SLOW, tmp_path, monkeypatch)
     # A checkpoint follows three heartbeats, and the heartbeat is short.
     words = (f"--allow-module={tmp_path / 'own_net.py'}", "--heartbeat=0.1", "--grace=1.5")
     launched.append(start_worker("own", *words, **here))
