@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from objectives.training.own_code_check import Tried
 
 Way = Literal["fit", "program", "lanes"]
+_ONLY_JAX = "only JAX trains the networks of a function in programs"
 Trial = FitTrial | PackedTrial
 
 
@@ -159,12 +160,19 @@ class NetworkPack:
         raise SettingError("Expected a trial of this pack. Received: another.")
 
     def _pack_of(self, task: FitTask) -> FitPack | StructurePack:
-        network = self._read(task)
+        network = None if self._is_for_fit(task) else self._read(task)
         found = None if network is None else self._structure_pack(network, task)
         pack = found or FitPack(self._build, self._data, self._own)
         if pack not in self._packs:
             self._packs.append(pack)
         return pack
+
+    def _is_for_fit(self, task: FitTask) -> bool:
+        """Tell whether `fit` trains a trial, whatever its network is, which is then built once."""
+        if keras.backend.backend() == "jax":
+            return False
+        self._ways[task] = "fit", _ONLY_JAX
+        return True
 
     def _structure_pack(self, network: Readable, task: FitTask) -> StructurePack | None:
         """Return the pack of a network's structure; None if its program computes another."""
@@ -307,7 +315,7 @@ def _examine(
     if is_stream:
         return "fit", "its data come batch by batch", None
     if keras.backend.backend() != "jax":
-        return "fit", "only JAX trains the networks of a function in programs", None
+        return "fit", _ONLY_JAX, None
     import jax
 
     from objectives.training.jax_lanes import trains_step_by_step
