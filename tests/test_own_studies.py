@@ -162,6 +162,7 @@ def test_changed_code_is_refused_until_it_is_accepted(
     assert hpo("create", toml.name, **here).returncode == 0
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "jax.py").write_text("raise ModuleNotFoundError(name='jax')")
+    (tmp_path / "without" / "sitecustomize.py").touch()  # so that no process is forked with JAX
     with monkeypatch.context() as patched:
         patched.setenv("PYTHONPATH", str(tmp_path / "without"), prepend=os.pathsep)
         lacking = hpo("worker", "--allow-module=own_net.py", **here)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from double_precision import compute_in_double
 from keras import layers, ops
 from xla import FASTEST_XLA
 
+from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, UnknownNameError
 from objectives.hyperparameters import TrainingHyperparameters
@@ -29,6 +31,7 @@ from objectives.training.keras_internals import create_all_variables
 from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
+from objectives.training.schedule import epoch_order
 from objectives.training.structure import UnreadableStructureError, read
 
 THERE = keras.backend.backend() == "jax" and keras.backend.floatx() == "float64"
@@ -232,28 +235,78 @@ def check_equal(one: TrainingResult, other: TrainingResult, tolerance: float = 1
         np.testing.assert_allclose(ours, theirs, atol=tolerance)
 
 
+def plain(build: Build, data: Dataset, each: FitTask) -> tuple[list[dict[str, float]], Any]:
+    """Train by Keras's `fit` alone; return the metrics of each epoch, and its weights."""
+    keras.utils.set_random_seed(each.seed)
+    model = build(each.setting)
+    logs, weights = [], []
+    for epoch in range(1, each.hyperparameters.epochs + 1):
+        order = epoch_order(data.n_train, each.seed, epoch)
+        x, y, *sample_weight = rows(data.train, order)
+        wanted = each.hyperparameters.weights_of_classes()
+        found = model.fit(
+            x, y, BATCH, sample_weight=sample_weight[0] if sample_weight else None, shuffle=False,
+            class_weight={int(label): weight for label, weight in wanted.items()} if wanted else None,
+            validation_data=data.validation, validation_batch_size=BATCH, verbose=0,
+        )  # fmt: skip
+        logs.append({name: value for name, (value,) in found.history.items()})
+        weights.append(model.get_weights())
+    return logs, weights
+
+
+def check_plain(result: TrainingResult, logs: list[dict[str, float]], weights: Any) -> None:
+    for name, values in result.history.items():
+        np.testing.assert_allclose(values, [log[name] for log in logs], atol=1e-8, err_msg=name)
+    for ours, theirs in zip(result.weights, weights[result.best_epoch - 1], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-8)
+
+
+def remember_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pack build one network for all trials of a seed: building takes the longest."""
+    read_anew, known = vars(NetworkPack)["_read"], {}
+
+    def read_once(pack: NetworkPack, each: FitTask) -> Any:
+        if each.seed not in known:
+            known[each.seed] = read_anew(pack, each)
+        return known[each.seed]
+
+    monkeypatch.setattr(NetworkPack, "_read", read_once)
+
+
 @on_jax
 @pytest.mark.parametrize("build", [*BUILDS, several])
-def test_side_by_side_and_alone_a_network_becomes_what_fit_makes_of_it(build: Build) -> None:
+def test_alone_in_three_and_in_seventeen_a_network_becomes_what_fit_makes_of_it(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     programs, data = ProgramCache(), SEVERAL if build is several else DATA
     settings = [{"drop": 0.1 + 0.02 * i, "rate": 0.05 + 0.01 * i} for i in range(3)]
-    weights = [{"class_weight": {"1": 1.0 + i}} if build is dense else {} for i in range(3)]
-    tasks = [task(i, setting=settings[i], **weights[i]) for i in range(3)]
+    weighted = [{"class_weight": {"1": 1.0 + i}} if build is dense else {} for i in range(3)]
+    tasks = [task(i, setting=settings[i], epochs=2, **weighted[i]) for i in range(3)]
+    by_keras = plain(build, data, tasks[1])
     pack = NetworkPack(build, data, programs)
-    by_fit = train(FitPack(build, data), tasks[1:2])[0]
-    packed = train(pack, tasks)
-    check_equal(packed[1], by_fit)
-    (alone,) = train(NetworkPack(build, data, programs), tasks[1:2])
-    check_equal(alone, by_fit)
-    assert programs.built == 1
     way = "program" if build is convolutional else "lanes"
-    assert pack.trained_by(tasks[1])[0] == way
+    packed = train(pack, tasks)
+    assert [pack.trained_by(each)[0] for each in tasks] == [way] * 3
+    check_plain(packed[1], *by_keras)
     assert packed[0].history["loss"] != packed[1].history["loss"]
+    remember_builds(monkeypatch)
+    (alone,) = train(NetworkPack(build, data, programs), tasks[1:2])
+    check_plain(alone, *by_keras)
+    many = [replace(tasks[i % 3]) for i in range(17)]
+    check_plain(train(NetworkPack(build, data, programs), many)[16], *by_keras)
+    assert programs.built == 1
+    network = packed[1].model()
+    if build is not with_own_code:  # which Keras would not read
+        network.save(tmp_path / "network.keras")
+        network = keras.models.load_model(tmp_path / "network.keras")
+    x, y, *_ = data.validation
+    found = network.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(packed[1].value, abs=1e-8)
 
 
 @on_jax
-def test_among_seventeen_and_in_the_file_a_network_is_the_same(tmp_path: Path) -> None:
-    settings = [{"drop": 0.1 + 0.02 * i, "momentum": 0.5 + 0.02 * i} for i in range(17)]
+def test_among_trials_of_other_lengths_and_with_a_schedule_a_network_is_the_same() -> None:
+    settings = [{"drop": 0.1 + 0.02 * i, "momentum": 0.5 + 0.02 * i} for i in range(5)]
     tasks = [
         task(i, setting=setting, epochs=2 + i % 2, learning_rate_schedule="cosine")
         for i, setting in enumerate(settings)
@@ -261,14 +314,9 @@ def test_among_seventeen_and_in_the_file_a_network_is_the_same(tmp_path: Path) -
     programs = ProgramCache()
     packed = train(NetworkPack(dense, DATA, programs), tasks)
     assert programs.built == 1
-    for i in (0, 11):
+    for i in (0, 3):
         (by_fit,) = train(FitPack(dense, DATA), [tasks[i]])
         check_equal(packed[i], by_fit)
-    network = packed[11].model()
-    network.save(tmp_path / "network.keras")
-    read_back = keras.models.load_model(tmp_path / "network.keras")
-    found = read_back.evaluate(DATA.x_validation, DATA.y_validation, verbose=0, return_dict=True)
-    assert found["loss"] == pytest.approx(packed[11].value, abs=1e-8)
 
 
 @on_jax
