@@ -73,10 +73,11 @@ class Loop(Net):
     def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, callbacks: Any, epochs: int) -> Any:
         """Report each epoch."""
         n = hp.Int("size", 10, 12)
+        model.run_eagerly = True  # nine steps are not worth a compilation
         for callback in callbacks:
             callback.set_model(model)
         for epoch in range(epochs):
-            for i in range(0, N, n):
+            for i in range(0, len(x), n):
                 loss = model.train_on_batch(x[i : i + n], y[i : i + n])[0]
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs={"val_mine": loss})

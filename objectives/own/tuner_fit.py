@@ -20,12 +20,13 @@ from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError
 from objectives.own.build_trial import BuildTrial
-from objectives.own.built import EXAMPLES, check_built
+from objectives.own.built import check_built
 from objectives.own.directions import RETURNED
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.tuner_build import TunerBuild
 from objectives.types import Batch
 
+EXAMPLES = 256  # on which a fit is tried, which may cut off a part, or leave out the last batch
 NUMBERS = ("epochs", "batch_size")
 
 
