@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from objectives import DataOptions
 from objectives.errors import unknown_name
-from studies.definition.other_words import hint
+from studies.definition.other_words import hint, without_guess
 from studies.definition.search import SearchOptions
 from studies.errors import DefinitionError
 
@@ -26,7 +26,9 @@ def readable(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
     """
     mistake = _plain_words(error, top)
     other_word = hint(mistake.key, mistake.message)
-    return DefinitionError(mistake.key, f"{mistake.message} {other_word}".strip())
+    if not other_word:
+        return mistake
+    return DefinitionError(mistake.key, f"{without_guess(mistake.message)} {other_word}")
 
 
 def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
