@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
-from sqlalchemy import Connection, and_, func, literal, select
+from sqlalchemy import Connection, Exists, and_, func, literal, select
 
 from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
 from storage.study_attributes import FAIL_REASON_KEY, RETRIED_AS_KEY
@@ -96,13 +96,10 @@ def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, s
         n: The largest number of trials.
     """
     reason = and_(USER_ATTRS.c.trial_id == TRIALS.c.trial_id, USER_ATTRS.c.key == FAIL_REASON_KEY)
-    attempts = USER_ATTRS.alias("attempts")
-    of_retry = attempts.c.trial_id == TRIALS.c.trial_id, attempts.c.key == RETRIED_AS_KEY
-    retried = select(literal(1)).where(*of_retry).correlate(TRIALS)
     statement = (
         select(TRIALS.c.number, USER_ATTRS.c.value_json)
         .outerjoin(USER_ATTRS, reason)
-        .where(in_state(study_id, TrialState.FAIL), ~retried.exists())
+        .where(in_state(study_id, TrialState.FAIL), ~_is_retried())
         .order_by(TRIALS.c.number.desc())
         .limit(n)
     )
@@ -112,13 +109,22 @@ def latest_failures(storage: TrialStorage, study_id: int, n: int) -> dict[int, s
     return {number: None if value is None else str(value) for number, value in reasons.items()}
 
 
+def _is_retried() -> Exists:
+    """Return the condition that a trial was queued again."""
+    attempts = USER_ATTRS.alias("attempts")
+    of_retry = attempts.c.trial_id == TRIALS.c.trial_id, attempts.c.key == RETRIED_AS_KEY
+    return select(literal(1)).where(*of_retry).correlate(TRIALS).exists()
+
+
 def _rate(connection: Connection, study_id: int, *, is_running: bool) -> float | None:
     """Return the trials that ended per minute lately; None before two have ended.
 
     Of the later half of all trials, not of the last few: those of a pack end together. While trials
-    run it is the rate up to now, else up to the end of the last one. Pauses do not count.
+    run it is the rate up to now, else up to the end of the last one. Pauses do not count, nor do
+    attempts that were queued again: Ctrl-C gives up several within one second.
     """
-    ended = and_(TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None))
+    has_end = TRIALS.c.study_id == study_id, TRIALS.c.datetime_complete.is_not(None)
+    ended = and_(*has_end, ~_is_retried())
     n, last = connection.execute(
         select(func.count(), func.max(TRIALS.c.datetime_complete)).where(ended)
     ).one()

@@ -61,6 +61,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "call 'values' is here: a list",
     ),
     "word of Ray": (searching(num_samples=9), "search.num_samples", "is here: search.n_trials."),
+    "word of Optuna for workers": (searching(n_jobs=2), "search.n_jobs", "option -j of hpo run."),
+    "word of Ray for a budget": (searching(max_t=9), "search.max_t", "is here: max_resource"),
+    "design as a sampler": (searching(sampler="grid"), "search.sampler", 'here: design = "grid".'),
+    "direction of KerasTuner": (table(direction="max"), "direction", "is here: maximize."),
+    "metric of KerasTuner": (table(objective_metric="x"), "objective_metric", "is here: metric."),
+    "table of hyperparameters": (table(hyperparameters={}), "hyperparameters", "here: [space]."),
+    "table of W&B": (table(search_space={}), "search_space", "is here: [space]."),
     "class of Optuna": (
         searching(sampler="TPESampler"),
         "search.sampler",
@@ -535,6 +542,18 @@ def test_the_hint_stands_before_a_long_list_of_known_names(mistake: str) -> None
     first = str(caught.value.each()[0])
     assert first.index(says) < first.index("It must be one of ") > len(first) - 1000
     assert first.index(says) < 200
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    ["word of Ray", "metric of KerasTuner", "table of W&B"],  # sampler, objective, search
+)
+def test_no_other_name_is_guessed_beside_a_word_that_is_known(mistake: str) -> None:
+    definition, _, says = MISTAKES[mistake]
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(definition)
+    assert says in str(caught.value)
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_an_option_of_a_pruner_is_no_word_of_another_tool() -> None:

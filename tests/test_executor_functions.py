@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from studies.attributes import CREATED_KEY
 from studies.cli.status import status_block
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError, TrialError
+from studies.executor import functions
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind, TrialResult
+from studies.executor.report import ErrorReport
 from studies.worker.outcome import from_error
 
 Call = Callable[[optuna.Study, str], TrialResult]
@@ -87,6 +90,33 @@ def test_the_traceback_of_a_function_begins_with_its_own_line(
     lines = caught.value.traceback.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1].startswith(f'  File "{HERE / "user_objectives.py"}", line ')
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (None, r"Received: None\. Is a `return` missing\?$"),
+        ("good", r"Received: 'good'\.$"),
+        ((0.5, 1), r"Received: \(0\.5, 1\)\.$"),
+        ({"accuracy": 0.5}, r"Received: {'accuracy': 0\.5}\.$"),
+    ],
+)
+def test_what_is_no_number_is_told_with_the_function(
+    sqlite_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    returned: object,
+    says: str,
+) -> None:
+    study = function_study(sqlite_url, tmp_path, "quick", 1)
+    monkeypatch.setattr(optuna.logging, "set_verbosity", lambda _: None)  # of this process, too
+    monkeypatch.setattr(functions, "find_function", lambda _: lambda _: returned)
+    (trial,) = claim(storage_of(study), study_id(study))
+    created_at = study.user_attrs[CREATED_KEY]
+    request = CallFunction("my:f", sqlite_url, study.study_name, created_at, trial_id(trial))
+    report = functions.FunctionCaller().call(request)
+    assert isinstance(report, ErrorReport)
+    assert re.search("^Expected a number from my:f. " + says, report.message)
 
 
 @pytest.mark.parametrize("function", ["reports_too_far", "sets_a_long_key"])

@@ -90,7 +90,7 @@ ANSWERS: list[Any] = [
         reason="a GAN",
         structural=["u"],
         encoding={"scale": 1.0, "labels": ["a", "b"], "is_stored": True},
-        training={"batch_size": {"levels": [32, 64]}},
+        training={"batch_size": 32, "epochs": None},
         notes=["a line"],
     ),
     inspection.DataExamined({"scale": 255.0, "labels": [1, 2]}, [8, 8, 1]),

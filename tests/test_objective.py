@@ -44,7 +44,7 @@ def test_known_objectives() -> None:
 
 def test_unknown_objective_suggests_the_nearest() -> None:
     with pytest.raises(
-        ValueError, match=r"one of clock, cnn, mlp. Received: mpl. Did you mean mlp\?"
+        ValueError, match=r"one of mlp, clock, cnn. Received: mpl. Did you mean mlp\?"
     ):
         objectives.get("mpl")
 

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 CASES = {  # function -> its data, the options of these, the metric, the way of training
     "text:build": ("text.py:load", {}, "val_auc", "lanes"),
     "series:build": ("series.py:load", {}, "val_mae", "lanes"),
-    "unet:build": ("unet.py:load", {}, "val_loss", "fit"),
+    "unet:build": ("unet.py:load", {}, "val_loss", "program"),
     "transfer:build": ("transfer.py:load", {}, "val_accuracy", "program"),
     "vae:build": ("vae.py:load", {}, "val_loss", "fit"),
     "wide_deep:build": ("wide_deep.py:load", {}, "val_bought_accuracy", "lanes"),

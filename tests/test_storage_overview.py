@@ -69,6 +69,13 @@ def test_a_rate_is_told_once_two_trials_have_ended(storage: TrialStorage) -> Non
     assert all(rate is not None and rate > 0 for rate in rates[1:])
 
 
+def test_what_was_given_up_and_queued_again_has_no_rate(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=2)
+    for trial in claim(storage, study_id, 2):
+        requeue(storage, trial, "its worker was told to stop")
+    assert overview(storage, study_id).per_minute is None, "it was 642.9 trials/min, of none"
+
+
 def test_the_rate_is_of_trials_a_minute(storage: TrialStorage) -> None:
     study_id = new_study(storage, n=3)
     for trial in claim(storage, study_id, 3):

@@ -12,6 +12,8 @@ import pytest
 from commands import hpo, hpo_here
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from storage import history_of
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 STUDY = """
 name = "{name}"
@@ -92,7 +94,7 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     for name, metric in {
         "val_rmse": root_mean_squared_error, "val_mae": mean_absolute_error, "val_r2": r2_score,
     }.items():  # fmt: skip
-        value = best.user_attrs["history"][name][best.user_attrs["best_epoch"] - 1]
+        value = history_of(best)[name][best.user_attrs["best_epoch"] - 1]
         assert value == pytest.approx(metric(expected, found), rel=1e-4)
     tested = hpo_here("test", "prices", **here)
     assert "r2" in tested.stdout, tested.stderr

@@ -35,7 +35,7 @@ def test_weights_are_named_by_the_labels_of_the_data() -> None:
     assert class_weights({"1": 4.0}, data()).tolist() == [1, 4, 1]
     assert class_weights({"dog": 4.0}, data(labels=("ape", "cat", "dog"))).tolist() == [1, 1, 4]
     assert class_weights(None, data()) is None
-    with pytest.raises(UnknownNameError, match=r"one of ape, cat, dog\. Received: dgo"):
+    with pytest.raises(UnknownNameError, match=r"one of dog, ape, cat\. Received: dgo"):
         class_weights({"dgo": 4.0}, data(labels=("ape", "cat", "dog")))
 
 

@@ -243,10 +243,11 @@ def plain(build: Build, data: Dataset, each: FitTask) -> tuple[list[dict[str, fl
     for epoch in range(1, each.hyperparameters.epochs + 1):
         order = epoch_order(data.n_train, each.seed, epoch)
         x, y, *sample_weight = rows(data.train, order)
-        wanted = each.hyperparameters.weights_of_classes()
+        wanted = each.hyperparameters.weights_of_classes() or {}
+        by_class = {int(label): weight for label, weight in wanted.items()}
         found = model.fit(
             x, y, BATCH, sample_weight=sample_weight[0] if sample_weight else None, shuffle=False,
-            class_weight={int(label): weight for label, weight in wanted.items()} if wanted else None,
+            class_weight=by_class or None,
             validation_data=data.validation, validation_batch_size=BATCH, verbose=0,
         )  # fmt: skip
         logs.append({name: value for name, (value,) in found.history.items()})

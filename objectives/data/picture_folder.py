@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from objectives.data.archives import Archive
 from objectives.data.npz import ENDINGS, Part
@@ -19,6 +19,9 @@ from objectives.data.paths import places
 from objectives.data.splits import stratified_parts
 from objectives.errors import DataError
 from objectives.types import Array, Batch, Progress
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 GRAY = ("1", "L", "LA", "I", "I;16")  # Pillow's modes
@@ -171,6 +174,8 @@ def _listed(folder: Path) -> tuple[list[Path], Array]:
 
 def _header(file: Path) -> tuple[int, int, str] | None:
     """Return height, width and mode of a picture; None if it cannot be read."""
+    from PIL import Image
+
     try:
         with Image.open(file) as picture:
             return picture.height, picture.width, picture.mode
@@ -180,6 +185,8 @@ def _header(file: Path) -> tuple[int, int, str] | None:
 
 def _read(shape: tuple[int, int, int], file: Path) -> Array | None:
     """Return a picture, (height, width, channels), uint8; None if it cannot be read."""
+    from PIL import Image
+
     height, width, channels = shape
     try:
         with Image.open(file) as opened:
@@ -194,9 +201,11 @@ def _read(shape: tuple[int, int, int], file: Path) -> Array | None:
 
 def _bytes(picture: Image.Image) -> Image.Image:
     """Bring 16 bits to 8: Pillow would cut them off."""
+    from PIL import Image as images
+
     if not picture.mode.startswith("I"):
         return picture
-    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return images.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
 
 
 def _not_pictures(files: Sequence[Path]) -> DataError:

@@ -15,7 +15,7 @@ from objectives import DataOptions
 from objectives.errors import LISTED, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
-from studies.definition.other_words import hint
+from studies.definition.other_words import hint, without_guess
 from studies.definition.search import SearchOptions
 from studies.errors import DefinitionError
 from studies.space.parse_space import parse_space
@@ -37,7 +37,8 @@ def with_hint(mistake: DefinitionError) -> DefinitionError:
     if not other_word:
         return mistake
     words, listed, known = mistake.message.partition(LISTED)
-    return DefinitionError(mistake.key, f"{words} {other_word}{listed}{known}")
+    plain = without_guess(words)
+    return DefinitionError(mistake.key, f"{plain} {other_word}{listed}{known}")
 
 
 def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:

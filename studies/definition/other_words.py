@@ -34,6 +34,7 @@ WORDS = {
     "q": "step",
     "sampling": "log = true",
     "distribution": "low and high, with log = true or a step, or a list of levels",
+    "choice": 'a list, as in activation = ["relu", "tanh"]',
     "uniform": "low and high",
     "loguniform": "low and high with log = true",
     "log_uniform_values": "low and high with log = true",
@@ -42,6 +43,9 @@ WORDS = {
     # the search
     "parameters": "[space]",
     "param_space": "[space]",
+    "search_space": "[space]",
+    "hyperparameters": "[space]",
+    "params": "[fixed] and [space]",
     "config": "[fixed] and [space]",
     "method": "search.sampler or search.design",
     "algorithm": "search.sampler",
@@ -59,7 +63,12 @@ WORDS = {
     "mode": "direction",
     "project_name": "name",
     "study_name": "name",
+    "objective_metric": "metric",
+    "n_jobs": "the option -j of hpo run",
+    "max_concurrent_trials": "the option -j of hpo run",
+    "max_t": 'max_resource, as in pruner = { name = "hyperband", max_resource = 10 }',
     "data_set": "dataset",
+    "grid": 'design = "grid"',
     "bayes": "tpe",
     "BayesianOptimization": "tpe",
     "RandomSearch": "random",
@@ -83,6 +92,9 @@ WORDS = {
     "Hyperband": "hyperband",
 }
 
+# The same, where the value of `direction` is asked for.
+DIRECTIONS = {"max": "maximize", "min": "minimize"}
+
 
 def hint(key: str, message: str) -> str:
     """Return what a word of another tool is called here, where an error is about such a word.
@@ -96,7 +108,17 @@ def hint(key: str, message: str) -> str:
     if "one of" not in message and "low and high" not in message:  # not about an unknown word
         return ""
     received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(". ")[0])
-    for word in (key.rpartition(".")[2], *received):
-        if word in WORDS:
-            return f"What other tools call {word!r} is here: {WORDS[word]}."
+    name = key.rpartition(".")[2]
+    if name == "direction":  # of a value: "max" as a key is the end of a range
+        words = DIRECTIONS
+    else:
+        words = WORDS
+    for word in (name, *received):
+        if word in words:
+            return f"What other tools call {word!r} is here: {words[word]}."
     return ""
+
+
+def without_guess(message: str) -> str:
+    """Return a message without the name of similar spelling: the word of another tool is known."""
+    return re.sub(r" Did you mean [^?]*\?", "", message)

@@ -69,7 +69,8 @@ class FunctionCaller:
         begin_trial(trial.number)
         try:
             with forks_end_here():
-                value = float(function(trial))
+                returned = function(trial)
+            value = _number(returned, request.function)
         except optuna.TrialPruned:
             return TrialResult(request.trial_id, None, pruned=True, attributes=record.read())
         return TrialResult(request.trial_id, finite(value), pruned=False, attributes=record.read())
@@ -97,3 +98,14 @@ class FunctionCaller:
     def _note_error(self, context: Any) -> None:
         if context.sqlalchemy_exception is not None:
             self._storage_errors.append(context.sqlalchemy_exception)
+
+
+def _number(returned: Any, function: str) -> float:
+    try:
+        return float(returned)
+    except (TypeError, ValueError):
+        shown = repr(returned)[:60]
+        lacks_return = " Is a `return` missing?" if returned is None else ""
+        raise TypeError(
+            f"Expected a number from {function}. Received: {shown}.{lacks_return}"
+        ) from None
