@@ -16,7 +16,7 @@ from commands import child_of, start_worker, states, wait_until
 from optuna.trial import TrialState
 from small_workers import SLOW, alike, all_train, ended, in_the_child, network_study, rates
 
-from storage import claim, create_storage, study_id, workers_seen
+from storage import claim, create_storage, history_of, study_id, workers_seen
 from studies import delete_study
 from studies.worker import pack_runner
 from studies.worker.loop import WorkerOptions, open_session
@@ -42,11 +42,11 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
         assert worker.wait(timeout=120) == 0
         assert states(study) == {"COMPLETE": 8}
         histories[lanes] = {
-            tuple(trial.params.values()): trial.user_attrs["history"] for trial in ended(study)
+            tuple(trial.params.values()): history_of(trial) for trial in ended(study)
         }
         for trial in ended(study):
             assert list(trial.intermediate_values) == [1, 2, 3]
-            assert trial.value == max(trial.user_attrs["history"]["val_accuracy"])
+            assert trial.value == max(history_of(trial)["val_accuracy"])
     assert len(histories[1]) == 8
     for params, history in histories[1].items():
         np.testing.assert_allclose(histories[4][params]["val_loss"], history["val_loss"], rtol=1e-3)
@@ -231,7 +231,7 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     assert states(study) == {"COMPLETE": 4, "FAIL": 4}
     for trial in ended(study):
         assert 0 < trial.user_attrs["resumed_after"] < 80
-        assert len(trial.user_attrs["history"]["loss"]) == 80
+        assert len(history_of(trial)["loss"]) == 80
         assert list(trial.intermediate_values) == list(range(1, 81))
     assert list(checkpoints.iterdir()) == []
 
