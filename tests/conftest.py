@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
@@ -18,6 +19,7 @@ import sqlalchemy
 from commands import end, ends_of_logs
 from processes import processes
 from small_studies import table
+from without import Without
 from xla import FAST_XLA
 
 from storage import TrialStorage, claim, create_storage, study_id, trial_id
@@ -30,6 +32,9 @@ IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytes
 # Compilation is most of the time of tests that train, and without fusion emitters it takes half as
 # long; one test of packs (see there) trains as users do, without flags.
 os.environ.setdefault("XLA_FLAGS", FAST_XLA)
+if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
+    # As in a child that trains: Keras imports them in passing where it can, which takes seconds.
+    sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
     "test_training_pack.py",

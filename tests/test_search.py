@@ -226,5 +226,5 @@ def test_what_one_worker_has_compiled_the_next_one_reads(
         assert done.returncode == 0, done.stderr
         assert study.best_trial.user_attrs["compiled"]
         compiled.append({file.name for file in (tmp_path / "cache/hpo/jax").glob("*-cache")})
-    assert len(compiled[0]) > 10
+    assert len(compiled[0]) > 5
     assert compiled[0] == compiled[1]

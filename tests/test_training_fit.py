@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from xla import FASTEST_XLA
 
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, UnknownNameError
@@ -373,7 +374,12 @@ def test_a_checkpoint_of_another_network_is_left_and_the_trial_begins_anew() -> 
 def test_all_of_this_on_jax() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, "KERAS_BACKEND": "jax", "HPO_OTHER_BACKEND": "1"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "HPO_OTHER_BACKEND": "1",
+            "XLA_FLAGS": FASTEST_XLA,
+        },
         capture_output=True,
         text=True,
         check=False,

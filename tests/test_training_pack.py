@@ -35,10 +35,6 @@ from objectives.training.result import TrainingResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 JAX = keras.backend.backend() == "jax"
-if "PACKING" in os.environ:
-    # Keras on JAX imports TensorFlow in passing where it can, which takes seconds.
-    keras.src.utils.module_utils.tensorflow._available = False
-
 DIGITS = load("digits", DataOptions(train_size=100))
 MLP, CNN = objectives.get("mlp"), objectives.get("cnn")
 DOUBLE = keras.backend.floatx() == "float64"
