@@ -190,10 +190,10 @@ def test_changed_code_is_refused_until_it_is_accepted(
     study = optuna.load_study(study_name="own", storage=sqlite_url)
     assert len({trial.user_attrs["code_sha256"] for trial in study.trials}) == 1
     assert study.user_attrs["code"]["sha256"] != study.trials[0].user_attrs["code_sha256"]
-    assert "versions of the code" not in hpo_here("best", "own", **here).stdout
+    assert "versions of the code" not in hpo_here("best", "own", **here).stderr
     other = {"code_sha256": study.user_attrs["code"]["sha256"]}
     study.add_trial(optuna.trial.create_trial(value=0.5, user_attrs=other))
-    best = hpo_here("best", "own", **here).stdout
+    best = hpo_here("best", "own", **here).stderr
     assert "These trials were built by 2 versions of the code" in " ".join(best.split())
     status = hpo_here("status", "own", **here)
     assert "trained by fit: <lambda> uses eval" in status.stdout

@@ -229,4 +229,4 @@ def _follow(
 
 
 def _named(function: FunctionType) -> str:
-    return function.__qualname__
+    return function.__name__
