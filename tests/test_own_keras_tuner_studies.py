@@ -25,7 +25,7 @@ def test_the_hypermodel_of_the_readme_is_searched_by_its_commands(
     made = hpo_here(*init.replace("fashion_mnist", "digits").split(), **here)
     assert made.returncode == 0, made.stderr
     told = "MyHyperModel is a HyperModel of KerasTuner with a fit of its own, which trains it."
-    assert told in made.stderr
+    assert told in made.stdout
     study = tomllib.loads((tmp_path / "kt.toml").read_text())
     assert study["fixed"] == {"epochs": 10}  # and the batch size is in the space
     assert study["space"]["units"]["when"] == {"depth": ["two"]}
