@@ -141,6 +141,13 @@ def check_new(definition: StudyDefinition) -> None:
             f"{definition.objective}, not built yet. Make the study by studies.run(...), or by "
             "hpo run or hpo create.",
         )
+    if not definition.space and definition.is_own_network:
+        raise DefinitionError(
+            "space",
+            "Expected hyperparameters to search. Received: none, so that all trials would have the "
+            "same. Ask for one where the network is built, such as "
+            'trial.suggest_float("rate", 1e-4, 1e-1, log=True), and write [space] by hpo init.',
+        )
     if not definition.space and not definition.is_function:
         raise DefinitionError(
             "space",

@@ -31,6 +31,7 @@ from storage import (
     trial_id,
 )
 from studies.create import create_study, find_or_create_study
+from studies.definition.code import CodeRecord
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.delete import delete_study
 from studies.errors import DefinitionError, TakenNameError
@@ -452,3 +453,17 @@ def test_a_network_without_anything_to_search_is_asked_for_it(
     with pytest.raises(DefinitionError, match=r"^space: Expected hyperparameters .*hpo objectives"):
         create_study(nothing, storage, artifacts=tmp_path)
     assert optuna.get_all_study_names(storage) == []
+
+
+def test_an_own_network_without_anything_to_search_is_told_what_to_ask_for(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    lines = {"name": "s", "objective": "my_net.py:build", "dataset": "digits"}
+    lines |= {"metric": "val_accuracy", "search": {"n_trials": 2}}
+    built = CodeRecord("0", None, "jax", "lanes", "as all can be compared", [])
+    nothing = parse_definition(lines).with_code({}, "jax", built)
+    with pytest.raises(
+        DefinitionError, match=r"^space: Expected hyperp.*trial\.suggest_"
+    ) as caught:
+        create_study(nothing, storage, artifacts=tmp_path)
+    assert "hpo objectives" not in str(caught.value), "which does not know it"

@@ -570,6 +570,8 @@ def test_a_line_that_is_missing_is_named() -> None:
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"study\.toml: Expected TOML in UTF-8\. Received: "):
         written(tmp_path, "name = ")
+    with pytest.raises(DefinitionError, match=r"line 1, column 8.*quotes.*true and false"):
+        written(tmp_path, "name = shapes")
 
 
 def test_an_unknown_study_suggests_the_nearest_of_the_catalogue() -> None:

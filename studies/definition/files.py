@@ -121,12 +121,19 @@ def read_table(
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError(str(path), f"Expected TOML in UTF-8. Received: {error}.") from None
+        remedy = ""
+        if "Invalid value" in str(error):
+            remedy = ' Text stands in quotes, as "adam"; true and false are written small.'
+        message = f"Expected TOML in UTF-8. Received: {error}.{remedy}"
+        raise DefinitionError(str(path), message) from None
     small = table.pop("quick", None)
     if not quick:
         return _with_path(table, path)
     if not isinstance(small, dict):
-        raise DefinitionError("quick", f"Expected a table [quick] in {path}. Received: none.")
+        raise DefinitionError(
+            "quick",
+            f"Expected a table [quick] in {path}, with lines such as epochs = 2. Received: none.",
+        )
     lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
     for key, value in small.items():
         is_section = key in SECTIONS and isinstance(value, dict)
