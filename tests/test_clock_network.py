@@ -48,17 +48,17 @@ def run(data: Dataset, programs: ProgramCache | None = None, **setting: Any) -> 
 def noise(n: int = 64) -> Dataset:
     """Return pictures of noise, of which each must be learned by heart."""
     rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (n, 16, 16, 1)).astype(np.uint8)
+    x = rng.integers(0, 256, (n, 12, 12, 1)).astype(np.uint8)
     y = rng.permutation(720)[:n].astype(np.int32)
     return Dataset("noise", x, y, x, y, 720, "", 255.0)
 
 
 @pytest.mark.parametrize(("setting", "most"), HEADS, ids=NAMES)
 def test_a_head_learns_64_pictures_by_heart(setting: dict[str, Any], most: int) -> None:
-    learns = {"batch_size": 16, "epochs": 25, "learning_rate": 0.003}
+    learns = {"batch_size": 16, "epochs": 12, "learning_rate": 0.004}
     data = noise()
-    # Eight times in an epoch: an epoch costs more than its steps.
-    x, y = np.tile(data.x_train, (8, 1, 1, 1)), np.tile(data.y_train, 8)
+    # Sixteen times in an epoch: an epoch costs more than its steps.
+    x, y = np.tile(data.x_train, (16, 1, 1, 1)), np.tile(data.y_train, 16)
     data = replace(data, x_train=x, y_train=y)
     result = run(data, **SMALL, **learns, **setting, learning_rate_schedule="cosine")
     assert result.value is not None
@@ -84,8 +84,8 @@ def upright(n: int, size: int = 20) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("head", ["classification", "soft_circular"])  # the hardest to begin
 def test_with_its_defaults_a_head_reads_upright_clocks(head: str) -> None:
-    x, y = upright(1_720)
-    data = Dataset("clocks", x[:1_500], y[:1_500], x[1_500:], y[1_500:], 720, "", 255.0)
+    x, y = upright(1_820)
+    data = Dataset("clocks", x[:1_600], y[:1_600], x[1_600:], y[1_600:], 720, "", 255.0)
     quick = {"first_filters": 8, "patterns": 2, "convs_per_pattern": 1, "epochs": 3}
     result = run(data, **quick, batch_size=32, learning_rate=0.003, head=head)
     assert result.value is not None
@@ -95,10 +95,11 @@ def test_with_its_defaults_a_head_reads_upright_clocks(head: str) -> None:
 def test_with_shuffled_labels_a_network_does_no_better_than_chance() -> None:
     """By chance two times are 180 minutes apart in the mean; true labels come well below."""
     rng = np.random.default_rng(0)
-    y = rng.integers(0, 720, 1_500).astype(np.int32)
-    x = np.stack([render(int(t), 24, (i,), 0.0) for i, t in enumerate(y)])[..., None]
-    x_train, x_validation, y_train, y_validation = x[:1_200], x[1_200:], y[:1_200], y[1_200:]
-    setting = {**SMALL, "epochs": 8, "batch_size": 32, "learning_rate": 0.001, "patterns": 2}
+    y = rng.integers(0, 720, 1_000).astype(np.int32)
+    x = np.stack([render(int(t), 20, (i,), 0.0) for i, t in enumerate(y)])[..., None]
+    x_train, x_validation, y_train, y_validation = x[:800], x[800:], y[:800], y[800:]
+    setting = {**SMALL, "epochs": 6, "batch_size": 32, "learning_rate": 0.002, "patterns": 2}
+    setting["hidden_units"] = [128]
     errors, programs = [], ProgramCache()
     for labels in (y_train, rng.permutation(y_train)):
         data = Dataset("clocks", x_train, labels, x_validation, y_validation, 720, "", 255.0)
@@ -224,7 +225,10 @@ def test_the_metrics_are_those_of_the_network_that_is_kept(setting: dict[str, An
 @pytest.mark.parametrize(
     "setting",
     [
-        {"gamma": 3.0, "coordinates": True, "strides": "2x1 1x2", "average_pooling": True},
+        {
+            "gamma": 3.0, "coordinates": True, "strides": "2x1 1x2", "average_pooling": True,
+            "convs_per_pattern": 2, "batch_size": 24,
+        },
         {"augmentation": "light", "kernel_size": 6, "strides": "2x2", "activation": "leaky_relu"},
         {"augmentation": "rotation"},
         {
@@ -239,7 +243,8 @@ def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
     setting: dict[str, Any], tmp_path: Path
 ) -> None:
     data = noise()
-    result = run(data, **SMALL | {"convs_per_pattern": 2} | setting, epochs=2, batch_size=24)
+    # Batches that leave no smaller one, but for one setting: it would be a second step to compile.
+    result = run(data, **SMALL | {"batch_size": 32} | setting, epochs=2)
     assert result.stopped == "finished"
     network = result.model()
     # Called as a function, layers that augment would do so.
