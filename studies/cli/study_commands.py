@@ -161,7 +161,11 @@ def init(
     from studies.packages import file_of
 
     if output.suffix != ".toml":
-        raise ValueError(f"Expected a file name that ends in .toml. Received: {str(output)!r}.")
+        from studies.errors import FileFormatError
+
+        raise FileFormatError(
+            f"Expected a file name that ends in .toml. Received: {str(output)!r}."
+        )
     if output.exists():
         raise FileExistsError(
             f"Expected a file that is not there yet. Received: {output}. Remove it, "
