@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy
+from typer.testing import CliRunner
 
 from storage import TrialStorage
+from studies.cli.commands import app
 from studies.cli.output import print_error
-from studies.errors import HpoError, StudyNotFoundError
+from studies.errors import FileFormatError, HpoError, StudyNotFoundError
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,16 @@ def test_an_error_of_the_database_is_told_without_its_statement(
     print_error(caught.value)
     first, *_ = capsys.readouterr().err.splitlines()
     assert first == "error: no such table: missing"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ending"),
+    [
+        (["init", "net.py:build", "--dataset", "digits", "-o", "mine.txt"], ".toml"),
+        (["data", "digits", "-o", "sheet.jpg"], ".png"),
+    ],
+)
+def test_another_ending_of_a_file_is_no_bug(arguments: list[str], ending: str) -> None:
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, FileFormatError)  # of which the message alone is printed
+    assert f"ends in {ending}. Received: '{arguments[-1]}'" in str(error)

@@ -52,7 +52,9 @@ def data(
     from studies.definition.data_lines import data_options
 
     if output is not None and output.suffix != ".png":
-        raise ValueError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
+        from studies.errors import FileFormatError
+
+        raise FileFormatError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     with options_named([f"data.{name}" for name in lines]):
         options = data_options(lines)

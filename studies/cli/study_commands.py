@@ -165,7 +165,11 @@ def init(
     from studies.lookup import as_argument
 
     if output.suffix != ".toml":
-        raise ValueError(f"Expected a file name that ends in .toml. Received: {str(output)!r}.")
+        from studies.errors import FileFormatError
+
+        raise FileFormatError(
+            f"Expected a file name that ends in .toml. Received: {str(output)!r}."
+        )
     if output.exists():
         raise FileExistsError(
             f"Expected a file that is not there yet. Received: {output}. Remove it, "
