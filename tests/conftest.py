@@ -37,7 +37,7 @@ if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
     sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
-    "test_public_scripts",
+    "test_public_scripts.py",
     "test_training_pack.py",
     "test_clock_network.py",
     "test_worker_pack_runner.py",
