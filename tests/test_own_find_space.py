@@ -192,3 +192,13 @@ def test_what_is_built_is_checked_each_time() -> None:
     found = find_space(lambda trial: trial.suggest_int("units", 1, 3), built.append)
     assert set(built) == {1, 2, 3}
     assert len(built) == found.n_builds + 200
+
+
+def test_none_is_written_as_text_unless_that_is_a_choice_of_its_own() -> None:
+    def chosen(choices: list[Any]) -> Any:
+        trial = BuildTrial({"act": "none"}, lambda _: None)
+        return trial.suggest_categorical("act", choices)
+
+    assert chosen(["relu", None]) is None
+    assert chosen(["relu", "none"]) == "none"
+    assert chosen(["relu", "none", None]) == "none"

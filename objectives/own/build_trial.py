@@ -97,5 +97,8 @@ class BuildTrial:
         if before is None:
             given = name in self._values
             self.asked[name] = parameter
-            self.params[name] = self._values[name] if given else self._choose(parameter)
+            value = self._values[name] if given else self._choose(parameter)
+            # So is None written in a study's file, where "none" is no choice of its own.
+            is_none = value == "none" and None in parameter.choices
+            self.params[name] = None if is_none and "none" not in parameter.choices else value
         return self.params[name]

@@ -106,7 +106,8 @@ def _is_alike(line: Any, parameter: Parameter) -> bool:
     """Tell whether a line of `[space]` has the values that the function has named."""
     levels = line.get("levels") if isinstance(line, dict) else line
     if isinstance(levels, list):
-        return parameter.is_listed and levels == parameter.levels()
+        own = ["none" if each is None else each for each in parameter.levels()]
+        return parameter.is_listed and levels in (parameter.levels(), own)
     own = parameter.line({})
     return isinstance(own, dict) and _bounds(line) == _bounds(own)
 

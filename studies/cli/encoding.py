@@ -71,6 +71,10 @@ def network_lines(study: optuna.Study, file: Path) -> list[str]:
     divides = any(layer["class_name"] == "Rescaling" for layer in layers)
     line = f"Give it pictures ({shape}), {given['dtype']}, {name.replace('_', ' ')}"
     lines = [f"{line}: it divides them itself." if divides else f"{line}."]
+    if study.user_attrs[DEFINITION_KEY]["dataset"] == "digits":
+        lines.append(
+            "Those of scikit-learn's load_digits go from 0 to 16: multiply them by 255 / 16."
+        )
     if (saved["compile_config"] or {}).get("loss") is None:
         loss = "Keras has no loss for its head: to fit it, compile it with one of your own."
         lines.insert(0, loss)

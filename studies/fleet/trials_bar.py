@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
 
 import optuna
-from tqdm.auto import tqdm
 
 from storage import best_trial, get_budget, overview, storage_of, study_id
 
@@ -19,7 +21,7 @@ def trials_bar(study: optuna.Study) -> Iterator[Callable[[], None]]:
     """
     storage, own_id = storage_of(study), study_id(study)
     total = overview(storage, own_id).total(get_budget(storage, own_id).n_trials)
-    with tqdm(total=total, desc=study.study_name, unit="trial", disable=None) as bar:
+    with _bar(total=total, desc=study.study_name, unit="trial") as bar:
 
         def advance() -> None:
             ended = overview(storage, own_id).ended
@@ -29,3 +31,24 @@ def trials_bar(study: optuna.Study) -> Iterator[Callable[[], None]]:
             bar.update(ended - bar.n)
 
         yield advance
+
+
+def _bar(**options: Any) -> Any:
+    """Make a bar: of widgets in a notebook that has them, else of text."""
+    if not _is_in_notebook():
+        from tqdm.std import tqdm
+
+        return tqdm(**options, disable=None)  # none where standard error is no terminal
+    if find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm
+
+        return tqdm(**options, ascii=True)
+    from tqdm.notebook import tqdm as tqdm_of_widgets
+
+    return tqdm_of_widgets(**options)
+
+
+def _is_in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
