@@ -29,6 +29,12 @@ def classifier(units: int = 4) -> keras.Model:
     return network(units, optimizer="sgd", loss=loss, metrics=["accuracy"])
 
 
+def for_pictures() -> keras.Model:
+    model = keras.Sequential([keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    model.compile(optimizer="sgd", loss="mse")
+    return model
+
+
 def for_rows() -> keras.Model:
     inputs = keras.Input((5,))
     model = keras.Model(inputs, keras.layers.Dense(4)(inputs))
@@ -63,7 +69,13 @@ def test_the_metrics_are_those_that_training_reports() -> None:
 @pytest.mark.parametrize(
     ("build", "x", "y", "words"),
     [
-        (for_rows, IMAGES, CLASSES, ["takes the data, of shape (n, 8, 8)", "float32"]),
+        (
+            for_rows,
+            IMAGES,
+            CLASSES,
+            ["takes the data, of shape (n, 8, 8)", "float32"],
+        ),
+        (for_pictures, IMAGES, CLASSES, ["Received: Input 0 with name", "of layer 'conv2d"]),
         (
             lambda: network(3, optimizer="sgd", loss="mse"),
             IMAGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -161,5 +162,8 @@ def _shape(array: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+    """Return the first line of an error that says something; Keras begins with where it was."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))  # colors of a terminal
+    lines = [line for line in map(str.strip, text.splitlines()) if line]
+    said = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (said or lines or [type(error).__name__])[0]

@@ -67,7 +67,8 @@ def study_text(
     for note in found.notes:
         tell(note)
     n = len(found.space)
-    tell(f"{objective} asks for {n} parameters, as {found.n_builds} builds have shown.")
+    parameters = "1 parameter" if n == 1 else f"{n} parameters"
+    tell(f"{objective} asks for {parameters}, as {found.n_builds} builds have shown.")
     tell(f"Trained by {found.trained_by}: {found.reason}.")
     backend = backend_of(definition, code)
     lines = {
