@@ -95,7 +95,10 @@ def run(
             found, storage, workers, options=tuple(passed), on_tick=tick, on_stop=_say_stop
         )
     if not done:
-        fail(f"Stopped; nothing is lost. Go on with: hpo run {work_arguments(found)}")
+        lost = "nothing is lost"
+        if definition_of(found).is_function:
+            lost = "a function goes on from its checkpoint_folder, or begins its trial anew"
+        fail(f"Stopped; {lost}. Go on with: hpo run {work_arguments(found)}")
     _show_results(found, storage)
 
 
