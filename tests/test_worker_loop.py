@@ -212,7 +212,7 @@ def test_a_function_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: 
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
     assert worker.wait(timeout=60) == 1
     log = (tmp_path / "worker.log").read_text()
-    assert "error: study 's': Expected a function of user_objectives, one of broken" in log
+    assert "error: study 's': Expected a function of user_objectives. Received: nofunc" in log
     assert states(study) == {}
 
 
