@@ -126,7 +126,7 @@ def test_float_pictures_are_from_0_to_1(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_data_set_is_told_all_that_is() -> None:
-    with pytest.raises(ValueError, match=r"one of cifar10, clock, digits.*mean clock.*labels.npy"):
+    with pytest.raises(ValueError, match=r"one of clock, cifar10, digits.*mean clock.*labels.npy"):
         sources.check("clok", DataOptions())
 
 

@@ -84,7 +84,7 @@ def test_a_network_is_trained_by_fit_and_evaluated_on_all(module: Path, train: s
     (trial,) = pack.add([task()])
     for _ in range(2):
         pack.train_epoch()
-    assert pack.trained_by(trial.task) == ("fit", "its data come batch by batch")
+    assert pack.trained_by(trial.task)[0] == "fit"
     ((_, result),) = pack.take_ended()
     keras.utils.set_random_seed(3)
     plain = build({})

@@ -117,6 +117,13 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
+    "no rows": (
+        "predict",
+        lambda study, folder: studies.predict(study, folder / "rows.doc"),
+        errors.FileFormatError,
+        ValueError,
+        None,
+    ),
     "no complete trial": (
         "load_model",
         lambda study, folder: studies.load_model(study),
