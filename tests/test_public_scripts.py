@@ -111,10 +111,12 @@ def test_a_network_as_people_write_it_is_trained(name: str, folder: Path) -> Non
 
 @pytest.mark.skipif("ON_JAX" in os.environ, reason="this is JAX")
 def test_all_of_this_on_jax() -> None:
+    # Not as a nested one, which would be without pandas and TensorFlow: scripts need them.
+    own = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment = {"ON_JAX": "1", "KERAS_BACKEND": "jax", "XLA_FLAGS": FASTEST_XLA}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
-        env=os.environ | environment,
+        env=own | environment,
         capture_output=True,
         text=True,
     )
