@@ -40,6 +40,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE: fix a hyperparameter, or a key such as search.seed."),
 ]
+TrialNumber = Annotated[
+    int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
+]
+Overwrite = Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")]
 SetData = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE: a line of the table [data], such as size=150."),

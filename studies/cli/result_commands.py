@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.options import STORAGE, AllowModule, Storage, Study, Top
+from studies.cli.options import STORAGE, AllowModule, Overwrite, Storage, Study, Top, TrialNumber
 from studies.cli.output import confirm, fail, find, say, show, warn
 
 results = typer.Typer()
@@ -72,10 +72,8 @@ def export(
 def model(
     study: Study,
     output: Annotated[Path, typer.Option("-o", "--output", help="A .keras file.")],
-    trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")] = False,
+    trial: TrialNumber = None,
+    yes: Overwrite = False,
     allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:
@@ -105,10 +103,8 @@ def predict(
     study: Study,
     rows: Annotated[Path, typer.Argument(help="A .csv or .parquet file with its columns.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .csv or .parquet file.")],
-    trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Overwrite a file without asking.")] = False,
+    trial: TrialNumber = None,
+    yes: Overwrite = False,
     allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:
@@ -132,9 +128,7 @@ def predict(
 @results.command("test")
 def holdout(
     study: Study,
-    trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="Its number; the best by default.")
-    ] = None,
+    trial: TrialNumber = None,
     allow_module: AllowModule = None,
     storage: Storage = STORAGE,
 ) -> None:

@@ -12,7 +12,7 @@ from storage.study_attributes import SEED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import NetworkNotKeptError
 from studies.executor.client import Executor
-from studies.executor.protocol import AddTrials, TrialTask
+from studies.executor.protocol import AddTrials, ExecutorKind, TrialTask
 from studies.results.child import child_of
 from studies.worker.open_studies import check_allowed
 
@@ -71,7 +71,12 @@ def train_on_all(
         maximize=definition.direction == "maximize",
         tasks=[TrialTask(ONLY, settings, trial.user_attrs[SEED_KEY], None)],
     )
-    executor = Executor(child.kind, should_abort=lambda: False)
+    return _trained(child.kind, request, n_epochs, file)
+
+
+def _trained(kind: ExecutorKind, request: AddTrials, n_epochs: int, file: Path) -> list[Path]:
+    """Train the only trial of a request for some epochs, and save its network; raises as above."""
+    executor = Executor(kind, should_abort=lambda: False)
     try:
         answer = executor.add(request)
         for refused in answer.refused:
