@@ -159,8 +159,9 @@ def test_the_best_networks_are_kept_and_come_back(sqlite_url: str, tmp_path: Pat
     file = tmp_path / "best.keras"
     done = hpo("model", "s", "-o", str(file), url=sqlite_url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    last = "Give it pictures (n, 8, 8, 1), uint8, pixels 0 to 255 as in the file: it divides them"
-    assert done.stdout.splitlines()[-1] == f"{last} itself."
+    given = "Give it pictures (n, 8, 8, 1), uint8, pixels 0 to 255 as in the file: it divides them"
+    scale = "Those of scikit-learn's load_digits go from 0 to 16: multiply them by 255 / 16."
+    assert done.stdout.splitlines()[-2:] == [f"{given} itself.", scale]
     code = (
         "import sys, keras\nfrom objectives import DataOptions\n"
         "from objectives.data import datasets\n"
