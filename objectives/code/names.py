@@ -1,8 +1,17 @@
 """The top-level packages of this service and of users' functions, whose names must differ."""
 
+import re
 from pathlib import Path
 
 PACKAGES = ("objectives", "storage", "studies")
+_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
+
+
+def is_function(name: str) -> bool:
+    """Tell whether a name is `package.module:function` or `path/of/file.py:function`."""
+    pattern = _MODULE if file_of(name) is None else _FILE
+    return pattern.fullmatch(name) is not None
 
 
 def file_of(function: str) -> Path | None:

@@ -6,17 +6,16 @@ trusted. It returns a dict of `train`, and of `validation` and `test` where ther
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import numpy as np
 
 from objectives.code import source_code
 from objectives.code.find_function import find_function
+from objectives.code.raised import raised
 from objectives.data import as_stored
 from objectives.data.archives import Archive
 from objectives.data.arrays import each
@@ -34,12 +33,6 @@ RULE = (
     "Expected a dict of train, and of validation and test where there are such parts, each (x, y) "
     "or (x, y, sample_weight)"
 )
-_NAME = re.compile(r".+\.py:[A-Za-z_]\w*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def is_function(name: str) -> bool:
-    """Tell whether the name of a data set is that of a user's function."""
-    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -131,13 +124,9 @@ class DataFunction(Archive):
         except ObjectiveError:
             raise
         except Exception as error:
-            file = getattr(getattr(function, "__code__", None), "co_filename", None)
-            own = [frame for frame in extract_tb(error.__traceback__) if frame.filename == file]
-            place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-            reason = str(error).strip().partition("\n")[0]
             raise DataError(
                 f"Expected a function that returns data, {self.name}. "
-                f"Received: {type(error).__name__}: {reason}{place}."
+                f"Received: {raised(function, error)}."
             ) from error
 
 

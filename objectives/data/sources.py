@@ -1,9 +1,10 @@
 """The data sets by name: the one place that maps a name or a path to its source."""
 
+from objectives.code.names import is_function
 from objectives.data.archives import Digits, NpzFile, PublishedSet
 from objectives.data.clocks import RenderedClocks, find_folder
 from objectives.data.data_source import DataSource
-from objectives.data.function import DataFunction, is_function
+from objectives.data.function import DataFunction
 from objectives.data.options import COMMON, DEFAULT, DataOptions
 from objectives.data.picture_folder import PictureFolder, find_picture_folder
 from objectives.data.table import Table, find_table

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import keras
 
+from objectives.code.raised import raised
 from objectives.errors import CodeError, ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.built import check_built
@@ -74,23 +72,15 @@ def call(function: Callable[[BuildTrial], Any], trial: BuildTrial) -> Any:
     except ObjectiveError:
         raise
     except Exception as error:
-        own = [f for f in extract_tb(error.__traceback__) if f.filename == _file_of(function)]
-        place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
         setting = ", ".join(f"{name}={value}" for name, value in trial.params.items())
-        reason = str(error).strip().partition("\n")[0]
         raise CodeError(
-            f"Expected a function that builds a network. Received: {type(error).__name__}: "
-            f"{reason}{place}{f', with {setting}' if setting else ''}."
+            "Expected a function that builds a network. "
+            f"Received: {raised(function, error)}{f', with {setting}' if setting else ''}."
         ) from error
 
 
 def _key(setting: Mapping[str, Value]) -> str:
     return repr(sorted(setting.items()))
-
-
-def _file_of(function: Callable[..., Any]) -> str | None:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return None if code is None else str(code.co_filename)
 
 
 def _refuse(parameter: Parameter, setting: Mapping[str, Value]) -> Value:

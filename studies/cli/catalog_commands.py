@@ -43,11 +43,10 @@ def data(
 
     Example: hpo data clock -o sheet.png --set size=150
     """
-    from objectives.code.names import file_of
+    from objectives.code.names import file_of, is_function
     from objectives.data import datasets, sources
     from objectives.data.contact_sheet import contact_sheet
     from objectives.data.describe import describe
-    from objectives.data.function import is_function
     from studies.cli.tables import description_tables
     from studies.definition.data_lines import data_options
 

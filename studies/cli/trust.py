@@ -29,8 +29,7 @@ def trusted(
         quick: Whether the small form of a study is wanted.
     """
     import objectives
-    from objectives.code.names import module_to_allow
-    from objectives.data.function import is_function
+    from objectives.code.names import is_function, module_to_allow
     from studies.definition.files import read_table, with_overrides
     from studies.errors import DefinitionError
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from objectives.code import source_code
-from objectives.code.names import PACKAGES, file_of, package_of
+from objectives.code.names import PACKAGES, file_of, is_function, package_of
 from objectives.code.source_code import SourceCode
 from studies.errors import DefinitionError
-
-_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def with_absolute_file(objective: str, folder: Path) -> str:
         folder: What a relative path is relative to.
     """
     file = file_of(objective)
-    if file is None or not _FILE.fullmatch(objective):
+    if file is None or not is_function(objective):
         return objective
     return f"{os.path.abspath(folder / file)}:{objective.rpartition(':')[2]}"
 
@@ -78,8 +74,7 @@ def check_code(key: str, objective: str) -> None:
     Raises:
         DefinitionError: It has another form, or cannot be in another process.
     """
-    pattern = _MODULE if file_of(objective) is None else _FILE
-    if not pattern.fullmatch(objective):
+    if not is_function(objective):
         raise DefinitionError(
             key,
             "Expected package.module:function or path/of/file.py:function. "

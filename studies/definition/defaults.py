@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import objectives
-from objectives.data.function import is_function
+from objectives.code.names import is_function
 from objectives.data.options import COMMON
 from objectives.own.directions import direction_of
 from studies.definition.code import with_absolute_file

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from objectives import DataOptions
+from objectives.code.names import is_function
 from objectives.data import sources
-from objectives.data.function import is_function
 from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
 from studies.catalog.shipped import catalog

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 
 import objectives
 from objectives import DataOptions, Objective
+from objectives.code.names import is_function
 from objectives.data import sources
 from objectives.data.encoding import AS_STORED, Encoding
-from objectives.data.function import is_function
 from objectives.errors import unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters

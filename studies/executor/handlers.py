@@ -315,7 +315,7 @@ class Trainer:
     def _admit_what_is_imported(self, name: str) -> None:
         """Let the code of a user's function, if it is one, import what is left out else."""
         from objectives.code import source_code
-        from objectives.data.function import is_function
+        from objectives.code.names import is_function
 
         if is_function(name):
             for package in source_code.find(name, Path.cwd()).packages:
