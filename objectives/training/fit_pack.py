@@ -23,6 +23,7 @@ from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.fit import Fit
 from objectives.training.own_fit import OwnFit
+from objectives.training.quick_compile import compiled_quickly
 from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_steps
 from objectives.types import Array, Arrays
@@ -85,7 +86,8 @@ def build_checked(build: Build, task: FitTask) -> keras.Model:
         SettingError: It is none that the service can train by these hyperparameters.
         Exception: What the user's function raises.
     """
-    model = check_built(build(task.setting))
+    with compiled_quickly():
+        model = check_built(build(task.setting))
     check_schedule(model, task.hyperparameters)
     return model
 

@@ -15,6 +15,7 @@ from keras.src.ops.node import Node as Node
 from keras.src.random.seed_generator import global_seed_generator
 from keras.src.utils.tracking import Tracker
 
+from objectives.training.quick_compile import compiled_quickly
 from objectives.types import Batch
 
 OPTIMIZER_NUMBERS = (
@@ -74,7 +75,7 @@ class ClipVariable(keras.Variable):  # type: ignore[misc]
 
 
 class RateVariable(keras.Variable):  # type: ignore[misc]
-    """A rate of dropout between 0 and 1, whatever its value.
+    """A rate of dropout from 0 to below 1, whatever its value.
 
     `Dropout.call` asks `rate > 0`, and `keras.random.dropout` asks whether it is 0.0 or 1.0, while
     they are traced.
@@ -187,8 +188,18 @@ def compiles(model: keras.Model) -> bool:
 
 
 def create_all_variables(model: keras.Model, batch: Batch) -> None:
-    """Create the variables of a network, its metrics and its optimizer, as `fit` begins by."""
-    model._symbolic_build(data_batch=batch)
+    """Create the variables of a network, its metrics and its optimizer, as `fit` begins by.
+
+    A dropout at rate zero gets the generator that it has at every other rate, so that one program
+    can train both: at zero it leaves every number as it is, whatever is drawn.
+    """
+    with compiled_quickly():
+        model._symbolic_build(data_batch=batch)
+    for layer in all_layers(model):
+        if type(layer) is keras.layers.Dropout and seed_state(layer) is None:
+            layer._tracker.unlock()
+            layer.seed_generator = keras.random.SeedGenerator(0)
+            layer._tracker.lock()
 
 
 def set_rate(layer: keras.layers.Dropout, rate: keras.Variable) -> None:

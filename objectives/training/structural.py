@@ -15,6 +15,7 @@ import keras
 
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.keras_internals import create_all_variables
+from objectives.training.quick_compile import compiled_quickly
 from objectives.training.structure import read
 from objectives.types import Batch
 
@@ -70,7 +71,8 @@ def _structure(build: Build, setting: Setting, batch: Batch) -> str:
 
     def key() -> str:
         keras.utils.set_random_seed(0)
-        network = build(setting)
+        with compiled_quickly():
+            network = build(setting)
         create_all_variables(network, batch)
         return read(network).key
 

@@ -36,6 +36,7 @@ from objectives.training.keras_internals import (
     compiles,
     is_functional,
     is_of_keras,
+    seed_state,
     variable_groups,
 )
 from objectives.training.own_code import (
@@ -248,7 +249,7 @@ def _tunable_names(value: Any) -> tuple[str, ...]:
     if type(value) is keras.layers.Dropout:
         # As a variable the rate would change the type of what is computed in half precision.
         is_whole = value.compute_dtype == keras.backend.floatx()
-        return ("rate",) if is_whole and 0 < value.rate < 1 else ()
+        return ("rate",) if is_whole and value.rate < 1 and seed_state(value) is not None else ()
     if type(value) in tunable_optimizer.TUNABLE:
         defaults = inspect.signature(type(value).__init__).parameters
         return tuple(
