@@ -27,6 +27,15 @@ def test_one_trains_until_that_has_taken_as_long_as_compiling_two_will() -> None
     assert size.wanted == 2
 
 
+def test_where_doubling_gains_little_one_trains_for_longer() -> None:
+    size = PackSize(limit=64, doubles_after=4.0)
+    size.record(1, 10, 3.0, compiled=True)
+    size.record(1, 10, 11.9, compiled=False)
+    assert size.wanted == 1
+    size.record(1, 10, 0.1, compiled=False)
+    assert size.wanted == 2
+
+
 def test_a_program_that_was_on_disk_tells_nothing_of_what_the_next_one_takes() -> None:
     size = PackSize(limit=64)
     size.record(1, 10, 0.1, compiled=True)

@@ -61,6 +61,9 @@ class JaxSteps:
         self.step_by_step = trains_step_by_step(self._model)
         # On a CPU, convolutions under vmap take three to four times as long for each lane.
         self.max_lanes = 1 if self.step_by_step else MAX_LANES
+        # A CPU of few cores is busy with one lane: a small network gains a third by more of them,
+        # most lose. A GPU gains all.
+        self.doubles_after = 4.0 if jax.default_backend() == "cpu" else 1.0
         self.train_step = jax.jit(self._train_step, donate_argnums=0)
         self.train_steps = jax.jit(self._train_steps, donate_argnums=0)
         self.score = jax.jit(self._score)

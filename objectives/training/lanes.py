@@ -84,10 +84,13 @@ class Steps(Protocol):
     Attributes:
         traces: How often a training step has been traced, which precedes each compilation.
         max_lanes: The largest number of lanes that is worth trying.
+        doubles_after: How many times as long as compiling a program takes it must have trained
+            before twice as many lanes are tried.
     """
 
     traces: int
     max_lanes: int
+    doubles_after: float
 
     def memory(self) -> tuple[int, int] | None:
         """Return the peak of bytes in use on the device so far, and its size; None if unknown."""

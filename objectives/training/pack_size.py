@@ -6,12 +6,13 @@ from __future__ import annotations
 class PackSize:
     """Finds how many trials of one structure to train side by side.
 
-    Each number of lanes is compiled separately. Twice as many are tried once training has taken as
-    long as compiling them will, so that no search spends more than half of its time on trying; and
-    only while doubling has paid so far and the device has enough memory.
+    Each number of lanes is compiled separately. Twice as many are tried once training has taken so
+    many times as long as compiling them will, so that no search spends more than that share of its
+    time on trying; and only while doubling has paid so far and the device has enough memory.
 
     Args:
         limit: The largest possible number of lanes, a power of two.
+        doubles_after: How many times as long: the less doubling may be expected to gain, the more.
 
     Attributes:
         limit: The same.
@@ -23,8 +24,9 @@ class PackSize:
     SHARE = 0.9  # of the device's memory that may be used
     GAIN = 0.95  # doubling pays if a lane's step takes less than this share of its time before
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, doubles_after: float = 1.0) -> None:
         self.limit = limit
+        self._doubles_after = doubles_after
         self._compile_seconds = self.COMPILE
         self._trained_seconds: dict[int, float] = {}  # by size
         self._lane_seconds: dict[int, float] = {}  # of a lane's step, the minimum, by size
@@ -65,7 +67,7 @@ class PackSize:
             return 1
         fastest = min(self._lane_seconds, key=self._lane_seconds.__getitem__)
         largest = max(self._lane_seconds)
-        has_paid = self._trained_seconds[largest] >= self._compile_seconds
+        has_paid = self._trained_seconds[largest] >= self._doubles_after * self._compile_seconds
         pays = has_paid and self._doubling_pays(largest)
         if fastest == largest < self.limit and pays and self._has_room(2 * largest):
             return 2 * largest

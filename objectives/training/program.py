@@ -30,7 +30,7 @@ class Program:
     def __init__(self, network: Any, steps: Steps) -> None:
         self.network = network
         self.steps = steps
-        self.pack_size = PackSize(self.steps.max_lanes)
+        self.pack_size = PackSize(steps.max_lanes, steps.doubles_after)
 
     def lane(self, data: DeviceArrays) -> Lanes:
         """Make one lane on a data set, whose state must then be set with `put`."""

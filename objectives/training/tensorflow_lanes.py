@@ -35,6 +35,7 @@ class TensorflowSteps:
     """
 
     max_lanes = 1
+    doubles_after = 1.0
 
     def __init__(self, network: CompiledNetwork) -> None:
         import tensorflow as tf
