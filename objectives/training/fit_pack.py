@@ -255,8 +255,9 @@ def rebuilt(build: Build, task: FitTask, example: Arrays, weights: Sequence[Arra
 
     def build_here() -> keras.Model:
         keras.utils.set_random_seed(task.seed)
-        network = build(task.setting)
-        make_variables(network, example)
+        with compiled_quickly():
+            network = build(task.setting)
+            make_variables(network, example)
         network.set_weights(weights)
         return network
 

@@ -27,6 +27,7 @@ from objectives.training.checkpoint import Checkpoint
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
+from objectives.training.quick_compile import compiled_quickly
 from objectives.training.result import TrainingResult
 from objectives.training.structural import structural_factors
 from objectives.types import Arrays, Batch
@@ -115,10 +116,11 @@ class OwnNetworks:
         """Write a network to a `.keras` file, or to others where Keras would not read it again."""
         network = result.model()
         examples = rows(data.validation, slice(EXAMPLES))[0]
-        make_variables(network, examples)
-        network.save(file)
-        if _reads_alike(network, file, examples):
-            return [file]
+        with compiled_quickly():
+            make_variables(network, examples)
+            network.save(file)
+            if _reads_alike(network, file, examples):
+                return [file]
         file.unlink()
         weights, about = file.with_suffix(".weights.h5"), file.with_suffix(".json")
         network.save_weights(weights)
