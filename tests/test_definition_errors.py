@@ -58,7 +58,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "word of W&B": (
         spaced(dropout={"values": [0.1]}),
         "space.dropout",
-        "call 'values' is here: a list",
+        "Write dropout = [0.1].",
     ),
     "word of Ray": (searching(num_samples=9), "search.num_samples", "is here: search.n_trials."),
     "word of Optuna for workers": (searching(n_jobs=2), "search.n_jobs", "option -j of hpo run."),
@@ -148,7 +148,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "the ends of a range in others' words": (
         spaced(learning_rate={"min": 1e-5, "max": 1e-1}),
         "space.learning_rate",
-        "low and high for a range, or levels. Received: min=1e-05, max=0.1",
+        "a range or levels. Received: min=1e-05, max=0.1. Write learning_rate = { low = 1e-05, ",
     ),
     "None in the words of TOML": (
         spaced(learning_rate=[-1, 0.1]),
@@ -419,7 +419,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "range in the words of W&B": (
         spaced(learning_rate={"min": 1e-5, "max": 0.1, "distribution": "log_uniform_values"}),
         "space.learning_rate",
-        "low and high",
+        "Write learning_rate = { low = 1e-05, high = 0.1, log = true }.",
     ),
     "data of a function": (
         {

@@ -1,4 +1,7 @@
-"""Words of other tools, and names of Optuna's classes, for what has another name here."""
+"""Words of other tools, and names of Optuna's classes, for what has another name here.
+
+A line of `[space]` in their form as a whole: see studies/space/other_forms.py.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,6 @@ WORDS = {
     "kernel_initializer": "initializer",
     "kernel_regularizer": "regularizer, with regularizer_strength",
     "seeds": "search.replicates, with a design",
-    # the forms of a factor
-    "choices": 'a list, as in activation = ["relu", "tanh"]',
-    "values": 'a list, as in activation = ["relu", "tanh"]',
-    "min": "low",
-    "max": "high",
-    "min_value": "low",
-    "max_value": "high",
-    "lower": "low",
-    "upper": "high",
-    "q": "step",
-    "sampling": "log = true",
-    "distribution": "low and high, with log = true or a step, or a list of levels",
-    "choice": 'a list, as in activation = ["relu", "tanh"]',
-    "uniform": "low and high",
-    "loguniform": "low and high with log = true",
-    "log_uniform_values": "low and high with log = true",
-    "parent_name": "when = { name = [values] }",
-    "parent_values": "when = { name = [values] }",
     # the search
     "parameters": "[space]",
     "param_space": "[space]",
@@ -105,7 +90,7 @@ def hint(key: str, message: str) -> str:
     """
     if "an option of" in message:  # of one sampler or pruner: the table is about other places
         return ""
-    if "one of" not in message and "low and high" not in message:  # not about an unknown word
+    if "one of" not in message:  # not about an unknown word
         return ""
     received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(". ")[0])
     name = key.rpartition(".")[2]
