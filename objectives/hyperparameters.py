@@ -7,6 +7,7 @@ run in one compiled program, one after the other or side by side.
 Where a study varies a *shared* field, one program serves all its levels; see `structure`.
 """
 
+import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Self
@@ -327,7 +328,8 @@ class Hyperparameters(TrainingHyperparameters):
                 owners = [o for o, settings in OPTIMIZER_SETTINGS.items() if name in settings]
                 raise SettingError(
                     f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
-                    f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
+                    f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}; in "
+                    f"[space] beside when = {{ optimizer = {json.dumps(owners)} }}."
                 )
         if self.optimizer == "lion" and self.beta_1 == 0:
             raise SettingError("Expected beta_1 > 0 for lion. Received: beta_1=0.0.")

@@ -21,7 +21,7 @@ from storage import (
 )
 from studies.attributes import ARTIFACTS_KEY
 from studies.create import as_stored, create_study
-from studies.definition.files import load_definition
+from studies.definition.files import lines_named, load_definition
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
 from studies.fleet.own_code import prepare
@@ -61,12 +61,14 @@ def run(
         LaunchError: A worker could not do its work.
     """
     objectives.admit(allow_modules)
-    if not isinstance(definition, StudyDefinition):
-        definition = load_definition(definition)
-    opened = create_storage(storage)
-    definition = prepare(as_stored(definition, opened), allow_modules)
-    study = create_study(definition, opened, artifacts=artifacts)
-    fetch_data(definition)
+    file = "" if isinstance(definition, StudyDefinition) else definition
+    with lines_named(file):  # what shows in the data and the code, too
+        if not isinstance(definition, StudyDefinition):
+            definition = load_definition(definition)
+        opened = create_storage(storage)
+        definition = prepare(as_stored(definition, opened), allow_modules)
+        study = create_study(definition, opened, artifacts=artifacts)
+        fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
     with trials_bar(study) as advance:
         work_here(study, storage, workers, options=allowed, on_tick=advance)
