@@ -294,12 +294,15 @@ def _find_or_create(
 def _prepare(
     allowed: Sequence[str] | None, *, accepts_code: bool
 ) -> Callable[[StudyDefinition], StudyDefinition]:
+    from studies.cli.waiting import told_while
     from studies.fleet.own_code import prepare
 
     def prepared(definition: StudyDefinition) -> StudyDefinition:
         if allowed is None and definition.is_function:
             return definition
-        return prepare(definition, allowed or (), say, accepts_code=accepts_code)
+        return prepare(
+            definition, allowed or (), say, accepts_code=accepts_code, waiting=told_while
+        )
 
     return prepared
 
