@@ -329,7 +329,7 @@ def test_a_text_that_is_not_utf8_is_exported_with_its_bytes_escaped(
     for value in (text, 1, [text, {text: text}]):
         add(study, 1.0, file=value)
     for ending in ("csv", "parquet", "json", "md"):
-        export_trials(study, tmp_path / f"t.{ending}")
+        export_trials(study, tmp_path / f"t.{ending}", columns=["file"])
         content = (tmp_path / f"t.{ending}").read_bytes()
         assert b"caf\\" in content
     (row, *_) = read((tmp_path / "t.csv").read_text(encoding="utf-8"))
@@ -357,7 +357,7 @@ def test_whole_numbers_stay_whole_where_some_are_missing(
     assert isinstance(rows[0]["params_n"], int)
 
 
-def test_a_row_of_markdown_is_one_line_with_all_digits(
+def test_a_row_of_markdown_is_one_line_for_people(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
     study = optuna.create_study(storage=sqlite_storage)
@@ -368,9 +368,52 @@ def test_a_row_of_markdown_is_one_line_with_all_digits(
     export_trials(study, tmp_path / "trials.md")
     lines = (tmp_path / "trials.md").read_text().splitlines()
     assert len(lines) == 4
-    assert str(value) in lines[2]
+    assert "| 1.2346e+06 |" in lines[2]
     assert r"ValueError: a\|b<br>c" in lines[2]
     assert not any(word in lines[3] for word in ("nan", "NaT", "None"))
+
+
+def test_a_file_to_read_has_few_columns_and_short_numbers_unless_they_are_named(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage)
+    service = {
+        "history": {"loss": [0.5]}, "versions": {"keras": "3"}, "data_sha256": "ab" * 32,
+        "worker": "host-1", "device": "cpu", "compile_seconds": 1.5, "seed": 0, "epochs": 3,
+        "train_seconds": 1 / 3,
+    }  # fmt: skip
+    own = {"note": "wide", "share": 2 / 3, "file": "/a/b.png", "parts": [1], "x": 1.0}
+    for _ in range(2):
+        trial = study.ask({"x": FloatDistribution(0.1, 0.2), "n": IntDistribution(7, 7)})
+        for name, value in {**service, **own}.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, 0.1234567891)
+
+    def table(top: int | None, columns: list[str] | None = None) -> list[list[str]]:
+        frame = export_trials(study, tmp_path / "t.md", top=top, columns=columns)
+        written = (tmp_path / "t.md").read_bytes()
+        assert write_trials(study, tmp_path / "t.md", top=top, columns=columns) == len(frame)
+        assert (tmp_path / "t.md").read_bytes() == written
+        rows = [line.strip("| ").split(" | ") for line in written.decode().splitlines()]
+        assert len(rows[0]) <= len(frame.columns)
+        return rows
+
+    names = ["number", "value", "state", "n", "params_x", "epochs", "note", "share",
+             "train_seconds", "user_attrs_x"]  # fmt: skip
+    header, _, row, _ = table(None)
+    assert sorted(header) == sorted(names)
+    assert "state" not in table(1)[0]
+    cells = dict(zip(header, row, strict=True))
+    assert (cells["value"], cells["share"], cells["train_seconds"]) == (
+        "0.12346", "0.66667", "0.33333",
+    )  # fmt: skip
+    assert (cells["n"], cells["note"], cells["state"]) == ("7", "wide", "COMPLETE")
+    header, _, row, _ = table(None, ["value", "file", "history"])
+    assert header == ["value", "file", "history"]
+    assert row == ["0.12346", "/a/b.png", '{"loss": [0.5]}']
+    export_trials(study, tmp_path / "t.csv")
+    assert "0.1234567891," in (tmp_path / "t.csv").read_text()  # all digits, all columns
+    assert "user_attrs_data_sha256" in (tmp_path / "t.csv").read_text()
 
 
 def test_a_history_that_is_no_number_somewhere_is_still_json(

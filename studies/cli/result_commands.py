@@ -51,7 +51,8 @@ def export(
 ) -> None:
     """Write the trials as CSV to the screen, or to a file.
 
-    A .md file is for reading: it has no histories, versions and hashes unless --columns names them.
+    A .md file is for reading: short numbers, and no histories, versions, hashes and dates unless
+    --columns names them.
 
     Example: hpo export fashion-mlp-grid --top 20 -o best.csv
     """

@@ -23,11 +23,10 @@ from optuna.trial import FrozenTrial
 from objectives.errors import unknown_name
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
+from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
 
 FORMATS = ("csv", "parquet", "json", "md")
 ROWS = 400  # of a table that are in memory at a time, where it is written part by part
-PARAM, ATTRIBUTE = "params_", "user_attrs_"  # prefixes of columns
-MADE_BY = ("versions", "data_sha256", "files_sha256", "traceback")  # not in a table to be read
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
@@ -45,8 +44,8 @@ def export_trials(
 ) -> pd.DataFrame:
     """Return the trials as a data frame, and write them to a file.
 
-    A file of Markdown is for reading: it lacks histories, versions and hashes unless they are among
-    the `columns`.
+    A file of Markdown is for reading: its numbers have five digits, and what repeats a trial is in
+    it only if it is among the `columns`, as histories, versions and hashes.
 
     Args:
         study: The study.
@@ -65,7 +64,8 @@ def export_trials(
         check_format(path)
     (frame,) = _frames(study, top, sys.maxsize, columns)
     if path is not None:
-        _write_frames([_for_reading(frame, path, columns)], Path(path))
+        shown = _shown(frame, path, top, columns)
+        _write_frames([frame[shown]], Path(path))
     return frame
 
 
@@ -89,8 +89,9 @@ def write_trials(
     frames = _frames(study, top, ROWS, columns)
     # The first part before the file is opened: an unknown column must not empty it.
     first = next(frames)
+    shown = _shown(first, path, top, columns)
     parts = itertools.chain([first], frames)
-    return _write_frames((_for_reading(part, path, columns) for part in parts), Path(path))
+    return _write_frames((part[shown] for part in parts), Path(path))
 
 
 def print_trials(
@@ -154,14 +155,13 @@ def _chosen(columns: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _for_reading(
-    frame: pd.DataFrame, path: str | Path, columns: Sequence[str] | None
-) -> pd.DataFrame:
-    """Return what a file has by default: one of Markdown is read by people."""
+def _shown(
+    frame: pd.DataFrame, path: str | Path, top: int | None, columns: Sequence[str] | None
+) -> list[str]:
+    """Return the columns that a file has: one of Markdown is read by people."""
     if columns is not None or Path(path).suffix.lower() != ".md":
-        return frame
-    long = {f"{ATTRIBUTE}{name}" for name in ("history", *MADE_BY)}
-    return frame[[name for name in frame if name not in long]]
+        return list(map(str, frame))
+    return columns_to_read(frame, only_complete=top is not None)
 
 
 def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
@@ -242,7 +242,7 @@ def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
             case "json":
                 _write_json(counted(), file)
             case "md":
-                _write_markdown(counted(), file)
+                write_markdown(map(_as_text, counted()), file)
     return n
 
 
@@ -321,21 +321,6 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def _mapped(change: Callable[[Any], Any], column: pd.Series[Any]) -> pd.Series[Any]:
     """Change each cell; pandas' own way would give a part of a column a type of its own."""
     return pd.Series([change(cell) for cell in column], column.index, dtype=column.dtype)
-
-
-def _write_markdown(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
-    """Write parts of one table with one line a trial, even where a text has line breaks."""
-
-    def line(cells: Iterable[Any]) -> str:
-        plain = ("" if cell is None else str(cell) for cell in map(_plain, cells))
-        words = (text.replace("|", "\\|").replace("\n", "<br>") for text in plain)
-        return f"| {' | '.join(words)} |\n"
-
-    for i, frame in enumerate(frames):
-        if i == 0:
-            file.write(line(frame.columns) + "|---" * len(frame.columns) + "|\n")
-        text = _as_text(frame).astype(object)
-        file.writelines(map(line, text.itertuples(index=False, name=None)))
 
 
 def _is_nested(cell: Any) -> bool:
