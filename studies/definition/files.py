@@ -48,6 +48,31 @@ def load_definition(
         return parse_definition(with_overrides(read_table(source, quick=quick), given))
 
 
+def as_definition(given: StudyDefinition | Mapping[str, Any] | str | Path) -> StudyDefinition:
+    """Return the definition that a caller means.
+
+    Args:
+        given: A definition; a dict of its lines, as a TOML file gives them; the name of a study of
+            the catalogue; or the path of a TOML file.
+
+    Raises:
+        DefinitionNotFoundError: There is no such study and no such file.
+        DefinitionError: A line breaks a rule, or it is something else.
+    """
+    if isinstance(given, StudyDefinition):
+        return given
+    if isinstance(given, str | Path):
+        return load_definition(given)
+    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
+        # Its paths are relative to the current folder, as those of a file there.
+        return parse_definition(_with_path(dict(given), Path("study.toml")))
+    raise DefinitionError(
+        "",
+        "Expected a StudyDefinition, a dict of its lines such as {'name': 'my-first', ...}, a name "
+        f"of the catalogue or the path of a .toml file. Received: {type(given).__name__}.",
+    )
+
+
 @contextmanager
 def lines_named(
     source: str | Path, overrides: Collection[str] = (), *, quick: bool = False
