@@ -115,6 +115,10 @@ class FileFormatError(HpoError, ValueError):
     """The ending of a file's name stands for no format that can be written."""
 
 
+class FolderError(HpoError, FileNotFoundError):
+    """The folder of a file that is to be written is not there, or nobody may write to it."""
+
+
 class SettingError(HpoError, ValueError):
     """A name or a value with which no network can be trained."""
 

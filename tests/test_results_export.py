@@ -39,7 +39,7 @@ from storage import (
     study_id,
 )
 from studies import StudyNotFoundError, best_trials, export_trials
-from studies.results.export import check_format, print_trials, to_csv, write_trials
+from studies.results.export import check_output, print_trials, to_csv, write_trials
 
 SPACE: dict[str, BaseDistribution] = {
     "kind": CategoricalDistribution(["a", "b"]),
@@ -239,7 +239,7 @@ def test_an_unknown_ending_is_an_error_before_anything_is_written(
     with pytest.raises(ValueError, match=r"ends in csv, parquet, json, md\. Received: .*t\.xls"):
         export_trials(study, tmp_path / "t.xls")
     with pytest.raises(ValueError, match="Expected a file name that ends in"):
-        check_format("csv")
+        check_output("csv")
     assert not (tmp_path / "t.xls").exists()
 
 

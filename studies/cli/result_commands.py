@@ -60,7 +60,7 @@ def export(
 
     chosen = None if columns is None else [each.strip() for each in columns.split(",")]
     if output is not None:
-        exporting.check_format(output)
+        exporting.check_output(output)
     found = find(study, storage)
     if output is None:
         exporting.print_trials(found, sys.stdout, top=top, columns=chosen)
@@ -115,8 +115,10 @@ def predict(
     """
     from studies.cli.trust import trusted
     from studies.results import predict as predicting
+    from studies.results.output_folder import check_folder
 
     predicting.check_format(output)
+    check_folder(output)
     found = find(study, storage)
     if output.exists() and not yes:
         confirm(f"Overwrite {output}?")

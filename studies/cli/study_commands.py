@@ -166,6 +166,7 @@ def init(
     from objectives.code.names import file_of
     from studies.cli.init import study_text
     from studies.lookup import as_argument
+    from studies.results.output_folder import check_folder
 
     if output.suffix != ".toml":
         from studies.errors import FileFormatError
@@ -173,6 +174,7 @@ def init(
         raise FileFormatError(
             f"Expected a file name that ends in .toml. Received: {str(output)!r}."
         )
+    check_folder(output)
     if output.exists():
         raise FileExistsError(
             f"Expected a file that is not there yet. Received: {output}. Remove it, "

@@ -24,6 +24,7 @@ from objectives.errors import unknown_name
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
+from studies.results.output_folder import check_folder
 
 FORMATS = ("csv", "parquet", "json", "md")
 ROWS = 400  # of a table that are in memory at a time, where it is written part by part
@@ -61,7 +62,7 @@ def export_trials(
         OSError: The file cannot be written.
     """
     if path is not None:
-        check_format(path)
+        check_output(path)
     (frame,) = _frames(study, top, sys.maxsize, columns)
     if path is not None:
         shown = _shown(frame, path, top, columns)
@@ -85,7 +86,7 @@ def write_trials(
         ValueError: The file's ending or a column is unknown.
         OSError: The file cannot be written.
     """
-    check_format(path)
+    check_output(path)
     frames = _frames(study, top, ROWS, columns)
     # The first part before the file is opened: an unknown column must not empty it.
     first = next(frames)
@@ -109,16 +110,18 @@ def print_trials(
     _write_csv(_frames(study, top, ROWS, columns), stream)
 
 
-def check_format(path: str | Path) -> None:
-    """Check that the ending of a file's name is a known format.
+def check_output(path: str | Path) -> None:
+    """Check that the ending of a file's name is a known format, and that its folder is there.
 
     Raises:
-        ValueError: The ending is unknown.
+        FileFormatError: The ending is unknown.
+        FolderError: The folder is not there.
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
         raise FileFormatError(
             f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
         )
+    check_folder(path)
 
 
 def to_csv(frame: pd.DataFrame) -> str:
