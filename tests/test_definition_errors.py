@@ -73,6 +73,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "search.sampler",
         "call 'TPESampler' is here: tpe.",
     ),
+    "tuner of KerasTuner": (
+        searching(sampler="Hyperband"),
+        "search.sampler",
+        "call 'Hyperband' is here: pruner = \"hyperband\".",
+    ),
+    "pruner as a sampler": (
+        searching(sampler="successive_halving"),
+        "search.sampler",
+        'is here: pruner = "successive_halving".',
+    ),
     "pruner of Optuna": (
         searching(pruner="MedianPruner"),
         "search.pruner",

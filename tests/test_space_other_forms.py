@@ -107,5 +107,7 @@ def test_a_name_that_the_network_lacks_is_told_first() -> None:
         with pytest.raises(DefinitionError, match="Expected a hyperparameter") as caught:
             parse_definition(spaced(**{name: {"choice": [1, 2]}}))
         assert says in caught.value.message
+    with pytest.raises(DefinitionError, match=r"Write hidden_units = \[\[64\], \[64, 64\]\]\."):
+        parse_definition(spaced(hidden_units={"values": [64, [64, 64]]}))
     with pytest.raises(DefinitionError, match=r"Write seed = \[1, 2\]\."):
         parse_definition(spaced(seed={"values": [1, 2]}))

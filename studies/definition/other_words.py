@@ -80,6 +80,14 @@ WORDS = {
 # The same, where the value of `direction` is asked for.
 DIRECTIONS = {"max": "maximize", "min": "minimize"}
 
+# What is a tuner or a search of its own elsewhere, where the value of `sampler` is asked for.
+_PRUNERS = ("hyperband", "successive_halving", "median", "percentile", "patient", "threshold")
+PRUNERS = {
+    word: f'pruner = "{WORDS.get(word, word)}"'
+    for word in (*_PRUNERS, *WORDS)
+    if WORDS.get(word, word) in _PRUNERS
+}
+
 
 def hint(key: str, message: str) -> str:
     """Return what a word of another tool is called here, where an error is about such a word.
@@ -96,6 +104,8 @@ def hint(key: str, message: str) -> str:
     name = key.rpartition(".")[2]
     if name == "direction":  # of a value: "max" as a key is the end of a range
         words = DIRECTIONS
+    elif name == "sampler":
+        words = WORDS | PRUNERS
     else:
         words = WORDS
     for word in (name, *received):

@@ -63,7 +63,9 @@ def check_form(key: str, name: str, line: Any, kind: type[TrainingHyperparameter
             f"levels as {toml_key(name)} = {example}, a range as {{ low = 1, high = 9 }}, and what "
             "all trials have in [fixed].",
         )
-    told = in_our_words(name, line)
+    infos = () if kind is None else kind.describe()
+    are_lists = any(info.name == name and info.type == "list of int" for info in infos)
+    told = in_our_words(name, line, are_lists=are_lists)
     if told is None:
         return
     received = ", ".join(f"{word}={value}" for word, value in line.items())
@@ -78,14 +80,22 @@ def check_form(key: str, name: str, line: Any, kind: type[TrainingHyperparameter
     raise DefinitionError(key, message)
 
 
-def in_our_words(name: str, line: Mapping[str, Any]) -> str | None:
-    """Return what to write instead of a line in another tool's form; None for any other line."""
+def in_our_words(name: str, line: Mapping[str, Any], *, are_lists: bool) -> str | None:
+    """Return what to write instead of a line in another tool's form; None for any other line.
+
+    Args:
+        name: The name of the factor.
+        line: Its table.
+        are_lists: Whether each of its levels is a list of numbers, as the widths of layers.
+    """
     given = {key: value for key, value in line.items() if key != "when"}
     parts = _of_one_word(given)
     if parts is None:
         parts = _of_words(given)
     if parts is None:
         return None
+    if are_lists and isinstance(parts.get("levels"), list):
+        parts["levels"] = [[each] if isinstance(each, int) else each for each in parts["levels"]]
     when = {"when": line["when"]} if "when" in line else {}
     if "parent" in parts:
         values = parts.get("parent's")
