@@ -228,7 +228,7 @@ def test_json_has_every_digit(study: optuna.Study, tmp_path: Path) -> None:
 def test_markdown_is_a_table(study: optuna.Study, tmp_path: Path) -> None:
     export_trials(study, tmp_path / "t.MD", top=2)
     head, rule, *rows = (tmp_path / "t.MD").read_text(encoding="utf-8").splitlines()
-    assert [cell.strip() for cell in head.strip("|").split("|")][:3] == PLAIN[:3]
+    assert head.startswith("| number | value | duration | ")
     assert set(rule) <= set("|:-")
     assert len(rows) == 2
 
@@ -587,20 +587,6 @@ def test_chosen_columns_have_short_names_and_an_unknown_one_leaves_the_file_as_i
         ):
             write_trials(study, file, columns=["x", "lr"])
         assert file.read_text() == "as it was"
-
-
-def test_markdown_lacks_what_is_not_for_reading_unless_it_is_asked_for(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    long = {"history": {"loss": [1.0]}, "versions": {"keras": "3"}, "data_sha256": "f00"}
-    add(study, 0.5, epochs=2, **long)
-    for columns in (None, ["number", "history"]):
-        write_trials(study, tmp_path / "t.md", columns=columns)
-        head = (tmp_path / "t.md").read_text().splitlines()[0].strip("| ").split(" | ")
-        short = [*PLAIN, "params_kind", "params_x", "user_attrs_epochs"]
-        assert head == (short if columns is None else ["number", "user_attrs_history"])
-    assert len(export_trials(study, tmp_path / "t.csv").columns) == len(FULL) + 2
 
 
 def test_a_level_is_shown_as_it_is_counted_and_a_measurement_with_all_digits(
