@@ -7,7 +7,6 @@ run in one compiled program, one after the other or side by side.
 Where a study varies a *shared* field, one program serves all its levels; see `structure`.
 """
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Self
@@ -329,7 +328,7 @@ class Hyperparameters(TrainingHyperparameters):
                 raise SettingError(
                     f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
                     f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}; in "
-                    f"[space] beside when = {{ optimizer = {json.dumps(owners)} }}."
+                    f'[space] under a condition, such as when = {{ optimizer = ["{owners[0]}"] }}.'
                 )
         if self.optimizer == "lion" and self.beta_1 == 0:
             raise SettingError("Expected beta_1 > 0 for lion. Received: beta_1=0.0.")

@@ -61,7 +61,7 @@ MISTAKES = {  # what is changed in the file -> the line of the error, and what i
     'name = "s"\n->': (1, "name: Expected this line"),
     'dataset = "digits"\n->': (1, "dataset: Expected one of"),
     "n_trials = 9->": (6, "search: Expected n_trials, or a timeout"),
-    ', when = { optimizer = ["sgd"] }->': (14, 'beside when = { optimizer = ["sgd", "rmsprop"] }'),
+    ', when = { optimizer = ["sgd"] }->': (14, 'such as when = { optimizer = ["sgd"] }.'),
     "epochs = 3->rho = 0.5": (12, "Expected a setting that"),
     "[quick]->[tuner]": (16, "tuner: Expected a key"),
     "[quick]->[[tuner]]": (16, "tuner: Expected a key"),
