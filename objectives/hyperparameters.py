@@ -327,7 +327,8 @@ class Hyperparameters(TrainingHyperparameters):
                 owners = [o for o, settings in OPTIMIZER_SETTINGS.items() if name in settings]
                 raise SettingError(
                     f"Expected a setting that {self.optimizer} has: {', '.join(sorted(has))}. "
-                    f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}."
+                    f"Received: {name}={value!r}. Leave it out, or use {' or '.join(owners)}; in "
+                    f'[space] under a condition, such as when = {{ optimizer = ["{owners[0]}"] }}.'
                 )
         if self.optimizer == "lion" and self.beta_1 == 0:
             raise SettingError("Expected beta_1 > 0 for lion. Received: beta_1=0.0.")

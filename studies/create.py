@@ -40,7 +40,7 @@ from studies.attributes import (
 from studies.copies import settle
 from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
-from studies.definition.files import lines_named, read_table, with_overrides
+from studies.definition.files import as_definition, lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
@@ -53,7 +53,7 @@ ARTIFACTS = "hpo-artifacts"  # the default folder's name
 
 
 def create_study(
-    definition: StudyDefinition,
+    definition: StudyDefinition | Mapping[str, Any] | str | Path,
     storage: str | TrialStorage,
     *,
     artifacts: str | Path | None = None,
@@ -68,7 +68,8 @@ def create_study(
     `scale`, what pixels are divided by, and `labels`, the label of each output.
 
     Args:
-        definition: The study's definition.
+        definition: The study's definition, a dict of its lines, a name of the catalogue, or the
+            path of a TOML file.
         storage: An open storage, or its URL.
         artifacts: The folder for trained networks. By default it is beside a SQLite file, or in the
             current folder for a server.
@@ -76,12 +77,13 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: There is a mistake in the data, a new study's Hyperband has no
-            `max_resource` where it cannot be known, or a number of trials is given for a study that
-            has no such limit or that has more trials already.
+        DefinitionError: There is a mistake in the definition or the data, a new study's Hyperband
+            has no `max_resource` where it cannot be known, or a number of trials is given for a
+            study that has no such limit or that has more trials already.
         DataNotFoundError: A published data set is not here and cannot be downloaded.
         DatabaseError: The database cannot be opened.
     """
+    definition = as_definition(definition)
     opened = create_storage(storage) if isinstance(storage, str) else storage
     if definition.name not in study_attributes(opened, CREATED_KEY, having=DEFINITION_KEY):
         check_new(definition)

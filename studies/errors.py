@@ -25,7 +25,7 @@ class DefinitionError(HpoError, ValueError):
     """A line of a study's definition breaks a rule; the message begins with the line's key.
 
     Args:
-        key: The line's key.
+        key: The line's key; empty where no key can be read.
         message: The rule, and what was received.
         place: File and line, where they are known.
         others: Mistakes of other lines that were found with it, each a line of the message.
@@ -35,7 +35,7 @@ class DefinitionError(HpoError, ValueError):
         self, key: str, message: str, place: str = "", others: Iterable[DefinitionError] = ()
     ) -> None:
         self.key, self.message, self.place, self.others = key, message, place, tuple(others)
-        own = f"{place}: {key}: {message}" if place else f"{key}: {message}"
+        own = ": ".join(filter(None, (place, key, message)))
         super().__init__("\n".join([own, *map(str, self.others)]))
 
     def each(self) -> list[DefinitionError]:
@@ -113,6 +113,10 @@ class NetworkNotKeptError(HpoError, FileNotFoundError):
 
 class FileFormatError(HpoError, ValueError):
     """The ending of a file's name stands for no format that can be written."""
+
+
+class FolderError(HpoError, FileNotFoundError):
+    """The folder of a file that is to be written is not there, or nobody may write to it."""
 
 
 class SettingError(HpoError, ValueError):

@@ -7,12 +7,16 @@ import os
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from commands import hpo
 from queues import write
+from typer.testing import CliRunner
 
 from storage import claim, create_storage, study_id
 from studies import create_study
+from studies.cli.commands import app
 from studies.definition.study import parse_definition
+from studies.errors import FolderError
 
 
 def test_results_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
@@ -51,6 +55,37 @@ def test_a_file_is_overwritten_only_when_that_is_wanted(study_url: str, tmp_path
         assert done.returncode == 1
         assert words in done.stderr
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["export", "s", "-o", "none/t.csv"],
+        ["model", "s", "-o", "none/t.keras"],
+        ["predict", "s", "rows.csv", "-o", "none/t.csv"],
+        ["data", "digits", "-o", "none/t.png"],
+        ["init", "net.py:build", "--dataset", "digits", "-o", "none/t.toml"],
+        ["backup", "none/t.db"],
+    ],
+)
+def test_a_file_for_a_folder_that_is_missing_is_refused_with_the_remedy(
+    command: list[str], study_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPTUNA_STORAGE", study_url)
+    (tmp_path / "a b").touch()
+    for folder, says in (
+        ("none", f"no folder {tmp_path}/none. Make it: mkdir -p {tmp_path}/none"),
+        ("no ne", f"mkdir -p '{tmp_path}/no ne'"),
+        ("a b", f"where {tmp_path}/a b is a file. Name another folder."),
+    ):
+        words = [word.replace("none", folder) for word in command]
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, FolderError)
+        assert str(result.exception).startswith("Expected a folder")
+        assert "Received: " in str(result.exception)
+        assert str(result.exception).endswith(says)
+        assert result.output == ""
 
 
 def test_best_ranks_by_value(study_url: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from queues import traffic
 from small_studies import RANDOM, table
 
+import studies
 from storage import (
     Budget,
     TrialStorage,
@@ -32,9 +33,11 @@ from storage import (
 )
 from studies.create import create_study, find_or_create_study
 from studies.definition.code import CodeRecord
+from studies.definition.files import as_definition
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.delete import delete_study
 from studies.errors import DefinitionError, TakenNameError
+from studies.fleet import local
 from studies.lookup import definition_of, find_study, load_study
 from studies.versions import installed_versions
 
@@ -90,6 +93,29 @@ def test_making_a_study_twice_changes_nothing(
 ) -> None:
     once = contents(create(search))
     assert contents(create(search)) == once
+
+
+def test_the_lines_of_a_definition_may_be_given_as_a_dict(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(local, "work_here", lambda *_, **__: True)
+    made = [
+        create_study(table(), sqlite_url),
+        create_study(StudyDefinition(**table()), sqlite_url),
+        studies.run(table(), sqlite_url),
+        studies.run(StudyDefinition(**table()), sqlite_url),
+    ]
+    assert {study.study_name for study in made} == {"s"}
+    (tmp_path / "own.npz").touch()
+    for call in (create_study, studies.run):
+        with pytest.raises(DefinitionError, match=r"^objective: Expected an objective.*mlp"):
+            call(table(objective="mpl"), sqlite_url)
+        for wrong in (["digits-mlp"], None, {1: 2}):
+            with pytest.raises(DefinitionError, match=r"^Expected a StudyDefinition, a dict"):
+                call(wrong, sqlite_url)
+    # As in a file of the current folder.
+    assert as_definition(table(dataset="own.npz")).dataset == str(tmp_path / "own.npz")
 
 
 def test_a_small_form_is_a_study_beside_the_full_one(

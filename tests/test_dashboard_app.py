@@ -120,6 +120,15 @@ def test_the_dashboard_shows_a_study_with_list_valued_levels(dashboard_url: str)
         page.goto(f"{dashboard_url}/dashboard/studies/1/smartSelection")
         page.get_by_role("cell", name="8-16").first.wait_for()
         assert page.get_by_role("cell", name="4-8").count() == 4
+        page.set_viewport_size({"width": 1000, "height": 1600})
+        heights = page.locator("main tbody tr").evaluate_all("all => all.map(r => r.offsetHeight)")
+        assert max(heights) < 100  # not as high as a history
+        assert page.evaluate("document.documentElement.scrollWidth") == 1000
+        page.goto(f"{dashboard_url}/dashboard/studies/1")
+        page.get_by_role("cell", name="versions").first.wait_for()
+        box = "t => [t.parentElement.scrollWidth, t.parentElement.clientWidth]"
+        width, shown = page.locator("main table").first.evaluate(box)
+        assert width <= shown  # the attributes of the study are wrapped
         page.goto(f"{dashboard_url}/dashboard/studies/1/trials?numbers=8")
         page.get_by_text("filters 8-16").first.wait_for()
         page.get_by_text("history {").first.wait_for()

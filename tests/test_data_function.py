@@ -143,6 +143,7 @@ def test_a_test_part_that_does_not_fit_is_no_data_set(
         ("{'train': (x, y), 'validation': (x[:, :2], y)}", "shape (2,)"),
         ("{'train': (x, y), 'validation': (x,)}", "labels"),
         ("1 / 0", "ZeroDivisionError: division by zero (own_data_0.py, line 10)"),
+        ("__import__('sys').exit(3)", "ExitError: sys.exit(3) (own_data_0.py, line 10)"),
     ],
 )
 def test_what_is_no_data_set_is_refused_in_one_line(

@@ -58,7 +58,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "word of W&B": (
         spaced(dropout={"values": [0.1]}),
         "space.dropout",
-        "call 'values' is here: a list",
+        "Write dropout = [0.1].",
     ),
     "word of Ray": (searching(num_samples=9), "search.num_samples", "is here: search.n_trials."),
     "word of Optuna for workers": (searching(n_jobs=2), "search.n_jobs", "option -j of hpo run."),
@@ -72,6 +72,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         searching(sampler="TPESampler"),
         "search.sampler",
         "call 'TPESampler' is here: tpe.",
+    ),
+    "tuner of KerasTuner": (
+        searching(sampler="Hyperband"),
+        "search.sampler",
+        "call 'Hyperband' is here: pruner = \"hyperband\".",
+    ),
+    "pruner as a sampler": (
+        searching(sampler="successive_halving"),
+        "search.sampler",
+        'is here: pruner = "successive_halving".',
     ),
     "pruner of Optuna": (
         searching(pruner="MedianPruner"),
@@ -148,7 +158,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "the ends of a range in others' words": (
         spaced(learning_rate={"min": 1e-5, "max": 1e-1}),
         "space.learning_rate",
-        "low and high for a range, or levels. Received: min=1e-05, max=0.1",
+        "a range or levels. Received: min=1e-05, max=0.1. Write learning_rate = { low = 1e-05, ",
     ),
     "None in the words of TOML": (
         spaced(learning_rate=[-1, 0.1]),
@@ -419,7 +429,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "range in the words of W&B": (
         spaced(learning_rate={"min": 1e-5, "max": 0.1, "distribution": "log_uniform_values"}),
         "space.learning_rate",
-        "low and high",
+        "Write learning_rate = { low = 1e-05, high = 0.1, log = true }.",
     ),
     "data of a function": (
         {
@@ -563,14 +573,14 @@ def test_an_option_of_a_pruner_is_no_word_of_another_tool() -> None:
 
 
 def test_a_line_that_is_missing_is_named() -> None:
-    with pytest.raises(DefinitionError, match=r"^objective: Expected this line"):
+    with pytest.raises(DefinitionError, match=r'^objective: Expected this line.*= "mlp"'):
         parse_definition({"name": "s", "direction": "minimize", "search": RANDOM})
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"study\.toml: Expected TOML in UTF-8\. Received: "):
+    with pytest.raises(DefinitionError, match=r"study\.toml, line 1: Expected TOML in UTF-8"):
         written(tmp_path, "name = ")
-    with pytest.raises(DefinitionError, match=r"line 1, column 8.*quotes.*true and false"):
+    with pytest.raises(DefinitionError, match=r"line 1: .*column 8.*quotes.*true and false"):
         written(tmp_path, "name = shapes")
 
 

@@ -174,7 +174,7 @@ def test_the_small_form_of_a_study_replaces_lines_and_has_a_name_of_its_own(
 def test_a_study_without_a_small_form_says_so(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(GRID)
     with pytest.raises(
-        DefinitionError, match=r"^quick: Expected a table \[quick\] in .*study.toml"
+        DefinitionError, match=r"study.toml, line 2: quick: Expected a table \[quick\], with lines"
     ):
         load_definition(tmp_path / "study.toml", quick=True)
 

@@ -117,6 +117,13 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
+    "no folder": (
+        "export_trials",
+        lambda study, folder: studies.export_trials(study, folder / "none" / "x.csv"),
+        errors.FolderError,
+        FileNotFoundError,
+        None,
+    ),
     "no rows": (
         "predict",
         lambda study, folder: studies.predict(study, folder / "rows.doc"),

@@ -130,7 +130,7 @@ def test_a_child_is_closed_though_something_that_it_started_goes_on(
 
 def test_a_child_that_ends_while_it_starts_has_died(child_is: Callable[[str], None]) -> None:
     child_is("exec 0<&-; sleep 0.2; exit 3")  # it never reads what it is told
-    with pytest.raises(ExecutorDiedError, match="exit code 3") as caught:
+    with pytest.raises(ExecutorDiedError, match=r"exit code 3$") as caught:
         Executor(FUNCTIONS, never)
     assert (caught.value.signal, caught.value.exit_code) == (None, 3)
 

@@ -18,7 +18,7 @@ from studies import create_study
 from studies.attributes import CREATED_KEY
 from studies.cli.status import status_block
 from studies.definition.study import parse_definition
-from studies.errors import DefinitionError, TrialError
+from studies.errors import DefinitionError, ExecutorDiedError, TrialError
 from studies.executor import functions
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind, TrialResult
@@ -90,6 +90,22 @@ def test_the_traceback_of_a_function_begins_with_its_own_line(
     lines = caught.value.traceback.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1].startswith(f'  File "{HERE / "user_objectives.py"}", line ')
+
+
+def test_a_function_that_exits_fails_with_its_words(
+    sqlite_url: str, tmp_path: Path, call: Call
+) -> None:
+    study = function_study(sqlite_url, tmp_path, "exits", 4)
+    for words in ("sys.exit('no data in /there')", "sys.exit(3)"):
+        with pytest.raises(TrialError) as caught:
+            call(study, sqlite_url)
+        recorded = from_error(study.trials[-1], caught.value).attributes
+        assert recorded["fail_reason"] == f"ExitError: {words}"
+        lines = recorded["traceback"].splitlines()
+        assert lines[1].startswith(f'  File "{HERE / "user_objectives.py"}", line ')
+    assert call(study, sqlite_url).value == 1.0  # by the same child
+    with pytest.raises(ExecutorDiedError, match=r"exit code 4, as by os._exit\(4\)$"):
+        call(study, sqlite_url)
 
 
 @pytest.mark.parametrize(

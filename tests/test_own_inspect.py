@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_a_convolution_within_a_network_within_a_network_is_seen() -> None:
             "RuntimeError: no network of 1 layers (test_own_inspect.py, line ",
         ),
         (raises, {"n": 2}, [], "), with n=2."),
+        (lambda trial: sys.exit("no data"), {}, [], "ExitError: sys.exit('no data') (test_own_"),
         (lambda trial: None, {}, [], "Is a `return` missing?"),
         (lambda trial: 0.9, {}, [], "the number 0.9"),
         (lambda trial: keras.Sequential([keras.layers.Dense(3)]), {}, [], "model.compile"),

@@ -224,6 +224,18 @@ def broken(trial: optuna.Trial) -> float:
     raise RuntimeError("no such column")
 
 
+def exits(trial: optuna.Trial) -> float:
+    """End as a script does: with words, with a code, from a fork, and at once."""
+    if trial.number == 2:
+        if os.fork() == 0:
+            sys.exit("a fork's own")  # which ends the fork alone
+        os.wait()
+        return 1.0
+    if trial.number == 3:
+        os._exit(4)
+    sys.exit(["no data in /there", 3][trial.number])
+
+
 def ended_trials(trial: optuna.Trial) -> float:
     """Return how many ended trials a sampler sees."""
     seen = trial.study._get_trials(states=(COMPLETE,), use_cache=True)

@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from traceback import extract_tb
+from types import TracebackType
 from typing import Any
+
+
+class ExitError(Exception):
+    """A user's code has called `sys.exit`, which would end the process that called it."""
+
+
+class ExitsRaised:
+    """A context in which `sys.exit` is an error with its words; it still ends a fork made inside.
+
+    No generator: its frames would come before those of the user's code in a traceback.
+
+    Raises:
+        ExitError: It was called.
+    """
+
+    def __enter__(self) -> None:
+        """Note which process this is."""
+        self._owner = os.getpid()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Turn what ends this process into an error."""
+        if isinstance(error, SystemExit) and os.getpid() == self._owner:
+            words = "" if error.code is None else repr(error.code)
+            raise ExitError(f"sys.exit({words})").with_traceback(trace) from None
 
 
 def raised(function: Callable[..., Any], error: Exception) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from objectives.code import source_code
 from objectives.code.find_function import find_function
-from objectives.code.raised import raised
+from objectives.code.raised import ExitsRaised, raised
 from objectives.data import as_stored
 from objectives.data.archives import Archive
 from objectives.data.arrays import each
@@ -120,7 +120,8 @@ class DataFunction(Archive):
 
     def _call(self, function: Any, arguments: Mapping[str, Any]) -> Any:
         try:
-            return function(**arguments)
+            with ExitsRaised():
+                return function(**arguments)
         except ObjectiveError:
             raise
         except Exception as error:

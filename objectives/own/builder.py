@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from objectives.code.raised import raised
+from objectives.code.raised import ExitsRaised, raised
 from objectives.errors import CodeError, ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.built import check_built
@@ -68,7 +68,8 @@ def call(function: Callable[[BuildTrial], Any], trial: BuildTrial) -> Any:
         CodeError: It raises another exception; the message has its line and the setting.
     """
     try:
-        return function(trial)
+        with ExitsRaised():
+            return function(trial)
     except ObjectiveError:
         raise
     except Exception as error:

@@ -49,11 +49,14 @@ def data(
     from objectives.data.describe import describe
     from studies.cli.tables import description_tables
     from studies.definition.data_lines import data_options
+    from studies.results.output_folder import check_folder
 
     if output is not None and output.suffix != ".png":
         from studies.errors import FileFormatError
 
         raise FileFormatError(f"Expected a file name that ends in .png. Received: {str(output)!r}.")
+    if output is not None:
+        check_folder(output)
     lines = {k.removeprefix("data."): v for k, v in overrides(set_, None, None).items()}
     with options_named([f"data.{name}" for name in lines]):
         options = data_options(lines)

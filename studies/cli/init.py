@@ -13,6 +13,7 @@ from objectives.own.directions import RETURNED, direction_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.toml import toml_key, toml_value
 from objectives.types import Direction
+from studies.cli.waiting import told_while
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError
@@ -61,7 +62,8 @@ def study_text(
         search=SearchOptions.model_validate({"n_trials": N_TRIALS}),
     )
     check_allowed(definition, allow_modules)
-    found = inspect(definition, code := located("objective", definition.objective))
+    code = located("objective", definition.objective)
+    found = inspect(definition, code, told_while)
     chosen = metric or metric_of(found.metrics)
     direction = _direction(chosen, found.metrics)
     for note in found.notes:

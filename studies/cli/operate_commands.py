@@ -158,7 +158,9 @@ def backup(
     Example: hpo backup backup.db
     """
     from storage import backup as copy
+    from studies.results.output_folder import check_folder
 
+    check_folder(file)
     copy(open_storage(storage, writes=False), file)
     say(f"All studies are in {file}; the trained networks are not, copy their folder too.")
 

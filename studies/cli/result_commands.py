@@ -51,7 +51,8 @@ def export(
 ) -> None:
     """Write the trials as CSV to the screen, or to a file.
 
-    A .md file is for reading: it has no histories, versions and hashes unless --columns names them.
+    A .md file is for reading: short numbers, and no histories, versions, hashes and dates unless
+    --columns names them.
 
     Example: hpo export fashion-mlp-grid --top 20 -o best.csv
     """
@@ -59,7 +60,7 @@ def export(
 
     chosen = None if columns is None else [each.strip() for each in columns.split(",")]
     if output is not None:
-        exporting.check_format(output)
+        exporting.check_output(output)
     found = find(study, storage)
     if output is None:
         exporting.print_trials(found, sys.stdout, top=top, columns=chosen)
@@ -114,8 +115,10 @@ def predict(
     """
     from studies.cli.trust import trusted
     from studies.results import predict as predicting
+    from studies.results.output_folder import check_folder
 
     predicting.check_format(output)
+    check_folder(output)
     found = find(study, storage)
     if output.exists() and not yes:
         confirm(f"Overwrite {output}?")

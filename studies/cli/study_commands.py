@@ -166,6 +166,7 @@ def init(
     from objectives.code.names import file_of
     from studies.cli.init import study_text
     from studies.lookup import as_argument
+    from studies.results.output_folder import check_folder
 
     if output.suffix != ".toml":
         from studies.errors import FileFormatError
@@ -173,6 +174,7 @@ def init(
         raise FileFormatError(
             f"Expected a file name that ends in .toml. Received: {str(output)!r}."
         )
+    check_folder(output)
     if output.exists():
         raise FileExistsError(
             f"Expected a file that is not there yet. Received: {output}. Remove it, "
@@ -294,12 +296,15 @@ def _find_or_create(
 def _prepare(
     allowed: Sequence[str] | None, *, accepts_code: bool
 ) -> Callable[[StudyDefinition], StudyDefinition]:
+    from studies.cli.waiting import told_while
     from studies.fleet.own_code import prepare
 
     def prepared(definition: StudyDefinition) -> StudyDefinition:
         if allowed is None and definition.is_function:
             return definition
-        return prepare(definition, allowed or (), say, accepts_code=accepts_code)
+        return prepare(
+            definition, allowed or (), say, accepts_code=accepts_code, waiting=told_while
+        )
 
     return prepared
 

@@ -13,10 +13,18 @@ from storage import create_storage
 from studies.dashboard.artifact_folders import StudiesStore
 
 # The dashboard makes a page as wide as the longest attribute of a trial, such as its history: ten
-# thousand pixels. These wrap it, and show the lines of a traceback as lines.
+# thousand pixels; a table of trials, too, and each row as high as its history is wrapped. These
+# wrap attributes, show the lines of a traceback as lines, cut the cells of a table of trials, whose
+# whole text the page of the trial has, and keep the name of a metric within its box.
 STYLE = b"""<style>
 main .MuiBox-root { white-space: normal; }
 main .MuiBox-root > .MuiBox-root > p { white-space: pre-wrap; overflow-wrap: anywhere; }
+main tbody td { max-width: 16em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+main tbody td:nth-child(2):last-child {
+  max-width: none; white-space: normal; overflow-wrap: anywhere;
+}
+main .MuiTable-root { min-width: 0; }
+main .MuiGrid-root > .MuiFormControl-root { max-width: 100%; }
 </style>"""
 
 

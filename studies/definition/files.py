@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from objectives.data.paths import in_data_folder
 from objectives.errors import unknown_name
 from studies.catalog.shipped import catalog
 from studies.definition.code import with_absolute_file
-from studies.definition.lines import line_of
+from studies.definition.lines import find_key
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.errors import DefinitionError, DefinitionNotFoundError, together
@@ -47,6 +48,31 @@ def load_definition(
         return parse_definition(with_overrides(read_table(source, quick=quick), given))
 
 
+def as_definition(given: StudyDefinition | Mapping[str, Any] | str | Path) -> StudyDefinition:
+    """Return the definition that a caller means.
+
+    Args:
+        given: A definition; a dict of its lines, as a TOML file gives them; the name of a study of
+            the catalogue; or the path of a TOML file.
+
+    Raises:
+        DefinitionNotFoundError: There is no such study and no such file.
+        DefinitionError: A line breaks a rule, or it is something else.
+    """
+    if isinstance(given, StudyDefinition):
+        return given
+    if isinstance(given, str | Path):
+        return load_definition(given)
+    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
+        # Its paths are relative to the current folder, as those of a file there.
+        return parse_definition(_with_path(dict(given), Path("study.toml")))
+    raise DefinitionError(
+        "",
+        "Expected a StudyDefinition, a dict of its lines such as {'name': 'my-first', ...}, a name "
+        f"of the catalogue or the path of a .toml file. Received: {type(given).__name__}.",
+    )
+
+
 @contextmanager
 def lines_named(
     source: str | Path, overrides: Collection[str] = (), *, quick: bool = False
@@ -69,13 +95,30 @@ def lines_named(
         def placed(mistake: DefinitionError) -> tuple[float, DefinitionError]:
             if overridden(mistake.key, overrides) or mistake.place:
                 return inf, mistake
-            keys = [f"quick.{key}" for key in _written(mistake.key)] if quick else []
-            line = next(filter(None, (line_of(key, text) for key in [*keys, mistake.key])), None)
-            place = "" if line is None else f"{path}, line {line}"
-            return line or inf, DefinitionError(mistake.key, mistake.message, place)
+            line = _line_of(mistake, text, quick=quick)
+            return line, DefinitionError(mistake.key, mistake.message, f"{path}, line {line}")
 
         in_order = sorted(map(placed, error.each()), key=lambda each: each[0])
         raise together(mistake for _, mistake in in_order) from None
+
+
+def _line_of(mistake: DefinitionError, text: str, *, quick: bool) -> int:
+    """Return the line of a mistake; of one of a point, that of the name that its error tells."""
+    if quick:
+        for key in _written(mistake.key):
+            found = find_key(f"quick.{key}", text)
+            if found.depth > 1 + (key.partition(".")[0] in SECTIONS):
+                return found.line
+    _, is_point, point = mistake.key.partition(" (")
+    if is_point:
+        levels = re.findall(r"(\w+)=([^,)]*)", point)
+        for name in re.findall(r"(\w+)=", mistake.message.rpartition("Received: ")[2]):
+            setting = [f"space.{factor}.{level}.{name}" for factor, level in levels]
+            for key in (f"space.{name}", f"fixed.{name}", *setting):
+                found = find_key(key, text)
+                if found.depth > key.count("."):
+                    return found.line
+    return find_key(mistake.key, text).line
 
 
 def overridden(key: str, overrides: Collection[str]) -> str | None:
@@ -121,24 +164,35 @@ def read_table(
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        remedy = ""
-        if "Invalid value" in str(error):
-            remedy = ' Text stands in quotes, as "adam"; true and false are written small.'
-        message = f"Expected TOML in UTF-8. Received: {error}.{remedy}"
-        raise DefinitionError(str(path), message) from None
+        raise _no_toml(path, error) from None
     small = table.pop("quick", None)
     if not quick:
         return _with_path(table, path)
     if not isinstance(small, dict):
         raise DefinitionError(
             "quick",
-            f"Expected a table [quick] in {path}, with lines such as epochs = 2. Received: none.",
+            "Expected a table [quick], with lines such as epochs = 2. Received: none.",
         )
     lines = {"name": f"{table['name']}-quick"} if "name" in table else {}
     for key, value in small.items():
         is_section = key in SECTIONS and isinstance(value, dict)
         lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
     return _with_path(with_overrides(table, lines), path)
+
+
+def _no_toml(path: Path, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> DefinitionError:
+    remedy = ""
+    if "Invalid value (at line" in str(error):
+        remedy = ' Text stands in quotes, as "adam"; true and false are written small.'
+    elif "end of document" in str(error):
+        remedy = " A value is missing, or a bracket or quote is not closed."
+    content = path.read_bytes()
+    if isinstance(error, UnicodeDecodeError):
+        content = content[: error.start + 1]
+    told = re.search(r"at line (\d+)", str(error))
+    line = int(told[1]) if told else content.count(b"\n") + 1  # of the end, if none is told
+    message = f"Expected TOML in UTF-8. Received: {error}.{remedy}"
+    return DefinitionError("", message, f"{path}, line {line}")
 
 
 def _with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:

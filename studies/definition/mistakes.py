@@ -20,6 +20,12 @@ from studies.definition.search import SearchOptions
 from studies.errors import DefinitionError
 from studies.space.parse_space import parse_space
 
+EXAMPLES = {  # of the lines that every definition has
+    "name": '"my-first"',
+    "objective": '"mlp", or "my_net.py:build" for a function of your own',
+    "direction": '"maximize" or "minimize"',
+}
+
 
 def readable(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
     """Turn one of pydantic's errors into one of this project, which names the line.
@@ -56,13 +62,15 @@ def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
             key, "Expected a table [search], such as [search] with n_trials = 100. Received: none."
         )
     if error["type"] == "missing":
-        return DefinitionError(key, "Expected this line. Received: a definition without it.")
+        such = f", such as {key} = {EXAMPLES[key]}" if key in EXAMPLES else ""
+        return DefinitionError(key, f"Expected this line{such}. Received: a definition without it.")
     if isinstance(cause, ValueError):
         return DefinitionError(key or "study", str(cause))
     if error["type"] == "literal_error":
         known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
     rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
+    rule = rule.replace("a valid dictionary", "a table").replace("a valid", "a")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")
 
 

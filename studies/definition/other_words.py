@@ -1,4 +1,7 @@
-"""Words of other tools, and names of Optuna's classes, for what has another name here."""
+"""Words of other tools, and names of Optuna's classes, for what has another name here.
+
+A line of `[space]` in their form as a whole: see studies/space/other_forms.py.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,6 @@ WORDS = {
     "kernel_initializer": "initializer",
     "kernel_regularizer": "regularizer, with regularizer_strength",
     "seeds": "search.replicates, with a design",
-    # the forms of a factor
-    "choices": 'a list, as in activation = ["relu", "tanh"]',
-    "values": 'a list, as in activation = ["relu", "tanh"]',
-    "min": "low",
-    "max": "high",
-    "min_value": "low",
-    "max_value": "high",
-    "lower": "low",
-    "upper": "high",
-    "q": "step",
-    "sampling": "log = true",
-    "distribution": "low and high, with log = true or a step, or a list of levels",
-    "choice": 'a list, as in activation = ["relu", "tanh"]',
-    "uniform": "low and high",
-    "loguniform": "low and high with log = true",
-    "log_uniform_values": "low and high with log = true",
-    "parent_name": "when = { name = [values] }",
-    "parent_values": "when = { name = [values] }",
     # the search
     "parameters": "[space]",
     "param_space": "[space]",
@@ -95,6 +80,14 @@ WORDS = {
 # The same, where the value of `direction` is asked for.
 DIRECTIONS = {"max": "maximize", "min": "minimize"}
 
+# What is a tuner or a search of its own elsewhere, where the value of `sampler` is asked for.
+_PRUNERS = ("hyperband", "successive_halving", "median", "percentile", "patient", "threshold")
+PRUNERS = {
+    word: f'pruner = "{WORDS.get(word, word)}"'
+    for word in (*_PRUNERS, *WORDS)
+    if WORDS.get(word, word) in _PRUNERS
+}
+
 
 def hint(key: str, message: str) -> str:
     """Return what a word of another tool is called here, where an error is about such a word.
@@ -105,12 +98,14 @@ def hint(key: str, message: str) -> str:
     """
     if "an option of" in message:  # of one sampler or pruner: the table is about other places
         return ""
-    if "one of" not in message and "low and high" not in message:  # not about an unknown word
+    if "one of" not in message:  # not about an unknown word
         return ""
     received = re.findall(r"[\w-]+", message.partition("Received: ")[2].partition(". ")[0])
     name = key.rpartition(".")[2]
     if name == "direction":  # of a value: "max" as a key is the end of a range
         words = DIRECTIONS
+    elif name == "sampler":
+        words = WORDS | PRUNERS
     else:
         words = WORDS
     for word in (name, *received):

@@ -323,8 +323,10 @@ class Executor:
     def _died(self) -> ExecutorDiedError:
         code = self._process.wait()
         if code >= 0:
+            # The first request starts it; what ends it later is in users' code, or in a library.
+            how = f", as by os._exit({code})" if self._asked > 1 else ""
             return ExecutorDiedError(
-                f"the training process ended with exit code {code}", exit_code=code
+                f"the training process ended with exit code {code}{how}", exit_code=code
             )
         number = signal.Signals(-code)
         hint = ", perhaps for want of memory" if number is signal.SIGKILL else ""

@@ -13,6 +13,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial
 
 from objectives.code.find_function import find_function, own_frames
+from objectives.code.raised import ExitsRaised
 from storage import (
     DatabaseUnreachableError,
     create_storage,
@@ -68,7 +69,7 @@ class FunctionCaller:
         trial = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
         try:
-            with forks_end_here():
+            with forks_end_here(), ExitsRaised():
                 returned = function(trial)
             value = _number(returned, request.function)
         except optuna.TrialPruned:

@@ -18,8 +18,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from objectives import registered
+from objectives.code.raised import ExitsRaised
 from studies.executor.channel import Channel
 from studies.executor.devices import device_of
+from studies.executor.forks import forks_end_here
 from studies.executor.inspection import FindFunction, FunctionFound
 from studies.executor.output import hide_library_warnings
 from studies.executor.protocol import (
@@ -49,7 +51,8 @@ def main() -> None:
             if isinstance(request, ExecutorKind):
                 handler, answer = _start(request)
             else:
-                answer = handler(request)
+                with forks_end_here(), ExitsRaised():  # of users' code
+                    answer = handler(request)
         except Exception as error:
             answer = report_error(error)
         channel.send(answer)

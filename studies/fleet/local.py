@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -21,7 +22,7 @@ from storage import (
 )
 from studies.attributes import ARTIFACTS_KEY
 from studies.create import as_stored, create_study
-from studies.definition.files import load_definition
+from studies.definition.files import as_definition, lines_named
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
 from studies.fleet.own_code import prepare
@@ -33,7 +34,7 @@ POLL = 0.5  # seconds between two checks of the workers
 
 
 def run(
-    definition: StudyDefinition | str | Path,
+    definition: StudyDefinition | Mapping[str, Any] | str | Path,
     storage: str,
     *,
     workers: int | None = None,
@@ -45,7 +46,8 @@ def run(
     A bar shows the progress, in a notebook or a terminal.
 
     Args:
-        definition: A definition, a name of the catalogue, or the path of a TOML file.
+        definition: A definition, a dict of its lines, a name of the catalogue, or the path of a
+            TOML file.
         storage: The URL of the storage.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         artifacts: The folder for trained networks.
@@ -61,12 +63,13 @@ def run(
         LaunchError: A worker could not do its work.
     """
     objectives.admit(allow_modules)
-    if not isinstance(definition, StudyDefinition):
-        definition = load_definition(definition)
-    opened = create_storage(storage)
-    definition = prepare(as_stored(definition, opened), allow_modules)
-    study = create_study(definition, opened, artifacts=artifacts)
-    fetch_data(definition)
+    file = definition if isinstance(definition, str | Path) else ""
+    with lines_named(file):  # what shows in the data and the code, too
+        checked = as_definition(definition)
+        opened = create_storage(storage)
+        checked = prepare(as_stored(checked, opened), allow_modules)
+        study = create_study(checked, opened, artifacts=artifacts)
+        fetch_data(checked)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
     with trials_bar(study) as advance:
         work_here(study, storage, workers, options=allowed, on_tick=advance)

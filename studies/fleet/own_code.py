@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -28,6 +28,8 @@ from studies.worker.open_studies import check_allowed, function_kind, network_ki
 
 EXAMPLES = 100  # settings of a space that are built
 
+Waiting = Callable[[str], AbstractContextManager[object]]
+
 
 def prepare(
     definition: StudyDefinition,
@@ -35,6 +37,7 @@ def prepare(
     tell: Callable[[str], None] = lambda line: None,
     *,
     accepts_code: bool = False,
+    waiting: Waiting = nullcontext,
 ) -> StudyDefinition:
     """Let a child import the functions of a study, build some networks, and look at the data.
 
@@ -43,6 +46,7 @@ def prepare(
         allow_modules: Packages and files whose functions the study may name as its objective.
         tell: Called with a line that a person should read.
         accepts_code: Whether code that has changed since the study was made is looked at anew.
+        waiting: Given what takes long, returns a context in which it happens.
 
     Returns:
         The definition; of an own network with its space, its backend and what is known of its code;
@@ -62,7 +66,7 @@ def prepare(
     code = located("objective", definition.objective)
     is_changed = definition.code is not None and definition.code.sha256 != code.sha256
     if definition.code is None or (is_changed and accepts_code):
-        return _inspect(definition, code, tell)
+        return _inspect(definition, code, tell, waiting)
     if is_changed:
         raise DefinitionError(
             "objective",
@@ -133,10 +137,10 @@ def _asked(key: str, kind: ExecutorKind) -> Iterator[Executor]:
 
 
 def _inspect(
-    definition: StudyDefinition, code: SourceCode, tell: Callable[[str], None]
+    definition: StudyDefinition, code: SourceCode, tell: Callable[[str], None], waiting: Waiting
 ) -> StudyDefinition:
     """Complete a definition by what its function builds."""
-    found = inspect(definition, code)
+    found = inspect(definition, code, waiting)
     if definition.metric not in found.metrics:
         raise DefinitionError(
             "metric",
@@ -166,12 +170,24 @@ def backend_of(definition: StudyDefinition, code: SourceCode) -> str:
     return code.backend or "auto" if definition.backend == "auto" else definition.backend
 
 
-def inspect(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
+def inspect(definition: StudyDefinition, code: SourceCode, waiting: Waiting) -> NetworkInspected:
     """Let a child build networks of a study's function, and look at them.
+
+    Args:
+        definition: The study.
+        code: The code of the function.
+        waiting: See `prepare`.
 
     Raises:
         DefinitionError: They are not what they should be.
     """
+    function = definition.objective.rpartition("/")[2]
+    aim = "check [space]" if definition.space else "find its space"
+    with waiting(f"Building networks of {function} to {aim}"):
+        return _inspect_now(definition, code)
+
+
+def _inspect_now(definition: StudyDefinition, code: SourceCode) -> NetworkInspected:
     assert definition.dataset is not None
     assert definition.encoding is not None
     points = islice(definition.factors.examples(EXAMPLES), EXAMPLES) if definition.space else ()

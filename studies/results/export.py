@@ -23,11 +23,11 @@ from optuna.trial import FrozenTrial
 from objectives.errors import unknown_name
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
+from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
+from studies.results.output_folder import check_folder
 
 FORMATS = ("csv", "parquet", "json", "md")
 ROWS = 400  # of a table that are in memory at a time, where it is written part by part
-PARAM, ATTRIBUTE = "params_", "user_attrs_"  # prefixes of columns
-MADE_BY = ("versions", "data_sha256", "files_sha256", "traceback")  # not in a table to be read
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed
 
 
@@ -45,8 +45,8 @@ def export_trials(
 ) -> pd.DataFrame:
     """Return the trials as a data frame, and write them to a file.
 
-    A file of Markdown is for reading: it lacks histories, versions and hashes unless they are among
-    the `columns`.
+    A file of Markdown is for reading: its numbers have five digits, and what repeats a trial is in
+    it only if it is among the `columns`, as histories, versions and hashes.
 
     Args:
         study: The study.
@@ -62,10 +62,11 @@ def export_trials(
         OSError: The file cannot be written.
     """
     if path is not None:
-        check_format(path)
+        check_output(path)
     (frame,) = _frames(study, top, sys.maxsize, columns)
     if path is not None:
-        _write_frames([_for_reading(frame, path, columns)], Path(path))
+        shown = _shown(frame, path, top, columns)
+        _write_frames([frame[shown]], Path(path))
     return frame
 
 
@@ -85,12 +86,13 @@ def write_trials(
         ValueError: The file's ending or a column is unknown.
         OSError: The file cannot be written.
     """
-    check_format(path)
+    check_output(path)
     frames = _frames(study, top, ROWS, columns)
     # The first part before the file is opened: an unknown column must not empty it.
     first = next(frames)
+    shown = _shown(first, path, top, columns)
     parts = itertools.chain([first], frames)
-    return _write_frames((_for_reading(part, path, columns) for part in parts), Path(path))
+    return _write_frames((part[shown] for part in parts), Path(path))
 
 
 def print_trials(
@@ -108,16 +110,18 @@ def print_trials(
     _write_csv(_frames(study, top, ROWS, columns), stream)
 
 
-def check_format(path: str | Path) -> None:
-    """Check that the ending of a file's name is a known format.
+def check_output(path: str | Path) -> None:
+    """Check that the ending of a file's name is a known format, and that its folder is there.
 
     Raises:
-        ValueError: The ending is unknown.
+        FileFormatError: The ending is unknown.
+        FolderError: The folder is not there.
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
         raise FileFormatError(
             f"Expected a file name that ends in {', '.join(FORMATS)}. Received: {str(path)!r}."
         )
+    check_folder(path)
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -154,14 +158,13 @@ def _chosen(columns: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _for_reading(
-    frame: pd.DataFrame, path: str | Path, columns: Sequence[str] | None
-) -> pd.DataFrame:
-    """Return what a file has by default: one of Markdown is read by people."""
+def _shown(
+    frame: pd.DataFrame, path: str | Path, top: int | None, columns: Sequence[str] | None
+) -> list[str]:
+    """Return the columns that a file has: one of Markdown is read by people."""
     if columns is not None or Path(path).suffix.lower() != ".md":
-        return frame
-    long = {f"{ATTRIBUTE}{name}" for name in ("history", *MADE_BY)}
-    return frame[[name for name in frame if name not in long]]
+        return list(map(str, frame))
+    return columns_to_read(frame, only_complete=top is not None)
 
 
 def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
@@ -242,7 +245,7 @@ def _write_frames(frames: Iterable[pd.DataFrame], path: Path) -> int:
             case "json":
                 _write_json(counted(), file)
             case "md":
-                _write_markdown(counted(), file)
+                write_markdown(map(_as_text, counted()), file)
     return n
 
 
@@ -321,21 +324,6 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def _mapped(change: Callable[[Any], Any], column: pd.Series[Any]) -> pd.Series[Any]:
     """Change each cell; pandas' own way would give a part of a column a type of its own."""
     return pd.Series([change(cell) for cell in column], column.index, dtype=column.dtype)
-
-
-def _write_markdown(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
-    """Write parts of one table with one line a trial, even where a text has line breaks."""
-
-    def line(cells: Iterable[Any]) -> str:
-        plain = ("" if cell is None else str(cell) for cell in map(_plain, cells))
-        words = (text.replace("|", "\\|").replace("\n", "<br>") for text in plain)
-        return f"| {' | '.join(words)} |\n"
-
-    for i, frame in enumerate(frames):
-        if i == 0:
-            file.write(line(frame.columns) + "|---" * len(frame.columns) + "|\n")
-        text = _as_text(frame).astype(object)
-        file.writelines(map(line, text.itertuples(index=False, name=None)))
 
 
 def _is_nested(cell: Any) -> bool:

@@ -25,6 +25,7 @@ from studies.errors import (
 )
 from studies.lookup import definition_of, find_trial
 from studies.results.child import code_of
+from studies.results.output_folder import check_folder
 from studies.results.whole import train_on_all
 from studies.worker.open_studies import check_allowed
 
@@ -60,6 +61,7 @@ def save_model(
 
     Raises:
         FileFormatError: The file's ending is neither .keras nor .weights.h5.
+        FolderError: The file's folder is not there.
         NoCompleteTrialError: No trial is complete.
         TrialNotFoundError: There is no such trial.
         FileNotFoundError: The trial's network is not kept, or not in this form.
@@ -70,6 +72,7 @@ def save_model(
             f"Expected a file name that ends in {WHOLE}, or in {WEIGHTS} for weights alone. "
             f"Received: {str(file)!r}."
         )
+    check_folder(path)
     found = find_trial(study, _best_number(study) if trial is None else trial)
     if _has_folds(study):
         with TemporaryDirectory(prefix="hpo-") as folder:

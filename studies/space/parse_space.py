@@ -36,17 +36,12 @@ from objectives.hyperparameters import TrainingHyperparameters
 from studies.errors import DefinitionError, Mistakes
 from studies.space.check_range import check_ends, check_number_of_programs
 from studies.space.factor import Factor, Scalar, same
+from studies.space.other_forms import check_form
 from studies.space.space import Space
 from studies.space.steps import Steps
 
 NONE = "none"  # the text that stands for None
 SEED = "seed"  # a study may vary it like a hyperparameter, although no network has it as one
-# Other libraries' names for the ends of a range or its levels. A line that has no other keys is a
-# mistake, not a table of labelled levels.
-MISTAKEN = frozenset(
-    ("min", "max", "min_value", "max_value", "lower", "upper", "start", "stop", "end", "step",
-     "log", "choices", "values", "sampling", "type", "distribution", "q", "mu", "sigma")
-)  # fmt: skip
 
 
 def parse_space(
@@ -113,10 +108,7 @@ def _parse_factor(
         if len(levels) != len(line):
             raise DefinitionError(key, f"Expected levels that differ. Received: {line!r}.")
         return _choices(key, name, levels, kind)
-    if not isinstance(line, dict) or not line:
-        raise DefinitionError(
-            key, f"Expected a list of levels, a range or a table of levels. Received: {line!r}."
-        )
+    check_form(key, name, line, None if name == SEED else kind)
     when = line.get("when", {})
     if any(end in line and not isinstance(line[end], list | dict) for end in ("low", "high")):
         return _range(key, name, line, infos.get(name), kind, _parse_when(key, when))
@@ -124,12 +116,6 @@ def _parse_factor(
         _check_keys(key, line, {"levels", "when"})
         inner = _parse_factor(name, line["levels"], infos, kind)
         return Factor(name, inner.distribution, inner.meaning, _parse_when(key, when))
-    if line.keys() <= MISTAKEN:
-        raise DefinitionError(
-            key,
-            "Expected low and high for a range, or levels. "
-            f"Received: {', '.join(f'{k}={v}' for k, v in line.items())}.",
-        )
     if all(isinstance(level, dict) for level in line.values()):
         return _setting(key, name, line, infos, kind)
     return _choices(key, name, line, kind)

@@ -1,0 +1,55 @@
+"""What takes longer than a moment is told on standard error."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.cli import waiting
+from studies.cli.init import study_text
+from studies.cli.waiting import told_while
+from studies.errors import DefinitionError
+from studies.fleet import own_code
+
+
+def test_only_what_takes_longer_than_a_moment_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with told_while("Doing it"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(waiting, "SILENT_SECONDS", 0.0)
+    for ends in (True, False):
+        with told_while("Doing [it]"):  # no markup of rich
+            time.sleep(0.2)
+        told = capsys.readouterr()
+        assert told.out == ""
+        if ends:
+            assert told.err == "Doing [it] ...\n"
+        else:
+            assert "Doing [it]" in told.err
+            assert "0:00:00" in told.err
+            assert told.err.endswith("\x1b[2K")  # the line is gone
+        monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal
+        monkeypatch.setenv("TERM", "xterm")
+
+
+def test_building_networks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "SILENT_SECONDS", 0.0)
+
+    def build(*_: Any) -> None:
+        time.sleep(0.2)
+        raise DefinitionError("objective", "Expected a network.")
+
+    monkeypatch.setattr(own_code, "_inspect_now", build)
+    file = tmp_path / "net.py"
+    file.write_text("def build(trial): ...\n")
+    with pytest.raises(DefinitionError, match="Expected a network"):
+        study_text(f"{file}:build", "digits", {}, tmp_path / "s.toml", None, [str(file)], print)
+    told = capsys.readouterr().err
+    assert told == "Building networks of net.py:build to find its space ...\n"
