@@ -9,13 +9,14 @@ from functools import cached_property
 from math import isnan, nan, sqrt
 from statistics import fmean, stdev
 
-from optuna.trial import TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.optuna_internals import stored_to_value
 from storage.point_keys import point_keys
 from storage.rows import UNFINISHED, in_state
-from storage.study_attributes import SEED_KEY
+from storage.study_attributes import SEED_KEY, SEED_VALUES_KEY
 from storage.tables import TRIALS, USER_ATTRS, VALUES
 
 
@@ -110,6 +111,13 @@ def pooled_spread(groups: Iterable[Iterable[float]]) -> tuple[float, int] | None
     known = [(len(own) - 1, sd) for own in map(list, groups) if (sd := spread(own)) is not None]
     freedom = sum(n for n, _ in known)
     return (sqrt(sum(n * sd**2 for n, sd in known) / freedom), freedom) if freedom else None
+
+
+def best_seed(trial: FrozenTrial, direction: StudyDirection) -> int:
+    """Return the seed of a trial's network: of several that which came to the best value."""
+    values: list[float] = trial.user_attrs.get(SEED_VALUES_KEY, [0.0])
+    choose = max if direction is StudyDirection.MAXIMIZE else min
+    return int(trial.user_attrs[SEED_KEY]) + values.index(choose(values))
 
 
 def _has_seeds(connection: Connection, study_id: int) -> bool:

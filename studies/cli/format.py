@@ -74,4 +74,5 @@ def best_value(study: optuna.Study, best: BestPoint) -> str:
     if best.n_seeds < 2:
         return f"{words} in trial {best.trial.number}"
     seeds = f"{len(best.values)} of {best.n_seeds}" if best.n_missing else f"{best.n_seeds}"
-    return f"{words}, the mean of {seeds} seeds, the best of them in trial {best.trial.number}"
+    where = "in" if len(best.ids) == 1 and not best.n_missing else "the best of them in"
+    return f"{words}, the mean of {seeds} seeds, {where} trial {best.trial.number}"

@@ -18,6 +18,7 @@ from storage import (
     read_artifact,
     storage_of,
 )
+from storage.seeds import best_seed
 from storage.study_attributes import SEED_KEY
 from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
 from studies.errors import (
@@ -143,10 +144,10 @@ def load_model(
 def seed_of_network(study: optuna.Study, number: int) -> int | None:
     """Return the seed of a trial's network, None where its study gives no point several."""
     search = study.user_attrs[DEFINITION_KEY]["search"]
-    if search.get("replicates", 1) < 2:
+    trial = find_trial(study, number)
+    if search.get("replicates", 1) < 2 or SEED_KEY not in trial.user_attrs:
         return None
-    seed = find_trial(study, number).user_attrs.get(SEED_KEY)
-    return None if seed is None else int(seed)
+    return best_seed(trial, study.direction)
 
 
 def _has_folds(study: optuna.Study) -> bool:
