@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,7 +15,9 @@ from scipy.stats import t as student
 from storage import claim, create_storage, study_id
 from studies import best_trials, create_study, load_study
 from studies.definition.study import parse_definition
+from studies.designs.points import initial_points
 from studies.results.intervals import interval, student_quantile
+from studies.suggest import prepare_trials
 
 # The first point has the best seed of all, the third lacks one.
 VALUES = [0.99, 0.50, 0.60, 0.90, 0.91, 0.92, 0.98, None, 0.97]
@@ -66,3 +70,50 @@ def test_the_interval_is_students(n: int) -> None:
     assert student_quantile(n - 1) == pytest.approx(student.ppf(0.975, n - 1))
     assert interval(1.0, 0.5, n) == pytest.approx(student.interval(0.95, n - 1, 1.0, 0.5 / n**0.5))
     assert interval(1.0, None, 1) is None
+
+
+def test_best_tells_how_many_points_the_noise_of_a_seed_cannot_tell_apart(
+    url: str, tmp_path: Path
+) -> None:
+    # Variances of .067, .0001 and .00005 with 2, 2 and 1 degrees of freedom.
+    noise = ((2 * 0.0670333 + 2 * 0.0001 + 0.00005) / 5) ** 0.5
+    shown = hpo_here("best", "s", "--top", "1", url=url, folder=tmp_path).stdout
+    assert f"The noise of a seed is {noise:.4f}" in shown
+    assert f"3 of 3 lie within 2 sqrt(2) of it, {8**0.5 * noise:.4f}, from the best." in shown
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"design": "grid", "enqueue": [{"hidden_units": "16", "dropout": 0.0}]},
+        {"sampler": "random", "n_trials": 3},
+    ],
+    ids=["design", "sampler"],
+)
+def test_where_the_noise_is_unknown_the_command_that_measures_it_works(
+    search: dict[str, Any], sqlite_url: str, tmp_path: Path
+) -> None:
+    table: dict[str, Any] = {"name": "a study", "objective": "mlp", "dataset": "digits"}
+    table |= {"search": {**search, "pruner": {"name": "median"}}}
+    table |= {"space": {"hidden_units": [[16], [32, 16]], "dropout": [0.0, 0.5]}}
+    definition = parse_definition(table)
+    study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    storage = create_storage(sqlite_url)
+    for trial in claim(storage, study_id(study), 3):
+        with storage.batch(study_id(study)) as batch:
+            prepare_trials(study, definition, [trial])
+        batch.write()
+        study.tell(trial.number, trial.number)
+    shown = hpo_here("best", "a study", url=sqlite_url, folder=tmp_path).stdout
+    assert "The noise of a seed is unknown here. Measure it: hpo run" in shown
+    words = shlex.split(shown.partition("Measure it: hpo run ")[2])
+    done = hpo_here("create", *words, url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made, measuring = load_study("a study-seeds", sqlite_url)
+    best = study.trials[2].params
+    assert (measuring.search.pruner, measuring.search.replicates) == ("none", 5)
+    seeds = range(5 if "design" in search else 1)
+    settings = [t.params or t.system_attrs["fixed_params"] for t in made.trials]
+    assert settings == [best for _ in seeds]
+    assert [t.user_attrs["seed"] for t in made.trials] == list(seeds)
+    assert initial_points(measuring)[0].user_attrs == {"seed": 0}

@@ -22,7 +22,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     """
     from storage import ranking
     from studies.cli.notes import code_note
-    from studies.cli.points import ranking_tables
+    from studies.cli.points import noise_note, ranking_tables
     from studies.lookup import as_argument
 
     found = find(study, storage)
@@ -31,6 +31,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
         name = as_argument(found.study_name)
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(*ranking_tables(found, ranked))
+    say(noise_note(found, ranked))
     mixed = code_note(found)
     if mixed is not None:
         warn(mixed)
