@@ -73,10 +73,10 @@ def noise_note(study: optuna.Study, ranking: Ranking) -> str:
 
 def _measuring(study: optuna.Study, best: BestPoint) -> str:
     """Return the command that trains the best setting with several seeds, where there is one."""
-    from studies.lookup import as_argument
+    from studies.cli.notes import work_arguments
 
     stored = study.user_attrs.get(DEFINITION_KEY)
-    if stored is None or SEED in best.trial.params:
+    if stored is None or SEED in {*best.trial.params, *stored["fixed"]}:
         return ""
     is_function = ":" in stored["objective"] and not stored["dataset"]
     if is_function and not stored["search"].get("design"):
@@ -95,7 +95,7 @@ def _measuring(study: optuna.Study, best: BestPoint) -> str:
         for key, value in lines.items()
     )
     name = quote(f"{study.study_name}-seeds")
-    return f" Measure it: hpo run --name {name} {options} {as_argument(study.study_name)}"
+    return f" Measure it: hpo run --name {name} {options} {work_arguments(study)}"
 
 
 def network_of(study: optuna.Study, number: int) -> str:

@@ -113,6 +113,8 @@ class SearchOptions(BaseModel):
 def check_seeds(search: SearchOptions, *, is_function: bool) -> None:
     """Check that a new study's trials can have several seeds, and enough of them for its pruner.
 
+    A function reports by itself what the pruner wilcoxon compares, instance by instance.
+
     Raises:
         ValueError: They cannot.
     """
@@ -123,7 +125,7 @@ def check_seeds(search: SearchOptions, *, is_function: bool) -> None:
             f"replicates={n}. Let it compute each seed itself and return the mean, or take a "
             "design, whose seeds are trials."
         )
-    if not is_wilcoxon(search.pruner):
+    if is_function or not is_wilcoxon(search.pruner):
         return
     if search.design:
         raise ValueError(
