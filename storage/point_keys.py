@@ -39,7 +39,7 @@ def point_keys(connection: Connection, which: ColumnElement[bool]) -> dict[int, 
     params = select(PARAMS.c.trial_id, PARAMS.c.param_name, PARAMS.c.param_value)
     seeds = select(USER_ATTRS.c.trial_id, USER_ATTRS.c.value_json)
     found: dict[int, dict[str, float]] = {}
-    for trial_id, name, value in connection.execute(_of(params, PARAMS).where(which)):
+    for trial_id, name, value in connection.execute(_of(params, PARAMS).where(which)).tuples():
         found.setdefault(trial_id, {})[name] = value
     rows = connection.execute(_of(seeds, USER_ATTRS).where(which, USER_ATTRS.c.key == SEED_KEY))
     seed_of = {row.trial_id: json.loads(row.value_json) for row in rows}
