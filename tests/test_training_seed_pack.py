@@ -88,7 +88,7 @@ def trial_of(kind: str, **more: Any) -> Any:
     return own_task(**more) if kind == "own" else task(**more)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "own", "folds"] if JAX else ["mlp"])
+@pytest.mark.parametrize("kind", ["mlp", "own", "folds"] if JAX else ["mlp", "own"])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_trial_is_the_mean_of_its_seeds(kind: str, mode: str) -> None:
     one = trial_of(kind)

@@ -78,6 +78,7 @@ def test_a_killed_worker_costs_a_trial_of_several_seeds_nothing(
     assert f"The network of trial {best.number}, of seed {seed}, is written" in done.stdout
     tested = hpo_here("test", "whole", url=sqlite_url, folder=tmp_path)
     assert tested.stdout.startswith(f"Trial {best.number}, of seed {seed}, of whole on the")
+    assert ("mean of seeds" in tested.stdout) == (mode == "together")
     shown = hpo_here("best", "whole", url=sqlite_url, folder=tmp_path).stdout
     assert "the best of 2 points, by the mean of seeds" in shown
     assert "The noise of a seed is" in shown

@@ -130,9 +130,14 @@ def cache_table(entries: Sequence[CacheEntry], left: Sequence[Leftovers]) -> Tab
 
 def holdout_table(study: optuna.Study, found: HoldoutEvaluation) -> Table:
     """Return the metrics on the test part beside those on the validation part."""
-    table = plain_table(None, "metric", "test", "validation")
-    trial = study.trials[found.trial]
-    history, kept = history_of(trial), _kept_epoch(study, trial)
+    from studies.lookup import definition_of
+
+    trial, definition = study.trials[found.trial], definition_of(study)
+    history, kept = history_of(trial), _kept_epoch(definition, trial)
+    # Of seeds that train together the history is the mean, the network that of the best one.
+    is_mean = definition.search.n_seeds > 1 and not definition.search.one_by_one
+    validation_head = "validation, mean of seeds" if is_mean else "validation"
+    table = plain_table(None, "metric", "test", validation_head)
     for name, value in found.metrics.items():
         epochs = history.get(f"val_{name}", [])
         validation = epochs[kept - 1] if 0 < kept <= len(epochs) else None
@@ -239,11 +244,8 @@ def parameter_cell(trial: FrozenTrial, name: str) -> str:
     return parameter(trial.params[name]) if name in trial.params else ""
 
 
-def _kept_epoch(study: optuna.Study, trial: FrozenTrial) -> int:
+def _kept_epoch(definition: StudyDefinition, trial: FrozenTrial) -> int:
     """Return the epoch, from 1, whose weights the kept network has."""
-    from studies.lookup import definition_of
-
-    definition = definition_of(study)
     settings = definition.factors.resolve(trial.params)
     key = "best_epoch" if settings.get("restore_best_weights", True) else "epochs"
     return int(trial.user_attrs.get(key, 0))
