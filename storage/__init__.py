@@ -7,10 +7,11 @@ from storage.artifacts import (
     artifact_store,
     delete_artifacts,
     drop_artifacts,
+    has_artifacts,
     is_shared,
     keep_artifacts,
-    kept_artifacts,
     read_artifact,
+    worth_keeping,
 )
 from storage.backup import backup
 from storage.batch import Batch
@@ -39,7 +40,7 @@ from storage.optuna_internals import study_id, trial_id
 from storage.outages import AWAY, cause_of, is_outage, wait_for_database
 from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
-from storage.ranking import best_rows, best_trial, in_order
+from storage.ranking import BestPoint, Ranking, best_point, best_points, best_trial, ranking
 from storage.read_trials import Parts, history_of, read_times
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import read_study_attributes, study_attributes, study_names
@@ -67,6 +68,7 @@ __all__ = [
     "UNFINISHED",
     "ArtifactNotKeptError",
     "Batch",
+    "BestPoint",
     "Budget",
     "Column",
     "DatabaseNotFoundError",
@@ -77,6 +79,7 @@ __all__ = [
     "Parts",
     "Point",
     "QueueState",
+    "Ranking",
     "SchemaError",
     "StaleTrial",
     "StorageError",
@@ -87,7 +90,8 @@ __all__ = [
     "artifact_store",
     "backup",
     "beat",
-    "best_rows",
+    "best_point",
+    "best_points",
     "best_trial",
     "cause_of",
     "check_exists",
@@ -103,15 +107,14 @@ __all__ = [
     "first_attempt",
     "forget_worker",
     "get_budget",
+    "has_artifacts",
     "history_of",
-    "in_order",
     "is_claimable",
     "is_outage",
     "is_running",
     "is_shared",
     "is_time_over",
     "keep_artifacts",
-    "kept_artifacts",
     "lacking_points",
     "latest_attempts",
     "latest_failures",
@@ -119,6 +122,7 @@ __all__ = [
     "missing_numbers",
     "overview",
     "queue_states",
+    "ranking",
     "read_artifact",
     "read_study_attributes",
     "read_times",
@@ -138,4 +142,5 @@ __all__ = [
     "unfinished_lineages",
     "wait_for_database",
     "workers_seen",
+    "worth_keeping",
 ]

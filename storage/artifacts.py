@@ -19,13 +19,15 @@ from typing import BinaryIO
 from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore, get_all_artifact_meta
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from storage.errors import ArtifactNotKeptError
 from storage.optuna_internals import trial_id
-from storage.ranking import in_order
+from storage.ranking import ids_in_order, points_to_keep
 from storage.rows import FINISHED
+from storage.seeds import seeded_points
 from storage.study_attributes import ARTIFACT_PREFIX
 from storage.tables import SYSTEM_ATTRS, TRIALS, VALUES
 from storage.trial_storage import TrialStorage
@@ -68,9 +70,23 @@ def artifact_store(folder: str | Path) -> FileSystemArtifactStore:
     return WholeFileStore(path)
 
 
-def kept_artifacts(storage: TrialStorage, study_id: int) -> list[tuple[float, int]]:
-    """Return values and ids of the completed trials whose files are kept, the best first."""
-    return in_order(storage, study_id, _complete(_holders(storage, study_id)))
+def worth_keeping(
+    storage: TrialStorage, study_id: int, keep: int, ending: Mapping[int, float] | None = None
+) -> list[int]:
+    """Return the ids of the trials whose files are to be kept, the best first.
+
+    Of a point of several seeds the best seed's are kept, of those that there are files of.
+
+    Args:
+        storage: The storage.
+        study_id: The study, of one direction.
+        keep: The number of points of which files are kept.
+        ending: Values of trials that are about to complete, and have files, by their ids.
+    """
+    (direction,) = storage.get_study_directions(study_id)
+    with storage.snapshot() as connection:
+        holding = _complete(_holders(connection, study_id)) | dict(ending or {})
+        return _best(connection, study_id, direction, holding, keep, ending)
 
 
 def keep_artifacts(
@@ -117,7 +133,7 @@ def keep_artifacts(
 def drop_artifacts(
     storage: TrialStorage, store: FileSystemArtifactStore, study_id: int, keep: int
 ) -> None:
-    """Delete the files of all ended trials that are not among the best `keep`.
+    """Delete the files of all ended trials but those that are `worth_keeping`.
 
     Two workers may end trials at the same time; the later call then deletes for both.
 
@@ -125,12 +141,14 @@ def drop_artifacts(
         storage: The storage.
         store: The artifact store of the study.
         study_id: The study, of one direction.
-        keep: The number of trials whose files are kept.
+        keep: The number of points of which files are kept.
     """
-    # One statement sees one moment. With two, a trial that ended between them would be missing
-    # from the best, and lose its files.
-    holders = _holders(storage, study_id)
-    best = {i for _, i in in_order(storage, study_id, _complete(holders))[:keep]}
+    (direction,) = storage.get_study_directions(study_id)
+    # Of one moment. Else a trial that ends between two statements would be missing from the best,
+    # and lose its files.
+    with storage.snapshot() as connection:
+        holders = _holders(connection, study_id)
+        best = set(_best(connection, study_id, direction, _complete(holders), keep))
     for _, _, holder in holders:
         if holder not in best:
             delete_artifacts(storage, store, storage.get_trial(holder))
@@ -157,6 +175,11 @@ def read_artifact(
         f"Received: trial={trial.number}. Only the networks of the best trials are kept, each in "
         "the study's artifact folder on the machine that trained it."
     )
+
+
+def has_artifacts(trial: FrozenTrial) -> bool:
+    """Tell whether files of a trial are kept."""
+    return any(key.startswith(ARTIFACT_PREFIX) for key in trial.system_attrs)
 
 
 def delete_artifacts(
@@ -190,15 +213,32 @@ def is_shared(storage: TrialStorage, artifact_id: str, own_trial: int | None = N
         return any(i != own_trial for i in connection.execute(others).scalars())
 
 
-def _complete(holders: Iterable[_Holder]) -> list[tuple[float, int]]:
-    return [
-        (value, holder)
+def _best(
+    connection: Connection,
+    study_id: int,
+    direction: StudyDirection,
+    holding: Mapping[int, float],
+    keep: int,
+    ending: Mapping[int, float] | None = None,
+) -> list[int]:
+    """Return which of the trials that hold files are to keep them: id -> value, the best first."""
+    points = seeded_points(connection, study_id, ending)
+    if points is None:
+        return ids_in_order(direction, holding)[:keep]
+    groups = [point.values for point in points_to_keep(direction, points, keep)]
+    own = [{i: holding[i] for i in group if i in holding} for group in groups]
+    return [i for each in own for i in ids_in_order(direction, each)[:1]]
+
+
+def _complete(holders: Iterable[_Holder]) -> dict[int, float]:
+    return {
+        holder: value
         for state, value, holder in holders
         if state is TrialState.COMPLETE and value is not None
-    ]
+    }
 
 
-def _holders(storage: TrialStorage, study_id: int) -> list[_Holder]:
+def _holders(connection: Connection, study_id: int) -> list[_Holder]:
     """Return state, value (None unless finite) and id of the ended trials that have files."""
     statement = (
         select(TRIALS.c.state, VALUES.c.value, TRIALS.c.trial_id)
@@ -211,5 +251,4 @@ def _holders(storage: TrialStorage, study_id: int) -> list[_Holder]:
         )
         .distinct()
     )
-    with storage.reading() as connection:
-        return [(state, value, i) for state, value, i in connection.execute(statement)]
+    return [(state, value, i) for state, value, i in connection.execute(statement)]

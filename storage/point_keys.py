@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy
@@ -39,11 +39,13 @@ def point_keys(connection: Connection, which: ColumnElement[bool]) -> dict[int, 
     params = select(PARAMS.c.trial_id, PARAMS.c.param_name, PARAMS.c.param_value)
     seeds = select(USER_ATTRS.c.trial_id, USER_ATTRS.c.value_json)
     found: dict[int, dict[str, float]] = {}
-    for row in connection.execute(_of(params, PARAMS).where(which)):
-        found.setdefault(row.trial_id, {})[row.param_name] = row.param_value
+    # Not by the names of columns, which takes twice as long.
+    values: Iterable[Any] = connection.execute(_of(params, PARAMS).where(which))
+    for trial_id, name, value in values:
+        found.setdefault(trial_id, {})[name] = value
     rows = connection.execute(_of(seeds, USER_ATTRS).where(which, USER_ATTRS.c.key == SEED_KEY))
     seed_of = {row.trial_id: json.loads(row.value_json) for row in rows}
-    return {i: point_key(values, seed_of.get(i)) for i, values in found.items()}
+    return {i: point_key(params, seed_of.get(i)) for i, params in found.items()}
 
 
 def held_since(

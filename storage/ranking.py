@@ -1,21 +1,28 @@
-"""The one order of completed trials: best value first, of equal values the earlier trial."""
+"""The one order of what is complete: best value first, of equal values the earlier trial.
+
+Where points have several seeds, a trial each, points are ranked by the mean over them, and one
+lucky seed leads nothing. Those with missing seeds, whatever their means, stand after the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import inf
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isnan
 
 import optuna
 import sqlalchemy
-from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import case, select
+from sqlalchemy import Connection, case, select
 
-from storage.optuna_internals import study_id, value_to_stored
+from storage.optuna_internals import study_id, trial_id, value_to_stored
 from storage.read_trials import read_trials
 from storage.rows import in_state
-from storage.tables import TRIALS, VALUES
+from storage.seeds import SeededPoint, mean, seeded_points, spread
+from storage.study_attributes import SEED_VALUES_KEY
+from storage.tables import TRIALS, USER_ATTRS, VALUES
 from storage.trial_storage import storage_of
 
 
@@ -30,25 +37,114 @@ def rank_key(direction: StudyDirection, value: float, position: int) -> tuple[fl
     return -value if direction is StudyDirection.MAXIMIZE else value, position
 
 
-def in_order(
-    storage: BaseStorage, study_id: int, trials: Iterable[tuple[float, int]]
-) -> list[tuple[float, int]]:
-    """Return values and ids of trials, the best of a study first."""
-    (direction,) = storage.get_study_directions(study_id)
-    return sorted(trials, key=lambda trial: rank_key(direction, *trial))
+@dataclass(frozen=True)
+class BestPoint:
+    """A point in its place among the best.
+
+    Attributes:
+        trial: The trial of its best seed; or its only one, whose value may be a mean over seeds.
+        values: The value of each of its completed seeds.
+        n_seeds: How many seeds it has, or is to have.
+        n_missing: How many of these are not complete.
+        ids: Its completed trials, the best first.
+    """
+
+    trial: FrozenTrial
+    values: Sequence[float]
+    n_seeds: int
+    n_missing: int
+    ids: Sequence[int]
+
+    @property
+    def value(self) -> float:
+        """What it is ranked by: the mean over its seeds."""
+        return mean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation over its seeds; None where it has only one."""
+        return spread(self.values)
 
 
-def best_rows(study: optuna.Study, top: int) -> list[FrozenTrial]:
-    """Return the `top` best completed trials, the best first; the others are not loaded."""
+@dataclass(frozen=True)
+class Ranking:
+    """The points of a study in their order.
+
+    Attributes:
+        best: The best points that have a completed trial, the best first.
+        seeds: The values of the seeds of each point, shown or not, the best point first; none where
+            no point has a second seed.
+    """
+
+    best: list[BestPoint]
+    seeds: list[Sequence[float]]
+
+
+def ranking(study: optuna.Study, top: int) -> Ranking:
+    """Return the `top` best points of a study.
+
+    Where no point has several seeds, each trial is a point, and the others are not loaded.
+    """
     storage, of_study = storage_of(study), study_id(study)
-    with storage.reading() as connection:
-        ids = list(connection.execute(select_best(of_study, study.direction, top)).scalars())
-        return read_trials(connection, of_study, ids)
+    with storage.snapshot() as connection:
+        points = seeded_points(connection, of_study)
+        if points is None:
+            ids = connection.execute(select_best(of_study, study.direction, top)).scalars()
+            best = [_of_one_trial(each) for each in read_trials(connection, of_study, list(ids))]
+            has_seeds = any(len(point.values) > 1 for point in best)
+            return Ranking(best, _seeds_of_trials(connection, study) if has_seeds else [])
+        ranked = points_in_order(study.direction, points)
+        ordered = [ids_in_order(study.direction, point.values) for point in ranked[:top]]
+        trials = read_trials(connection, of_study, [ids[0] for ids in ordered])
+    best = [
+        BestPoint(trial, list(point.values.values()), point.n_seeds, point.n_missing, ids)
+        for trial, point, ids in zip(trials, ranked, ordered, strict=False)
+    ]
+    return Ranking(best, [list(point.values.values()) for point in ranked])
+
+
+def best_points(study: optuna.Study, top: int) -> list[BestPoint]:
+    """Return the `top` best points that have a completed trial, the best first."""
+    return ranking(study, top).best
+
+
+def best_point(study: optuna.Study) -> BestPoint | None:
+    """Return the best point, None while no trial is complete."""
+    return next(iter(best_points(study, 1)), None)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best completed trial, None while there is none."""
-    return next(iter(best_rows(study, 1)), None)
+    """Return the trial of the best point's best seed, None while no trial is complete."""
+    best = best_point(study)
+    return None if best is None else best.trial
+
+
+def points_in_order(direction: StudyDirection, points: Iterable[SeededPoint]) -> list[SeededPoint]:
+    """Return points, the best first, and those with missing seeds after all others."""
+
+    def key(point: SeededPoint) -> tuple[bool, bool, tuple[float, int]]:
+        is_undefined = isnan(point.mean)
+        size = 0.0 if is_undefined else point.mean
+        return point.n_missing > 0, is_undefined, rank_key(direction, size, min(point.values))
+
+    return sorted(points, key=key)
+
+
+def ids_in_order(direction: StudyDirection, values: Mapping[int, float]) -> list[int]:
+    """Return the ids of trials, the best first."""
+    return sorted(values, key=lambda i: rank_key(direction, values[i], i))
+
+
+def points_to_keep(
+    direction: StudyDirection, points: Iterable[SeededPoint], keep: int
+) -> list[SeededPoint]:
+    """Return the points of which a network is kept, the best first.
+
+    They are the `keep` best, and as many more of those that may still become one of them: a network
+    that is thrown away while other seeds of its point run is gone.
+    """
+    ranked = points_in_order(direction, points)
+    return ranked[:keep] + [point for point in ranked[keep:] if point.is_open][:keep]
 
 
 def select_best(study_id: int, direction: StudyDirection, top: int) -> sqlalchemy.Select[int]:
@@ -65,3 +161,22 @@ def select_best(study_id: int, direction: StudyDirection, top: int) -> sqlalchem
         .order_by(*order, TRIALS.c.number)
         .limit(top)
     )
+
+
+def _of_one_trial(trial: FrozenTrial) -> BestPoint:
+    """Return a point that has one trial; this may be of several seeds, all of them complete."""
+    values = trial.user_attrs.get(SEED_VALUES_KEY, [trial.value])
+    return BestPoint(trial, values, len(values), 0, [trial_id(trial)])
+
+
+def _seeds_of_trials(connection: Connection, study: optuna.Study) -> list[Sequence[float]]:
+    """Return the values of the seeds of each completed trial of several, the best first."""
+    values = (
+        select(VALUES.c.trial_id, VALUES.c.value, USER_ATTRS.c.value_json)
+        .join(TRIALS, TRIALS.c.trial_id == VALUES.c.trial_id)
+        .join(USER_ATTRS, USER_ATTRS.c.trial_id == VALUES.c.trial_id)
+        .where(in_state(study_id(study), TrialState.COMPLETE), USER_ATTRS.c.key == SEED_VALUES_KEY)
+    )
+    found = {i: (value, text) for i, value, text in connection.execute(values)}
+    ids = ids_in_order(study.direction, {i: value for i, (value, _) in found.items()})
+    return [json.loads(found[i][1]) for i in ids]

@@ -22,6 +22,7 @@ WORKED_KEY = "worked"  # the seconds in which workers executed its trials, and u
 
 # User attributes of a trial.
 SEED_KEY = "seed"  # of the trial's point; a retry keeps it
+SEED_VALUES_KEY = "seed_values"  # of a trial of several seeds: the value of each, in their order
 FAIL_REASON_KEY = "fail_reason"  # why the trial ended as FAIL
 TRACEBACK_KEY = "traceback"  # of the exception that ended it, where there is one
 RETRIED_AS_KEY = "retried_as"  # the number of its retry, null where it gets none

@@ -12,13 +12,14 @@ import optuna
 import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select
 
 from storage.errors import StudyGoneError
 from storage.optuna_internals import study_id as id_of
-from storage.ranking import select_best
+from storage.ranking import ids_in_order, points_in_order, select_best
 from storage.read_trials import Parts, Time, distribution_of, read_times, read_trials
 from storage.rows import STARTED
+from storage.seeds import SeededPoint, seeded_points
 from storage.study_attributes import HISTORY_KEY
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
 from storage.trial_storage import storage_of
@@ -53,12 +54,17 @@ class TrialTable:
         params: The column of each parameter that one of them has.
         user_attrs: The column of each user attribute that one of them has, the history among them.
         times: When each began and ended, in UTC.
+        points: The best points with these trials, the best first; None where each trial is a point,
+            or where the trials are not ranked.
+        is_ranked: Whether the best come first.
     """
 
     ids: list[int]
     params: dict[str, Column]
     user_attrs: dict[str, Column]
     times: dict[int, tuple[Time, Time]]
+    points: list[SeededPoint] | None
+    is_ranked: bool
     _connection: Connection
     _study_id: int
 
@@ -82,8 +88,8 @@ def trial_table(study: optuna.Study, top: int | None) -> Iterator[TrialTable]:
 
     Args:
         study: The study.
-        top: How many of the best completed trials, the best first. None for every trial that has
-            started, by number.
+        top: Of how many points the completed trials, the best point and of each the best seed
+            first. None for every trial that has started, by number.
 
     Raises:
         StudyGoneError: The study was deleted.
@@ -93,16 +99,30 @@ def trial_table(study: optuna.Study, top: int | None) -> Iterator[TrialTable]:
         found = select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id)
         if connection.execute(found).first() is None:
             raise StudyGoneError(f"There is no study with id {study_id}: it was deleted.")
-        if top is None:
-            started = (TRIALS.c.study_id == study_id, TRIALS.c.state.in_(STARTED))
-            chosen = select(TRIALS.c.trial_id).where(*started).order_by(TRIALS.c.number)
-        else:
+        chosen, points = _started(study_id), None
+        if top is not None:
             chosen = select_best(study_id, study.direction, top)
-        ids = list(connection.execute(chosen).scalars())
+            points = seeded_points(connection, study_id)
+        ids = list(connection.execute(chosen).scalars()) if points is None else []
+        if points is not None:
+            points = points_in_order(study.direction, points)[:top]
+            ids = [i for each in points for i in ids_in_order(study.direction, each.values)]
+            chosen = select(TRIALS.c.trial_id).where(TRIALS.c.trial_id.in_(_listed(ids)))
         params = _columns(_params(connection, chosen), len(ids))
         user_attrs = _columns(_user_attrs(connection, chosen), len(ids))
         times = read_times(connection, study_id)
-        yield TrialTable(ids, params, user_attrs, times, connection, study_id)
+        ranked = top is not None
+        yield TrialTable(ids, params, user_attrs, times, points, ranked, connection, study_id)
+
+
+def _started(study_id: int) -> _Chosen:
+    started = (TRIALS.c.study_id == study_id, TRIALS.c.state.in_(STARTED))
+    return select(TRIALS.c.trial_id).where(*started).order_by(TRIALS.c.number)
+
+
+def _listed(ids: Sequence[int]) -> sqlalchemy.BindParameter[Any]:
+    """Return a list for a statement: in its text, since databases limit how many are beside it."""
+    return bindparam("ids", ids, expanding=True, literal_execute=True)
 
 
 def _params(connection: Connection, chosen: _Chosen) -> Iterator[_Count]:

@@ -21,6 +21,7 @@ CODE_SHA256_KEY = "code_sha256"  # of the code that has built it
 
 # Of a trial.
 TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
+SEED_STD_KEY = "seed_std"  # the standard deviation of its values, where it has several seeds
 COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
 
 # Of a study with TPE and of each of its trials.

@@ -42,7 +42,7 @@ from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
 from studies.definition.files import as_definition, lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
-from studies.definition.search import SearchOptions
+from studies.definition.search import SearchOptions, check_seeds, keyed
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
@@ -167,6 +167,8 @@ def check_new(definition: StudyDefinition) -> None:
             "of a function, or of training by steps, are not known. Received: none. "
             'Write pruner = { name = "hyperband", max_resource = 30 }, with your number.',
         )
+    is_function = definition.is_function
+    keyed("search.replicates", lambda: check_seeds(definition.search, is_function=is_function))
     _ = definition.encoding  # a mistake in the data must leave no study behind
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import orm
 from storage import (
     TrialStorage,
     Worker,
+    best_points,
     claim,
     create_storage,
     record_worker,
@@ -94,7 +95,7 @@ def test_status_and_best_read_no_trial_but_those_they_show(
     console = Console(width=80)
     with console.capture() as shown, traffic(reader) as sent:
         console.print(status_view(reader, find_study("s", reader)))
-        console.print(best_table(open_study("s", reader), 3))
+        console.print(best_table(study, best_points(open_study("s", reader), 3)))
     assert len(sent.trials) == 4  # the best one twice
     lines = shown.get().splitlines()
     assert lines[1].strip() == "20 complete, 20 fail"
@@ -112,7 +113,7 @@ def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
     study.add_trial(optuna.trial.create_trial(value=1.0, params=params, distributions=space))
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(best_table(study, 1))
+        console.print(best_table(study, best_points(study, 1)))
     lines = [line.rstrip() for line in shown.get().splitlines()]
     assert lines[1].split() == ["trial", "value", "parameters", "time"]
     assert max(map(len, lines)) <= 80
@@ -207,7 +208,7 @@ def test_the_time_of_a_trial_is_shown_without_what_it_has_compiled(
         study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attributes))
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(best_table(study, 3))
+        console.print(best_table(study, best_points(study, 3)))
     lines = [line.strip() for line in shown.get().splitlines()]
     assert [line[-5:] for line in lines[2:5]] == ["0.5 s", "0.8 s", "0.8 s"]
     assert lines[5:] == ["Compiling took 8.5 s more, in 1 of them."]

@@ -251,7 +251,6 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "pruner without its option": (searching(pruner="threshold"), "search.pruner", "lower, upper"),
     "design": (searching(design="gird"), "search.design", "Did you mean grid?"),
     "design and sampler": (searching(design="grid"), "search", "a design or a sampler"),
-    "replicates": (searching(replicates=2), "search", "a design with replicates"),
     "replicates of a fixed seed": (
         table(search={"design": "grid", "replicates": 2}, fixed={"seed": 3}),
         "search.replicates",

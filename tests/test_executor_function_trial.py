@@ -29,9 +29,10 @@ SPACE: dict[str, Any] = {
 class Call:
     """Calls a function for one trial of a study of `SPACE`, as the executor's child does."""
 
-    def __init__(self, storage: TrialStorage, point: dict[str, Any]) -> None:
+    def __init__(self, storage: TrialStorage, point: dict[str, Any], **search: Any) -> None:
         self.storage = storage
-        self.study = create_study(define(SPACE, "random", enqueue=[point]), storage)
+        definition = define(SPACE, search.pop("sampler", "random"), enqueue=[point], **search)
+        self.study = create_study(definition, storage)
         self.seen: Any = None
 
     def __call__(self, look: Any) -> TrialResult | ErrorReport:
@@ -90,6 +91,16 @@ def test_a_function_gets_the_levels_that_the_author_wrote(sqlite_storage: TrialS
     # The database, the dashboard and exports have the labels.
     assert {"units": "16", "decay": "off", "how": "slow", "own": 5}.items() <= trial.params.items()
     assert (trial.intermediate_values, trial.user_attrs["note"]) == ({1: 0.5}, 1)
+
+
+def test_a_function_gets_the_seed_of_each_replicate(sqlite_storage: TrialStorage) -> None:
+    search = {"sampler": None, "design": "grid", "n_trials": 3, "replicates": 3, "seed": 7}
+    call, seeds = Call(sqlite_storage, POINT | {"how": "fast"}, **search), []
+    for _ in range(3):
+        answer = call(lambda trial: trial.seed)
+        assert isinstance(answer, TrialResult), answer
+        seeds.append(call.seen)
+    assert seeds == [7, 8, 9]
 
 
 def test_a_function_that_knows_other_levels_is_told(sqlite_storage: TrialStorage) -> None:

@@ -28,7 +28,7 @@ from objectives.own.build_trial import BuildTrial
 from objectives.own.builder import Builder
 from objectives.own.built import metric_names
 from objectives.training.fit_pack import FitTask
-from objectives.training.fold_pack import FoldPack
+from objectives.training.mean_pack import FoldPack
 from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
 

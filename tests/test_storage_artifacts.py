@@ -11,13 +11,15 @@ from uuid import uuid4
 import pytest
 import sqlalchemy
 from optuna.artifacts import get_all_artifact_meta
+from optuna.distributions import IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from queues import adaptive
+from queues import DESIGN, adaptive
 from sqlalchemy.exc import OperationalError
 
 from storage import (
+    Point,
     TrialStorage,
     artifact_store,
     claim,
@@ -25,11 +27,10 @@ from storage import (
     delete_artifacts,
     drop_artifacts,
     enqueue,
-    in_order,
     keep_artifacts,
-    kept_artifacts,
     read_artifact,
     trial_id,
+    worth_keeping,
 )
 
 VALUES = [0.3, 0.1, 0.5, 0.2, 0.5, 0.4]
@@ -62,8 +63,7 @@ def finish(
     """End a trial as a worker does: keep its network if it is among the best."""
     if trial is None:
         (trial,) = claim(storage, study_id)
-    ranked = [*kept_artifacts(storage, study_id), (value, trial_id(trial))]
-    if (value, trial_id(trial)) in in_order(storage, study_id, ranked)[:keep]:
+    if trial_id(trial) in worth_keeping(storage, study_id, keep, {trial_id(trial): value}):
         keep_file(storage, folder, trial)
     storage.set_trial_state_values(trial_id(trial), TrialState.COMPLETE, [value])
     drop_artifacts(storage, artifact_store(folder / "store"), study_id, keep)
@@ -260,3 +260,24 @@ def test_a_full_disk_leaves_no_half_of_a_file_and_no_word_of_it(
     assert get_all_artifact_meta(trial, storage=sqlite_storage) == []
     keep_artifacts(sqlite_storage, store, trial, {str(uuid4()): file})
     assert read_artifact(sqlite_storage, store, trial, ".keras") == b"12"
+
+
+def test_of_each_of_the_best_points_the_best_seed_is_kept_and_of_open_ones_too(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    study_id = sqlite_storage.create_new_study([MAXIMIZE])
+    x = {"x": IntDistribution(0, 9)}
+    seeds = [Point({"x": point}, x, {"seed": seed}) for point in (0, 1, 2) for seed in (0, 1)]
+    enqueue(sqlite_storage, study_id, seeds, DESIGN)
+    trials = claim(sqlite_storage, study_id, 6)
+
+    def end(number: int, value: float) -> list[int]:
+        finish(sqlite_storage, tmp_path, study_id, value, 1, trials[number])
+        return kept(tmp_path)
+
+    assert end(0, 0.5) == [0]
+    assert end(1, 0.6) == [1]  # a better seed of the same point
+    assert end(2, 0.9) == [1, 2]  # this point may come to lead
+    assert end(3, 0.1) == [1]  # but for its other seed
+    assert end(4, 0.9) == [1, 4]
+    assert end(5, 0.7) == [4]

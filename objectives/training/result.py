@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 
@@ -26,6 +27,19 @@ class FoldResults:
 
 
 @dataclass(frozen=True, eq=False)
+class SeedResults:
+    """What a trial came to with each of its seeds.
+
+    Attributes:
+        values: The value of each, None where it diverged.
+        best: The task of the best one, whose network is the trial's.
+    """
+
+    values: Sequence[float | None]
+    best: Any
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingResult:
     """The result of a trained trial.
 
@@ -40,7 +54,9 @@ class TrainingResult:
         parameter_count: Numbers in the network's weights, moving averages included.
         stopped: Why training ended.
         weights: The kept weights, layer by layer.
+        build: Returns the network with weights.
         folds: What it came to on each fold; None where the data have none.
+        seeds: What it came to with each seed; None where it has one.
     """
 
     value: float | None
@@ -52,8 +68,9 @@ class TrainingResult:
     parameter_count: int
     stopped: Stopped
     weights: list[Array] = field(repr=False)
-    _build: Callable[[list[Array]], keras.Model] = field(repr=False)
+    build: Callable[[list[Array]], keras.Model] = field(repr=False)
     folds: FoldResults | None = None
+    seeds: SeedResults | None = None
 
     def fail_reason(self) -> str | None:
         """Return why the trial has no value, naming what was not finite; None if it has one."""
@@ -69,7 +86,7 @@ class TrainingResult:
 
     def model(self) -> keras.Model:
         """Return the trained network; of a built-in objective see `build.build_for_reading`."""
-        return self._build(self.weights)
+        return self.build(self.weights)
 
 
 def result_of(
@@ -102,5 +119,5 @@ def result_of(
         parameter_count=parameter_count,
         stopped=epochs.stopped,
         weights=weights,
-        _build=build,
+        build=build,
     )

@@ -9,9 +9,10 @@ from optuna.study import StudyDirection
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import FrozenTrial, TrialState
+    from optuna.trial import TrialState
 
     from objectives import HyperparameterInfo
+    from storage import BestPoint
 
 
 def number(value: float | None) -> str:
@@ -63,7 +64,15 @@ def metric_name(study: optuna.Study) -> str:
     return study.metric_names[0] if study.metric_names else "value"
 
 
-def trial_value(study: optuna.Study, trial: FrozenTrial) -> str:
-    """Return the value of a trial with its metric: `val_accuracy 0.9792 (max) in trial 15`."""
+def best_value(study: optuna.Study, best: BestPoint) -> str:
+    """Return the value of the best point with its metric: `val_accuracy 0.9792 (max) in trial 15`.
+
+    Of a point of several seeds it is their mean.
+    """
     direction = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
-    return f"{metric_name(study)} {number(trial.value)} ({direction}) in trial {trial.number}"
+    words = f"{metric_name(study)} {number(best.value)} ({direction})"
+    if best.n_seeds < 2:
+        return f"{words} in trial {best.trial.number}"
+    seeds = f"{len(best.values)} of {best.n_seeds}" if best.n_missing else f"{best.n_seeds}"
+    where = "in" if len(best.ids) == 1 and not best.n_missing else "the best of them in"
+    return f"{words}, the mean of {seeds} seeds, {where} trial {best.trial.number}"

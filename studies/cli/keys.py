@@ -124,6 +124,11 @@ OPTION_DEFAULTS = {
     "max_resource": "the epochs",
     "multivariate": "true",
 }
+SEEDS = (
+    "replicates: with a sampler a trial has so many seeds, from seed on, and n_trials counts "
+    "points; with a design each seed is a trial, and n_trials counts trainings. A sampler's seeds "
+    "train together, and its pruner sees their mean; wilcoxon compares them one by one, from 4 on."
+)
 SPACE = (
     ('activation = ["relu", "tanh"]', "levels"),
     ("hidden_units = [[64], [64, 64]]", "levels that are lists"),
@@ -153,7 +158,7 @@ def _view(name: str) -> list[Any]:
         return [_methods(name, METHODS[name])]
     if name == "search":
         options = Text("The options of each: hpo keys sampler, hpo keys pruner", style="dim")
-        return [_fields(name, MODELS[name]), options]
+        return [_fields(name, MODELS[name]), Text(SEEDS, style="dim"), options]
     if name == "fixed":
         others = "And every hyperparameter of the network: hpo objectives mlp"
         return [_fields(name, MODELS[name]), Text(others, style="dim")]

@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from storage import TrialStorage, best_trial, get_budget, overview, storage_of, study_id
-from studies.cli.format import duration, trial_value
+from storage import TrialStorage, best_point, get_budget, overview, storage_of, study_id
+from studies.cli.format import best_value, duration
 from studies.cli.status import status_block, status_view
 
 REDRAW = 1.0  # seconds
@@ -99,8 +99,8 @@ def _line_printer(study: optuna.Study, console: Console) -> Callable[[], None]:
         if tenth <= last_tenth:
             return
         last_tenth = tenth
-        best = best_trial(study)
-        words = "" if best is None else f", best {trial_value(study, best)}"
+        best = best_point(study)
+        words = "" if best is None else f", best {best_value(study, best)}"
         spent = duration(time.monotonic() - started)
         console.print(
             f"{study.study_name}: {ended}/{total or '?'} trials after {spent}{words}",

@@ -16,20 +16,22 @@ results = typer.Typer()
 
 @results.command()
 def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
-    """Show the best trials.
+    """Show the best trials; the best points where each has several seeds.
 
     Example: hpo best fashion-mlp-grid --top 3
     """
-    from storage import best_trial
+    from storage import ranking
     from studies.cli.notes import code_note
-    from studies.cli.tables import best_table
+    from studies.cli.points import noise_note, ranking_tables
     from studies.lookup import as_argument
 
     found = find(study, storage)
-    if best_trial(found) is None:
+    ranked = ranking(found, top)
+    if not ranked.best:
         name = as_argument(found.study_name)
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
-    show(best_table(found, top))
+    show(*ranking_tables(found, ranked))
+    say(noise_note(found, ranked))
     mixed = code_note(found)
     if mixed is not None:
         warn(mixed)
@@ -39,7 +41,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
 def export(
     study: Study,
     top: Annotated[
-        int | None, typer.Option("--top", min=1, help="Only this many, the best first.")
+        int | None, typer.Option("--top", min=1, help="Only of so many points, the best first.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A .csv, .parquet, .json or .md file.")
@@ -83,6 +85,7 @@ def model(
     Example: hpo model fashion-mlp-grid -o best.keras
     """
     from studies.cli.encoding import network_lines, outputs_line
+    from studies.cli.points import network_of
     from studies.cli.trust import trusted
     from studies.results.models import save_model
 
@@ -91,7 +94,7 @@ def model(
         confirm(f"Overwrite {output}?")
     allowed = trusted([study], allow_module, {})
     number = save_model(found, output, trial, allow_modules=allowed)
-    say(f"The network of trial {number} is written to {output}")
+    say(f"The network of {network_of(found, number)} is written to {output}")
     line = outputs_line(found)
     if line is not None:
         say(line)
@@ -141,13 +144,15 @@ def holdout(
 
     Example: hpo test fashion-mlp-grid
     """
+    from studies.cli.points import network_of
     from studies.cli.tables import holdout_table
     from studies.cli.trust import trusted
     from studies.results.holdout import earlier_evaluations, evaluate_on_holdout
 
     found = find(study, storage, writes=True)
     now = evaluate_on_holdout(found, trial, allow_modules=trusted([study], allow_module, {}))
-    say(f"Trial {now.trial} of {found.study_name} on the {now.n} examples of the test part:")
+    network = network_of(found, now.trial).capitalize()
+    say(f"{network} of {found.study_name} on the {now.n} examples of the test part:")
     show(holdout_table(found, now))
     earlier = earlier_evaluations(now, found)
     if earlier:

@@ -15,7 +15,7 @@ from storage import (
     Overview,
     TrialStorage,
     Worker,
-    best_trial,
+    best_point,
     failures,
     get_budget,
     latest_failures,
@@ -26,7 +26,7 @@ from storage import (
     workers_seen,
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
-from studies.cli.format import duration, trial_counts, trial_value
+from studies.cli.format import best_value, duration, trial_counts
 from studies.cli.notes import missing_note, stop_note, time_note, way_note
 from studies.errors import StudyNotFoundError
 from studies.lookup import as_argument, open_study
@@ -99,9 +99,9 @@ def status_block(study: optuna.Study) -> RenderableType:
         Text(_rate(progress, total, is_worked_on=is_worked_on), style="cyan"),
     )
     lines: list[RenderableType] = [head, Text(_counts(progress), style="dim")]
-    best = best_trial(study)
+    best = best_point(study)
     if best is not None:
-        lines.append(Text(f"best {trial_value(study, best)}", style="green"))
+        lines.append(Text(f"best {best_value(study, best)}", style="green"))
     lines += _worker_lines(busy, progress)
     lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
     return Group(*lines)

@@ -311,21 +311,22 @@ def _prepare(
 
 def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
-    from storage import best_trial, overview, storage_of, study_id
+    from storage import overview, ranking, storage_of, study_id
     from studies.cli.notes import failure_note, missing_note, stop_note, time_note
-    from studies.cli.tables import best_table
+    from studies.cli.points import ranking_tables
     from studies.lookup import as_argument, file_name
     from studies.results.export import write_trials  # pandas: not while the workers start
 
     progress = overview(storage_of(study), study_id(study))
     failed, missing = failure_note(study, progress), missing_note(study, progress)
     over = stop_note(study) or time_note(study, progress)
-    if best_trial(study) is None:
+    ranked = ranking(study, 10)
+    if not ranked.best:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
         fail(f"No trial is complete. {why}")
     csv = Path(file_name(study.study_name, ".csv"))
     write_trials(study, csv, top=sys.maxsize)
-    show(best_table(study, 10))
+    show(*ranking_tables(study, ranked))
     say(f"All completed trials, the best first: {csv.resolve()}")
     # Without the URL itself, which may hold a password.
     needs_url = url not in (STORAGE, os.environ.get("OPTUNA_STORAGE"))

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from storage import (
+    BestPoint,
     TrialStorage,
-    best_rows,
-    best_trial,
+    best_point,
     history_of,
     overview,
     storage_of,
@@ -46,12 +46,12 @@ def description_tables(found: Description) -> list[RenderableType]:
     """Return what a data set has."""
     title = f"{found.n_train:,} examples to train on, {found.n_validation:,} to validate on"
     heading = Text(title, style="bold")  # a table's title is as narrow as the table
-    parts = _table("", "", "what it is", "values", "missing")
+    parts = plain_table("", "", "what it is", "values", "missing")
     for each in found.parts:
         parts.add_row(each.name, each.form, each.values, str(each.missing or ""))
     if not found.classes:
         return [heading, parts]
-    classes = _table(f"{len(found.classes)} classes", "label", "to train on", "to validate on")
+    classes = plain_table(f"{len(found.classes)} classes", "label", "to train on", "to validate on")
     for label, (train, validation) in list(found.classes.items())[:MOST_CLASSES]:
         classes.add_row(label, f"{train:,}", f"{validation:,}")
     more = len(found.classes) - MOST_CLASSES
@@ -64,7 +64,7 @@ def catalog_table() -> Table:
     from studies.definition.files import read_table
     from studies.definition.study import parse_definition
 
-    table = _table("Catalogue", "study", "objective", "data set", "search")
+    table = plain_table("Catalogue", "study", "objective", "data set", "search")
     for name in catalog():
         definition = parse_definition(read_table(name))
         table.add_row(name, definition.objective, definition.dataset, _search(definition))
@@ -73,27 +73,29 @@ def catalog_table() -> Table:
 
 def storage_table(storage: TrialStorage) -> RenderableType:
     """Return the studies in the storage: trials by state, and the best value."""
-    table = _table("In the storage", "study", "objective", "data set", "trials", "best")
+    table = plain_table("In the storage", "study", "objective", "data set", "trials", "best")
     for summary in storage.get_all_studies():
         stored = summary.user_attrs.get(DEFINITION_KEY)
         if stored is None:
             continue  # made by another program
         study = optuna.load_study(storage=storage, study_name=summary.study_name)
         counts = trial_counts(overview(storage, study_id(study)).lineages_by_state)
-        best = best_trial(study)
+        best = best_point(study)
         value = "" if best is None else number(best.value)
-        _add(table, summary.study_name, stored["objective"], stored["dataset"] or "", counts, value)
+        add_row(
+            table, summary.study_name, stored["objective"], stored["dataset"] or "", counts, value
+        )
     if not table.rows:
         return Text("The storage has no studies yet. Begin with: hpo run digits-mlp")
     return table
 
 
-def best_table(study: optuna.Study, top: int) -> Table:
+def best_table(study: optuna.Study, points: Sequence[BestPoint]) -> Table:
     """Return the best trials: number, value, the parameters that were searched, and the cost.
 
     The time is that of training. What a trial took for compiling depends on which came first.
     """
-    trials = best_rows(study, top)
+    trials = [point.trial for point in points]
     n = overview(storage_of(study), study_id(study)).ended  # as the live display counts them
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     seeds = {trial.user_attrs.get(SEED) for trial in trials} - {None}
@@ -103,38 +105,43 @@ def best_table(study: optuna.Study, top: int) -> Table:
     shown = names if len(names) <= WIDEST else ["parameters"]
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
         extra.append("epochs")
-    table = _table(title, "trial", metric_name(study), *shown, *extra, "time")
+    table = plain_table(title, "trial", metric_name(study), *shown, *extra, "time")
     compiling = _compiling(trials)
     if compiling:
         table.caption, table.caption_justify = Text(compiling, style="dim"), "left"
     # Else rich breaks them to the width of a narrow table.
     table.min_width = max(len(title), len(compiling))
     for trial in trials:
-        _add(table, *_best_cells(trial, shown, extra))
+        add_row(table, *_best_cells(trial, shown, extra))
     return table
 
 
 def cache_table(entries: Sequence[CacheEntry], left: Sequence[Leftovers]) -> Table:
     """Return what is cached, and left of deleted studies: where it is, what it is, its size."""
-    table = _table(None, "size", "what", "folder")
+    table = plain_table(None, "size", "what", "folder")
     for entry in entries:
-        _add(table, f"{entry.size / 1e6:.1f} MB", entry.what, str(entry.folder))
+        add_row(table, f"{entry.size / 1e6:.1f} MB", entry.what, str(entry.folder))
     for each in left:
         files = "1 file" if len(each.files) == 1 else f"{len(each.files)} files"
         what = f"{files} of the deleted study {each.note.name}"
-        _add(table, f"{each.size / 1e6:.1f} MB", what, str(each.folder))
+        add_row(table, f"{each.size / 1e6:.1f} MB", what, str(each.folder))
     return table
 
 
 def holdout_table(study: optuna.Study, found: HoldoutEvaluation) -> Table:
     """Return the metrics on the test part beside those on the validation part."""
-    table = _table(None, "metric", "test", "validation")
-    trial = study.trials[found.trial]
-    history, kept = history_of(trial), _kept_epoch(study, trial)
+    from studies.lookup import definition_of
+
+    trial, definition = study.trials[found.trial], definition_of(study)
+    history, kept = history_of(trial), _kept_epoch(definition, trial)
+    # Of seeds that train together the history is the mean, the network that of the best one.
+    is_mean = definition.search.n_seeds > 1 and not definition.search.one_by_one
+    validation_head = "validation, mean of seeds" if is_mean else "validation"
+    table = plain_table(None, "metric", "test", validation_head)
     for name, value in found.metrics.items():
         epochs = history.get(f"val_{name}", [])
         validation = epochs[kept - 1] if 0 < kept <= len(epochs) else None
-        _add(table, name, number(value), number(validation))
+        add_row(table, name, number(value), number(validation))
     return table
 
 
@@ -142,7 +149,7 @@ def objectives_table() -> Table:
     """Return the objectives that can be optimized."""
     import objectives
 
-    table = _table("Objectives", "name", "what it is", "hyperparameters")
+    table = plain_table("Objectives", "name", "what it is", "hyperparameters")
     for name in objectives.names():
         objective = objectives.get(name)
         count = len(objective.hyperparameters.describe())
@@ -159,7 +166,7 @@ def hyperparameter_table(name: str) -> Table:
     import objectives
     from objectives.fields import need_in_words
 
-    table = _table(f"Hyperparameters of {name}", "name", "values, default, meaning")
+    table = plain_table(f"Hyperparameters of {name}", "name", "values, default, meaning")
     for info in objectives.get(name).hyperparameters.describe():
         default = "" if info.default is None else f"; default {parameter(info.default) or 'none'}"
         needs = "; or where ".join(map(need_in_words, info.needs))
@@ -169,7 +176,13 @@ def hyperparameter_table(name: str) -> Table:
     return table
 
 
-def _table(title: str | None, *columns: str) -> Table:
+def plain_table(title: str | None, *columns: str) -> Table:
+    """Return a table without lines.
+
+    Args:
+        title: What stands above it.
+        columns: The heads of its columns.
+    """
     # As text: a study's name may contain rich's markup, such as [a].
     heading = None if title is None else Text(title, style="table.title")
     table = Table(title=heading, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
@@ -182,7 +195,8 @@ def _table(title: str | None, *columns: str) -> Table:
     return table
 
 
-def _add(table: Table, first: str, *cells: str) -> None:
+def add_row(table: Table, first: str, *cells: str) -> None:
+    """Add a row to a table."""
     # rich wraps the other columns, but makes the first one as wide as its widest cell.
     lines = [first[i : i + WIDEST_NAME] for i in range(0, len(first), WIDEST_NAME)]
     table.add_row(*map(Text, ["\n".join(lines), *cells]))
@@ -203,7 +217,7 @@ def _best_cells(trial: FrozenTrial, names: list[str], extra: list[str]) -> list[
     return [
         str(trial.number),
         number(trial.value),
-        *(_parameter_cell(trial, name) for name in names),
+        *(parameter_cell(trial, name) for name in names),
         *(str(trial.user_attrs.get(name, "")) for name in extra),
         "" if seconds is None else f"{max(0.0, seconds - _compile_seconds(trial)):.1f} s",
     ]
@@ -222,18 +236,16 @@ def _compiling(trials: Sequence[FrozenTrial]) -> str:
     return f"Compiling took {sum(seconds):.1f} s more, in {several}."
 
 
-def _parameter_cell(trial: FrozenTrial, name: str) -> str:
+def parameter_cell(trial: FrozenTrial, name: str) -> str:
+    """Return a parameter of a trial, or all of them where its name is `parameters`."""
     if name == "parameters":
         # A line ends between two of them, not between name and value.
         return ", ".join(f"{n}={parameter(value)}" for n, value in trial.params.items())
     return parameter(trial.params[name]) if name in trial.params else ""
 
 
-def _kept_epoch(study: optuna.Study, trial: FrozenTrial) -> int:
+def _kept_epoch(definition: StudyDefinition, trial: FrozenTrial) -> int:
     """Return the epoch, from 1, whose weights the kept network has."""
-    from studies.lookup import definition_of
-
-    definition = definition_of(study)
     settings = definition.factors.resolve(trial.params)
     key = "best_epoch" if settings.get("restore_best_weights", True) else "epochs"
     return int(trial.user_attrs.get(key, 0))

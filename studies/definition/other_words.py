@@ -24,7 +24,7 @@ WORDS = {
     "min_delta": "early_stopping_min_delta",
     "kernel_initializer": "initializer",
     "kernel_regularizer": "regularizer, with regularizer_strength",
-    "seeds": "search.replicates, with a design",
+    "seeds": "search.replicates",
     # the search
     "parameters": "[space]",
     "param_space": "[space]",
@@ -43,7 +43,7 @@ WORDS = {
     "run_cap": "search.n_trials",
     "count": "search.n_trials",
     "time_budget_s": "search.timeout",
-    "executions_per_trial": "search.replicates, with a design",
+    "executions_per_trial": "search.replicates",
     "goal": "direction",
     "mode": "direction",
     "project_name": "name",

@@ -230,6 +230,12 @@ def lacks_max_resource(spec: NamedOptions) -> bool:
     return name == "hyperband" and not isinstance(options.get("max_resource"), int)
 
 
+def is_wilcoxon(spec: NamedOptions) -> bool:
+    """Tell whether a pruner compares the seeds of trials, or waits for one that does."""
+    name, options = read_pruner(spec)
+    return name == "wilcoxon" or (name == "patient" and is_wilcoxon(options["wrapped"]))
+
+
 def _read(
     what: str, spec: NamedOptions, methods: Mapping[str, Method]
 ) -> tuple[str, dict[str, Any]]:

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from studies.definition.sampler_options import (
     DEFAULT_SAMPLER,
     NamedOptions,
+    is_wilcoxon,
     read_pruner,
     read_sampler,
 )
 from studies.errors import DefinitionError, Mistakes
 
+FEWEST_SEEDS = 4  # for which Wilcoxon's test can tell two trials apart at all
+FEWEST_SEEDS = 4  # for which Wilcoxon's test can tell two trials apart at all
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 T = TypeVar("T")
@@ -55,6 +58,16 @@ class SearchOptions(BaseModel):
     # What to do when a sampler proposes a point that the study already has with the same seed.
     repeats: Literal["resample", "reuse", "train"] = "resample"
 
+    @property
+    def n_seeds(self) -> int:
+        """How many seeds a trial has. Those of a design's point are a trial each."""
+        return 1 if self.design else self.replicates
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether a trial's seeds are trained one after the other, for the pruner to compare."""
+        return self.n_seeds > 1 and is_wilcoxon(self.pruner)
+
     @field_validator("timeout", "trial_timeout", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
@@ -72,11 +85,6 @@ class SearchOptions(BaseModel):
             raise ValueError(
                 f"Expected a design or a sampler. Received: design={self.design!r} and "
                 f"sampler={self.sampler!r}."
-            )
-        if self.replicates > 1 and not self.design:
-            raise ValueError(
-                "Expected a design with replicates: a sampler chooses its own points. "
-                f"Received: replicates={self.replicates}."
             )
         if self.repeats != "resample" and self.design:
             raise ValueError(
@@ -100,3 +108,32 @@ class SearchOptions(BaseModel):
             keyed("search.pruner", lambda: read_pruner(self.pruner))
         mistakes.tell()
         return self
+
+
+def check_seeds(search: SearchOptions, *, is_function: bool) -> None:
+    """Check that a new study's trials can have several seeds, and enough of them for its pruner.
+
+    A function reports by itself what the pruner wilcoxon compares, instance by instance.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    n = search.replicates
+    if search.n_seeds > 1 and is_function:
+        raise ValueError(
+            "Expected 1 for a function with a sampler: it is called once a trial. Received: "
+            f"replicates={n}. Let it compute each seed itself and return the mean, or take a "
+            "design, whose seeds are trials."
+        )
+    if is_function or not is_wilcoxon(search.pruner):
+        return
+    if search.design:
+        raise ValueError(
+            "Expected a sampler with the pruner wilcoxon, which compares a trial's seeds: those of "
+            f"a design's point are trials of their own. Received: design={search.design!r}."
+        )
+    if search.n_seeds < FEWEST_SEEDS:
+        raise ValueError(
+            f"Expected at least {FEWEST_SEEDS} with the pruner wilcoxon, which compares the seeds "
+            f"of trials one by one. Received: replicates={n}."
+        )

@@ -22,6 +22,7 @@ def initial_points(definition: StudyDefinition) -> list[Point]:
     An adaptive sampler has no design, so that only the known settings are queued.
     """
     space, search = definition.factors, definition.search
+    n = search.replicates // search.n_seeds  # trials of a point
     if definition.suggests_all:
         settings = each_once(search.enqueue)
         queued = [Point({}, {}, {SEED: search.seed}, fixed_params=each) for each in settings]
@@ -33,7 +34,7 @@ def initial_points(definition: StudyDefinition) -> list[Point]:
             {SEED: space.resolve(params).get(SEED, search.seed + replicate)},
         )
         for params in each_once([*_known_settings(definition), *_design(definition)])
-        for replicate in range(search.replicates)
+        for replicate in range(n)
     ]
     return points[: search.n_trials]
 

@@ -21,11 +21,18 @@ class FunctionTrial(optuna.Trial):
         trial: Optuna's trial. Both are the same trial from then on.
         space: The study's space.
         params: The trial's parameters in that space, as `prepare_trial` returns them.
+        seed: The seed of its point.
+
+    Attributes:
+        seed: As given; of a design's replicates each has its own.
     """
 
-    def __init__(self, trial: optuna.Trial, space: Space, params: Mapping[str, Scalar]) -> None:
+    def __init__(
+        self, trial: optuna.Trial, space: Space, params: Mapping[str, Scalar], seed: int
+    ) -> None:
         # Not Optuna's constructor, which would ask the sampler a second time.
         self.__dict__.update(trial.__dict__)
+        self.seed = seed
         self._set = space.resolve(params)
         factors = [space.factors[name] for name in params if space.factors[name].meaning]
         self._settable = {n for each in factors for sets in each.meaning.values() for n in sets}

@@ -31,7 +31,7 @@ from studies.executor.output import begin_trial
 from studies.executor.protocol import CallFunction, TrialResult
 from studies.executor.report import ErrorReport, finite, qualified_name, report_error
 from studies.lookup import load_study
-from studies.suggest import prepare_trial
+from studies.suggest import prepare_trial, seed_of
 
 
 class FunctionCaller:
@@ -83,7 +83,8 @@ class FunctionCaller:
         # Optuna's own refuses to stop what its `optimize` does not run.
         stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
         study.stop = stop  # type: ignore[method-assign]
-        return FunctionTrial(trial, definition.factors, params)
+        seed = seed_of(definition, trial, params)
+        return FunctionTrial(trial, definition.factors, params, seed)
 
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""

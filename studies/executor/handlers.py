@@ -110,7 +110,8 @@ class Trainer:
         # users' code the other.
         self._finder.admit("matplotlib")
         self._finder.admit("pandas")
-        self._pack_size = pack_size if backend == "jax" else 1
+        self._side_by_side = backend == "jax"
+        self._pack_size = pack_size if self._side_by_side else 1
         self._programs = program_cache.ProgramCache()
         self._data: dict[str, list[Any]] = {}
         self._pack: TrainingPack | None = None
@@ -191,6 +192,7 @@ class Trainer:
                 trial.epochs.completed,
                 _finite_metrics(metrics),
                 trial.epochs.stopped is not None,
+                _values_of_seeds(trial),
             )
             for trial, metrics in trained
         ]
@@ -208,7 +210,9 @@ class Trainer:
         self._results, results = {}, []
         for trial, result in self._pack.take_ended():
             known = self._known.pop(trial)
-            self._results[known.id] = trial.task, result
+            # Of several seeds the best one's network is the trial's.
+            task = trial.task if result.seeds is None else result.seeds.best
+            self._results[known.id] = task, result
             more = self._current.attributes(trial.task)
             results.append(_trial_result(known, result, more))
         return EndedTrials(results, self._programs.built, memory())
@@ -296,14 +300,28 @@ class Trainer:
 
     def _pack_for(self, request: AddTrials) -> TrainingPack:
         """Return the pack that trains, or a new one where no trial trains."""
-        from objectives.training.fold_pack import FoldPack
-
         if self._pack is None or not self._pack.trials:
-            networks = self._networks_of(request.objective)
-            folds = self._folds(request.dataset)
-            packs = [networks.pack(request, fold, self._programs) for fold in folds]
-            self._pack = packs[0] if len(packs) == 1 else FoldPack(packs)
+            self._pack = self._new_pack(request)
         return self._pack
+
+    def _new_pack(self, request: AddTrials) -> TrainingPack:
+        """Return a pack for trials of as many folds and seeds as the request has."""
+        from objectives.training.mean_pack import FoldPack, SeedPack
+        from objectives.training.sequence_pack import SequencePack
+
+        networks, folds = self._networks_of(request.objective), self._folds(request.dataset)
+
+        def pack() -> TrainingPack:
+            packs = [networks.pack(request, fold, self._programs) for fold in folds]
+            return packs[0] if len(packs) == 1 else FoldPack(packs)
+
+        n_seeds = request.tasks[0].n_seeds
+        if n_seeds == 1:
+            return pack()
+        if request.one_by_one:
+            return SequencePack(pack(), n_seeds)
+        # Networks train side by side in one pack on JAX only.
+        return SeedPack([pack() for _ in range(1 if self._side_by_side else n_seeds)], n_seeds)
 
     def _task(self, request: AddTrials, task: TrialTask) -> Any:
         data = self._load(request.dataset)
@@ -385,7 +403,23 @@ def _trial_result(known: _Known, result: TrainingResult, more: Mapping[str, Any]
     if reason is not None:
         attributes["fail_reason"] = reason
     value = None if result.value is None else finite(result.value)
-    return TrialResult(known.id, value, result.stopped == "by_report", attributes)
+    seeds = [] if result.seeds is None else result.seeds.values
+    return TrialResult(
+        known.id,
+        value,
+        result.stopped == "by_report",
+        attributes,
+        [None if each is None else finite(each) for each in seeds],
+    )
+
+
+def _values_of_seeds(trial: TrainingTrial) -> list[float | None] | None:
+    """Return what the seeds of a trial came to that are trained one by one; None for others."""
+    from objectives.training.sequence_pack import SequenceTrial
+
+    if not isinstance(trial, SequenceTrial):
+        return None
+    return [None if value is None else finite(value) for value in trial.seed_values]
 
 
 def _finite_metrics(metrics: Mapping[str, float]) -> Metrics:

@@ -7,7 +7,7 @@ codec.py writes messages as lines. The numbers of answers are finite or None, as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,14 @@ class TrialTask:
         hyperparameters: Its setting.
         seed: Seed of the first weights, the dropout and the order of the pictures.
         checkpoint: The file to go on from, where it exists; None to begin anew.
+        n_seeds: How many seeds it is trained with, from that one on; its value is the mean.
     """
 
     id: int
     hyperparameters: dict[str, Any]
     seed: int
     checkpoint: Path | None
+    n_seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class AddTrials(Request[TrialsAdded]):
         metric: The metric that chooses the best epoch and is the trial's value.
         maximize: Whether more of it is better.
         tasks: The trials.
+        one_by_one: Whether the seeds of a trial are trained one after the other.
     """
 
     objective: str
@@ -146,6 +149,7 @@ class AddTrials(Request[TrialsAdded]):
     metric: str
     maximize: bool
     tasks: list[TrialTask]
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,12 +161,15 @@ class TrialEpoch:
         epoch: The number of epochs that it has completed.
         metrics: The metrics of this epoch.
         ended: Whether training has come to its end.
+        seed_values: Where the seeds of a trial are trained one by one: what those came to that have
+            ended.
     """
 
     id: int
     epoch: int
     metrics: Metrics
     ended: bool
+    seed_values: list[float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -194,12 +201,14 @@ class TrialResult:
         value: Its value; None where training diverged or a function returned no finite number.
         pruned: Whether it was ended before its end, by `StopTrials` or by the function.
         attributes: User attributes to record with it.
+        seed_values: What it came to with each of its seeds, where it has several.
     """
 
     id: int
     value: float | None
     pruned: bool
     attributes: dict[str, Any]
+    seed_values: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 
-from storage import best_trial, get_budget, overview, storage_of, study_id
+from storage import best_point, get_budget, overview, storage_of, study_id
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def trials_bar(study: optuna.Study) -> Iterator[Callable[[], None]]:
 
         def advance() -> None:
             ended = overview(storage, own_id).ended
-            best = best_trial(study) if ended > bar.n else None
+            best = best_point(study) if ended > bar.n else None
             if best is not None:
                 bar.set_postfix(best=best.value, refresh=False)
             bar.update(ended - bar.n)

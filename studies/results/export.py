@@ -25,6 +25,7 @@ from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
 from studies.results.output_folder import check_folder
+from studies.results.point_columns import point_columns
 
 FORMATS = ("csv", "parquet", "json", "md")
 ROWS = 400  # of a table that are in memory at a time, where it is written part by part
@@ -32,7 +33,11 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is com
 
 
 def best_trials(study: optuna.Study, top: int = 10) -> pd.DataFrame:
-    """Return the `top` best completed trials, the best first; of equal ones the earlier first."""
+    """Return the completed trials of the `top` best points, the best first, of equals the earlier.
+
+    Where a point has several seeds, points are ranked by the mean over them: columns `point` and
+    `point_mean`, and others like it, tell of the point of each trial.
+    """
     return export_trials(study, top=top)
 
 
@@ -52,8 +57,8 @@ def export_trials(
         study: The study.
         path: The file to write, in the format that its ending names: csv, parquet, json or md.
             None writes no file.
-        top: Only this many of the best completed trials, the best first. None for every trial that
-            has started, by number.
+        top: Only the completed trials of this many of the best points, as in `best_trials`. None
+            for every trial that has started, by number.
         columns: The columns, in this order; a parameter and an attribute by its own name too. None
             for all.
 
@@ -132,7 +137,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 def _frames(
     study: optuna.Study, top: int | None, rows: int, columns: Sequence[str] | None
 ) -> Iterator[pd.DataFrame]:
-    """Yield the `top` best completed trials, or all that have started; at least one part."""
+    """Yield the trials of the `top` best points, or all that have started; at least one part."""
     try:
         with trial_table(study, top) as table:
             for trials in table.parts(rows):
@@ -179,6 +184,7 @@ def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
         "datetime_complete": complete,
         "duration": complete - start,
     }
+    columns |= point_columns(trials, table)
     for name, column in table.params.items():
         columns[f"{PARAM}{name}"] = _column([_level(t, name) for t in trials], column)
     for key, column in table.user_attrs.items():

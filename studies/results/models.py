@@ -13,10 +13,13 @@ from optuna.trial import FrozenTrial
 from storage import (
     ArtifactNotKeptError,
     artifact_store,
-    best_trial,
+    best_point,
+    has_artifacts,
     read_artifact,
     storage_of,
 )
+from storage.seeds import best_seed
+from storage.study_attributes import SEED_KEY
 from studies.attributes import ARTIFACTS_KEY, DEFINITION_KEY
 from studies.errors import (
     FileFormatError,
@@ -141,6 +144,15 @@ def load_model(
         return _rebuilt(study, found, file, allow_modules)
 
 
+def seed_of_network(study: optuna.Study, number: int) -> int | None:
+    """Return the seed of a trial's network, None where its study gives no point several."""
+    search = study.user_attrs[DEFINITION_KEY]["search"]
+    trial = find_trial(study, number)
+    if search.get("replicates", 1) < 2 or SEED_KEY not in trial.user_attrs:
+        return None
+    return best_seed(trial, study.direction)
+
+
 def _has_folds(study: optuna.Study) -> bool:
     return bool(study.user_attrs[DEFINITION_KEY].get("data", {}).get("folds"))
 
@@ -236,9 +248,12 @@ def _objective(study: optuna.Study) -> str:
 
 
 def _best_number(study: optuna.Study) -> int:
-    best = best_trial(study)
+    """Return the trial of the best point: of its seeds the best one whose network is kept."""
+    best = best_point(study)
     if best is None:
         raise NoCompleteTrialError(
             "Expected a study with a complete trial. Received: none is complete."
         )
-    return best.number
+    storage = storage_of(study)
+    seeds = (storage.get_trial(i) for i in best.ids)
+    return next((seed.number for seed in seeds if has_artifacts(seed)), best.trial.number)

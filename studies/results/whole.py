@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.study_attributes import SEED_KEY
+from storage.seeds import best_seed
 from studies.definition.study import StudyDefinition
 from studies.errors import NetworkNotKeptError
 from studies.executor.client import Executor
@@ -32,8 +32,8 @@ def train_on_all(
 ) -> list[Path]:
     """Train the setting of a trial once, for the median of its folds' best epochs.
 
-    Its seed and its learning rates are those of the trial; nothing is left to validate on, so that
-    it neither stops early nor reduces its rate on a plateau.
+    Its seed, of several the best one, and its learning rates are those of the trial. Nothing is
+    left to validate on, so that it neither stops early nor reduces its rate on a plateau.
 
     Args:
         study: The study.
@@ -69,7 +69,7 @@ def train_on_all(
         levels={},
         metric=definition.metric,
         maximize=definition.direction == "maximize",
-        tasks=[TrialTask(ONLY, settings, trial.user_attrs[SEED_KEY], None)],
+        tasks=[TrialTask(ONLY, settings, best_seed(trial, study.direction), None)],
     )
     return _trained(child.kind, request, n_epochs, file)
 

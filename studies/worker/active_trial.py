@@ -96,14 +96,17 @@ class ActiveTrial:
             self.history.setdefault(name, []).append(value)
         is_bad = False
         try:
+            # Where seeds are trained one by one, what each comes to stands for an epoch.
+            values = self.history[metric] if epoch.seed_values is None else epoch.seed_values
+            last = epoch.epoch if epoch.seed_values is None else len(epoch.seed_values)
             # More than one where the trial goes on from a checkpoint. The pruner stores each, to
             # compare others with it; its verdict on the earlier ones is the first attempt's.
-            for step in range(self._reported + 1, epoch.epoch + 1):
-                value = self.history[metric][step - 1]
+            for step in range(self._reported + 1, last + 1):
+                value = values[step - 1]
                 if value is not None:
                     self.trial.report(value, step)
                 is_bad = prunes and self.trial.should_prune()
-            self._reported = max(self._reported, epoch.epoch)
+            self._reported = max(self._reported, last)
             # A trial that has come to its end is whole: the pruner only stores it for others.
             return epoch.ended or not is_bad
         except UpdateFinishedTrialError:
@@ -129,7 +132,13 @@ def open_trial(study: OpenStudy, claimed: FrozenTrial, prepared: Prepared) -> Ac
     return ActiveTrial(
         claimed=claimed,
         trial=prepared.trial,
-        task=TrialTask(trial_id(claimed), settings, seed, study.checkpoint(claimed)),
+        task=TrialTask(
+            trial_id(claimed),
+            settings,
+            seed,
+            study.checkpoint(claimed),
+            definition.search.n_seeds,
+        ),
         params=structural,
         structure=structure,
     )

@@ -5,7 +5,7 @@ Otherwise the restart of a server would cost every worker the trials that it tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +24,9 @@ from storage import (
     count_time,
     drop_artifacts,
     get_budget,
-    in_order,
     is_claimable,
     is_running,
     keep_artifacts,
-    kept_artifacts,
     queue_states,
     record_worker,
     requeue,
@@ -36,6 +34,7 @@ from storage import (
     unfinished_lineages,
     wait_for_database,
     workers_seen,
+    worth_keeping,
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.copies import settle
@@ -207,14 +206,9 @@ class RetryingDatabase:
 
         self._wait(write)
 
-    def best_with(self, study_id: int, new: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-        """Return value and id of the trials whose models are kept, and of new ones, ranked."""
-
-        def rank() -> list[tuple[float, int]]:
-            kept = kept_artifacts(self.storage, study_id)
-            return in_order(self.storage, study_id, [*kept, *new])
-
-        return self._wait(rank)
+    def worth_keeping(self, study_id: int, keep: int, ending: Mapping[int, float]) -> list[int]:
+        """See `storage.worth_keeping`."""
+        return self._wait(lambda: worth_keeping(self.storage, study_id, keep, ending))
 
     def keep_artifacts(
         self, store: FileSystemArtifactStore, trial: FrozenTrial, files: Mapping[str, Path]

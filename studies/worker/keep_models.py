@@ -52,9 +52,9 @@ class ModelKeeper:
         valued = {trial_id(each.claimed): each for each in ended if each.value is not None}
         if not valued or not keep:
             return set()
-        new = [(each.value, i) for i, each in valued.items() if each.value is not None]
+        new = {i: each.value for i, each in valued.items() if each.value is not None}
         gone: set[int] = set()
-        for rank, (_, i) in enumerate(self._database.best_with(self._study.id, new)[:keep]):
+        for rank, i in enumerate(self._database.worth_keeping(self._study.id, keep, new)):
             if i in valued:
                 try:
                     self._keep(valued[i].claimed, executor, is_best=rank == 0)
@@ -68,8 +68,7 @@ class ModelKeeper:
         if ended.value is None or not files or not keep:
             return
         i = trial_id(ended.claimed)
-        ranked = self._database.best_with(self._study.id, [(ended.value, i)])
-        if i not in [best for _, best in ranked[:keep]]:
+        if i not in self._database.worth_keeping(self._study.id, keep, {i: ended.value}):
             return
         number = ended.claimed.number
         try:

@@ -96,7 +96,13 @@ class OpenStudy:
         """Return how many trials to train at once."""
         if self.definition.is_function:
             return 1
-        limits = (executor.pack_size, self.max_pack_size, self.definition.most_alike)
+        search = self.definition.search
+        seeds = 1 if search.one_by_one else search.n_seeds  # each takes a place
+        limits = (
+            max(1, executor.pack_size // seeds),
+            self.max_pack_size,
+            self.definition.most_alike,
+        )
         return min(limit for limit in limits if limit is not None)
 
     def checkpoint(self, trial: FrozenTrial) -> Path:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from studies.attributes import TRAIN_SECONDS_KEY
+from storage.seeds import spread
+from storage.study_attributes import SEED_VALUES_KEY
+from studies.attributes import SEED_STD_KEY, TRAIN_SECONDS_KEY
 from studies.errors import TrialError
 from studies.executor.protocol import TrialResult
 
@@ -71,13 +73,21 @@ def from_result(
         result: Its result.
         more: Attributes to record that the child does not know.
     """
-    attributes = {**(more or {}), **result.attributes}
+    attributes = {**(more or {}), **result.attributes, **_of_seeds(result.seed_values)}
     if result.pruned:
         return EndedTrial(claimed, Outcome.PRUNED, None, attributes)
     if result.value is None:
         attributes.setdefault("fail_reason", "the value is not a finite number")
         return EndedTrial(claimed, Outcome.DIVERGED, None, attributes)
     return EndedTrial(claimed, Outcome.COMPLETE, result.value, attributes)
+
+
+def _of_seeds(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return what is recorded of a trial's seeds; nothing where it has one."""
+    known = [value for value in values if value is not None]
+    if not values or len(known) < len(values):
+        return {}
+    return {SEED_VALUES_KEY: known, SEED_STD_KEY: spread(known)}
 
 
 def from_error(

@@ -14,6 +14,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from storage import AWAY, trial_id
+from storage.study_attributes import SEED_VALUES_KEY
+from studies.attributes import SEED_STD_KEY
 from studies.errors import (
     ExecutorDiedError,
     ExecutorStoppedError,
@@ -32,6 +34,7 @@ from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result,
 from studies.worker.recorder import Recorder
 from studies.worker.session import Session
 
+OF_SEEDS = (SEED_VALUES_KEY, SEED_STD_KEY)  # what a reused trial of several seeds has of them
 REPORT_INTERVAL = 0.25  # seconds of epochs that one transaction writes
 # Seconds that an epoch may go on after a trial's time is over. Then the child is ended, which costs
 # the other trials all that came after their last checkpoints.
@@ -198,6 +201,7 @@ class PackRunner:
                 metric=definition.metric,
                 maximize=definition.direction == "maximize",
                 tasks=[each.task for each in trials],
+                one_by_one=definition.search.one_by_one,
             ),
             self._seconds_left(),
         )
@@ -359,7 +363,8 @@ def _open_or_end(
 ) -> ActiveTrial | EndedTrial:
     """Return a trial ready to train, or the end of one that needs no training."""
     if prepared.reused is not None:
-        reused = {"reused_from": prepared.reused.number}
+        seeds = {k: v for k, v in prepared.reused.user_attrs.items() if k in OF_SEEDS}
+        reused = {"reused_from": prepared.reused.number, **seeds}
         return EndedTrial(claimed, Outcome.COMPLETE, prepared.reused.value, reused)
     try:
         return open_trial(study, claimed, prepared)

@@ -18,7 +18,7 @@ from objectives.data.encoding import AS_STORED
 from objectives.errors import DataError
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.fit_pack import FitPack, FitTask
-from objectives.training.fold_pack import FoldPack
+from objectives.training.mean_pack import FoldPack
 from objectives.training.pack import Pack, TrainingTask
 from objectives.training.program_cache import ProgramCache
 

@@ -1,0 +1,117 @@
+"""The ranking of a study whose points have several seeds, and what is known of a seed's noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from optuna.study import StudyDirection
+from rich.console import RenderableType
+from rich.text import Text
+
+from objectives.own.toml import toml_value
+from storage import BestPoint, Ranking
+from storage.seeds import mean, pooled_spread
+from storage.study_attributes import SEED_KEY as SEED
+from studies.attributes import DEFINITION_KEY
+from studies.cli.format import metric_name, number
+from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
+from studies.results.intervals import interval
+
+if TYPE_CHECKING:
+    import optuna
+
+WIDEST = 2  # parameters in columns of their own, beside those of the seeds
+APART = 2 * sqrt(2)  # noises of a seed: values of one seed that are nearer tell no points apart
+SEEDS = 5  # with which the noise of a seed is measured
+LABEL = "95 % interval: Student's t over the seeds."
+BEST_SEED = " trial: that of the best seed."
+INCOMPLETE = "* seeds are missing (failed, pruned, not yet run); such points stand last."
+
+
+def ranking_tables(study: optuna.Study, ranking: Ranking) -> list[RenderableType]:
+    """Return the best points of a study; each trial is one where no point has several seeds."""
+    if not ranking.seeds:
+        return [best_table(study, ranking.best)]
+    names = dict.fromkeys(name for point in ranking.best for name in point.trial.params)
+    names.pop(SEED, None)
+    shown = list(names) if len(names) <= WIDEST else ["parameters"]
+    n = len(ranking.seeds)
+    title = (
+        f"{study.study_name}: the best of {n} point{'' if n == 1 else 's'}, by the mean of seeds"
+    )
+    table = plain_table(title, "trial", metric_name(study), "std", "95 % interval", "seeds", *shown)
+    table.min_width = len(title)
+    for point in ranking.best:
+        parameters = [parameter_cell(point.trial, name) for name in shown]
+        add_row(table, str(point.trial.number), *_cells(point), *parameters)
+    has_trials = any(len(point.ids) > 1 for point in ranking.best)  # one for each seed
+    notes = [LABEL + BEST_SEED if has_trials else LABEL]
+    notes += [INCOMPLETE] if any(point.n_missing for point in ranking.best) else []
+    return [table, *(Text(note, style="dim") for note in notes)]
+
+
+def noise_note(study: optuna.Study, ranking: Ranking) -> str:
+    """Return how many points a seed's noise cannot tell from the best one, or how to measure it."""
+    found = pooled_spread(ranking.seeds)
+    if found is None:
+        return f"The noise of a seed is unknown here.{_measuring(study, ranking.best[0])}"
+    noise, n = found[0], len(ranking.seeds)
+    if n == 1:
+        return f"The noise of a seed is {number(noise)}, its standard deviation over the seeds."
+    best, *others = (mean(values) for values in ranking.seeds)
+    sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
+    near = 1 + sum(sign * (best - other) <= APART * noise for other in others)
+    return (
+        f"The noise of a seed is {number(noise)}, the standard deviation pooled over the points: "
+        f"{near} of {n} {'lies' if near == 1 else 'lie'} within 2 sqrt(2) of it, "
+        f"{number(APART * noise)}, from the best."
+    )
+
+
+def _measuring(study: optuna.Study, best: BestPoint) -> str:
+    """Return the command that trains the best setting with several seeds, where there is one."""
+    from studies.cli.notes import work_arguments
+
+    stored = study.user_attrs.get(DEFINITION_KEY)
+    if stored is None or SEED in {*best.trial.params, *stored["fixed"]}:
+        return ""
+    is_function = ":" in stored["objective"] and not stored["dataset"]
+    if is_function and not stored["search"].get("design"):
+        return " A function with a sampler has one seed a trial; with a design it gets trial.seed."
+    has_design = stored["search"].get("design") is not None
+    setting = {name: value for name, value in best.trial.params.items() if value is not None}
+    lines = {
+        "search.replicates": SEEDS,
+        "search.n_trials": SEEDS if has_design else 1,
+        "search.enqueue": [setting],
+    }
+    # A pruner may end a seed for being worse than another, and would hide its noise.
+    lines |= {} if stored["search"].get("pruner", "none") == "none" else {"search.pruner": "none"}
+    options = " ".join(
+        f"--set {quote(f'{key}={value if isinstance(value, str) else toml_value(value)}')}"
+        for key, value in lines.items()
+    )
+    name = quote(f"{study.study_name}-seeds")
+    return f" Measure it: hpo run --name {name} {options} {work_arguments(study)}"
+
+
+def network_of(study: optuna.Study, number: int) -> str:
+    """Return whose network is meant: `trial 3`, or `trial 3, of seed 2,`."""
+    from studies.results.models import seed_of_network
+
+    seed = seed_of_network(study, number)
+    return f"trial {number}" if seed is None else f"trial {number}, of seed {seed},"
+
+
+def _cells(point: BestPoint) -> Sequence[str]:
+    n = len(point.values)
+    ends = interval(point.value, point.std, n)
+    return [
+        number(point.value),
+        number(point.std),
+        "" if ends is None else f"{number(ends[0])} to {number(ends[1])}",
+        f"{n} of {point.n_seeds} *" if point.n_missing else str(n),
+    ]
