@@ -14,6 +14,7 @@ from storage.artifacts import (
 )
 from storage.backup import backup
 from storage.batch import Batch
+from storage.budget import Budget, get_budget, is_time_over, stop_study
 from storage.connect import check_exists, create_storage, masked_url
 from storage.copies import separate
 from storage.deletion import remove_study
@@ -41,19 +42,16 @@ from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
 from storage.ranking import best_rows, best_trial, in_order
 from storage.read_trials import Parts, history_of, read_times
+from storage.rounds import Plan, Round, RoundsOver, Slot, awaited_slots, queue_round
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import read_study_attributes, study_attributes, study_names
 from storage.trial_queue import (
-    Budget,
     beat,
     claim,
     count_claimable,
     enqueue,
-    get_budget,
     is_claimable,
     is_running,
-    is_time_over,
-    stop_study,
 )
 from storage.trial_storage import TrialStorage, storage_of
 from storage.trial_table import Column, TrialTable, trial_table
@@ -75,9 +73,13 @@ __all__ = [
     "InvalidUrlError",
     "Overview",
     "Parts",
+    "Plan",
     "Point",
     "QueueState",
+    "Round",
+    "RoundsOver",
     "SchemaError",
+    "Slot",
     "StaleTrial",
     "StorageError",
     "StudyGoneError",
@@ -85,6 +87,7 @@ __all__ = [
     "TrialTable",
     "Worker",
     "artifact_store",
+    "awaited_slots",
     "backup",
     "beat",
     "best_rows",
@@ -118,6 +121,7 @@ __all__ = [
     "masked_url",
     "missing_numbers",
     "overview",
+    "queue_round",
     "queue_states",
     "read_artifact",
     "read_study_attributes",
