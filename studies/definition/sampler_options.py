@@ -165,8 +165,8 @@ SAMPLERS: dict[str, Method] = {
             "n_settings": Option(int, low=1, default=6),  # of a round
             # The best so far, which are perturbed; half as many as n_settings by default.
             "n_kept": Option(int, low=1),
-            # The largest move of a number, as a share of its range.
-            "perturbation": Option(NUMBER, low=0.01, high=1, default=0.2),
+            # The largest move of a number, as a share of its range; 0: only other levels change.
+            "perturbation": Option(NUMBER, low=0, high=1, default=0.2),
         },
         rule=_rounds_rule,
     ),
