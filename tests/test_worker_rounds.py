@@ -38,6 +38,7 @@ from studies import create_study
 from studies.cli.status import status_block
 from studies.definition.study import StudyDefinition, parse_definition
 from studies.samplers.plan import plan_of
+from studies.suggest import reads_others
 from studies.worker.loop import WorkerOptions, open_session
 from studies.worker.open_studies import OpenStudies
 
@@ -117,7 +118,7 @@ def slots_of(study: optuna.Study) -> list[Slot]:
     )
 
 
-def alone(study: optuna.Study) -> list[FrozenTrial]:
+def unfinished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
 
 
@@ -146,7 +147,7 @@ def test_workers_that_are_killed_get_the_same_slots_each_once(
     expected = planned(define())
     assert slots_of(study) == expected
     assert len(expected) > 12, "three rounds at least"
-    assert alone(study) == []
+    assert unfinished(study) == []
     assert get_budget(storage_of(study), study_id(study)).over == (
         f"round {expected[-1].round} was no better than those before it"
     )
@@ -194,7 +195,7 @@ def test_a_worker_serves_another_study_while_a_round_waits_for_others(
     assert "waits for 2 of round 1" in words(first)
     names = ("first", "second")
     launched.append(start_worker(*names, url=sqlite_url, folder=tmp_path))
-    wait_until(lambda: len(second.get_trials(states=(TrialState.COMPLETE,))) == 3, "it serves it")
+    wait_until(lambda: len(second.trials) == 3 and not unfinished(second), "it serves it")
     beat(storage, [trial_id(trial) for trial in trials[4:]])
     assert launched[0].poll() is None, "it waits for the round"
     assert len(first.trials) == 6
@@ -213,6 +214,9 @@ def test_a_round_is_seen_to_be_due_whatever_else_runs_in_the_study(
     study = create_study(define(enqueue=[{"x": 0.5}]), storage, artifacts=tmp_path)
     added, *trials = held(storage, study)
     assert SLOT_KEY not in added.system_attrs
+    assert not reads_others(define(), trials), "they have their points"
+    shown = hpo_here("status", "s", f"--trial={trials[1].number}", url=sqlite_url, folder=tmp_path)
+    assert "place 2 of round 1" in shown.stdout
     session = open_session(sqlite_url, WorkerOptions())
     studies = OpenStudies(session.database, session.log, [], ["user_objectives"])
     for trial in trials:
