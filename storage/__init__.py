@@ -15,6 +15,7 @@ from storage.artifacts import (
 )
 from storage.backup import backup
 from storage.batch import Batch
+from storage.budget import Budget, get_budget, is_time_over, stop_study
 from storage.connect import check_exists, create_storage, masked_url
 from storage.copies import separate
 from storage.deletion import remove_study
@@ -42,19 +43,16 @@ from storage.overview import Overview, latest_failures, overview
 from storage.queue_states import QueueState, queue_states
 from storage.ranking import BestPoint, Ranking, best_point, best_points, best_trial, ranking
 from storage.read_trials import Parts, history_of, read_times
+from storage.rounds import Plan, Round, RoundsOver, Slot, awaited_slots, queue_round
 from storage.rows import FINISHED, STARTED, UNFINISHED, Point, first_attempt, latest_attempts
 from storage.study_attributes import read_study_attributes, study_attributes, study_names
 from storage.trial_queue import (
-    Budget,
     beat,
     claim,
     count_claimable,
     enqueue,
-    get_budget,
     is_claimable,
     is_running,
-    is_time_over,
-    stop_study,
 )
 from storage.trial_storage import TrialStorage, storage_of
 from storage.trial_table import Column, TrialTable, trial_table
@@ -77,10 +75,14 @@ __all__ = [
     "InvalidUrlError",
     "Overview",
     "Parts",
+    "Plan",
     "Point",
     "QueueState",
     "Ranking",
+    "Round",
+    "RoundsOver",
     "SchemaError",
+    "Slot",
     "StaleTrial",
     "StorageError",
     "StudyGoneError",
@@ -88,6 +90,7 @@ __all__ = [
     "TrialTable",
     "Worker",
     "artifact_store",
+    "awaited_slots",
     "backup",
     "beat",
     "best_point",
@@ -121,6 +124,7 @@ __all__ = [
     "masked_url",
     "missing_numbers",
     "overview",
+    "queue_round",
     "queue_states",
     "ranking",
     "read_artifact",

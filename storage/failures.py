@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from optuna.trial import TrialState
 from sqlalchemy import Connection, select
 
+from storage.budget import lift_stop
 from storage.lost_trials import insert_retry
 from storage.rows import in_state, lock_study, read_attrs, set_user_attrs
 from storage.study_attributes import (
@@ -18,7 +19,6 @@ from storage.study_attributes import (
     TRACEBACK_KEY,
 )
 from storage.tables import SYSTEM_ATTRS, TRIALS, USER_ATTRS
-from storage.trial_queue import lift_stop
 from storage.trial_storage import TrialStorage
 
 

@@ -42,12 +42,14 @@ class Point:
         user_attrs: Its user attributes.
         fixed_params: Values of parameters that are suggested later, as `Study.enqueue_trial` takes
             them: their distributions are not known yet.
+        system_attrs: Its system attributes beside those.
     """
 
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     user_attrs: Mapping[str, Any] = field(default_factory=dict)
     fixed_params: Mapping[str, Any] = field(default_factory=dict)
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def first_attempt(trial: FrozenTrial) -> int:
@@ -150,15 +152,15 @@ def insert_trials(
         connection.execute(PARAMS.insert(), params)
     if attrs:
         connection.execute(USER_ATTRS.insert(), attrs)
-    fixed = [
-        row
-        for i, p in zip(ids, points, strict=True)
-        if p.fixed_params
-        for row in attr_rows(i, {FIXED_PARAMS_KEY: p.fixed_params, POINT_KEY: True})
-    ]
-    if fixed:
-        connection.execute(SYSTEM_ATTRS.insert(), fixed)
+    system = [row for i, p in zip(ids, points, strict=True) for row in attr_rows(i, _system(p))]
+    if system:
+        connection.execute(SYSTEM_ATTRS.insert(), system)
     return ids
+
+
+def _system(point: Point) -> dict[str, Any]:
+    fixed = {FIXED_PARAMS_KEY: point.fixed_params, POINT_KEY: True} if point.fixed_params else {}
+    return {**point.system_attrs, **fixed}
 
 
 def _param_rows(trial_id: int, point: Point) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ POINT_KEY = "point"  # marks one with fixed parameters that is a point of the st
 # Each metric, epoch by epoch. As a user attribute, which it was in earlier versions, it made pages
 # of optuna-dashboard six thousand pixels wide.
 HISTORY_KEY = "history"
+SLOT_KEY = "slot"  # of a trial of a round: the numbers of the round, and of its place there
 LOST_KEY = "lost_attempts"  # how many attempts of the lineage ended together with their worker
 
 

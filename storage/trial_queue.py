@@ -1,8 +1,8 @@
 """Hand each trial to exactly one worker: enqueue, claim, heartbeat.
 
 Only this file makes trials RUNNING. The points of a design wait as rows; an adaptive sampler has no
-waiting rows, and the claim creates its trial in the transaction that checks the budget. Either way
-the number of trials is exact, whatever the number of workers.
+waiting rows, and the claim creates its trial in the transaction that checks the budget; rounds are
+queued by rounds.py, one at once. Each way the number of trials is exact, however many the workers.
 
 Every transaction that creates trials locks the row of the study first, since Optuna's trial numbers
 are counts without a constraint. A claim is the exception: it locks WAITING trials first, and the
@@ -14,90 +14,30 @@ lock from its beginning (database.py).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from storage.errors import StudyGoneError
+from storage.budget import Budget, get_budget, is_ended, left_of, read_budget, write_budget
 from storage.lacking import has_gap, lacking
 from storage.read_trials import distribution_of
+from storage.rounds import is_round_due
 from storage.rows import (
     Point,
-    count_lineages,
     count_queued,
     in_state,
     insert_trials,
     lock_study,
     utc_now,
 )
-from storage.study_attributes import (
-    BUDGET_KEY,
-    read_study_attribute,
-    write_study_attribute,
-)
 from storage.tables import HEARTBEATS, PARAMS, TRIALS
 from storage.trial_storage import TrialStorage
-from storage.worked_time import count_time, seconds_worked
+from storage.worked_time import count_time
 
 WINDOW = 64  # the least number of waiting trials that a claim searches for those that agree
 EQUAL_DIGITS = 12  # significant digits in which two floats must agree to count as one level
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a study may spend.
-
-    Attributes:
-        n_trials: Number of lineages, None for no limit. The points of a design count too.
-        timeout: Seconds in which workers execute trials of the study, None for no limit. What still
-            waits afterwards stays so: a larger timeout goes on with it.
-        adaptive: Whether a claim creates a trial when none waits.
-        stopped_by: The number of the trial that has ended the study before its time, None if none
-            has. What still waits stays so. Another budget, and failed trials that are queued
-            again, have no such number: the study goes on.
-    """
-
-    n_trials: int | None
-    timeout: float | None
-    adaptive: bool
-    stopped_by: int | None = None
-
-
-def get_budget(storage: TrialStorage, study_id: int) -> Budget:
-    """Return the budget of a study.
-
-    Raises:
-        StudyGoneError: The study was deleted, or has no budget: this service did not make it.
-    """
-    with storage.reading() as connection:
-        return _budget(connection, study_id)
-
-
-def stop_study(storage: TrialStorage, study_id: int, by: int) -> None:
-    """End a study before its budget is spent: nothing more is claimed, and what runs goes on.
-
-    Args:
-        storage: The storage.
-        study_id: The study.
-        by: The number of the trial that wants it.
-
-    Raises:
-        StudyGoneError: The study was deleted, or has no budget.
-    """
-    with storage.transaction() as connection:
-        lock_study(connection, study_id)
-        budget = replace(_budget(connection, study_id), stopped_by=by)
-        write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
-
-
-def lift_stop(connection: Connection, study_id: int) -> None:
-    """Let a study go on that a trial has stopped; the study must be locked."""
-    stored = read_study_attribute(connection, study_id, BUDGET_KEY)
-    if stored is not None and stored.get("stopped_by") is not None:
-        write_study_attribute(connection, study_id, BUDGET_KEY, {**stored, "stopped_by": None})
 
 
 def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budget: Budget) -> int:
@@ -127,7 +67,7 @@ def enqueue(storage: TrialStorage, study_id: int, points: Sequence[Point], budge
             new = lacking(connection, study_id, points)  # rows of some were deleted
         else:
             new = list(points[count_queued(connection, study_id) :])
-        write_study_attribute(connection, study_id, BUDGET_KEY, asdict(budget))
+        write_budget(connection, study_id, budget)
         insert_trials(connection, study_id, new, TrialState.WAITING)
     return len(new)
 
@@ -171,11 +111,11 @@ def claim(
         if timeout is not None and seconds > timeout:
             return []
     with storage.transaction() as connection:
-        budget = _budget(connection, study_id)
+        budget = read_budget(connection, study_id)
         if budget.stopped_by is not None:
             return []
         ids = _take_waiting(connection, study_id, n, together, like)
-        if budget.adaptive and len(ids) < n:
+        if budget.creates and len(ids) < n:
             ids += _create(connection, study_id, n - len(ids), budget)
         if ids:
             connection.execute(HEARTBEATS.insert(), [{"trial_id": i} for i in ids])
@@ -185,45 +125,39 @@ def claim(
 def count_claimable(storage: TrialStorage, study_id: int) -> int | None:
     """Return how many trials can be claimed from a study now; None where there is no limit.
 
+    Those of a round that is due count once they are queued.
+
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
     """
     waiting = select(func.count()).select_from(TRIALS)
     with storage.reading() as connection:
-        budget = _budget(connection, study_id)
-        if _is_ended(connection, study_id, budget):
+        budget = read_budget(connection, study_id)
+        if is_ended(connection, study_id, budget):
             return 0
-        if budget.adaptive and budget.n_trials is None:
+        if budget.creates and budget.n_trials is None:
             return None
         n = connection.execute(waiting.where(in_state(study_id, TrialState.WAITING))).scalar_one()
-        most = budget.n_trials if budget.adaptive else 0
-        return int(n) + _left(connection, study_id, budget, most or 0)
+        most = budget.n_trials if budget.creates else 0
+        return int(n) + left_of(connection, study_id, budget, most or 0)
 
 
 def is_claimable(storage: TrialStorage, study_id: int) -> bool:
-    """Tell whether a claim would find a trial now.
+    """Tell whether a claim would find a trial now, once a round that is due is queued.
 
     Raises:
         StudyGoneError: The study was deleted, or has no budget.
     """
     with storage.reading() as connection:
-        budget = _budget(connection, study_id)
-        if _is_ended(connection, study_id, budget):
+        budget = read_budget(connection, study_id)
+        if is_ended(connection, study_id, budget):
             return False
         waiting = select(TRIALS.c.trial_id).where(in_state(study_id, TrialState.WAITING))
         if _any(connection, waiting):
             return True
-        return budget.adaptive and _left(connection, study_id, budget, 1) > 0
-
-
-def is_time_over(storage: TrialStorage, study_id: int) -> bool:
-    """Tell whether workers have spent the time of a study's timeout.
-
-    Raises:
-        StudyGoneError: The study was deleted, or has no budget.
-    """
-    with storage.reading() as connection:
-        return _is_over(connection, study_id, _budget(connection, study_id))
+        if budget.in_rounds:
+            return is_round_due(connection, study_id, budget)
+        return budget.adaptive and left_of(connection, study_id, budget, 1) > 0
 
 
 def is_running(storage: TrialStorage, study_id: int) -> bool:
@@ -247,31 +181,8 @@ def beat(storage: TrialStorage, trial_ids: Iterable[int]) -> None:
         connection.execute(statement.values(heartbeat=func.current_timestamp()))
 
 
-def _budget(connection: Connection, study_id: int) -> Budget:
-    value = read_study_attribute(connection, study_id, BUDGET_KEY)
-    if value is None:
-        raise StudyGoneError(f"There is no study of this service with id {study_id}.")
-    return Budget(**value)
-
-
 def _any(connection: Connection, statement: sqlalchemy.Select[tuple[int]]) -> bool:
     return connection.execute(statement.limit(1)).first() is not None
-
-
-def _is_ended(connection: Connection, study_id: int, budget: Budget) -> bool:
-    """Tell whether a study is not to go on: a function has stopped it, or its time is over."""
-    return budget.stopped_by is not None or _is_over(connection, study_id, budget)
-
-
-def _is_over(connection: Connection, study_id: int, budget: Budget) -> bool:
-    return budget.timeout is not None and seconds_worked(connection, study_id) > budget.timeout
-
-
-def _left(connection: Connection, study_id: int, budget: Budget, n: int) -> int:
-    """Return how many of `n` trials the budget still allows to create."""
-    if budget.n_trials is None:
-        return n
-    return max(0, min(n, budget.n_trials - count_lineages(connection, study_id)))
 
 
 def _take_waiting(
@@ -351,5 +262,5 @@ def _rounded(levels: Mapping[str, Any]) -> dict[str, Any]:
 def _create(connection: Connection, study_id: int, n: int, budget: Budget) -> list[int]:
     lock_study(connection, study_id)
     empty = Point(params={}, distributions={})
-    n = _left(connection, study_id, budget, n)
+    n = left_of(connection, study_id, budget, n)
     return insert_trials(connection, study_id, [empty] * n, TrialState.RUNNING)

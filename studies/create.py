@@ -208,7 +208,7 @@ def _budget(definition: StudyDefinition, n_queued: int) -> Budget:
     search = definition.search
     if search.design is not None:
         return Budget(n_queued, search.timeout, adaptive=False)
-    return Budget(search.n_trials, search.timeout, adaptive=True)
+    return Budget(search.n_trials, search.timeout, adaptive=True, in_rounds=search.in_rounds)
 
 
 def _extend(
@@ -229,9 +229,9 @@ def _extend(
     queue = initial_points(definition.with_budget(n_trials))
     new = _budget(definition.with_budget(n_trials), len(queue))
     timeout = search.timeout if "timeout" in asked else old.timeout
-    new = replace(new, timeout=timeout, stopped_by=old.stopped_by)
-    if new != old:  # a study that its function has stopped goes on with another budget
-        new = replace(new, stopped_by=None)
+    new = replace(new, timeout=timeout, stopped_by=old.stopped_by, over=old.over)
+    if new != old:  # a study that has ended before its budget goes on with another one
+        new = new.lifted()
     enqueue(storage, study_id(study), queue, new)
 
 

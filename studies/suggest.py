@@ -14,23 +14,30 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import Batch, storage_of, study_id, trial_id
+from storage.study_attributes import SLOT_KEY
 from studies.attributes import SAMPLER_KEY
-from studies.definition.sampler_options import DEFAULT_SAMPLER, NamedOptions, read_sampler
+from studies.definition.sampler_options import (
+    DEFAULT_SAMPLER,
+    IN_ROUNDS,
+    NamedOptions,
+    read_sampler,
+)
 from studies.definition.study import StudyDefinition
-from studies.errors import DefinitionError
-from studies.samplers.build import build_sampler, seed_for
+from studies.samplers.build import build_sampler
 from studies.samplers.optuna_internals import forget_cached_trials
 from studies.samplers.pack_cache import PackCache
 from studies.samplers.pruners import build_pruner
+from studies.samplers.seeds import seed_for
 from studies.samplers.tpe_variant import STOCK, tpe_variant
-from studies.space.factor import Factor, Scalar
+from studies.space.factor import Scalar
 from studies.space.parse_space import SEED
 
 # Draws that may follow the first one until a point is new. Half of them are uniform, since a
 # sampler may propose the same point again and again.
 REDRAWS = 20
 MAX_LISTED = 10_000  # points of a space that is searched for those left when the draws were in vain
-LEARN_NOTHING = ("qmc", "random")  # samplers that look at no other trial
+# Samplers that look at no other trial; in rounds, for what trials lack that belong to none.
+LEARN_NOTHING = ("qmc", "random", *IN_ROUNDS)
 _PointKey = tuple[int, frozenset[tuple[str, Scalar]]]
 
 
@@ -94,13 +101,16 @@ def prepare_trials(
 def reads_others(definition: StudyDefinition, claimed: Sequence[FrozenTrial]) -> bool:
     """Tell whether the choice of claimed trials' parameters depends on other trials.
 
-    It does not for the points of a design. An adaptive sampler learns from other trials, and where
-    no parameter is drawn from a continuous range, a point may be one that another trial has.
+    It does not for the points of a design or of a round. Another sampler learns from other trials,
+    and where no parameter is drawn from a continuous range, a point may be one that another trial
+    has.
     """
     search = definition.search
     if search.design:
         return False
-    if read_sampler(search.sampler or DEFAULT_SAMPLER)[0] not in LEARN_NOTHING:
+    if search.in_rounds and all(SLOT_KEY in trial.system_attrs for trial in claimed):
+        return False
+    if search.sampler_name not in LEARN_NOTHING:
         return True
     if search.repeats == "train" or not definition.factors.factors:
         return False
@@ -241,12 +251,7 @@ class _Pack:
     @cached_property
     def _listed(self) -> list[dict[str, Scalar]]:
         """All points of the space; none where there are too many to list them."""
-        space = self.definition.factors
-        try:
-            is_small = space.grid_size <= MAX_LISTED
-        except DefinitionError:  # one of the factors has a continuous range
-            return []
-        return list(space.walk(Factor.levels)) if is_small else []
+        return self.definition.factors.listed(MAX_LISTED)
 
     @cached_property
     def _spec(self) -> NamedOptions:

@@ -35,6 +35,22 @@ def quick(trial: optuna.Trial) -> float:
     return (trial.params["x"] - 0.3) ** 2
 
 
+def valley(trial: optuna.Trial) -> float:
+    """Be lowest near x = .3; diverge or fail where x is large, and prune where y is small."""
+    _note(trial)
+    time.sleep(0.05)
+    x, y, kind = (trial.params[name] for name in ("x", "y", "kind"))
+    if kind == "c" and x > 0.9:
+        raise RuntimeError("too far")
+    if kind == "c" and x > 0.6:
+        return float("nan")
+    value = float((x - 0.3) ** 2 + y)
+    if y < 0.003:
+        trial.report(value, step=1)
+        raise optuna.TrialPruned
+    return value if kind == "b" else value + 0.01
+
+
 def loaded(trial: optuna.Trial) -> float:
     """Return how many libraries are loaded that this function has not imported."""
     _note(trial)

@@ -97,6 +97,9 @@ OPTION_EXAMPLES: Mapping[str, str] = {
     "popsize": "8",
     "use_separable_cma": "true",
     "lr_adapt": "true",
+    "n_settings": "8",
+    "n_kept": "2",
+    "perturbation": "0.1",
     "n_warmup_steps": "3",
     "interval_steps": "2",
     "n_min_trials": "5",
@@ -122,6 +125,7 @@ OPTION_DEFAULTS = {
     "mutation_prob": "1 / parameters",
     "popsize": "4 + 3 ln(parameters)",
     "max_resource": "the epochs",
+    "n_kept": "n_settings / 2",
     "multivariate": "true",
 }
 SEEDS = (

@@ -12,6 +12,7 @@ from objectives.code.names import module_to_allow
 from storage import (
     Overview,
     Point,
+    awaited_slots,
     failures,
     get_budget,
     is_time_over,
@@ -77,6 +78,18 @@ def stop_note(study: optuna.Study) -> str | None:
         f"{study.study_name} was stopped by the function of trial {by} (study.stop); "
         "another budget goes on: -n, or --set search.timeout; so does hpo retry"
     )
+
+
+def rule_note(study: optuna.Study) -> str | None:
+    """Return that a study in rounds has ended by its own rule, and why."""
+    over = get_budget(storage_of(study), study_id(study)).over
+    return None if over is None else f"{study.study_name} has ended by its own rule: {over}"
+
+
+def round_note(study: optuna.Study) -> str | None:
+    """Return for how many trials of which round a study waits, in which nothing can be claimed."""
+    awaited = awaited_slots(storage_of(study), study_id(study))
+    return None if awaited is None else "waits for {} of round {}".format(*awaited)
 
 
 def missing_note(study: optuna.Study, progress: Overview) -> str | None:

@@ -27,7 +27,7 @@ from storage import (
 )
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.cli.format import best_value, duration, trial_counts
-from studies.cli.notes import missing_note, stop_note, time_note, way_note
+from studies.cli.notes import missing_note, round_note, rule_note, stop_note, time_note, way_note
 from studies.errors import StudyNotFoundError
 from studies.lookup import as_argument, open_study
 
@@ -85,8 +85,10 @@ def status_block(study: optuna.Study) -> RenderableType:
     """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
-    over = stop_note(study) or time_note(study, progress)
-    total = progress.total(get_budget(storage, study_id(study)).n_trials)
+    rule = rule_note(study)
+    over = stop_note(study) or rule or time_note(study, progress)
+    budget = get_budget(storage, study_id(study))
+    total = progress.lineages if rule else progress.total(budget.n_trials)
     seen = [w for w in workers_seen(storage) if w.study_name == study.study_name]
     # A killed worker stays in the table of workers, but its trial does not stay RUNNING.
     busy = [w for w in seen if not progress.epochs.keys().isdisjoint(w.trial_numbers)]
@@ -103,6 +105,8 @@ def status_block(study: optuna.Study) -> RenderableType:
     if best is not None:
         lines.append(Text(f"best {best_value(study, best)}", style="green"))
     lines += _worker_lines(busy, progress)
+    waits = round_note(study)
+    lines += [Text(waits, style="dim")] if waits else []
     lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
     return Group(*lines)
 

@@ -312,14 +312,14 @@ def _prepare(
 def _show_results(study: optuna.Study, url: str) -> None:
     """Show the best trials, write all completed ones to a file, and tell how to browse them."""
     from storage import overview, ranking, storage_of, study_id
-    from studies.cli.notes import failure_note, missing_note, stop_note, time_note
+    from studies.cli.notes import failure_note, missing_note, rule_note, stop_note, time_note
     from studies.cli.points import ranking_tables
     from studies.lookup import as_argument, file_name
     from studies.results.export import write_trials  # pandas: not while the workers start
 
     progress = overview(storage_of(study), study_id(study))
     failed, missing = failure_note(study, progress), missing_note(study, progress)
-    over = stop_note(study) or time_note(study, progress)
+    over = stop_note(study) or rule_note(study) or time_note(study, progress)
     ranked = ranking(study, 10)
     if not ranked.best:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"

@@ -16,6 +16,7 @@ from storage.study_attributes import (
     RETRIED_AS_KEY,
     RETRY_HISTORY_KEY,
     RETRY_OF_KEY,
+    SLOT_KEY,
     TRACEBACK_KEY,
 )
 from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
@@ -59,6 +60,8 @@ def _lines(study: optuna.Study, trial: FrozenTrial) -> Iterator[tuple[str, str]]
         yield "last report", f"{number(trial.intermediate_values[step])} at step {step}"
     if trial.state is TrialState.FAIL:
         yield "reason", str(trial.user_attrs.get(FAIL_REASON_KEY) or "unknown")
+    if SLOT_KEY in trial.system_attrs:
+        yield "slot", "place {1} of round {0}".format(*trial.system_attrs[SLOT_KEY])
     for name, value in trial.params.items():
         yield name, parameter(value)
     for attempt in _lineage(study, trial):

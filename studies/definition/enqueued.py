@@ -23,6 +23,20 @@ def check_whole(space: Space, key: str, setting: Mapping[str, Any]) -> None:
     space.pick(level)
 
 
+def check_every(space: Space, key: str, setting: Mapping[str, Any]) -> None:
+    """Check that a setting gives every factor, also those that are inactive in it.
+
+    A level of another factor may make them active.
+    """
+    for name, factor in space.factors.items():
+        if name not in setting:
+            when = " or ".join(" and ".join(_in_words(case.when)) for case in factor.cases)
+            why = f"which is active with {when}" if when else "one of [space]"
+            raise DefinitionError(
+                key, f"Expected every factor. Received: no {name}, {why}. Add a level of it."
+            )
+
+
 def check_conditions(space: Space, key: str, setting: Mapping[str, Any]) -> None:
     """Check that the factors of a setting are active, whatever the sampler chooses for the rest."""
     unset = {**space.defaults, **space.fixed}

@@ -19,6 +19,8 @@ from objectives.errors import unknown_name
 
 NamedOptions = str | dict[str, Any]
 DEFAULT_SAMPLER = "tpe"
+# Samplers whose trials are queued together, a round at once, and that end by a rule of their own.
+IN_ROUNDS = ("rounds", "coordinate")
 NUMBER = int | float
 
 
@@ -68,6 +70,16 @@ def _cmaes_rule(options: Mapping[str, Any]) -> str | None:
         return (
             "Expected lr_adapt or use_separable_cma, not both. "
             "Received: lr_adapt=True, use_separable_cma=True."
+        )
+    return None
+
+
+def _rounds_rule(options: Mapping[str, Any]) -> str | None:
+    n_settings, n_kept = options["n_settings"], options.get("n_kept", 1)
+    if n_kept > n_settings:
+        return (
+            "Expected n_kept <= n_settings, so that each of those kept is perturbed. "
+            f"Received: n_kept={n_kept}, n_settings={n_settings}."
         )
     return None
 
@@ -148,6 +160,17 @@ SAMPLERS: dict[str, Method] = {
         rule=_cmaes_rule,
         package="cmaes",
     ),
+    "rounds": Method(
+        {
+            "n_settings": Option(int, low=1, default=6),  # of a round
+            # The best so far, which are perturbed; half as many as n_settings by default.
+            "n_kept": Option(int, low=1),
+            # The largest move of a number, as a share of its range; 0: only other levels change.
+            "perturbation": Option(NUMBER, low=0, high=1, default=0.2),
+        },
+        rule=_rounds_rule,
+    ),
+    "coordinate": Method(),
 }
 _STEPS = {
     "n_startup_trials": _COUNT,

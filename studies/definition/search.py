@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from studies.definition.sampler_options import (
     DEFAULT_SAMPLER,
+    IN_ROUNDS,
     NamedOptions,
     is_wilcoxon,
     read_pruner,
@@ -79,6 +80,27 @@ class SearchOptions(BaseModel):
             )
         return float(match[1]) * UNITS[match[2]]
 
+    @property
+    def sampler_name(self) -> str:
+        """The name of the sampler, whether or not there is one of that name."""
+        spec = self.sampler or DEFAULT_SAMPLER
+        return spec if isinstance(spec, str) else str(spec.get("name", ""))
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether the trials are queued in rounds, which end by a rule of their own."""
+        return self.design is None and self.sampler_name in IN_ROUNDS
+
+    @property
+    def varies_in_turn(self) -> bool:
+        """Whether one factor after the other is varied, from `[search.default]`."""
+        return self.in_rounds and self.sampler_name == "coordinate"
+
+    @property
+    def lists_points(self) -> bool:
+        """Whether a trial has all its parameters when it is queued, by a design or in rounds."""
+        return self.design is not None or self.in_rounds
+
     @model_validator(mode="after")
     def _consistent(self) -> SearchOptions:
         if self.design and self.sampler:
@@ -91,15 +113,23 @@ class SearchOptions(BaseModel):
                 "Expected no repeats with a design, which trains all its points. "
                 f"Received: repeats={self.repeats!r}."
             )
-        if not self.n_trials and not self.timeout and self.design in (None, "random"):
+        if self.repeats != "resample" and self.in_rounds:
+            raise ValueError(
+                f"Expected no repeats with the sampler {self.sampler_name}, which trains no point "
+                f"twice. Received: repeats={self.repeats!r}."
+            )
+        has_end = self.in_rounds or self.design in ("grid", "one-factor-at-a-time")
+        if not self.n_trials and not self.timeout and not has_end:
             what = "a random design" if self.design else "a sampler"
             raise ValueError(f"Expected n_trials, or a timeout, for {what}. Received: neither.")
         if self.design == "random" and not self.n_trials:
             raise ValueError("Expected n_trials for a random design. Received: none.")
-        if bool(self.default) != (self.design == "one-factor-at-a-time"):
+        begins = self.design == "one-factor-at-a-time" or self.varies_in_turn
+        if bool(self.default) != begins:
             raise ValueError(
-                "Expected [search.default] with design one-factor-at-a-time, and only there. "
-                f"Received: design={self.design!r}, default={self.default!r}."
+                "Expected [search.default] with design one-factor-at-a-time or sampler coordinate, "
+                f"and only there. Received: design={self.design!r}, sampler={self.sampler!r}, "
+                f"default={self.default!r}."
             )
         mistakes = Mistakes()
         with mistakes.noted():

@@ -29,7 +29,7 @@ from studies.definition.check_network import (
 )
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
-from studies.definition.enqueued import check_conditions, check_whole
+from studies.definition.enqueued import check_conditions, check_every, check_whole
 from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
 from studies.definition.watched import check_watched
@@ -245,13 +245,14 @@ class StudyDefinition(BaseModel):
 
     @cached_property
     def most_alike(self) -> int | None:
-        """The most different points with one structure; None for a design, or without a limit.
+        """The most different points with one structure; None where there is no limit.
 
-        More trials than that would repeat points, and so a pack is never larger.
+        More trials than that would repeat points, and so a pack is never larger. Points that are
+        queued do not repeat.
         """
         free = [f for f in self.factors.factors.values() if f.name not in self.structural_factors]
         try:
-            return None if self.search.design else prod(f.n_levels() for f in free)
+            return None if self.search.lists_points else prod(f.n_levels() for f in free)
         except DefinitionError:  # one of them is a continuous range
             return None
 
@@ -303,16 +304,21 @@ class StudyDefinition(BaseModel):
                     check_conditions(self.factors, f"search.enqueue[{number}]", setting)
         with mistakes.noted():
             self._check_setting("search.default", self.search.default)
+            if self.search.default and not self.suggests_all:
+                check_every(self.factors, "search.default", self.search.default)
         mistakes.tell()
         if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
             raise DefinitionError(
                 "search.replicates",
                 "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
             )
-        if self.search.design and not self.space and not self.is_own_network:
-            raise DefinitionError("space", "Expected factors for a design. Received: none.")
+        if self.search.lists_points and not self.space and not self.is_own_network:
+            what = "a design" if self.search.design else f"the sampler {self.search.sampler_name}"
+            raise DefinitionError("space", f"Expected factors for {what}. Received: none.")
         if self.search.design in ("grid", "one-factor-at-a-time"):
             check_design(self.factors, self.search.design)
+        if self.search.varies_in_turn:
+            check_design(self.factors, "coordinate")
         return self
 
     def _check_own_network(self) -> None:

@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 from optuna import samplers
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, PartialFixedSampler
 
-from studies.definition.sampler_options import NamedOptions, read_sampler
+from studies.definition.sampler_options import IN_ROUNDS, NamedOptions, read_sampler
 from studies.samplers.cmaes import ReplayedCmaEsSampler
 from studies.samplers.optuna_internals import internals_problem
 from studies.samplers.pack_cache import PackCache
 from studies.samplers.qmc import NumberedQMCSampler
+from studies.samplers.seeds import seed_for
 
 CLASSES: dict[str, Callable[..., BaseSampler]] = {
     "random": samplers.RandomSampler,
@@ -32,12 +32,10 @@ CLASSES: dict[str, Callable[..., BaseSampler]] = {
     "nsga3": samplers.NSGAIIISampler,
     "gp": samplers.GPSampler,
     "cmaes": ReplayedCmaEsSampler,
+    # Only for what a trial lacks that belongs to no round, such as an enqueued one.
+    "rounds": samplers.RandomSampler,
+    "coordinate": samplers.RandomSampler,
 }
-
-
-def seed_for(seed: int, number: int) -> int:
-    """Return a seed of 32 bits that is a function of a study's seed and a trial's number."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def build_sampler(
@@ -75,6 +73,7 @@ def build_sampler(
         from studies.samplers.tpe import PackTPESampler
 
         make = partial(PackTPESampler, space, cache or PackCache(), fixed or {})
+    options = {} if name in IN_ROUNDS else options
     options |= _own_options(name, seed, number, space)
     with warnings.catch_warnings():
         # The study names it: its author knows that Optuna may still change its interface.

@@ -153,6 +153,10 @@ class Factor:
         steps = f" in steps of {self._range.step}" if self._range.step is not None else ""
         return f"from {low} to {high}{steps}"
 
+    def has(self, level: Scalar) -> bool:
+        """Tell whether a level is one of this factor, or of this case of it."""
+        return level in self.meaning if self.meaning else self.is_in_range(level)
+
     def is_in_range(self, value: Any) -> bool:
         """Tell whether a value is one of a range, but for rounding where it has steps."""
         if isinstance(value, bool) or not isinstance(value, int | float):

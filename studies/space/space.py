@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from studies.errors import DefinitionError
 from studies.space.factor import Factor, Scalar, same
 
 
@@ -85,6 +86,14 @@ class Space:
         """
         known = {**self.defaults, **self.fixed}
         yield from _walk(tuple(self.factors.values()), {}, known, levels)
+
+    def listed(self, most: int) -> list[dict[str, Scalar]]:
+        """Return all points; none where there are more than `most`, or a range has no step."""
+        try:
+            is_small = self.grid_size <= most
+        except DefinitionError:
+            return []
+        return list(self.walk(Factor.levels)) if is_small else []
 
     def pick(self, choose: Callable[[Factor], Scalar]) -> dict[str, Scalar]:
         """Build a point: choose a value for each factor that the choices before it make active."""

@@ -50,9 +50,14 @@ class Claims:
             study: Their study.
             n: How many train at once.
             like: Parameters that they must have.
+
+        Returns:
+            None of them where nothing is left, or can be claimed yet.
         """
         if self._max_trials is not None:
             n = min(n, self._max_trials - self.taken)
+        if study.plan is not None:
+            self._database.queue_round(study.id, study.plan)
         if n > 1:
             left = self._database.count_claimable(study.id)
             seen = self._database.workers_seen()

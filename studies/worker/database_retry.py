@@ -16,9 +16,11 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from storage import (
+    Plan,
     QueueState,
     TrialStorage,
     Worker,
+    awaited_slots,
     claim,
     count_claimable,
     count_time,
@@ -27,6 +29,7 @@ from storage import (
     is_claimable,
     is_running,
     keep_artifacts,
+    queue_round,
     queue_states,
     record_worker,
     requeue,
@@ -125,6 +128,14 @@ class RetryingDatabase:
     def is_running(self, study_id: int) -> bool:
         """See `storage.is_running`."""
         return self._wait(lambda: is_running(self.storage, study_id))
+
+    def awaits_slots(self, study_id: int) -> bool:
+        """Tell whether trials come once those that run have ended: `storage.awaited_slots`."""
+        return self._wait(lambda: awaited_slots(self.storage, study_id)) is not None
+
+    def queue_round(self, study_id: int, plan: Plan) -> None:
+        """See `storage.queue_round`."""
+        self._wait(lambda: queue_round(self.storage, study_id, plan))
 
     def count_claimable(self, study_id: int) -> int | None:
         """See `storage.count_claimable`."""

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from objectives import registered
 from objectives.code.names import file_of, module_to_allow
 from objectives.code.source_code import SourceCode
-from storage import QueueState, study_id
+from storage import Plan, QueueState, study_id
 from studies.attributes import ARTIFACTS_KEY, CODE_KEY, CREATED_KEY, ENCODING_KEY
 from studies.definition.code import CodeRecord, in_code_folder, locate
 from studies.definition.study import StudyDefinition
@@ -26,6 +26,7 @@ from studies.executor.protocol import (
 )
 from studies.executor.request import DatasetSpec
 from studies.lookup import as_argument
+from studies.samplers.plan import plan_of
 from studies.samplers.reading import parts_to_read
 from studies.worker.checkpoints import checkpoint_file, checkpointed, remove_part
 from studies.worker.database_retry import RetryingDatabase
@@ -69,6 +70,11 @@ class OpenStudy:
     def name(self) -> str:
         """The name of the study."""
         return self.study.study_name
+
+    @property
+    def plan(self) -> Plan | None:
+        """What tells its next round; None where it has no rounds."""
+        return plan_of(self.definition)
 
     @property
     def dataset(self) -> DatasetSpec | None:
@@ -228,6 +234,9 @@ class OpenStudies:
     def is_claimable(self, name: str) -> bool:
         """Tell whether a claim would find a trial in a study that `names` has returned.
 
+        One in which nothing can be claimed yet, since a round waits for trials that others run, is
+        returned by `names` again.
+
         Raises:
             KeyError: There is no such study.
             ValueError: A study that the worker was asked for cannot be worked on here.
@@ -238,7 +247,8 @@ class OpenStudies:
         state = self._states[name]
         if self._database.is_claimable(state.study_id):
             return True
-        self._idle[name] = state
+        if not self._database.awaits_slots(state.study_id):
+            self._idle[name] = state
         return False
 
     def open(self, name: str) -> OpenStudy:

@@ -247,7 +247,7 @@ class PackRunner:
         """Record the trials that have come to their end."""
         definition = self._study.definition
         # An adaptive search turns to another structure only when a pack is over.
-        self._refills = bool(definition.search.design) or not definition.structural_factors
+        self._refills = definition.search.lists_points or not definition.structural_factors
         trials = [(self._training.pop(result.id), result) for result in results]
         ended = [self._end_of(*each) for each in trials if each[0].id not in lost]
         gone = {*lost, *self._models.keep_best(ended, self._executor)}
