@@ -29,6 +29,7 @@ from storage import (
     study_names,
 )
 from studies.attributes import (
+    ARRAY_KEY,
     ARTIFACTS_KEY,
     CODE_KEY,
     CREATED_KEY,
@@ -44,6 +45,7 @@ from studies.definition.files import lines_named, read_table, with_overrides
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
+from studies.designs.orthogonal import orthogonal
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
 from studies.lookup import as_argument, definition_of, earlier_defaults, open_study
@@ -165,6 +167,8 @@ def check_new(definition: StudyDefinition) -> None:
             "of a function, or of training by steps, are not known. Received: none. "
             'Write pruner = { name = "hyperband", max_resource = 30 }, with your number.',
         )
+    if definition.search.design == "orthogonal":  # whose levels an array may not hold
+        orthogonal(definition.factors, definition.search.dummy_levels)
     _ = definition.encoding  # a mistake in the data must leave no study behind
 
 
@@ -193,6 +197,9 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
         study.set_user_attr(DEFAULTS_KEY, defaults_of(definition.hyperparameters))
     if definition.code is not None:
         study.set_user_attr(CODE_KEY, asdict(definition.code))
+    if definition.search.design == "orthogonal":
+        design = orthogonal(definition.factors, definition.search.dummy_levels)
+        study.set_user_attr(ARRAY_KEY, design.to_json())
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, str] = {
     "search.replicates": "3",
     "search.enqueue": "[{ dropout = 0.5 }]",
     "search.default": '{ activation = "relu" }',
+    "search.dummy_levels": '{ activation = "relu" }',
     "search.repeats": '"reuse"',
     "data.train_size": "1000",
     "data.validation_fraction": "0.2",
@@ -152,7 +153,12 @@ def _view(name: str) -> list[Any]:
     if name in METHODS:
         return [_methods(name, METHODS[name])]
     if name == "search":
-        options = Text("The options of each: hpo keys sampler, hpo keys pruner", style="dim")
+        options = Text(
+            "Counted by n_trials: the points of a sampler, each training of a design (a point\n"
+            "with 3 replicates is 3). By dummy_levels = true the first level may stand twice.\n"
+            "The options of each: hpo keys sampler, hpo keys pruner",
+            style="dim",
+        )
         return [_fields(name, MODELS[name]), options]
     if name == "fixed":
         others = "And every hyperparameter of the network: hpo objectives mlp"

@@ -311,8 +311,8 @@ class StudyDefinition(BaseModel):
             )
         if self.search.design and not self.space and not self.is_own_network:
             raise DefinitionError("space", "Expected factors for a design. Received: none.")
-        if self.search.design in ("grid", "one-factor-at-a-time"):
-            check_design(self.factors, self.search.design)
+        if self.search.design in ("grid", "one-factor-at-a-time", "orthogonal"):
+            check_design(self.factors, self.search)
         return self
 
     def _check_own_network(self) -> None:
