@@ -58,6 +58,7 @@ EXAMPLES: Mapping[str, str] = {
     "data.n_images": "3600",
     "data.rotation": "0.0",
     "data.folds": "5",
+    "data.permute_pixels": "true",
     "data.channels": "3",
     "data.test_fraction": "0.2",
     "data.target": '"price"',

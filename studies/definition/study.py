@@ -326,6 +326,13 @@ class StudyDefinition(BaseModel):
                 f"scale={self.data.scale:g}. Divide in the network: keras.layers.Rescaling(1 / "
                 f"{self.data.scale:g}).",
             )
+        if self.data.permute_pixels:
+            raise DefinitionError(
+                "data.permute_pixels",
+                "Expected none for a network of your own, which gets the data as stored. Received: "
+                "permute_pixels=True. Permute them in the network, or in a function that returns "
+                "the data.",
+            )
         for point in self.factors.examples(EXAMPLES):
             with at_point(point):
                 self.hyperparameters(**self.setting_at(point))
