@@ -12,6 +12,7 @@ CREATED_KEY = "created_at"  # tells a study from a deleted one of the same name
 DATA_KEY = "data_sha256"  # of the data of its first trials; each trial also has its own
 ENCODING_KEY = "data_encoding"  # what its pixels are divided by, and the label of each class
 ARRAY_KEY = "orthogonal_array"  # of a study of that design: which one, and how many runs
+ORIGIN_KEY = "fixed_from"  # study, trial and setting that [fixed] from has named
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout

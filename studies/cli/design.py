@@ -1,11 +1,11 @@
-"""Tell which orthogonal array a study's points are."""
+"""Tell what a study's points come from: an orthogonal array, the best setting of another study."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from storage import get_budget, storage_of, study_id
-from studies.attributes import ARRAY_KEY, DEFINITION_KEY
+from studies.attributes import ARRAY_KEY, DEFINITION_KEY, ORIGIN_KEY
 
 if TYPE_CHECKING:
     import optuna
@@ -33,3 +33,12 @@ def design_line(study: optuna.Study) -> str | None:
             "each pair of levels equally often."
         )
     return line
+
+
+def origin_line(study: optuna.Study) -> str | None:
+    """Return a line about the setting that a study has of another one; None if it has none."""
+    origin = study.user_attrs.get(ORIGIN_KEY)
+    if origin is None:
+        return None
+    setting = ", ".join(f"{name}={value}" for name, value in origin["setting"].items())
+    return f"Fixed by trial {origin['trial']} of {origin['study']}, its best then: {setting}."

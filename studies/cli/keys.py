@@ -162,7 +162,10 @@ def _view(name: str) -> list[Any]:
         )
         return [_fields(name, MODELS[name]), options]
     if name == "fixed":
-        others = "And every hyperparameter of the network: hpo objectives mlp"
+        others = (
+            'And every hyperparameter of the network: hpo objectives mlp. Or from = "STUDY",\n'
+            "the setting of that study's best trial, but for what this one fixes or searches."
+        )
         return [_fields(name, MODELS[name]), Text(others, style="dim")]
     if name in MODELS:
         return [_fields(name, MODELS[name])]

@@ -30,6 +30,7 @@ from studies.definition.check_network import (
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_whole
+from studies.definition.fixed import check_from, fixed_values, predecessor
 from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
 from studies.definition.watched import check_watched
@@ -59,7 +60,7 @@ class StudyDefinition(BaseModel):
         keep: The number of best trials whose trained networks are kept.
         data: Options of the data set.
         search: How points are chosen.
-        fixed: Hyperparameters that no trial changes.
+        fixed: Hyperparameters that no trial changes, as in TOML; see studies/definition/fixed.py.
         space: The factors, as in TOML; `factors` has them parsed.
     """
 
@@ -177,6 +178,16 @@ class StudyDefinition(BaseModel):
         lines = self.model_dump(exclude_unset=True)
         return type(self)(self._earlier, self._code, encoding, **lines)
 
+    def with_fixed(self, lines: Mapping[str, Any]) -> Self:
+        """Return this definition with other lines of `[fixed]` beside those that it has.
+
+        Raises:
+            DefinitionError: The lines do not fit the others.
+        """
+        fixed = {"fixed": {**self.fixed, **lines}}
+        given = self.model_dump(exclude_unset=True)
+        return type(self)(self._earlier, self._code, self._encoding, **{**given, **fixed})
+
     @property
     def network(self) -> Objective:
         """The registered objective."""
@@ -191,7 +202,7 @@ class StudyDefinition(BaseModel):
     def factors(self) -> Space:
         """The parsed search space."""
         kind = None if self.is_function else self.hyperparameters
-        return parse_space(self.space, self.fixed, kind, self._earlier)
+        return parse_space(self.space, fixed_values(self.fixed, self.space), kind, self._earlier)
 
     @property
     def max_epochs(self) -> int | None:
@@ -281,6 +292,11 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> StudyDefinition:
         self._earlier.update(info.context or {})
+        check_from(self.fixed)
+        if predecessor(self.fixed) is not None:  # the rest is checked with what that study fixes
+            if not self.is_code:
+                check_name(self.objective)
+            return self
         if self.is_code:
             check_code("objective", self.objective)
         if self.is_loaded_by_code:
@@ -304,7 +320,9 @@ class StudyDefinition(BaseModel):
         with mistakes.noted():
             self._check_setting("search.default", self.search.default)
         mistakes.tell()
-        if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
+        if self.search.replicates > 1 and (
+            SEED in self.factors.fixed or self.factors.values_of(SEED)
+        ):
             raise DefinitionError(
                 "search.replicates",
                 "Expected 1 where [fixed] or [space] sets the seed. Received: more.",

@@ -27,6 +27,7 @@ from studies.fleet.gpus import gpus
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
+from studies.origin import with_origin
 from studies.worker.signals import stop_signals
 
 POLL = 0.5  # seconds between two checks of the workers
@@ -64,7 +65,8 @@ def run(
     if not isinstance(definition, StudyDefinition):
         definition = load_definition(definition)
     opened = create_storage(storage)
-    definition = prepare(as_stored(definition, opened), allow_modules)
+    definition = as_stored(with_origin(definition, opened), opened)
+    definition = prepare(definition, allow_modules)
     study = create_study(definition, opened, artifacts=artifacts)
     fetch_data(definition)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)
