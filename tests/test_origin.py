@@ -21,7 +21,7 @@ from studies.errors import DefinitionError
 FIRST = table(
     name="first",
     search={"design": "grid"},
-    fixed={"epochs": 30, "hidden_units": [16, 8]},
+    fixed={"epochs": 30, "hidden_units": [16, 8], "early_stopping_patience": "none"},
     space={
         "regularizer": ["l2", "none"],
         "how": {"slow": {"optimizer": "sgd", "momentum": 0.5}, "fast": {"optimizer": "adam"}},
@@ -29,7 +29,7 @@ FIRST = table(
 )
 BEST = {
     "epochs": 30, "hidden_units": [16, 8], "regularizer": "none", "optimizer": "sgd",
-    "momentum": 0.5,
+    "momentum": 0.5, "early_stopping_patience": "none",
 }  # fmt: skip
 NEXT = """\
 name = "next"
@@ -63,7 +63,7 @@ def test_the_best_setting_is_fixed_recorded_and_told(url: str, tmp_path: Path) -
     assert "regularizer=none" in done.stdout
     study, definition = load_study("next", url)
     assert study.user_attrs[ORIGIN_KEY] == {"study": "first", "trial": 2, "setting": BEST}
-    expected = {**BEST, "epochs": 2, "dropout": 0.3, "regularizer": None}
+    expected = {**BEST, "epochs": 2, "dropout": 0.3, "early_stopping_patience": None}
     assert definition.setting_at({"dropout": 0.3}) == expected
     assert [trial.params for trial in study.trials] == [{"dropout": 0.1}, {"dropout": 0.3}]
 
@@ -103,7 +103,11 @@ def test_what_the_next_study_searches_or_fixes_is_not_taken(url: str, tmp_path: 
     lines = table(search={"design": "grid"}, fixed={"from": "first", "epochs": 3}, space=space)
     made = create_study(parse_definition(lines), url, artifacts=tmp_path)
     definition = load_study(made.study_name, url)[1]
-    assert definition.factors.fixed == {"epochs": 3, "hidden_units": [16, 8]}
+    assert definition.factors.fixed == {
+        "epochs": 3,
+        "hidden_units": [16, 8],
+        "early_stopping_patience": None,
+    }
 
 
 @pytest.mark.parametrize(
