@@ -81,7 +81,8 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: There is a mistake in the data, a new study's Hyperband has no
+        DefinitionError: There is a mistake in the data, the study that `[fixed]` names has no
+            complete trial, no orthogonal array holds the factors, a new study's Hyperband has no
             `max_resource` where it cannot be known, or a number of trials is given for a study that
             has no such limit or that has more trials already.
         DataNotFoundError: A published data set is not here and cannot be downloaded.

@@ -20,6 +20,7 @@ from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.check_design import check_design
 from studies.definition.check_network import (
+    check_as_stored,
     check_dataset,
     check_encoding,
     check_function,
@@ -179,14 +180,9 @@ class StudyDefinition(BaseModel):
         return type(self)(self._earlier, self._code, encoding, **lines)
 
     def with_fixed(self, lines: Mapping[str, Any]) -> Self:
-        """Return this definition with other lines of `[fixed]` beside those that it has.
-
-        Raises:
-            DefinitionError: The lines do not fit the others.
-        """
-        fixed = {"fixed": {**self.fixed, **lines}}
-        given = self.model_dump(exclude_unset=True)
-        return type(self)(self._earlier, self._code, self._encoding, **{**given, **fixed})
+        """Return this definition with further lines of `[fixed]`; raises as `with_code`."""
+        given = {**self.model_dump(exclude_unset=True), "fixed": {**self.fixed, **lines}}
+        return type(self)(self._earlier, self._code, self._encoding, **given)
 
     @property
     def network(self) -> Objective:
@@ -337,20 +333,7 @@ class StudyDefinition(BaseModel):
         assert self.dataset is not None
         dataset = self.dataset
         keyed("dataset", lambda: sources.check(dataset, self.data))
-        if self.data.scale is not None:
-            raise DefinitionError(
-                "data.scale",
-                "Expected none for a network of your own, which gets the data as stored. Received: "
-                f"scale={self.data.scale:g}. Divide in the network: keras.layers.Rescaling(1 / "
-                f"{self.data.scale:g}).",
-            )
-        if self.data.permute_pixels:
-            raise DefinitionError(
-                "data.permute_pixels",
-                "Expected none for a network of your own, which gets the data as stored. Received: "
-                "permute_pixels=True. Permute them in the network, or in a function that returns "
-                "the data.",
-            )
+        check_as_stored(self.data)
         for point in self.factors.examples(EXAMPLES):
             with at_point(point):
                 self.hyperparameters(**self.setting_at(point))
