@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import objectives
 from objectives.hyperparameters import TrainingHyperparameters
 from storage import TrialStorage, best_trial, study_attributes
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
@@ -59,8 +60,8 @@ def _best(name: str, storage: TrialStorage) -> dict[str, Any]:
 
 def _check_known(definition: StudyDefinition, origin: dict[str, Any]) -> None:
     """Check that the objective has what the other study's best trial sets."""
-    if definition.is_own_network or definition.is_function:
-        return  # only its code knows
+    if definition.objective not in objectives.names():
+        return  # only a user's code knows; a name that is not known is told by the definition
     kind: type[TrainingHyperparameters] = definition.hyperparameters
     lacking = sorted(origin["setting"].keys() - kind.model_fields.keys())
     if lacking:

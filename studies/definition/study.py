@@ -198,7 +198,8 @@ class StudyDefinition(BaseModel):
     def factors(self) -> Space:
         """The parsed search space."""
         kind = None if self.is_function else self.hyperparameters
-        return parse_space(self.space, fixed_values(self.fixed, self.space), kind, self._earlier)
+        fixed = fixed_values(self.fixed, self.space)
+        return parse_space(self.space, fixed, kind, self._earlier)
 
     @property
     def max_epochs(self) -> int | None:
@@ -290,8 +291,6 @@ class StudyDefinition(BaseModel):
         self._earlier.update(info.context or {})
         check_from(self.fixed)
         if predecessor(self.fixed) is not None:  # the rest is checked with what that study fixes
-            if not self.is_code:
-                check_name(self.objective)
             return self
         if self.is_code:
             check_code("objective", self.objective)
