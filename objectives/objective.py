@@ -34,7 +34,8 @@ class Objective:
         hyperparameters: The class of its settings.
         cpu_backend: The Keras backend that trains it fastest on a CPU.
         build: Takes the settings, the input shape (h, w, c), the number of classes, the input's
-            dtype ("uint8" or "float32") and what its pixels are divided by; returns the network, of
+            dtype ("uint8" or "float32") and what its pixels are divided by, with `permuted` where
+            they are permuted; returns the network, of
             stock Keras layers, uncompiled. Only kernels are initialized at random:
             `objectives.training.initial_weights` draws them from the distribution of each layer's
             `kernel_initializer`.

@@ -29,24 +29,29 @@ from storage import (
     study_names,
 )
 from studies.attributes import (
+    ARRAY_KEY,
     ARTIFACTS_KEY,
     CODE_KEY,
     CREATED_KEY,
     DEFAULTS_KEY,
     DEFINITION_KEY,
     ENCODING_KEY,
+    ORIGIN_KEY,
     VERSIONS_KEY,
 )
 from studies.copies import settle
 from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
 from studies.definition.files import as_definition, lines_named, read_table, with_overrides
+from studies.definition.fixed import FROM, predecessor
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions, check_seeds, keyed
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
+from studies.designs.orthogonal import orthogonal
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
 from studies.lookup import as_argument, definition_of, earlier_defaults, open_study
+from studies.origin import with_origin
 from studies.versions import installed_versions
 
 ARTIFACTS = "hpo-artifacts"  # the default folder's name
@@ -77,14 +82,16 @@ def create_study(
 
     Raises:
         TakenNameError: A study of this name has another definition.
-        DefinitionError: There is a mistake in the definition or the data, a new study's Hyperband
-            has no `max_resource` where it cannot be known, or a number of trials is given for a
-            study that has no such limit or that has more trials already.
+        DefinitionError: There is a mistake in the definition or the data, the study that `[fixed]`
+            names has no complete trial, no orthogonal array holds the factors, a new study's
+            Hyperband has no `max_resource` where it cannot be known, or a number of trials is given
+            for a study that has no such limit or that has more trials already.
         DataNotFoundError: A published data set is not here and cannot be downloaded.
         DatabaseError: The database cannot be opened.
     """
     definition = as_definition(definition)
     opened = create_storage(storage) if isinstance(storage, str) else storage
+    definition = with_origin(definition, opened)
     if definition.name not in study_attributes(opened, CREATED_KEY, having=DEFINITION_KEY):
         check_new(definition)
     try:
@@ -136,6 +143,12 @@ def check_new(definition: StudyDefinition) -> None:
     Raises:
         DefinitionError: It does not say it, or there is a mistake in its data.
     """
+    if (name := predecessor(definition.fixed)) is not None:
+        raise DefinitionError(
+            "fixed.from",
+            f"Expected a study in the storage. Received: {name}, where there is no storage yet. "
+            f"Work on it first: hpo run {as_argument(name)}",
+        )
     if definition.is_own_network and definition.code is None:
         raise DefinitionError(
             "objective",
@@ -169,6 +182,8 @@ def check_new(definition: StudyDefinition) -> None:
         )
     is_function = definition.is_function
     keyed("search.replicates", lambda: check_seeds(definition.search, is_function=is_function))
+    if definition.search.design == "orthogonal":  # whose levels an array may not hold
+        orthogonal(definition.factors, definition.search.dummy_levels)
     _ = definition.encoding  # a mistake in the data must leave no study behind
 
 
@@ -197,6 +212,11 @@ def _record(study: optuna.Study, definition: StudyDefinition, artifacts: Path) -
         study.set_user_attr(DEFAULTS_KEY, defaults_of(definition.hyperparameters))
     if definition.code is not None:
         study.set_user_attr(CODE_KEY, asdict(definition.code))
+    if FROM in definition.fixed:
+        study.set_user_attr(ORIGIN_KEY, definition.fixed[FROM])
+    if definition.search.design == "orthogonal":
+        design = orthogonal(definition.factors, definition.search.dummy_levels)
+        study.set_user_attr(ARRAY_KEY, design.to_json())
     study.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -303,7 +323,7 @@ def find_or_create_study(
         table = {**stored, "name": source}
     with lines_named(source, overrides, quick=quick):
         definition = parse_definition(with_overrides(table, overrides), earlier=earlier)
-    definition = as_stored(definition, storage)
+    definition = as_stored(with_origin(definition, storage), storage)
     if prepare is not None:
         definition = prepare(definition)
     asked = [key for key in BUDGET_KEYS if f"search.{key}" in overrides]

@@ -85,6 +85,7 @@ BESIDE = {
     },
     "search.replicates": {"search": {"design": "grid"}},
     "search.design": {"search": {}},
+    "search.dummy_levels": {"search": {"design": "orthogonal"}},
     "data.size": {"objective": "clock", "dataset": "clock", "space": {"optimizer": ["adam"]}},
 }
 BESIDE |= dict.fromkeys(("data.n_images", "data.rotation"), BESIDE["data.size"])

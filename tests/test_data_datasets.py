@@ -15,6 +15,7 @@ import pytest
 
 from objectives.data import datasets, sources
 from objectives.data.options import DataOptions
+from objectives.data.permutation import permutation
 from objectives.data.sources import source_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -320,3 +321,36 @@ def test_keras_downloads_once_with_a_progress_bar(tmp_path: Path) -> None:
 def test_options_out_of_bounds_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         DataOptions(**options)
+
+
+def test_permuted_pixels_are_the_same_pixels_in_one_order_in_every_part(tmp_path: Path) -> None:
+    arrays = tiny()
+    for part in ("x_train", "x_test"):
+        arrays[part] = np.arange(arrays[part].size, dtype=np.uint8).reshape(arrays[part].shape)
+        arrays[part] = np.stack([arrays[part], 255 - arrays[part]], axis=-1)  # two channels
+    file = save(tmp_path / "tiny.npz", arrays)
+    plain, one = DataOptions(), DataOptions(permute_pixels=True)
+    data, moved = datasets.load(file, plain), datasets.load(file, one)
+    order = permutation(0, 20)
+    assert sorted(order) == list(range(20)) != list(order)
+    tests = datasets.load_test(file, plain)[0], datasets.load_test(file, one)[0]
+    parts = [(data.x_train, moved.x_train), (data.x_validation, moved.x_validation), tests]
+    for before, after in parts:
+        flat = before.reshape(len(before), 20, 2)
+        np.testing.assert_array_equal(after, flat[:, order].reshape(before.shape))
+    np.testing.assert_array_equal(data.y_train, moved.y_train)
+    digests = {
+        datasets.load(file, options).sha256
+        for options in (plain, one, one, DataOptions(permute_pixels=True, seed=1))
+    }
+    assert len(digests) == 3
+    assert (data.permuted, moved.permuted) == (False, True)
+    whole, *_ = datasets.load_folds(file, DataOptions(permute_pixels=True, folds=3))
+    assert whole.sha256 == moved.sha256
+    known = {picture.tobytes() for picture in moved.x_train}
+    assert {picture.tobytes() for picture in datasets.sample(file, one, 9).x_train} <= known
+
+
+def test_the_permutation_is_the_one_of_every_version_of_numpy() -> None:
+    """A kept network of a permuted study is of use only with the permutation of its training."""
+    assert permutation(0, 10).tolist() == [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]

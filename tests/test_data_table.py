@@ -165,6 +165,7 @@ def test_a_mistake_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"permute_pixels": True}, "permute_pixels for pictures alone"),
         ({"target": None}, "Expected \\[data\\] target, .* price, rooms"),
         ({"target": "prize"}, "for target, .* Received: prize. Did you mean price?"),
         ({"drop": ["rooms", "rom"]}, "for drop, .* Received: rom"),

@@ -451,6 +451,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "data.scale",
         "keras.layers.Rescaling(1 / 2)",
     ),
+    "permuted pixels of an own network": (
+        table(objective="a.py:build", data={"permute_pixels": True}, space={"units": [1, 2]}),
+        "data.permute_pixels",
+        "Permute them in the network",
+    ),
     "metric that may be better higher or lower": (
         table(objective="a:build", metric="val_own", space={"units": [1, 2]}),
         "direction",

@@ -74,6 +74,25 @@ def test_the_first_evaluation_is_recorded_and_the_second_one_says_so(
     assert not any("test" in key for trial in again.trials for key in trial.user_attrs)
 
 
+def test_a_study_of_permuted_pixels_tests_and_keeps_networks_that_take_them(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    lines: dict[str, Any] = {"data": {"permute_pixels": True}, "fixed": {"epochs": 3}}
+    study = trained(sqlite_url, tmp_path, search=SEARCH, **lines)
+    found = evaluate_on_holdout(study)
+    network = load_model(study)
+    assert [each.name for each in network.inputs] == ["pixels_0_to_255_permuted"]
+    said = hpo("model", "s", "-o", "best.keras", url=sqlite_url, folder=tmp_path)
+    assert "Permute their pixels first, as best.permutation.npy says" in said.stdout
+    order = np.load(tmp_path / "best.permutation.npy")
+    x, y = datasets.load_test("digits")
+    permuted = x.reshape(-1, 64, 1)[:, order].reshape(x.shape)
+    _, accuracy = network.evaluate(permuted, y, verbose=0)
+    assert found.metrics["accuracy"] == pytest.approx(accuracy)
+    _, as_they_are = network.evaluate(x, y, verbose=0)
+    assert accuracy > as_they_are + 0.2
+
+
 def test_an_evaluation_by_another_study_on_the_same_pictures_counts(
     sqlite_url: str, tmp_path: Path
 ) -> None:

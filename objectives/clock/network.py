@@ -26,6 +26,7 @@ def build(
     n_classes: int,
     dtype: str = "uint8",
     scale: float = 255.0,
+    permuted: bool = False,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to the outputs of its head (n, units).
 
@@ -35,6 +36,7 @@ def build(
         n_classes: Has no effect: the dial has 720 minutes.
         dtype: The type of the pictures, "uint8" or "float32".
         scale: What pixels are divided by.
+        permuted: Whether the pixels of the pictures are permuted.
 
     Raises:
         SettingError: The pictures are too small for the network.
@@ -44,7 +46,7 @@ def build(
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
-    inputs, x = layers.pictures(input_shape, dtype, scale)
+    inputs, x = layers.pictures(input_shape, dtype, scale, permuted=permuted)
     if hyperparameters.average_pooling:
         x = keras.layers.AveragePooling2D(2)(x)
     if hyperparameters.augmentation != "none":

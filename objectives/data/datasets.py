@@ -9,6 +9,7 @@ from objectives.data.arrays import count, named, rows
 from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.options import DEFAULT, DataOptions
+from objectives.data.permutation import permuted
 from objectives.data.sources import source_of
 from objectives.data.streams import Streams
 from objectives.head import TargetScale
@@ -35,6 +36,7 @@ class Dataset:
             where all have the same.
         validation_weights: Likewise.
         streams: What `fit` reads batch by batch; then all others are of their first batches.
+        permuted: Whether the pixels of the pictures are permuted.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Dataset:
     train_weights: Arrays | None = None
     validation_weights: Arrays | None = None
     streams: Streams | None = None
+    permuted: bool = False
 
     @property
     def train(self) -> Batch:
@@ -86,14 +89,14 @@ def load(name: str, options: DataOptions, encoding: Encoding | None = None) -> D
         RenderingError: Clocks cannot be rendered.
         UnknownNameError: The name is neither known nor that of a file or folder.
     """
-    return _dataset(name, source_of(name).read(options, encoding))
+    return _dataset(name, source_of(name).read(options, encoding), options)
 
 
 def load_folds(name: str, options: DataOptions, encoding: Encoding | None = None) -> list[Dataset]:
     """Load a data set once for each of its folds; one where there are none; raises as `load`."""
     source = source_of(name)
     n = options.folds or 1
-    return [_dataset(name, source.read(options, encoding, fold)) for fold in range(n)]
+    return [_dataset(name, source.read(options, encoding, fold), options) for fold in range(n)]
 
 
 def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
@@ -104,7 +107,8 @@ def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None
     """
     whole = options.model_copy(update={"folds": None, "train_size": None})
     examples = source_of(name).read(whole, encoding)
-    return _dataset(name, replace(examples, train=examples.seen, validation=examples.seen[:1]))
+    split = replace(examples, train=examples.seen, validation=examples.seen[:1])
+    return _dataset(name, split, options)
 
 
 def load_checked(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
@@ -116,15 +120,18 @@ def load_checked(name: str, options: DataOptions, encoding: Encoding | None = No
     source = source_of(name)
     examples = source.read(options, encoding)
     source.check_test(options)
-    return _dataset(name, examples)
+    return _dataset(name, examples, options)
 
 
 def sample(name: str, options: DataOptions, n: int) -> Dataset:
     """Load at most `n` pictures to train on, chosen at random, to look at; raises as `load`."""
-    return _dataset(name, source_of(name).sample(options, n))
+    return _dataset(name, source_of(name).sample(options, n), options)
 
 
-def _dataset(name: str, examples: Examples) -> Dataset:
+def _dataset(name: str, examples: Examples, options: DataOptions) -> Dataset:
+    is_permuted = options.permute_pixels and not examples.encoding.is_stored
+    if is_permuted:  # before the digest: it tells such data from others
+        examples = replace(examples, x=permuted(examples.x, options))
     x, y, found = examples.x, examples.y, examples.encoding
     train, validation = _rows(examples.train), _rows(examples.validation)
     weights = examples.weights
@@ -142,6 +149,7 @@ def _dataset(name: str, examples: Examples) -> Dataset:
         train_weights=rows(weights, train),
         validation_weights=rows(weights, validation),
         streams=examples.streams,
+        permuted=is_permuted,
     )
 
 
@@ -162,7 +170,9 @@ def load_test(name: str, options: DataOptions = DEFAULT, encoding: Encoding | No
     Raises:
         DataError: It has another type, shape or scale than the training part, or other labels.
     """
-    return source_of(name).read_test(options, encoding)
+    x, *others = source_of(name).read_test(options, encoding)
+    is_stored = encoding is not None and encoding.is_stored
+    return (x if is_stored else permuted(x, options), *others)
 
 
 def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:

@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 import pydantic
 
-COMMON = frozenset({"train_size", "validation_fraction", "seed", "scale", "folds"})
+COMMON = frozenset(
+    {"train_size", "validation_fraction", "seed", "scale", "folds", "permute_pixels"}
+)
 """The options of every data set; the others belong to sources that name them."""
 
 
@@ -15,14 +17,16 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
         train_size: The number of pictures for training; None is all but the validation part.
         validation_fraction: The share of pictures for validation, split off first. Clocks are
             split 80/10/10 instead, minute by minute.
-        seed: The seed of the split, and of rendered clocks. It is the study's and not the trial's:
-            all trials share one split.
+        seed: The seed of the split, of rendered clocks, and of `permute_pixels`. It is the study's
+            and not the trial's: all trials share one split.
         scale: What pixels are divided by, inside the networks; None is 1, 255 or 65535, by the type
             and maximum of the training part, found when the study is made; see
             `objectives.data.encoding.divisor`.
         size: Height and width in pixels, of rendered clocks (None is 75) and of pictures in a
             folder, which are resized (None is their own, if all have the same).
         n_images: The number of rendered clocks, the test part included; None is 18,000.
+        permute_pixels: Of pictures: whether the pixels of all, test part included, are brought into
+            one random order. It shows how much a network owes to neighbours.
         folds: Cross-validation: each trial is trained once for each of so many parts, on the
             others, and its value is the mean. None validates on one part.
         channels: Of pictures in a folder: 1 is gray, 3 is color; None is color unless all are gray.
@@ -46,6 +50,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     size: int | None = pydantic.Field(default=None, ge=16, le=1024)
     n_images: int | None = pydantic.Field(default=None, ge=10, le=1_000_000)
     rotation: float | None = pydantic.Field(default=None, ge=0, le=180)
+    permute_pixels: bool = False
     folds: int | None = pydantic.Field(default=None, ge=2, le=20)
     channels: Literal[1, 3] | None = None
     test_fraction: float | None = pydantic.Field(default=None, gt=0, lt=1)

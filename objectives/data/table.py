@@ -48,6 +48,11 @@ class Table:
 
     def check(self, options: DataOptions) -> None:
         """Check that the options name columns of the file, of which the first line is read."""
+        if options.permute_pixels:
+            raise DataError(
+                f"Expected permute_pixels for pictures alone. Received: {self.path.name}, a table, "
+                "whose columns have no neighbours."
+            )
         columns = _columns_of(self.path)
         if options.target is None:
             raise DataError(

@@ -108,6 +108,7 @@ def build(
     n_classes: int,
     dtype: str = "uint8",
     scale: float = 255.0,
+    permuted: bool = False,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
 
@@ -117,6 +118,7 @@ def build(
         n_classes: Number of classes.
         dtype: The type of the pictures, "uint8" or "float32".
         scale: What pixels are divided by.
+        permuted: Whether the pixels of the pictures are permuted.
 
     Raises:
         SettingError: The pictures are too small for the network.
@@ -126,7 +128,7 @@ def build(
     from objectives.networks import layers
 
     hyperparameters.check_input(input_shape)
-    inputs, x = layers.pictures(input_shape, dtype, scale)
+    inputs, x = layers.pictures(input_shape, dtype, scale, permuted=permuted)
     x = _blocks(x, hyperparameters)
     x = layers.flatten(x, hyperparameters.global_pooling)
     rates = layers.rates(hyperparameters.dropout, len(hyperparameters.hidden_units))

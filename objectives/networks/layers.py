@@ -8,10 +8,13 @@ import keras
 from objectives.head import TargetScale
 from objectives.hyperparameters import Hyperparameters
 
+AS_STORED, AS_PERMUTED = "as_in_the_file", "permuted"  # end the name of a network's input
 FULL_SCALES = (255, 65535)  # of bytes, and of two
 
 
-def pictures(input_shape: tuple[int, ...], dtype: str, divisor: float) -> tuple[Any, Any]:
+def pictures(
+    input_shape: tuple[int, ...], dtype: str, divisor: float, *, permuted: bool = False
+) -> tuple[Any, Any]:
     """Return the input for raw pictures, and the same divided.
 
     Names of layers are what a saved network tells of itself, in `summary()`: to who divides pixels
@@ -22,9 +25,12 @@ def pictures(input_shape: tuple[int, ...], dtype: str, divisor: float) -> tuple[
         dtype: The type of the pictures, "uint8" or "float32".
         divisor: What pixels are divided by, which makes floats of them; 1 leaves floats as they
             are.
+        permuted: Whether who gives it pictures permutes their pixels first.
     """
     pixels = f"pixels_0_to_{divisor:g}" if divisor in FULL_SCALES else "pixels"
-    inputs = keras.Input(input_shape, dtype=dtype, name=f"{pixels}_as_in_the_file")
+    inputs = keras.Input(
+        input_shape, dtype=dtype, name=f"{pixels}_{AS_PERMUTED if permuted else AS_STORED}"
+    )
     if dtype == "uint8" or divisor != 1:
         name = f"divided_by_{divisor:g}".replace("+", "")  # TensorFlow takes no plus in a name
         return inputs, keras.layers.Rescaling(1 / divisor, name=name)(inputs)

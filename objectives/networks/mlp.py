@@ -43,6 +43,7 @@ def build(
     dtype: str = "uint8",
     scale: float = 255.0,
     target: TargetScale | None = None,
+    permuted: bool = False,
 ) -> keras.Model:
     """Build the network, from raw pictures (n, h, w, c) to class probabilities (n, n_classes).
 
@@ -56,6 +57,7 @@ def build(
         dtype: The type of the pictures, "uint8" or "float32".
         scale: What pixels are divided by.
         target: The scale of the number to tell; None to classify.
+        permuted: Whether the pixels of the pictures are permuted.
     """
     import keras
 
@@ -64,7 +66,7 @@ def build(
     if len(input_shape) == 1:
         inputs = x = keras.Input(input_shape, dtype=dtype, name="encoded_row")
     else:
-        inputs, x = layers.pictures(input_shape, dtype, scale)
+        inputs, x = layers.pictures(input_shape, dtype, scale, permuted=permuted)
     x = keras.layers.Flatten()(x)
     x = layers.dropout(x, hyperparameters.input_dropout)
     rates = layers.rates(hyperparameters.dropout, len(hyperparameters.hidden_units))

@@ -16,7 +16,9 @@ from objectives.training.keras_internals import build_without_values
 def build(objective: Objective, hyperparameters: Hyperparameters, data: Dataset) -> keras.Model:
     """Build a stock network for a data set."""
     x = data.x_train
-    more = {} if data.target is None else {"target": data.target}
+    more: dict[str, Any] = {} if data.target is None else {"target": data.target}
+    if data.permuted:
+        more["permuted"] = True
     return objective.build(
         hyperparameters, x.shape[1:], data.n_classes, str(x.dtype), data.scale, **more
     )

@@ -337,7 +337,7 @@ class Pack(LanePack):
         data = self._data
         x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
         structure = task.hyperparameters.structure(self._levels)
-        read_as = str(x.dtype), data.scale, data.n_classes, data.target
+        read_as = str(x.dtype), data.scale, data.n_classes, data.target, data.permuted
         return self._objective.name, structure, shapes, read_as, self._reported(task)
 
     def _reported(self, task: TrainingTask) -> tuple[str, ...]:

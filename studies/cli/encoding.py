@@ -54,6 +54,8 @@ def network_lines(study: optuna.Study, file: Path) -> list[str]:
     It is read from the network's file, since Keras takes seconds to load. A function's own networks
     are as its author has made them.
     """
+    from studies.results.models import permutation_file
+
     if ":" in study.user_attrs[DEFINITION_KEY]["objective"]:
         return []
     with zipfile.ZipFile(file) as archive:
@@ -71,6 +73,13 @@ def network_lines(study: optuna.Study, file: Path) -> list[str]:
     divides = any(layer["class_name"] == "Rescaling" for layer in layers)
     line = f"Give it pictures ({shape}), {given['dtype']}, {name.replace('_', ' ')}"
     lines = [f"{line}: it divides them itself." if divides else f"{line}."]
+    permuted = permutation_file(study, file)
+    if permuted is not None:
+        height, width, channels = given["batch_shape"][1:]
+        lines.append(
+            f"Permute their pixels first, as {permuted} says, p = np.load(...): "
+            f"x.reshape(-1, {height * width}, {channels})[:, p].reshape(x.shape)"
+        )
     if study.user_attrs[DEFINITION_KEY]["dataset"] == "digits":
         lines.append(
             "Those of scikit-learn's load_digits go from 0 to 16: multiply them by 255 / 16."

@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, str] = {
     "search.replicates": "3",
     "search.enqueue": "[{ dropout = 0.5 }]",
     "search.default": '{ activation = "relu" }',
+    "search.dummy_levels": '{ activation = "relu" }',
     "search.repeats": '"reuse"',
     "data.train_size": "1000",
     "data.validation_fraction": "0.2",
@@ -57,6 +58,7 @@ EXAMPLES: Mapping[str, str] = {
     "data.n_images": "3600",
     "data.rotation": "0.0",
     "data.folds": "5",
+    "data.permute_pixels": "true",
     "data.channels": "3",
     "data.test_fraction": "0.2",
     "data.target": '"price"',
@@ -161,10 +163,14 @@ def _view(name: str) -> list[Any]:
     if name in METHODS:
         return [_methods(name, METHODS[name])]
     if name == "search":
+        notes = f"{SEEDS}\nBy dummy_levels = true the first level may stand twice."
         options = Text("The options of each: hpo keys sampler, hpo keys pruner", style="dim")
-        return [_fields(name, MODELS[name]), Text(SEEDS, style="dim"), options]
+        return [_fields(name, MODELS[name]), Text(notes, style="dim"), options]
     if name == "fixed":
-        others = "And every hyperparameter of the network: hpo objectives mlp"
+        others = (
+            'And every hyperparameter of the network: hpo objectives mlp. Or from = "STUDY",\n'
+            "the setting of that study's best trial, but for what this one fixes or searches."
+        )
         return [_fields(name, MODELS[name]), Text(others, style="dim")]
     if name in MODELS:
         return [_fields(name, MODELS[name])]

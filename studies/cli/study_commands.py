@@ -266,6 +266,7 @@ def _find_or_create(
     so that a mistake in them leaves no empty database behind. Its code is looked at where it is of
     one of the packages and files `allowed`; where these are None, a function is left unchecked.
     """
+    from studies.cli.design import design_line, origin_line
     from studies.cli.encoding import data_line
     from studies.create import check_new, create_study, find_or_create_study
     from studies.definition.files import lines_named, load_definition
@@ -287,8 +288,7 @@ def _find_or_create(
                 quick=quick,
                 prepare=prepare,
             )
-    line = data_line(found)
-    if line is not None:
+    for line in filter(None, (data_line(found), origin_line(found), design_line(found))):
         say(line)
     return found
 

@@ -31,6 +31,27 @@ def check_function(data: DataOptions, fixed: Mapping[str, Any]) -> None:
             )
 
 
+def check_as_stored(data: DataOptions) -> None:
+    """Check that nothing is to be done to the data of a network that gets them as stored.
+
+    Raises:
+        DefinitionError: Something is.
+    """
+    rule = "Expected none for a network of your own, which gets the data as stored. Received: "
+    if data.scale is not None:
+        raise DefinitionError(
+            "data.scale",
+            f"{rule}scale={data.scale:g}. Divide in the network: keras.layers.Rescaling(1 / "
+            f"{data.scale:g}).",
+        )
+    if data.permute_pixels:
+        raise DefinitionError(
+            "data.permute_pixels",
+            f"{rule}permute_pixels=true. Permute them in the network, or in a function that "
+            "returns the data.",
+        )
+
+
 def check_name(objective: str) -> None:
     """Check that an objective is registered.
 

@@ -15,6 +15,7 @@ from objectives import DataOptions
 from objectives.errors import LISTED, unknown_name
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
+from studies.definition.fixed import own_lines
 from studies.definition.other_words import hint, without_guess
 from studies.definition.search import SearchOptions
 from studies.errors import DefinitionError
@@ -107,7 +108,7 @@ def mistakes_of_space(lines: Mapping[str, Any]) -> list[DefinitionError]:
     elif lines.get("dataset") is not None:
         kind = OwnHyperparameters
     try:
-        parse_space(space, fixed, kind)
+        parse_space(space, own_lines(fixed), kind)
     except DefinitionError as error:
         return [error.changed(with_hint)]
     return []

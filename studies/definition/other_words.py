@@ -54,6 +54,7 @@ WORDS = {
     "max_t": 'max_resource, as in pruner = { name = "hyperband", max_resource = 10 }',
     "data_set": "dataset",
     "grid": 'design = "grid"',
+    "taguchi": 'design = "orthogonal"',
     "bayes": "tpe",
     "BayesianOptimization": "tpe",
     "RandomSearch": "random",

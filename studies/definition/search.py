@@ -46,7 +46,7 @@ class SearchOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    design: Literal["grid", "one-factor-at-a-time", "random"] | None = None
+    design: Literal["grid", "one-factor-at-a-time", "orthogonal", "random"] | None = None
     sampler: NamedOptions | None = None
     pruner: NamedOptions = "none"
     n_trials: int | None = Field(None, ge=1)
@@ -56,6 +56,9 @@ class SearchOptions(BaseModel):
     replicates: int = Field(1, ge=1, le=1000)
     enqueue: list[dict[str, Any]] = []
     default: dict[str, Any] = {}
+    # Whether a factor may stand in a column of an orthogonal array that has more levels, of which
+    # some then repeat its first one; or, by factor, the level that is repeated.
+    dummy_levels: bool | dict[str, Any] = False
     # What to do when a sampler proposes a point that the study already has with the same seed.
     repeats: Literal["resample", "reuse", "train"] = "resample"
 
@@ -130,6 +133,11 @@ class SearchOptions(BaseModel):
                 "Expected [search.default] with design one-factor-at-a-time or sampler coordinate, "
                 f"and only there. Received: design={self.design!r}, sampler={self.sampler!r}, "
                 f"default={self.default!r}."
+            )
+        if self.dummy_levels and self.design != "orthogonal":
+            raise ValueError(
+                "Expected dummy_levels with design orthogonal, and only there. "
+                f"Received: design={self.design!r}, dummy_levels={self.dummy_levels!r}."
             )
         mistakes = Mistakes()
         with mistakes.noted():

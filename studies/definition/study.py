@@ -20,6 +20,7 @@ from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from studies.definition.check_design import check_design
 from studies.definition.check_network import (
+    check_as_stored,
     check_dataset,
     check_encoding,
     check_function,
@@ -30,6 +31,7 @@ from studies.definition.check_network import (
 from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_every, check_whole
+from studies.definition.fixed import check_from, fixed_values, predecessor
 from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
 from studies.definition.watched import check_watched
@@ -59,7 +61,7 @@ class StudyDefinition(BaseModel):
         keep: The number of best trials whose trained networks are kept.
         data: Options of the data set.
         search: How points are chosen.
-        fixed: Hyperparameters that no trial changes.
+        fixed: Hyperparameters that no trial changes, as in TOML; see studies/definition/fixed.py.
         space: The factors, as in TOML; `factors` has them parsed.
     """
 
@@ -177,6 +179,11 @@ class StudyDefinition(BaseModel):
         lines = self.model_dump(exclude_unset=True)
         return type(self)(self._earlier, self._code, encoding, **lines)
 
+    def with_fixed(self, lines: Mapping[str, Any]) -> Self:
+        """Return this definition with further lines of `[fixed]`; raises as `with_code`."""
+        given = {**self.model_dump(exclude_unset=True), "fixed": {**self.fixed, **lines}}
+        return type(self)(self._earlier, self._code, self._encoding, **given)
+
     @property
     def network(self) -> Objective:
         """The registered objective."""
@@ -191,7 +198,8 @@ class StudyDefinition(BaseModel):
     def factors(self) -> Space:
         """The parsed search space."""
         kind = None if self.is_function else self.hyperparameters
-        return parse_space(self.space, self.fixed, kind, self._earlier)
+        fixed = fixed_values(self.fixed, self.space)
+        return parse_space(self.space, fixed, kind, self._earlier)
 
     @property
     def max_epochs(self) -> int | None:
@@ -282,6 +290,9 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> StudyDefinition:
         self._earlier.update(info.context or {})
+        check_from(self.fixed)
+        if predecessor(self.fixed) is not None:  # the rest is checked with what that study fixes
+            return self
         if self.is_code:
             check_code("objective", self.objective)
         if self.is_loaded_by_code:
@@ -307,7 +318,9 @@ class StudyDefinition(BaseModel):
             if self.search.default and not self.suggests_all:
                 check_every(self.factors, "search.default", self.search.default)
         mistakes.tell()
-        if self.search.replicates > 1 and (SEED in self.fixed or self.factors.values_of(SEED)):
+        if self.search.replicates > 1 and (
+            SEED in self.factors.fixed or self.factors.values_of(SEED)
+        ):
             raise DefinitionError(
                 "search.replicates",
                 "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
@@ -315,23 +328,16 @@ class StudyDefinition(BaseModel):
         if self.search.lists_points and not self.space and not self.is_own_network:
             what = "a design" if self.search.design else f"the sampler {self.search.sampler_name}"
             raise DefinitionError("space", f"Expected factors for {what}. Received: none.")
-        if self.search.design in ("grid", "one-factor-at-a-time"):
-            check_design(self.factors, self.search.design)
-        if self.search.varies_in_turn:
-            check_design(self.factors, "coordinate")
+        has_levels = self.search.design in ("grid", "one-factor-at-a-time", "orthogonal")
+        if has_levels or self.search.varies_in_turn:
+            check_design(self.factors, self.search)
         return self
 
     def _check_own_network(self) -> None:
         assert self.dataset is not None
         dataset = self.dataset
         keyed("dataset", lambda: sources.check(dataset, self.data))
-        if self.data.scale is not None:
-            raise DefinitionError(
-                "data.scale",
-                "Expected none for a network of your own, which gets the data as stored. Received: "
-                f"scale={self.data.scale:g}. Divide in the network: keras.layers.Rescaling(1 / "
-                f"{self.data.scale:g}).",
-            )
+        check_as_stored(self.data)
         for point in self.factors.examples(EXAMPLES):
             with at_point(point):
                 self.hyperparameters(**self.setting_at(point))

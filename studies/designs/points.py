@@ -6,10 +6,14 @@ continued with more trials.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
 from storage import Point
 from studies.definition.study import StudyDefinition
 from studies.designs.grid import grid
 from studies.designs.one_factor import one_factor_at_a_time
+from studies.designs.orthogonal import orthogonal
 from studies.designs.random import random_points
 from studies.space.factor import Scalar
 from studies.space.parse_space import SEED
@@ -31,12 +35,31 @@ def initial_points(definition: StudyDefinition) -> list[Point]:
         Point(
             params,
             space.distributions(params),
-            {SEED: space.resolve(params).get(SEED, search.seed + replicate)},
+            {SEED: space.resolve(params).get(SEED, search.seed + repeat * n + replicate)},
         )
-        for params in each_once([*_known_settings(definition), *_design(definition)])
+        for params, repeat in _with_repeats(_known_settings(definition), _design(definition))
         for replicate in range(n)
     ]
     return points[: search.n_trials]
+
+
+def _with_repeats(
+    known: Iterable[dict[str, Scalar]], design: Iterable[dict[str, Scalar]]
+) -> Iterator[tuple[dict[str, Scalar], int]]:
+    """Yield each point with how often it came before; a known one is not repeated by the design.
+
+    An orthogonal array may have a point more than once: another seed makes it worth its training.
+    """
+    seen = Counter[tuple[tuple[str, Scalar], ...]]()
+    known_keys = set()
+    for point in each_once(known):
+        known_keys.add(tuple(sorted(point.items())))
+        yield point, 0
+    for point in design:
+        key = tuple(sorted(point.items()))
+        if seen[key] or key not in known_keys:
+            yield point, seen[key]
+        seen[key] += 1
 
 
 def _known_settings(definition: StudyDefinition) -> list[dict[str, Scalar]]:
@@ -60,6 +83,8 @@ def _design(definition: StudyDefinition) -> list[dict[str, Scalar]]:
             return grid(space)
         case "one-factor-at-a-time":
             return one_factor_at_a_time(space, search.default)
+        case "orthogonal":
+            return list(orthogonal(space, search.dummy_levels).points)
         case "random":
             return random_points(space, search.n_trials or 0, search.seed)
     return []

@@ -28,6 +28,7 @@ from studies.fleet.gpus import gpus
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
+from studies.origin import with_origin
 from studies.worker.signals import stop_signals
 
 POLL = 0.5  # seconds between two checks of the workers
@@ -67,7 +68,8 @@ def run(
     with lines_named(file):  # what shows in the data and the code, too
         checked = as_definition(definition)
         opened = create_storage(storage)
-        checked = prepare(as_stored(checked, opened), allow_modules)
+        checked = as_stored(with_origin(checked, opened), opened)
+        checked = prepare(checked, allow_modules)
         study = create_study(checked, opened, artifacts=artifacts)
         fetch_data(checked)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)

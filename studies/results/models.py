@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from objectives.data.permutation import permutation
 from storage import (
     ArtifactNotKeptError,
     artifact_store,
@@ -52,6 +56,7 @@ def save_model(
     Of a network that a user builds and that Keras cannot save whole, the weights are kept: a file
     that ends in `.weights.h5` gets them, and a `.json` file beside it says what builds the network.
     Where the data have folds, no network of a trial is kept: it is trained now, on all of the data.
+    Where the pixels are permuted, a file `.permutation.npy` beside it says how.
 
     Args:
         study: The study.
@@ -81,12 +86,14 @@ def save_model(
         with TemporaryDirectory(prefix="hpo-") as folder:
             for made in _trained(study, found, Path(folder), allow_modules):
                 _copy(made, path)
+        _write_permutation(study, path)
         return found.number
     content = _kept(study, found, path.suffix)
     if content is None:
         _explain(study, found, path)
         content = _read(study, found, path.suffix)  # raises that none is kept
     path.write_bytes(content)
+    _write_permutation(study, path)
     about = _kept(study, found, ".json") if path.suffix != WHOLE else None
     if about is not None:
         path.with_name(f"{path.name.removesuffix(WEIGHTS)}.json").write_bytes(about)
@@ -119,8 +126,9 @@ def load_model(
 ) -> keras.Model:
     """Load the trained network of a trial, by default of the best one. Imports Keras.
 
-    It takes pictures as they are in the data set. Its outputs stand, in order, for the labels in
-    `study.user_attrs["data_encoding"]["labels"]`.
+    It takes pictures as they are in the data set, but for their order where pixels are permuted:
+    `objectives.data.permutation.permuted` permutes them. Its outputs stand, in order, for the
+    labels in `study.user_attrs["data_encoding"]["labels"]`.
 
     Args:
         study: The study.
@@ -181,6 +189,22 @@ def _copy(made: Path, file: Path) -> None:
             f"Expected a file name that ends in {ending}, as Keras saves this network. "
             f"Received: {file.name}."
         )
+
+
+def permutation_file(study: optuna.Study, network: Path) -> Path | None:
+    """Return the file beside a network that says how pixels are permuted; None if they are not."""
+    is_permuted = study.user_attrs[DEFINITION_KEY].get("data", {}).get("permute_pixels")
+    return network.with_name(f"{network.stem}.permutation.npy") if is_permuted else None
+
+
+def _write_permutation(study: optuna.Study, network: Path) -> None:
+    file = permutation_file(study, network)
+    if file is None:
+        return
+    with zipfile.ZipFile(network) as archive:
+        saved = json.loads(archive.read("config.json"))
+    height, width, _ = saved["config"]["layers"][0]["config"]["batch_shape"][1:]
+    np.save(file, permutation(definition_of(study).data.seed, height * width))
 
 
 def _rebuilt(
