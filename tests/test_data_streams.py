@@ -164,11 +164,14 @@ def test_an_epoch_of_endless_data_is_as_many_batches_as_the_study_says(
     ((_, resumed),) = again.take_ended()
     keras.utils.set_random_seed(3)
     plain, streams = linear({}), data.streams
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
     assert streams is not None
     history = plain.fit(
         streams.train() if train == "forever" else streams.train,
-        validation_data=streams.validation(),
-        **given,
+        validation_data=(x[:6], y[:6]),  # as a generator would go on, from batch to batch
+        validation_batch_size=3,
+        epochs=3,
+        steps_per_epoch=3,
         shuffle=False,
         verbose=0,
     )
@@ -185,6 +188,7 @@ def test_an_epoch_of_endless_data_is_as_many_batches_as_the_study_says(
         (BOTH % ("forever", "batched()"), {}, "Expected steps_per_epoch, the batches"),
         (BOTH % ("batched()", "forever"), {"steps_per_epoch": 2}, "Expected validation_steps"),
         (BOTH % ("batched()", "batched()"), {"steps_per_epoch": 3}, "parts the 4 batches of train"),
+        (BOTH % ("batched()", "batched(10)"), {"validation_steps": 3}, "at most the 2 batches"),
         ("{'train': (x, y)}", {"steps_per_epoch": 3}, "and arrays, of which an epoch has all"),
     ],
 )

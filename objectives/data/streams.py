@@ -54,12 +54,12 @@ class Streams:
 
 def is_stream(thing: Any) -> bool:
     """Tell whether something yields batches: see above."""
-    return _is_py_dataset(thing) or hasattr(thing, "element_spec") or _is_function(thing)
+    return _is_py_dataset(thing) or hasattr(thing, "element_spec") or is_function(thing)
 
 
 def length(stream: Any) -> int | None:
     """Return the batches of a pass; None where it has no end, or none that is known."""
-    if _is_function(stream):
+    if is_function(stream):
         return None
     if _is_py_dataset(stream):
         n = stream.num_batches
@@ -72,7 +72,7 @@ def length(stream: Any) -> int | None:
 
 def begun(stream: Any, n: int) -> Any:
     """Return what `fit` reads to see a stream from its n-th batch on, from 0."""
-    if _is_function(stream):
+    if is_function(stream):
         return (batch for batch in islice(stream(), n, None))  # Keras wants a generator
     if n == 0:
         return stream
@@ -101,7 +101,7 @@ def batches(stream: Any) -> Iterator[Batch]:
     """Yield the batches of one pass, as NumPy's arrays."""
     if hasattr(stream, "as_numpy_iterator"):
         found = stream.as_numpy_iterator()
-    elif _is_function(stream):
+    elif is_function(stream):
         found = stream()
     else:
         n = length(stream)
@@ -130,7 +130,8 @@ def whole(where: str, stream: Any) -> Batch:
     return joined
 
 
-def _is_function(thing: Any) -> bool:
+def is_function(thing: Any) -> bool:
+    """Tell whether something is a generator function."""
     return inspect.isgeneratorfunction(thing)
 
 

@@ -20,8 +20,8 @@ def stream_steps(
     """Return `steps_per_epoch` and `validation_steps`, None for a whole pass.
 
     Raises:
-        SettingError: Data without an end have none; data of so many batches are not parted into
-            epochs of it without a rest; or there are none that come batch by batch.
+        SettingError: Data without an end have none; those that end have fewer, or are not parted
+            into epochs without a rest; or there are none that come batch by batch.
     """
     train, validation = (_steps(name, hyperparameters, streams) for name in NAMES)
     return train, validation
@@ -47,9 +47,16 @@ def _steps(
             f"not known, as {NAMES[name]}. Received: none. Set it in [fixed], or return "
             "dataset.take(100)."
         )
-    if n is not None and steps is not None and n % steps:
+    if n is None or steps is None:
+        return steps
+    if name == "steps_per_epoch" and n % steps:
         raise SettingError(
             f"Expected {name} that parts the {n} batches of {NAMES[name]} without a rest. "
             f"Received: {name}={steps}. Leave it out, or return dataset.repeat()."
+        )
+    if steps > n:
+        raise SettingError(
+            f"Expected {name} of at most the {n} batches of {NAMES[name]}. "
+            f"Received: {name}={steps}. Leave it out for all of them."
         )
     return steps

@@ -11,13 +11,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import keras
 import numpy as np
 
 from objectives.data.arrays import count, rows
-from objectives.data.streams import begun, length
+from objectives.data.streams import begun, is_function, length
 from objectives.errors import CheckpointError
 from objectives.training.reachable import variables
 from objectives.training.schedule import epoch_order
@@ -55,6 +56,26 @@ class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
         chosen = self.order[step * self._batch_size : (step + 1) * self._batch_size]
         batch: Batch = rows(self._examples, chosen)
         return batch
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches that are at hand.
+
+    Args:
+        batches: All of them.
+    """
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._batches)
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return one."""
+        return self._batches[step]
 
 
 class Fit:
@@ -109,6 +130,9 @@ class Fit:
         self._steps = steps
         self._factor = factor
         self._per_epoch, self._validation_steps = per_epoch
+        # Keras begins all but generators anew each time that it validates.
+        if self._validation_steps is not None and is_function(validation):
+            self._validation = Batches(list(islice(validation(), self._validation_steps)))
         self._completed = 0  # epochs
         # None: train the next epoch. False: end. A function: call it.
         self._orders: queue.SimpleQueue[Callable[[], Any] | bool | None] = queue.SimpleQueue()
@@ -183,11 +207,13 @@ class Fit:
         self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
 
     def _fit(self) -> None:
-        # What is parted into epochs goes on after the batches of those that are behind.
+        examples, per_epoch = self._examples, self._per_epoch
+        if per_epoch is not None:  # parted into epochs: on with the batches after those behind
+            examples = begun(examples, self._completed * per_epoch)
         self.model.fit(
-            self._from(self._examples, self._per_epoch),
-            steps_per_epoch=self._per_epoch,
-            validation_data=self._from(self._validation, self._validation_steps),
+            examples,
+            steps_per_epoch=per_epoch,
+            validation_data=self._validation,
             validation_steps=self._validation_steps,
             validation_batch_size=self._batch_size if isinstance(self._validation, tuple) else None,
             epochs=len(self._steps),
@@ -196,9 +222,6 @@ class Fit:
             shuffle=self._is_shuffled_by_keras,
             verbose=0,
         )
-
-    def _from(self, data: Any, per_epoch: int | None) -> Any:
-        return data if per_epoch is None else begun(data, self._completed * per_epoch)
 
     @property
     def _is_shuffled_by_keras(self) -> bool:
