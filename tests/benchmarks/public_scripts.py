@@ -78,8 +78,8 @@ class Run:
     way: str = ""
 
 
-def run(study: str, contestant: str, seed: int, scripts: Path, cache: Path) -> Run:
-    """Run a contestant in an empty folder."""
+def run(study: str, contestant: str, seed: int, scripts: Path, cache: Path) -> Run | None:
+    """Run a contestant in an empty folder; None if it fails, which is told."""
     by_hpo = contestant.startswith("hpo")
     if contestant == "hpo-first":
         shutil.rmtree(cache, ignore_errors=True)
@@ -102,7 +102,10 @@ def run(study: str, contestant: str, seed: int, scripts: Path, cache: Path) -> R
         )
         seconds, cpu = time.perf_counter() - started, _cpu() - before
         if done.returncode != 0:
-            raise SystemExit(f"{study}, {contestant}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            print(
+                f"{study}, {contestant}: {done.stdout[-500:]}{done.stderr[-3000:]}", file=sys.stderr
+            )
+            return None
         way, values = "", []
         if by_hpo:
             way, values = _found(study, url)
@@ -159,6 +162,8 @@ def race(only: Sequence[str], contestants: Sequence[str], seeds: Iterable[int], 
                     if (study, contestant, seed) in done:
                         continue
                     found = run(study, contestant, seed, scripts, Path(folder) / "cache" / study)
+                    if found is None:
+                        continue
                     with rows.open("a") as file:
                         file.write(json.dumps(asdict(found)) + "\n")
                     print(f"{study} {contestant} {found.seconds:.1f} s", file=sys.stderr)
