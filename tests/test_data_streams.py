@@ -17,6 +17,8 @@ from objectives.data.encoding import AS_STORED
 from objectives.data.streams import NOT_COMPARABLE
 from objectives.errors import DataError, SettingError
 from objectives.hyperparameters import TrainingHyperparameters
+from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.inspect import inspect
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
@@ -33,6 +35,15 @@ class Own(keras.utils.PyDataset):
         return 4
     def __getitem__(self, i):
         return x[i * 5 : i * 5 + 5], y[i * 5 : i * 5 + 5]
+class Endless(Own):
+    num_batches = None
+    def __getitem__(self, i):
+        return super().__getitem__(i % 4)
+def forever():
+    i = 0
+    while True:
+        yield x[i % 20 : i % 20 + 3], y[i % 20 : i % 20 + 3]
+        i += 3
 def batched(n=20, seed=None):
     made = tf.data.Dataset.from_tensor_slices((x[:n], y[:n]))
     made = made if seed is None else made.shuffle(20, seed=seed)
@@ -108,7 +119,7 @@ def test_a_network_is_trained_by_fit_and_evaluated_on_all(module: Path, train: s
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
-        (BOTH % ("batched().repeat()", "batched()"), "train of .* that do not end"),
+        (BOTH % ("forever()", "batched()"), "train of .* Received: a generator"),
         (BOTH % ("batched()", "batched(0)"), "validation of .* Received: none"),
         ("{'train': batched()}", "only one of them"),
         (BOTH % ("batched()", "(x, y)"), "only one of them"),
@@ -118,6 +129,81 @@ def test_a_network_is_trained_by_fit_and_evaluated_on_all(module: Path, train: s
 def test_what_cannot_be_trained_on_is_refused(module: Path, returned: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         load(module, returned)
+
+
+def a_task(checkpoint: Any = None, **given: Any) -> FitTask:
+    return FitTask(OwnHyperparameters(**given), {}, 3, "val_loss", False, checkpoint)
+
+
+def linear(setting: Any) -> keras.Model:
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    return model
+
+
+ENDLESS = ["batched().repeat()", "forever", "Endless()", "batched(seed=1).repeat()"]
+
+
+@pytest.mark.parametrize("train", ENDLESS)
+def test_an_epoch_of_endless_data_is_as_many_batches_as_the_study_says(
+    module: Path, train: str
+) -> None:
+    data = load(module, BOTH % (train, "forever"))
+    assert (data.sha256 == NOT_COMPARABLE) == ("seed" in train)
+    given = {"epochs": 3, "steps_per_epoch": 3, "validation_steps": 2}
+    pack = NetworkPack(linear, data, ProgramCache())
+    pack.add([a_task(**given)])
+    for _ in range(3):
+        ((trial, _),) = pack.train_epoch()
+        if trial.epochs.completed == 2:
+            checkpoint = pack.checkpoint(trial)
+    ((_, result),) = pack.take_ended()
+    again = NetworkPack(linear, data, ProgramCache())
+    again.add([a_task(checkpoint, **given)])
+    again.train_epoch()
+    ((_, resumed),) = again.take_ended()
+    keras.utils.set_random_seed(3)
+    plain, streams = linear({}), data.streams
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    assert streams is not None
+    history = plain.fit(
+        streams.train() if train == "forever" else streams.train,
+        validation_data=(x[:6], y[:6]),  # as a generator would go on, from batch to batch
+        validation_batch_size=3,
+        epochs=3,
+        steps_per_epoch=3,
+        shuffle=False,
+        verbose=0,
+    )
+    if "seed" not in train:
+        for name, values in history.history.items():
+            np.testing.assert_allclose(result.history[name], values, rtol=1e-5)
+            np.testing.assert_allclose(resumed.history[name], values, rtol=1e-5)
+    assert len(resumed.history["loss"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("returned", "given", "words"),
+    [
+        (BOTH % ("forever", "batched()"), {}, "Expected steps_per_epoch, the batches"),
+        (BOTH % ("batched()", "forever"), {"steps_per_epoch": 2}, "Expected validation_steps"),
+        (BOTH % ("batched()", "batched()"), {"steps_per_epoch": 3}, "parts the 4 batches of train"),
+        (BOTH % ("batched()", "batched(10)"), {"validation_steps": 3}, "at most the 2 batches"),
+        ("{'train': (x, y)}", {"steps_per_epoch": 3}, "and arrays, of which an epoch has all"),
+    ],
+)
+def test_what_an_epoch_has_is_checked_before_any_training(
+    module: Path, returned: str, given: dict[str, int], words: str
+) -> None:
+    data = load(module, returned)
+    with pytest.raises(SettingError, match=words):
+        inspect(linear, data, given, [given], {})
+
+
+def test_data_without_an_end_are_no_test_part(module: Path) -> None:
+    load(module, "{'train': batched(), 'validation': batched(), 'test': forever}")
+    with pytest.raises(DataError, match=r"test of .* that do not end"):
+        datasets.load_test(f"{module}:load", DataOptions(), AS_STORED)
 
 
 def test_built_in_networks_want_arrays(module: Path) -> None:

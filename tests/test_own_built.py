@@ -104,6 +104,8 @@ def test_a_network_that_does_not_fit_the_data_is_refused(
         ("val_mean_absolute_error", "minimize"),
         ("val_binary_crossentropy", "minimize"),
         ("val_loss", "minimize"),
+        ("val_mae", "minimize"),
+        ("val_price_rmse", "minimize"),
         ("val_my_own", None),
     ],
 )

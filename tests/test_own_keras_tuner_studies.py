@@ -36,6 +36,7 @@ def test_the_hypermodel_of_the_readme_is_searched_by_its_commands(
         rows = list(csv.DictReader(file))
     assert [row["user_attrs_trained_by"] for row in rows] == ["fit"] * 2
     assert [row["user_attrs_epochs"] for row in rows] == ["2"] * 2
+    assert [row["user_attrs_backend"] for row in rows] == ["jax"] * 2
     assert hpo_here("model", "kt", "-o", "best.keras", **here).returncode == 0
     tested = hpo_here("test", "kt.toml", **here)
     assert "on the 360 examples of the test part" in tested.stdout, tested.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from inspect import isgenerator
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,11 @@ class DataFunction(Archive):
                 f"Received: only {', '.join(found)}. Let the function return it."
             )
         given = found[part]
-        if part == "test" and callable(given):
+        if part == "test" and callable(given) and not is_stream(given):
             given = self._call(given, {})
         if is_stream(given):  # the first batch tells whether another part fits it
             where = f"{part} of {self.name}"
-            return whole(given) if part == "test" else first_batch(where, given)
+            return whole(where, given) if part == "test" else first_batch(where, given)
         return _batch(f"{part} of {self.name}", given)
 
     def _parts(self, options: DataOptions) -> Mapping[str, Any]:
@@ -115,6 +116,13 @@ class DataFunction(Archive):
             unknown = [str(name) for name in returned if name not in PARTS]
             if unknown:
                 raise DataError(f"{RULE}, from {self.name}. Received: {', '.join(unknown)}, too.")
+            for part, given in returned.items():
+                if isgenerator(given):
+                    raise DataError(
+                        f"Expected the function that makes a generator, as {part} of {self.name}: "
+                        "each trial reads the data anew. Received: a generator. Return the "
+                        "function, without calling it."
+                    )
             self._returned.update(returned)
         return self._returned
 

@@ -1,12 +1,17 @@
-"""Data that come batch by batch: `tf.data.Dataset` and Keras's `PyDataset`, which `fit` reads."""
+"""Data that come batch by batch, which `fit` reads.
+
+They are a `tf.data.Dataset`, Keras's `PyDataset`, or a generator function, which is called for each
+pass. They may be endless: then `steps_per_epoch` and `validation_steps` say what an epoch has.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -25,7 +30,7 @@ class Streams:
     """What `fit` trains and validates on.
 
     Attributes:
-        train: Yields batches, the same number in each pass.
+        train: Yields batches, the same number in each pass, or without an end.
         validation: As `train`.
     """
 
@@ -48,10 +53,32 @@ class Streams:
 
 
 def is_stream(thing: Any) -> bool:
-    """Tell whether something yields batches: a `tf.data.Dataset` or a `PyDataset`."""
-    keras = sys.modules.get("keras")
-    is_keras = keras is not None and isinstance(thing, keras.utils.PyDataset)
-    return is_keras or hasattr(thing, "element_spec")
+    """Tell whether something yields batches: see above."""
+    return _is_py_dataset(thing) or hasattr(thing, "element_spec") or is_function(thing)
+
+
+def length(stream: Any) -> int | None:
+    """Return the batches of a pass; None where it has no end, or none that is known."""
+    if is_function(stream):
+        return None
+    if _is_py_dataset(stream):
+        n = stream.num_batches
+        return None if n is None else int(n)
+    try:
+        return len(stream)
+    except TypeError:  # of a tf.data.Dataset that is infinite, or of a generator
+        return None
+
+
+def begun(stream: Any, n: int) -> Any:
+    """Return what `fit` reads to see a stream from its n-th batch on, from 0."""
+    if is_function(stream):
+        return (batch for batch in islice(stream(), n, None))  # Keras wants a generator
+    if n == 0:
+        return stream
+    if _is_py_dataset(stream):  # Keras shuffles those that end: there is no n-th batch
+        return stream if stream.num_batches is not None else (stream[i] for i in count(n))
+    return (stream if length(stream) is None else stream.repeat()).skip(n)
 
 
 def first_batch(where: str, stream: Any) -> Batch:
@@ -62,47 +89,60 @@ def first_batch(where: str, stream: Any) -> Batch:
         stream: The stream.
 
     Raises:
-        DataError: It has none, does not end, or its length is not known.
+        DataError: It has none.
     """
-    length = _length(stream)
-    if length is None:
-        raise DataError(
-            f"Expected data of a known number of batches, as {where}. Received: some that do not "
-            "end, or whose end is not known. Say how many an epoch has: dataset.repeat().take(100) "
-            "or dataset.apply(tf.data.experimental.assert_cardinality(100))."
-        )
-    if length == 0:
+    first = next(batches(stream), None)
+    if first is None:
         raise DataError(f"Expected batches, as {where}. Received: none.")
-    return next(batches(stream))
+    return first
 
 
 def batches(stream: Any) -> Iterator[Batch]:
     """Yield the batches of one pass, as NumPy's arrays."""
     if hasattr(stream, "as_numpy_iterator"):
         found = stream.as_numpy_iterator()
+    elif is_function(stream):
+        found = stream()
     else:
-        found = (stream[i] for i in range(len(stream)))
+        n = length(stream)
+        found = (stream[i] for i in (count() if n is None else range(n)))
     for batch in found:
         yield each(np.asarray, batch if isinstance(batch, tuple) else (batch,))
 
 
-def whole(stream: Any) -> Batch:
-    """Return all examples of one pass in arrays."""
+def whole(where: str, stream: Any) -> Batch:
+    """Return all examples of one pass in arrays.
+
+    Args:
+        where: What names the stream in an error.
+        stream: The stream.
+
+    Raises:
+        DataError: It may have no end.
+    """
+    if length(stream) is None:
+        raise DataError(
+            f"Expected data of a known number of batches, as {where}. Received: some that do not "
+            "end, or whose end is not known. Say it: dataset.take(100)."
+        )
     parts = list(batches(stream))
     joined: Batch = each(lambda *arrays: np.concatenate(arrays), *parts)
     return joined
 
 
-def _length(stream: Any) -> int | None:
-    try:
-        length = len(stream)
-    except TypeError:  # of a tf.data.Dataset that is infinite, or of a generator
-        return None
-    return int(length)
+def is_function(thing: Any) -> bool:
+    """Tell whether something is a generator function."""
+    return inspect.isgeneratorfunction(thing)
+
+
+def _is_py_dataset(thing: Any) -> bool:
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(thing, keras.utils.PyDataset)
 
 
 def _look(stream: Any) -> bytes:
-    digest = hashlib.sha256(f"{getattr(stream, 'element_spec', '')} {len(stream)}".encode())
+    spec = getattr(stream, "element_spec", "")
+    digest = hashlib.sha256(f"{spec} {length(stream)}".encode())
     for batch in islice(batches(stream), LOOKED_AT):
         for name, array in named(batch).items():
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

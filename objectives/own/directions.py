@@ -7,6 +7,7 @@ from objectives.types import Direction
 RETURNED = "default_objective"
 """What `fit` of a HyperModel returns where that is a number: KerasTuner's name, which minimizes."""
 LOWER_IS_BETTER = ("error", "loss", "divergence", "crossentropy", "poisson", "hinge", "logcosh")
+SHORT_NAMES = ("mae", "mse", "mape", "msle", "rmse")  # of errors, as Keras reports them
 HIGHER_IS_BETTER = (
     "accuracy",
     "auc",
@@ -28,6 +29,7 @@ def direction_of(metric: str) -> Direction | None:
     if metric == RETURNED:
         return "minimize"
     name = metric.removeprefix("val_").lower()
-    if any(part in name for part in LOWER_IS_BETTER):
+    # An output's name stands before that of its metric.
+    if any(part in name for part in LOWER_IS_BETTER) or name.rpartition("_")[2] in SHORT_NAMES:
         return "minimize"
     return "maximize" if any(part in name for part in HIGHER_IS_BETTER) else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from objectives.errors import CodeError
 from objectives.own.build_trial import BuildTrial
+from objectives.own.takes_hp import takes_hp
 from objectives.own.tuner_build import TunerBuild
 from objectives.own.tuner_fit import TunerFit
 
@@ -47,7 +48,7 @@ def builder_of(found: Any, name: str) -> Callable[[BuildTrial], Any]:
             f"Expected what builds {RESULTS}. Received: {name}, which is of type "
             f"{type(found).__name__}."
         )
-    return TunerBuild(found, name) if _takes_hp(found) else found
+    return TunerBuild(found, name) if takes_hp(found) else found
 
 
 def _of_hyper_model(model: Any, name: str) -> TunerBuild:
@@ -76,26 +77,3 @@ def _made(kind: type[Any]) -> Any:
             f"Expected a HyperModel that is made without arguments. Received: {kind.__name__}(), "
             f"which raises {type(error).__name__}: {error}."
         ) from error
-
-
-def _takes_hp(function: Callable[..., Any]) -> bool:
-    """Tell whether a function takes KerasTuner's hyperparameters.
-
-    Its parameter's annotation or name tells; else whether its file imports KerasTuner.
-    """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return False
-    if not parameters:
-        return False
-    annotation = str(parameters[0].annotation)
-    if "HyperParameters" in annotation or "Trial" in annotation:
-        return "HyperParameters" in annotation
-    if parameters[0].name in ("hp", "trial"):
-        return parameters[0].name == "hp"
-    names = getattr(inspect.unwrap(function), "__globals__", {}).values()
-    packages = (
-        getattr(each, "__module__", None) or getattr(each, "__name__", "") for each in names
-    )
-    return any(str(name).partition(".")[0] == "keras_tuner" for name in packages)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pydantic
 
+from objectives.fields import schedule
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.parameter import Value
 
@@ -15,6 +16,16 @@ class OwnHyperparameters(TrainingHyperparameters):
     """
 
     model_config = pydantic.ConfigDict(extra="allow")
+
+    steps_per_epoch: int | None = schedule(
+        None,
+        "Batches of an epoch, where the data come batch by batch; needed where they do not end.",
+        ge=1,
+        le=100_000_000,
+    )
+    validation_steps: int | None = schedule(
+        None, "Likewise of the data to validate on.", ge=1, le=100_000_000
+    )
 
     @classmethod
     def check(cls, name: str, value: Any, none: str = "None") -> Any:

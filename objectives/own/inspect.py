@@ -12,12 +12,13 @@ from typing import Any
 import keras
 
 from objectives.data.datasets import Dataset
-from objectives.errors import unknown_name
+from objectives.errors import SettingError, unknown_name
 from objectives.own.build_trial import BuildTrial
 from objectives.own.builder import Builder, call
 from objectives.own.built import check_built, check_schedule, metric_names
 from objectives.own.find_space import MAX_SECONDS, find_space
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.stream_steps import stream_steps
 from objectives.own.tuner_fit import TunerFit
 
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
@@ -74,6 +75,11 @@ def inspect(
     """
 
     def look() -> Inspected:
+        if isinstance(function, TunerFit) and data.streams is not None:
+            raise SettingError(
+                "Expected arrays for a HyperModel with a fit of its own. Received: data that come "
+                "batch by batch. Let its fit make batches of arrays."
+            )
         asks = function.probing(data) if isinstance(function, TunerFit) else function
         builder = Builder(asks)
         found: Mapping[str, Any] = {}
@@ -90,6 +96,8 @@ def inspect(
         network = builder(first)
         known = {n: value for n, value in first.items() if n in OwnHyperparameters.model_fields}
         check_schedule(network, OwnHyperparameters(**known))
+        own = {n: value for n, value in known.items() if n not in builder.asked}
+        stream_steps(OwnHyperparameters(**own), data.streams)
         metrics, training = _training(function, network, data, first)
         has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
         overridden = builder.overridden(lines)

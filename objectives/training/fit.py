@@ -11,12 +11,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import keras
 import numpy as np
 
 from objectives.data.arrays import count, rows
+from objectives.data.streams import begun, is_function, length
 from objectives.errors import CheckpointError
 from objectives.training.reachable import variables
 from objectives.training.schedule import epoch_order
@@ -56,6 +58,26 @@ class ShuffledExamples(keras.utils.PyDataset):  # type: ignore[misc]
         return batch
 
 
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches that are at hand.
+
+    Args:
+        batches: All of them.
+    """
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._batches)
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return one."""
+        return self._batches[step]
+
+
 class Fit:
     """A network that is built and trained by its own `fit`, as far as it is asked to.
 
@@ -71,6 +93,8 @@ class Fit:
         steps: The gradient steps of each epoch; the last one may have fewer than the others.
         factor: Returns the factor of the first learning rate in the epoch that comes next; None
             leaves the rate to the optimizer.
+        per_epoch: The batches of `train`, and of `validation`, that are an epoch, where these are
+            no arrays; None for all of a pass.
 
     Attributes:
         model: The network.
@@ -94,6 +118,7 @@ class Fit:
         seed: int,
         steps: Sequence[int],
         factor: Callable[[], float] | None = None,
+        per_epoch: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self._build = build
         is_whole = isinstance(train, tuple)
@@ -104,6 +129,10 @@ class Fit:
         self._seed = seed
         self._steps = steps
         self._factor = factor
+        self._per_epoch, self._validation_steps = per_epoch
+        # Keras begins all but generators anew each time that it validates.
+        if self._validation_steps is not None and is_function(validation):
+            self._validation = Batches(list(islice(validation(), self._validation_steps)))
         self._completed = 0  # epochs
         # None: train the next epoch. False: end. A function: call it.
         self._orders: queue.SimpleQueue[Callable[[], Any] | bool | None] = queue.SimpleQueue()
@@ -178,9 +207,14 @@ class Fit:
         self._first_rate = 0.0 if self._factor is None else float(optimizer.learning_rate)
 
     def _fit(self) -> None:
+        examples, per_epoch = self._examples, self._per_epoch
+        if per_epoch is not None:  # parted into epochs: on with the batches after those behind
+            examples = begun(examples, self._completed * per_epoch)
         self.model.fit(
-            self._examples,
+            examples,
+            steps_per_epoch=per_epoch,
             validation_data=self._validation,
+            validation_steps=self._validation_steps,
             validation_batch_size=self._batch_size if isinstance(self._validation, tuple) else None,
             epochs=len(self._steps),
             initial_epoch=self._completed,
@@ -191,10 +225,11 @@ class Fit:
 
     @property
     def _is_shuffled_by_keras(self) -> bool:
-        """Whether Keras shuffles the batches, as it does with those of a user's `PyDataset`."""
+        """Whether Keras shuffles the batches, as with those of a user's `PyDataset` that ends."""
         examples = self._examples
         is_ours = isinstance(examples, ShuffledExamples)
-        return not is_ours and isinstance(examples, keras.utils.PyDataset)
+        is_users = not is_ours and isinstance(examples, keras.utils.PyDataset)
+        return is_users and length(examples) is not None
 
     def _begin_epoch(self, epoch: int) -> None:
         if isinstance(self._examples, ShuffledExamples):
@@ -206,7 +241,7 @@ class Fit:
     def _end_step(self, step: int) -> None:
         # Keras validates, and leaves out the rest of the epoch. Not at the end of a whole one, of
         # which Keras's adapter of the data would not hear.
-        if self._last <= step < len(self._examples):
+        if self._last <= step < (self._per_epoch or len(self._examples)):
             self.model.stop_training = True
 
     def _end_epoch(self, metrics: Metrics) -> None:
@@ -225,7 +260,8 @@ class Fit:
     def _set_variables(self, values: State) -> list[Array]:
         # A first step makes the variables that an optimizer, a metric or a layer still lacks. By
         # `fit`, which is compiled once and gives a `train_step` of the user's what it will get.
-        self.model.fit(self._examples, steps_per_epoch=1, shuffle=False, verbose=0)
+        first = self._examples if self._per_epoch is None else begun(self._examples, 0)
+        self.model.fit(first, steps_per_epoch=1, shuffle=False, verbose=0)
         own = variables(self.model)
         kept = values[len(own) :]
         shapes = [*map(_shape, own), *(map(_shape, self.model.weights) if kept else ())]

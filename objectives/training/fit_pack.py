@@ -16,6 +16,7 @@ from objectives.errors import CheckpointError, SettingError
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule, make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.own.stream_steps import NOT_PARTED, stream_steps
 from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.class_weights import class_weights, weighted
@@ -181,7 +182,10 @@ class FitPack:
         wanted = hyperparameters.weights_of_classes()
         batch_size = min(hyperparameters.batch_size, n)
         streams = self._data.streams
-        per_epoch = -(-n // batch_size) if streams is None else len(streams.train)
+        per_epoch, parted = -(-n // batch_size), NOT_PARTED
+        if streams is not None:
+            parted = stream_steps(hyperparameters, streams)
+            per_epoch = parted[0] or len(streams.train)
         if streams is not None and wanted is not None:
             raise SettingError(
                 "Expected no class_weight for data that come batch by batch. "
@@ -199,6 +203,7 @@ class FitPack:
             seed=task.seed,
             steps=steps,
             factor=epochs.rate_factor if hyperparameters.changes_rate() else None,
+            per_epoch=parted,
         )
         return FitTrial(task, epochs, fit)
 

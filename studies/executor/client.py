@@ -221,7 +221,9 @@ class Executor:
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop.
         """
-        self._note_record(self._ask(FindFunction(function)).attributes)
+        found = self._ask(FindFunction(function)).attributes
+        if found:  # one that builds networks has none: their backend and device are known
+            self._note_record(found)
 
     def call_function(self, request: CallFunction, within: float | None = None) -> TrialResult:
         """Call a user's function.

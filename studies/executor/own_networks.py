@@ -160,8 +160,10 @@ def _reads_alike(network: keras.Model, file: Path, example: Arrays) -> bool:
     """
     try:
         read = keras.models.load_model(file, compile=False)
+        inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, example)
+        # Not by `predict`, which compiles each of them for these few examples.
         pairs = [
-            [np.asarray(part) for part in keras.tree.flatten(each.predict_on_batch(example))]
+            [np.asarray(part) for part in keras.tree.flatten(each(inputs, training=False))]
             for each in (network, read)
         ]
         return all(np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(*pairs, strict=True))

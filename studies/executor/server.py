@@ -71,7 +71,8 @@ def _start(kind: ExecutorKind) -> tuple[Handler, AnyAnswer]:
 
 
 def _function_handler() -> Handler:
-    from objectives.code.find_function import find_function
+    from objectives.code.find_function import find_function, find_object
+    from objectives.own.takes_hp import check_no_network
     from studies.executor.function_record import record_of
 
     @cache
@@ -84,6 +85,7 @@ def _function_handler() -> Handler:
         if isinstance(request, CallFunction):
             return caller().call(request)
         if isinstance(request, FindFunction):
+            check_no_network(find_object(request.function), request.function.rpartition(":")[2])
             find_function(request.function)
             return FunctionFound(record_of(request.function).read_files())
         return _refuse(request)
