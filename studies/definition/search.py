@@ -121,7 +121,7 @@ class SearchOptions(BaseModel):
                 f"Expected no repeats with the sampler {self.sampler_name}, which trains no point "
                 f"twice. Received: repeats={self.repeats!r}."
             )
-        has_end = self.in_rounds or self.design in ("grid", "one-factor-at-a-time")
+        has_end = self.in_rounds or self.design not in (None, "random")
         if not self.n_trials and not self.timeout and not has_end:
             what = "a random design" if self.design else "a sampler"
             raise ValueError(f"Expected n_trials, or a timeout, for {what}. Received: neither.")
