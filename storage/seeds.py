@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,8 +64,9 @@ def seeded_points(
 ) -> list[SeededPoint] | None:
     """Return the points of a study that have a completed trial.
 
-    Where the seed is recorded with each trial, all points are to have as many seeds as the one that
-    has most. Where it is a parameter, each has those that it was given.
+    A point has the seeds that it was queued with, and is to have at least as many as most points
+    have: the last one may be cut short by a number of trials, one may be added by Optuna. Where the
+    seed is a parameter, each has those that it was given.
 
     Args:
         connection: A connection in a transaction whose statements see one moment.
@@ -83,16 +84,17 @@ def seeded_points(
         point = frozenset(each for each in params if each[0] != SEED_KEY)
         is_parameter |= len(point) < len(params)
         found[point][i] = seed
-    most = max((len(set(seeds.values())) for seeds in found.values()), default=1)
-    if most < 2:
+    counts = Counter(len(set(seeds.values())) for seeds in found.values())
+    if max(counts, default=1) < 2:
         return None
+    usual = 1 if is_parameter else max(counts, key=lambda n: (counts[n], -n))
     values = _values(connection, study_id) | dict(ending or {})
     unfinished = _unfinished(connection, study_id) - values.keys()
     points = []
     for seeds in found.values():
         complete = {i: values[i] for i in sorted(seeds) if i in values}
         done = {seeds[i] for i in complete}
-        n = len(set(seeds.values())) if is_parameter else most
+        n = max(usual, len(set(seeds.values())))
         is_open = any(i in unfinished for i in seeds)
         if complete:
             points.append(SeededPoint(complete, n, n - len(done), is_open))

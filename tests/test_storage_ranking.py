@@ -133,6 +133,20 @@ def test_seeds_that_have_not_run_are_missing(sqlite_storage: TrialStorage) -> No
     assert found == [(0, 0), (1, 2)]
 
 
+@pytest.mark.parametrize(
+    ("points", "missing"),
+    [
+        ([STEADY, LUCKY, (0.95,)], [0, 0, 2]),  # cut short by a number of trials
+        ([(0.9,), (0.8,), (0.95, 0.65)], [0, 0, 0]),  # an array that has a point twice
+    ],
+)
+def test_a_point_is_to_have_as_many_seeds_as_most_have(
+    sqlite_storage: TrialStorage, points: list[tuple[float, ...]], missing: list[int]
+) -> None:
+    found = best_points(seeded_study(sqlite_storage, *points), 9)
+    assert [point.n_missing for point in found] == missing
+
+
 def test_without_a_second_seed_each_trial_is_a_point(sqlite_storage: TrialStorage) -> None:
     study = seeded_study(sqlite_storage, (0.5,), (0.7,), (0.6,))
     assert [(p.trial.number, p.std, p.n_seeds) for p in best_points(study, 2)] == [

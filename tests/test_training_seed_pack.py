@@ -143,7 +143,7 @@ def test_the_mean_stops_a_trial_early() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_seed_that_diverges_ends_its_trial_and_a_trial_may_be_stopped(mode: str) -> None:
-    wild = task(optimizer="sgd", learning_rate=1e30)
+    wild = task(optimizer="sgd", learning_rate=100.0, activation="exponential")
     (diverged,) = trained(seed_pack("mlp", mode), [wild])
     assert (diverged.stopped, diverged.value) == ("diverged", None)
     assert "Expected a finite" in str(diverged.fail_reason())
