@@ -148,6 +148,8 @@ def test_a_round_that_a_budget_has_cut_is_completed_as_it_would_have_been(cut: i
     second = ended(rounds()(first), sphere)
     rest = ended(rounds()([*first, *second[:cut]]), sphere)
     assert [*second[:cut], *rest] == second
+    other = Slot(1, 1, {"x": 0.5, "y": 0.5}, 1.0)
+    assert ended(rounds()([other]), sphere) == first[1:], "a draw is the place's own"
     without = [slot for slot in [*first, *second] if (slot.round, slot.place) != (1, 2)]
     (again,) = ended(rounds()(without), sphere)
     assert again == first[1], "a slot whose rows were deleted has the same setting again"
