@@ -19,7 +19,6 @@ from studies.definition.sampler_options import (
 from studies.errors import DefinitionError, Mistakes
 
 FEWEST_SEEDS = 4  # for which Wilcoxon's test can tell two trials apart at all
-FEWEST_SEEDS = 4  # for which Wilcoxon's test can tell two trials apart at all
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 T = TypeVar("T")
