@@ -17,6 +17,7 @@ from objectives.errors import CodeError, ObjectiveError, SettingError
 from objectives.own.build_trial import BuildTrial
 from objectives.own.find_space import find_space
 from objectives.own.hyper_model import builder_of
+from objectives.own.takes_hp import check_no_network
 from objectives.own.tuner_build import TunerBuild
 
 
@@ -173,6 +174,16 @@ def test_what_builds_no_networks_is_an_error(code: Any, words: str) -> None:
     with pytest.raises(ObjectiveError) as caught:
         builder_of(code, "code")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [scopes, keras_tuner.HyperModel, keras_tuner.HyperModel()])
+def test_without_data_what_builds_networks_for_keras_tuner_is_told_to_need_some(code: Any) -> None:
+    with pytest.raises(CodeError, match="Expected dataset, the data to train on, for mine"):
+        check_no_network(code, "mine")
+
+
+def test_without_data_a_function_of_a_trial_returns_a_number() -> None:
+    assert check_no_network(lambda trial: 1.0, "mine") is None  # type: ignore[func-returns-value]
 
 
 def test_without_keras_tuner_an_error_says_how_to_install_it(

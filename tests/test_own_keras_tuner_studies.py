@@ -4,14 +4,46 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
 import tomllib
 from pathlib import Path
+from subprocess import Popen
 
-from commands import hpo, hpo_here
+import optuna
+import pytest
+from commands import hpo, hpo_here, start_worker, states, wait_until
+from small_workers import SLOW, in_the_child
 
+from storage import history_of
 from studies.definition.search import SearchOptions
 
 ROOT = Path(__file__).parents[1]
+NET = """
+import keras
+import keras_tuner
+
+class Net(keras_tuner.HyperModel):
+    def build(self, hp):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(16), keras.layers.Dropout(0.2)]
+        model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+        rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+        loss = "sparse_categorical_crossentropy"
+        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+        return model
+"""
+OWN_FIT = """
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, batch_size=hp.Choice("batch_size", [64, 128]), **kwargs)
+"""
+STUDY = """
+name = "kt"
+objective = "kt_net.py:Net"
+dataset = "digits"
+backend = "{backend}"
+search = {{ design = "grid", n_trials = 1 }}
+fixed = {{ epochs = 20, batch_size = 64 }}
+space = {{ learning_rate = [0.001, 0.002] }}
+"""
 
 
 def test_the_hypermodel_of_the_readme_is_searched_by_its_commands(
@@ -47,3 +79,40 @@ def test_the_search_of_the_page_for_keras_tuners_users_is_one() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     options = SearchOptions.model_validate(tomllib.loads(block)["search"])
     assert (options.n_trials, options.seed) == (50, 1)
+
+
+@pytest.mark.parametrize(
+    ("way", "backend", "fit"), [("lanes", "jax", ""), ("fit", "tensorflow", OWN_FIT)]
+)
+def test_a_hypermodel_whose_worker_is_killed_ends_as_if_undisturbed(
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    backend: str,
+    fit: str,
+) -> None:
+    (tmp_path / "kt_net.py").write_text(NET + fit)
+    (tmp_path / "kt.toml").write_text(STUDY.format(backend=backend))
+    here = {"url": sqlite_url, "folder": tmp_path}
+    plain = hpo("run", "kt.toml", "--name", "undisturbed", **here)
+    assert plain.returncode == 0, plain.stderr
+    assert hpo("create", "kt.toml", **here).returncode == 0
+    in_the_child(SLOW, tmp_path, monkeypatch)
+    # A checkpoint follows three heartbeats, and the heartbeat is short.
+    words = (f"--allow-module={tmp_path / 'kt_net.py'}", "--heartbeat=0.1", "--grace=1.5")
+    launched.append(start_worker("kt", *words, **here))
+    saved = tmp_path / "artifacts"
+    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
+    launched[0].send_signal(signal.SIGKILL)
+    launched.append(start_worker("kt", *words, **here))
+    assert launched[1].wait(timeout=120) == 0
+    study = optuna.load_study(study_name="kt", storage=sqlite_url)
+    assert states(study) == {"FAIL": 1, "COMPLETE": 1}
+    trial = study.best_trial
+    assert trial.user_attrs["resumed_after"] > 0
+    assert (trial.user_attrs["trained_by"], trial.user_attrs["backend"]) == (way, backend)
+    (undisturbed,) = optuna.load_study(study_name="undisturbed", storage=sqlite_url).trials
+    for name, values in history_of(undisturbed).items():
+        assert history_of(trial)[name] == pytest.approx(values, abs=1e-5)
