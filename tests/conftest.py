@@ -13,6 +13,7 @@ from pathlib import Path
 from subprocess import Popen
 
 import forked_processes
+import garbage
 import optuna
 import pytest
 import sqlalchemy
@@ -27,6 +28,7 @@ from studies import create_study
 from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+garbage.begin_imports()
 _databases = itertools.count()
 IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
 # Compilation is most of the time of tests that train, and without fusion emitters it takes half as
@@ -61,6 +63,11 @@ def pytest_xdist_auto_num_workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # and xdist reads it
     return -(-len(os.sched_getaffinity(0)) * 3 // 2)
+
+
+def pytest_collection_finish() -> None:
+    """End what begins here before the tests are imported."""
+    garbage.end_imports()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
