@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 import warnings
@@ -37,6 +38,7 @@ os.environ.setdefault("XLA_FLAGS", FAST_XLA)
 if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
     # As in a child that trains: Keras imports them in passing where it can, which takes seconds.
     sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))
+MOST_COMPILED = 300 * 2**20  # bytes that runs leave for the next one; each has about 30 MB
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
     "test_public_scripts.py",
@@ -88,15 +90,33 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Drop the compiled programs that earlier runs have left, if they are many."""
+    cache: pytest.Cache | None = getattr(session.config, "cache", None)
+    if cache and "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = cache.mkdir("jax")
+        if sum(file.stat().st_size for file in folder.iterdir()) > MOST_COMPILED:
+            shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Share compiled programs among all processes of this run, and leave the user's cache alone."""
+def _compilation_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Share compiled programs among all processes, and leave the user's cache alone.
+
+    What pytest keeps for its next run, if it does, is also theirs. JAX knows a program by all that
+    it depends on, its flags and versions included.
+    """
     if IS_NESTED:
         return  # the cache is inherited
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "jax")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache.mkdir("jax") if cache else folder / "jax")
+    # A process that bounds the cache could not add to what others have put there without.
+    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = "-1"
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
     forked_processes.install()
