@@ -9,6 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from multiprocessing.pool import Pool
 from pathlib import Path
 from subprocess import Popen
@@ -149,23 +150,55 @@ def postgres_server() -> Iterator[sqlalchemy.URL]:
     server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: sqlalchemy.URL) -> Iterator[str]:
-    """Make a database for one test."""
+@contextmanager
+def database(server: sqlalchemy.URL, template: str = "template1") -> Iterator[str]:
+    """Make a database on a server, as a copy of another, for a while."""
     name = f"hpo_{os.getpid()}_{next(_databases)}"
-    engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     engine.dispose()
 
 
+# A test that is given an open storage gets a copy of one that was created once, since to create the
+# tables takes longer than most such tests do. A test that is given a URL finds nothing there.
+
+
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres_server: sqlalchemy.URL) -> Iterator[str]:
+    """Make a database with the tables of a storage, and return its name."""
+    with database(postgres_server) as url:
+        create_storage(url).engine.dispose()
+        yield str(sqlalchemy.make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a SQLite file with the tables of a storage."""
+    file = tmp_path_factory.mktemp("tables") / "hpo.db"
+    create_storage(f"sqlite:///{file}").engine.dispose()
+    return file
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def postgres_url(request: pytest.FixtureRequest, postgres_server: sqlalchemy.URL) -> Iterator[str]:
+    """Make a database for one test."""
+    opened = "storage" in request.fixturenames
+    template = [str(request.getfixturevalue("postgres_with_tables"))] if opened else []
+    with database(postgres_server, *template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Name a SQLite file for one test."""
-    return f"sqlite:///{tmp_path}/hpo.db"
+    file = tmp_path / "hpo.db"
+    if {"storage", "sqlite_storage"} & {*request.fixturenames}:
+        shutil.copy(request.getfixturevalue("sqlite_with_tables"), file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
