@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from multiprocessing.pool import Pool
 from pathlib import Path
 from subprocess import Popen
 
 import forked_processes
+import garbage
 import optuna
 import pytest
 import sqlalchemy
@@ -27,6 +30,7 @@ from studies import create_study
 from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+garbage.begin_imports()
 _databases = itertools.count()
 IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
 # Compilation is most of the time of tests that train, and without fusion emitters it takes half as
@@ -35,6 +39,7 @@ os.environ.setdefault("XLA_FLAGS", FAST_XLA)
 if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
     # As in a child that trains: Keras imports them in passing where it can, which takes seconds.
     sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))
+MOST_COMPILED = 300 * 2**20  # bytes that runs leave for the next one; each has about 30 MB
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
     "test_public_scripts.py",
@@ -63,6 +68,11 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return -(-len(os.sched_getaffinity(0)) * 3 // 2)
 
 
+def pytest_collection_finish() -> None:
+    """End what begins here before the tests are imported."""
+    garbage.end_imports()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
     names = {name: place for place, name in enumerate(LONGEST)}
@@ -81,15 +91,33 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Drop the compiled programs that earlier runs have left, if they are many."""
+    cache: pytest.Cache | None = getattr(session.config, "cache", None)
+    if cache and "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = cache.mkdir("jax")
+        if sum(file.stat().st_size for file in folder.iterdir()) > MOST_COMPILED:
+            shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Share compiled programs among all processes of this run, and leave the user's cache alone."""
+def _compilation_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Share compiled programs among all processes, and leave the user's cache alone.
+
+    What pytest keeps for its next run, if it does, is also theirs. JAX knows a program by all that
+    it depends on, its flags and versions included.
+    """
     if IS_NESTED:
         return  # the cache is inherited
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "jax")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache.mkdir("jax") if cache else folder / "jax")
+    # A process that bounds the cache could not add to what others have put there without.
+    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = "-1"
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
     forked_processes.install()
@@ -122,23 +150,55 @@ def postgres_server() -> Iterator[sqlalchemy.URL]:
     server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: sqlalchemy.URL) -> Iterator[str]:
-    """Make a database for one test."""
+@contextmanager
+def database(server: sqlalchemy.URL, template: str = "template1") -> Iterator[str]:
+    """Make a database on a server, as a copy of another, for a while."""
     name = f"hpo_{os.getpid()}_{next(_databases)}"
-    engine = sqlalchemy.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     engine.dispose()
 
 
+# A test that is given an open storage gets a copy of one that was created once, since to create the
+# tables takes longer than most such tests do. A test that is given a URL finds nothing there.
+
+
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres_server: sqlalchemy.URL) -> Iterator[str]:
+    """Make a database with the tables of a storage, and return its name."""
+    with database(postgres_server) as url:
+        create_storage(url).engine.dispose()
+        yield str(sqlalchemy.make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a SQLite file with the tables of a storage."""
+    file = tmp_path_factory.mktemp("tables") / "hpo.db"
+    create_storage(f"sqlite:///{file}").engine.dispose()
+    return file
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def postgres_url(request: pytest.FixtureRequest, postgres_server: sqlalchemy.URL) -> Iterator[str]:
+    """Make a database for one test."""
+    opened = "storage" in request.fixturenames
+    template = [str(request.getfixturevalue("postgres_with_tables"))] if opened else []
+    with database(postgres_server, *template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Name a SQLite file for one test."""
-    return f"sqlite:///{tmp_path}/hpo.db"
+    file = tmp_path / "hpo.db"
+    if {"storage", "sqlite_storage"} & {*request.fixturenames}:
+        shutil.copy(request.getfixturevalue("sqlite_with_tables"), file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -18,6 +18,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import garbage
 import numpy as np
 from forked_processes import (
     NAME,
@@ -45,9 +46,10 @@ def main() -> None:
     control(PR_SET_NAME, NAME.encode())
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    garbage.begin_imports()
     import_all()
     gc.collect()
-    gc.freeze()  # a collection in a new process would copy all that it looks at
+    garbage.end_imports()  # a collection in a new process would copy all that it looks at
     command, own_line = _serve(line)
     _become(command, own_line)
     _run(command.program)

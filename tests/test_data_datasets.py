@@ -299,6 +299,7 @@ def test_keras_downloads_once_with_a_progress_bar(tmp_path: Path) -> None:
             asked.append(self.path)
 
     environment = {**os.environ, "HPO_DATA": "", "KERAS_HOME": str(tmp_path / "keras")}
+    environment["KERAS_BACKEND"] = "numpy"  # TensorFlow takes twice as long to import
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         origin = f"http://127.0.0.1:{server.server_port}/mnist.npz"

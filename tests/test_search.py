@@ -217,7 +217,8 @@ def test_what_one_worker_has_compiled_the_next_one_reads(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    for name in ("JAX_COMPILATION_CACHE_DIR", "JAX_COMPILATION_CACHE_MAX_SIZE"):
+        monkeypatch.delenv(name)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     compiled = []
     for name, rate in (("first", 0.001), ("second", 0.01)):
