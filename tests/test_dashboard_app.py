@@ -123,7 +123,7 @@ def test_the_dashboard_shows_a_study_with_list_valued_levels(dashboard_url: str)
         page.set_viewport_size({"width": 1000, "height": 1600})
         heights = page.locator("main tbody tr").evaluate_all("all => all.map(r => r.offsetHeight)")
         assert max(heights) < 100  # not as high as a history
-        assert page.evaluate("document.documentElement.scrollWidth") == 1000
+        page.wait_for_function("document.documentElement.scrollWidth == 1000")  # once drawn anew
         page.goto(f"{dashboard_url}/dashboard/studies/1")
         page.get_by_role("cell", name="versions").first.wait_for()
         box = "t => [t.parentElement.scrollWidth, t.parentElement.clientWidth]"
