@@ -102,8 +102,9 @@ def test_where_the_noise_is_unknown_the_command_that_measures_it_works(
     storage = create_storage(sqlite_url)
     study = create_study(definition, storage, artifacts=tmp_path / "artifacts")
     for trial in claim(storage, study_id(study), 3):
-        with storage.batch(study_id(study)):
+        with storage.batch(study_id(study)) as batch:
             prepare_trials(study, definition, [trial])
+        batch.write()
         study.tell(trial.number, trial.number)
     shown = hpo_here("best", "a study", url=sqlite_url, folder=tmp_path).stdout
     assert "The noise of a seed is unknown here. Measure it: hpo run" in shown
