@@ -20,7 +20,7 @@ from sqlalchemy import Connection, case, select
 from storage.optuna_internals import study_id, trial_id, value_to_stored
 from storage.read_trials import read_trials
 from storage.rows import in_state
-from storage.seeds import SeededPoint, mean, seeded_points, spread
+from storage.seeds import SeededPoint, mean, seeded_points, spread, values_of_seeds
 from storage.study_attributes import SEED_VALUES_KEY
 from storage.tables import TRIALS, USER_ATTRS, VALUES
 from storage.trial_storage import storage_of
@@ -165,7 +165,7 @@ def select_best(study_id: int, direction: StudyDirection, top: int) -> sqlalchem
 
 def _of_one_trial(trial: FrozenTrial) -> BestPoint:
     """Return a point that has one trial; this may be of several seeds, all of them complete."""
-    values = trial.user_attrs.get(SEED_VALUES_KEY, [trial.value])
+    values = values_of_seeds(trial)
     return BestPoint(trial, values, len(values), 0, [trial_id(trial)])
 
 

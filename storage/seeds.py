@@ -115,9 +115,15 @@ def pooled_spread(groups: Iterable[Iterable[float]]) -> tuple[float, int] | None
     return (sqrt(sum(n * sd**2 for n, sd in known) / freedom), freedom) if freedom else None
 
 
+def values_of_seeds(trial: FrozenTrial) -> list[float]:
+    """Return what a complete trial came to with each of its seeds; its value where it has one."""
+    values: list[float] = trial.user_attrs.get(SEED_VALUES_KEY, [trial.value])
+    return values
+
+
 def best_seed(trial: FrozenTrial, direction: StudyDirection) -> int:
     """Return the seed of a trial's network: of several that which came to the best value."""
-    values: list[float] = trial.user_attrs.get(SEED_VALUES_KEY, [0.0])
+    values = values_of_seeds(trial)
     choose = max if direction is StudyDirection.MAXIMIZE else min
     return int(trial.user_attrs[SEED_KEY]) + values.index(choose(values))
 

@@ -129,7 +129,7 @@ def sample(name: str, options: DataOptions, n: int) -> Dataset:
 
 
 def _dataset(name: str, examples: Examples, options: DataOptions) -> Dataset:
-    is_permuted = options.permute_pixels and not examples.encoding.is_stored
+    is_permuted = _is_permuted(options, examples.encoding)
     if is_permuted:  # before the digest: it tells such data from others
         examples = replace(examples, x=permuted(examples.x, options))
     x, y, found = examples.x, examples.y, examples.encoding
@@ -171,8 +171,13 @@ def load_test(name: str, options: DataOptions = DEFAULT, encoding: Encoding | No
         DataError: It has another type, shape or scale than the training part, or other labels.
     """
     x, *others = source_of(name).read_test(options, encoding)
+    return (permuted(x, options) if _is_permuted(options, encoding) else x, *others)
+
+
+def _is_permuted(options: DataOptions, encoding: Encoding | None) -> bool:
+    """Tell whether pixels are permuted: data that a network gets as they are stored have none."""
     is_stored = encoding is not None and encoding.is_stored
-    return (x if is_stored else permuted(x, options), *others)
+    return options.permute_pixels and not is_stored
 
 
 def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:

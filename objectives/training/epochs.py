@@ -78,6 +78,11 @@ class Epochs:
         elif self.completed == self.n_epochs:
             self.stopped = "finished"
 
+    def end_by_report(self) -> None:
+        """End after the last completed epoch, for instance because the trial is pruned."""
+        if self.stopped != "diverged":
+            self.stopped = "by_report"
+
     def rate_factor(self) -> float:
         """Return the factor of the first learning rate in the next epoch."""
         factor = learning_rate_factor(self.hyperparameters, self.completed + 1, self.n_epochs)

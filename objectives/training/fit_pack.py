@@ -76,8 +76,7 @@ class FitTrial:
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
-        if self.epochs.stopped != "diverged":
-            self.epochs.stopped = "by_report"
+        self.epochs.end_by_report()
 
 
 def build_checked(build: Build, task: FitTask) -> keras.Model:

@@ -48,8 +48,7 @@ class MeanTrial:
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
-        if self.epochs.stopped != "diverged":
-            self.epochs.stopped = "by_report"
+        self.epochs.end_by_report()
 
 
 class MeanPack(ABC):

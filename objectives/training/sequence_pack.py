@@ -60,8 +60,7 @@ class SequenceTrial:
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
-        if self.epochs.stopped != "diverged":
-            self.epochs.stopped = "by_report"
+        self.epochs.end_by_report()
 
     def take(self, result: TrainingResult) -> None:
         """Take the result of the seed that has ended."""

@@ -9,7 +9,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from storage import TrialTable, trial_id
-from storage.seeds import SeededPoint, mean, spread
+from storage.seeds import SeededPoint, mean, spread, values_of_seeds
 from storage.study_attributes import SEED_VALUES_KEY
 from studies.results.intervals import interval
 
@@ -30,7 +30,7 @@ def point_columns(trials: Sequence[FrozenTrial], table: TrialTable) -> dict[str,
         found = [points[trial_id(trial)] for trial in trials]
     elif table.is_ranked and SEED_VALUES_KEY in table.user_attrs:
         ranks = {i: rank for rank, i in enumerate(table.ids, start=1)}
-        found = [(ranks[trial_id(trial)], _values(trial), 0) for trial in trials]
+        found = [(ranks[trial_id(trial)], values_of_seeds(trial), 0) for trial in trials]
     else:
         return {}
     cells = [_cells(*each) for each in found]
@@ -44,11 +44,6 @@ def _by_trial(points: Sequence[SeededPoint]) -> dict[int, tuple[int, Sequence[fl
         for rank, point in enumerate(points, start=1)
         for i in point.values
     }
-
-
-def _values(trial: FrozenTrial) -> Sequence[float]:
-    values: Sequence[float] = trial.user_attrs.get(SEED_VALUES_KEY, [trial.value])
-    return values
 
 
 def _cells(rank: int, values: Sequence[float], n_missing: int) -> Mapping[str, Any]:
