@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
+from studies.executor.answers import finite_history, finite_metrics, trial_epoch, trial_result
 from studies.executor.inspection import (
     DataExamined,
     ExamineData,
@@ -35,10 +35,8 @@ from studies.executor.protocol import (
     EpochTrained,
     EvaluateHoldout,
     FiguresDrawn,
-    History,
     HoldoutEvaluated,
     LoadData,
-    Metrics,
     NetworkAnswer,
     NetworkRequest,
     NetworkSaved,
@@ -48,12 +46,10 @@ from studies.executor.protocol import (
     StopTrials,
     TakeEnded,
     TrainEpoch,
-    TrialEpoch,
-    TrialResult,
     TrialsAdded,
     TrialTask,
 )
-from studies.executor.report import finite, report_error
+from studies.executor.report import report_error
 from studies.executor.request import DatasetSpec
 
 if TYPE_CHECKING:
@@ -178,7 +174,7 @@ class Trainer:
         added = []
         for trial, i in zip(trials, tasks, strict=True):
             self._known[trial] = _Known(i, compiled)
-            added.append(AddedTrial(i, _finite_history(trial.epochs.history)))
+            added.append(AddedTrial(i, finite_history(trial.epochs.history)))
         return TrialsAdded(added, refused, self.pack_size)
 
     def train_epoch(self, request: TrainEpoch) -> EpochTrained:
@@ -186,16 +182,7 @@ class Trainer:
         assert self._pack is not None
         with self._all_or_none():
             trained = self._pack.train_epoch()
-        epochs = [
-            TrialEpoch(
-                self._known[trial].id,
-                trial.epochs.completed,
-                _finite_metrics(metrics),
-                trial.epochs.stopped is not None,
-                _values_of_seeds(trial),
-            )
-            for trial, metrics in trained
-        ]
+        epochs = [trial_epoch(self._known[trial].id, trial, metrics) for trial, metrics in trained]
         return EpochTrained(epochs, self.pack_size)
 
     def stop(self, request: StopTrials) -> Done:
@@ -214,7 +201,7 @@ class Trainer:
             task = trial.task if result.seeds is None else result.seeds.best
             self._results[known.id] = task, result
             more = self._current.attributes(trial.task)
-            results.append(_trial_result(known, result, more))
+            results.append(trial_result(known.id, result, more, compiled=known.compiled))
         return EndedTrials(results, self._programs.built, memory())
 
     def save(self, request: SaveNetwork) -> NetworkSaved:
@@ -275,7 +262,7 @@ class Trainer:
         options = DataOptions(**request.dataset.options)
         stored = from_json(request.dataset.encoding)
         test = datasets.load_test(request.dataset.name, options, stored)
-        return HoldoutEvaluated(_finite_metrics(networks.evaluate(request, test)), count(test))
+        return HoldoutEvaluated(finite_metrics(networks.evaluate(request, test)), count(test))
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
@@ -383,48 +370,3 @@ def _read_checkpoint(file: Path | None) -> Checkpoint | None:
         return checkpoint.load(file)
     except (OSError, ValueError):
         return None
-
-
-def _trial_result(known: _Known, result: TrainingResult, more: Mapping[str, Any]) -> TrialResult:
-    attributes = {
-        **more,
-        "best_epoch": result.best_epoch,
-        "epochs": result.last_epoch,
-        TRAIN_SECONDS_KEY: round(result.train_seconds, 3),
-        COMPILE_SECONDS_KEY: round(result.compile_seconds, 3),
-        "compiled": known.compiled,
-        "parameter_count": result.parameter_count,
-        "history": _finite_history(result.history),
-    }
-    if result.folds is not None:
-        values = [finite(value) for value in result.folds.values]
-        attributes |= {"fold_values": values, "fold_best_epochs": list(result.folds.best_epochs)}
-    reason = result.fail_reason()
-    if reason is not None:
-        attributes["fail_reason"] = reason
-    value = None if result.value is None else finite(result.value)
-    seeds = [] if result.seeds is None else result.seeds.values
-    return TrialResult(
-        known.id,
-        value,
-        result.stopped == "by_report",
-        attributes,
-        [None if each is None else finite(each) for each in seeds],
-    )
-
-
-def _values_of_seeds(trial: TrainingTrial) -> list[float | None] | None:
-    """Return what the seeds of a trial came to that are trained one by one; None for others."""
-    from objectives.training.sequence_pack import SequenceTrial
-
-    if not isinstance(trial, SequenceTrial):
-        return None
-    return [None if value is None else finite(value) for value in trial.seed_values]
-
-
-def _finite_metrics(metrics: Mapping[str, float]) -> Metrics:
-    return {name: finite(value) for name, value in metrics.items()}
-
-
-def _finite_history(history: Mapping[str, Sequence[float]]) -> History:
-    return {name: [finite(value) for value in values] for name, values in history.items()}
