@@ -167,6 +167,22 @@ class _Reader:
                     yield str(i), part
             case Set() if _is_plain(value) and all(map(_is_primitive, value)):
                 self._note(where, "set", repr(sorted(map(repr, value))))
+            case FunctionType() | CodeType() | MethodType() | functools.partial() | type():
+                yield from self._parts_of_code(where, value)
+            case ModuleType() if value.__name__.partition(".")[0] != "keras":
+                raise UnreadableStructureError(f"it keeps the module {value.__name__}")
+            case ModuleType() | np.dtype() | slice() | range() | re.Pattern():
+                self._note(where, repr(value))
+            case _ if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+                self._note(where, "array", *_facts(_constant(value)))
+            case _ if is_known(value):
+                self._note(where, "known", value.__module__, value.__name__)
+            case _:
+                yield from self._attributes(where, value)
+
+    def _parts_of_code(self, where: str, value: Any) -> Iterator[tuple[str, Any]]:
+        """Note which function or class an object is, and return what a call of it depends on."""
+        match value:
             case FunctionType():
                 self._note(where, "function", value.__module__, value.__qualname__)
                 if is_known(value):
@@ -187,22 +203,6 @@ class _Reader:
                 if not is_known(value):
                     self.has_own_code = True
                     yield from parts_of_class(value)
-            case ModuleType() if value.__name__.partition(".")[0] != "keras":
-                raise UnreadableStructureError(f"it keeps the module {value.__name__}")
-            case ModuleType() | np.dtype() | slice() | range() | re.Pattern():
-                self._note(where, repr(value))
-            case _ if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
-                array = _constant(value)
-                words = (
-                    str(array.dtype),
-                    str(array.shape),
-                    hashlib.sha256(array.tobytes()).hexdigest(),
-                )
-                self._note(where, "array", *words)
-            case _ if is_known(value):
-                self._note(where, "known", value.__module__, value.__name__)
-            case _:
-                yield from self._attributes(where, value)
 
     def _attributes(self, where: str, value: Any) -> Iterator[tuple[str, Any]]:
         kind = type(value)
@@ -238,6 +238,10 @@ def _constant(tensor: Any) -> Array:
         return np.asarray(tensor)
     except Exception as error:  # one that was computed while the network was traced has no value
         raise UnreadableStructureError("a layer of it has a tensor of its own") from error
+
+
+def _facts(array: Array) -> tuple[str, str, str]:
+    return str(array.dtype), str(array.shape), hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def _tunable_names(value: Any) -> tuple[str, ...]:

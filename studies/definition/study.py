@@ -34,9 +34,9 @@ from studies.definition.enqueued import check_conditions, check_every, check_who
 from studies.definition.fixed import check_from, fixed_values, predecessor
 from studies.definition.mistakes import at_point, mistakes_of_space, readable
 from studies.definition.search import SearchOptions, keyed
+from studies.definition.structural import structural_factors
 from studies.definition.watched import check_watched
 from studies.errors import DefinitionError, Mistakes, together
-from studies.space.factor import Factor
 from studies.space.parse_space import SEED, parse_space
 from studies.space.space import Space
 
@@ -249,7 +249,9 @@ class StudyDefinition(BaseModel):
         if self.is_own_network:
             every = frozenset(self.factors.factors)
             return every if self._code is None else every.intersection(self._code.structural)
-        return frozenset(f.name for f in self.factors.factors.values() if self._is_structural(f))
+        return frozenset(
+            structural_factors(self.factors, self.network.hyperparameters, self.levels)
+        )
 
     @cached_property
     def most_alike(self) -> int | None:
@@ -263,16 +265,6 @@ class StudyDefinition(BaseModel):
             return None if self.search.lists_points else prod(f.n_levels() for f in free)
         except DefinitionError:  # one of them is a continuous range
             return None
-
-    def _is_structural(self, factor: Factor) -> bool:
-        needs_programs = self.network.hyperparameters.needs_programs
-        unset = {**self.factors.defaults, **self.factors.fixed}
-        choices = [factor.hyperparameters(choice) for choice in factor.choices()]
-        names = {name for sets in choices for name in sets if name in self.levels}
-        return any(
-            needs_programs(name, [sets.get(name, unset.get(name)) for sets in choices], self.levels)
-            for name in names
-        )
 
     @property
     def identity(self) -> dict[str, Any]:
