@@ -64,11 +64,10 @@ def run(
 
     Example: hpo run digits-mlp -n 30 -j 2
     """
-    from studies.cli.live import live_progress, rendering_progress
+    from studies.cli.live import rendering_progress
     from studies.cli.notes import work_arguments
-    from studies.cli.show_output import OutputFollower
     from studies.cli.trust import trusted
-    from studies.fleet.local import fetch_data, work_here
+    from studies.fleet.local import fetch_data
     from studies.lookup import definition_of
 
     given = overrides(set_, name, n_trials)
@@ -82,24 +81,39 @@ def run(
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allowed]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
+    if not _work(found, storage, workers, passed, show_output=show_output):
+        lost = "nothing is lost"
+        if definition_of(found).is_function:
+            lost = "a function goes on from its checkpoint_folder, or begins its trial anew"
+        fail(f"Stopped; {lost}. Go on with: hpo run {work_arguments(found)}")
+    _show_results(found, storage)
+
+
+def _work(
+    study: optuna.Study,
+    url: str,
+    workers: int | None,
+    options: Sequence[str],
+    *,
+    show_output: bool,
+) -> bool:
+    """Work on a study, with its progress on the terminal; tell whether it is done."""
+    from studies.cli.live import live_progress
+    from studies.cli.show_output import OutputFollower
+    from studies.fleet.local import work_here
+
     terminal = console()
-    output = OutputFollower(found, terminal)
-    with live_progress(found, terminal) as redraw:
+    output = OutputFollower(study, terminal)
+    with live_progress(study, terminal) as redraw:
 
         def tick() -> None:
             if show_output:
                 output.show()
             redraw()
 
-        done = work_here(
-            found, storage, workers, options=tuple(passed), on_tick=tick, on_stop=_say_stop
+        return work_here(
+            study, url, workers, options=tuple(options), on_tick=tick, on_stop=_say_stop
         )
-    if not done:
-        lost = "nothing is lost"
-        if definition_of(found).is_function:
-            lost = "a function goes on from its checkpoint_folder, or begins its trial anew"
-        fail(f"Stopped; {lost}. Go on with: hpo run {work_arguments(found)}")
-    _show_results(found, storage)
 
 
 @making.command()
