@@ -19,6 +19,7 @@ from objectives.errors import DataError, SettingError
 from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
+from objectives.own.tuner_fit import TunerFit
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
@@ -198,6 +199,21 @@ def test_what_an_epoch_has_is_checked_before_any_training(
     data = load(module, returned)
     with pytest.raises(SettingError, match=words):
         inspect(linear, data, given, [given], {})
+
+
+def test_a_hypermodel_with_a_fit_of_its_own_wants_arrays(module: Path) -> None:
+    keras_tuner = pytest.importorskip("keras_tuner")
+
+    class Own(keras_tuner.HyperModel):  # type: ignore[name-defined, misc]
+        def build(self, hp: Any) -> keras.Model:
+            return linear({})
+
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, **kwargs)
+
+    data = load(module, "{'train': batched(), 'validation': batched()}")
+    with pytest.raises(SettingError, match="Expected arrays for a HyperModel"):
+        inspect(TunerFit(Own(), "Own"), data, {"epochs": 1}, [], {})
 
 
 def test_data_without_an_end_are_no_test_part(module: Path) -> None:
