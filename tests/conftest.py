@@ -54,6 +54,7 @@ LONGEST = (
     "test_results_holdout.py",
     "test_storage_conformance.py",
     "test_training_fit.py",
+    "test_worker_failures.py",
     "test_fleet_local.py",
     "test_dashboard_app.py",
     "test_cli_commands.py",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import optuna
 import pytest
 import sqlalchemy
-from commands import wait_until
+from commands import start_worker, wait_until
 from forked_processes import PATCHES
 from optuna.trial import FrozenTrial, TrialState
 from small_studies import table
@@ -125,3 +127,16 @@ def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
         finally:
             connection.exec_driver_sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
     engine.dispose()
+
+
+def kill_and_replace(
+    launched: list[Popen[bytes]], code: Path, *studies: str, url: str, folder: Path
+) -> None:
+    """Kill a worker of the first study after a checkpoint, and launch one of all these studies."""
+    # A checkpoint follows three heartbeats, and the heartbeat is short.
+    words = (f"--allow-module={code}", "--heartbeat=0.1", "--grace=1.5")
+    launched.append(start_worker(studies[0], *words, url=url, folder=folder))
+    saved = folder / "artifacts"
+    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
+    launched[0].send_signal(signal.SIGKILL)
+    launched.append(start_worker(*studies, *words, url=url, folder=folder))

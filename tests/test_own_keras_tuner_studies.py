@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-import signal
 import tomllib
 from pathlib import Path
 from subprocess import Popen
 
 import optuna
 import pytest
-from commands import hpo, hpo_here, start_worker, states, wait_until
-from small_workers import SLOW, in_the_child
+from commands import hpo, hpo_here, states
+from small_workers import SLOW, in_the_child, kill_and_replace
 
 from storage import history_of
 from studies.definition.search import SearchOptions
@@ -100,13 +99,7 @@ def test_a_hypermodel_whose_worker_is_killed_ends_as_if_undisturbed(
     assert plain.returncode == 0, plain.stderr
     assert hpo("create", "kt.toml", **here).returncode == 0
     in_the_child(SLOW, tmp_path, monkeypatch)
-    # A checkpoint follows three heartbeats, and the heartbeat is short.
-    words = (f"--allow-module={tmp_path / 'kt_net.py'}", "--heartbeat=0.1", "--grace=1.5")
-    launched.append(start_worker("kt", *words, **here))
-    saved = tmp_path / "artifacts"
-    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
-    launched[0].send_signal(signal.SIGKILL)
-    launched.append(start_worker("kt", *words, **here))
+    kill_and_replace(launched, tmp_path / "kt_net.py", "kt", **here)
     assert launched[1].wait(timeout=120) == 0
     study = optuna.load_study(study_name="kt", storage=sqlite_url)
     assert states(study) == {"FAIL": 1, "COMPLETE": 1}

@@ -6,15 +6,14 @@ import csv
 import json
 import os
 import re
-import signal
 from pathlib import Path
 from subprocess import Popen
 
 import keras
 import optuna
 import pytest
-from commands import hpo, hpo_here, start_worker, states, wait_until
-from small_workers import SLOW, in_the_child
+from commands import hpo, hpo_here, states
+from small_workers import SLOW, in_the_child, kill_and_replace
 
 from objectives import DataOptions
 from objectives.data.datasets import load_test
@@ -124,13 +123,7 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
     assert hpo("create", "pruned.toml", **here).returncode == 0
     study = optuna.load_study(study_name="own", storage=sqlite_url)
     in_the_child(SLOW, tmp_path, monkeypatch)
-    # A checkpoint follows three heartbeats, and the heartbeat is short.
-    words = (f"--allow-module={tmp_path / 'own_net.py'}", "--heartbeat=0.1", "--grace=1.5")
-    launched.append(start_worker("own", *words, **here))
-    saved = tmp_path / "artifacts"
-    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
-    launched[0].send_signal(signal.SIGKILL)
-    launched.append(start_worker("own", "pruned", *words, **here))
+    kill_and_replace(launched, tmp_path / "own_net.py", "own", "pruned", **here)
     assert launched[1].wait(timeout=120) == 0
     found = states(study)
     assert found.pop("COMPLETE") == 2

@@ -1,15 +1,13 @@
-"""Tables of results: stable columns, every format, safe cells, no row lost."""
+"""Tables of results: stable columns, no row lost, one moment, whichever way they are written."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,8 @@ import optuna
 import pandas as pd
 import pytest
 import sqlalchemy
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from exported_studies import FULL, PLAIN, SPACE, add, every_state, read, varied_study
+from optuna.trial import FrozenTrial, create_trial
 from queues import WHOLE_TRIALS, traffic, write
 
 from storage import (
@@ -39,47 +32,13 @@ from storage import (
     study_id,
 )
 from studies import StudyNotFoundError, best_trials, export_trials
-from studies.results.export import check_output, print_trials, to_csv, write_trials
-
-SPACE: dict[str, BaseDistribution] = {
-    "kind": CategoricalDistribution(["a", "b"]),
-    "x": FloatDistribution(-90.0, 90.0),
-}
-PLAIN = ["number", "value", "state", "datetime_start", "datetime_complete", "duration"]
-FULL = [*PLAIN, "params_kind", "params_x", "user_attrs_epochs", "user_attrs_history"]
-
-
-def add(study: optuna.Study, value: float | None, state: str = "COMPLETE", **attrs: Any) -> None:
-    """Add a trial; its start is 12 o'clock UTC, its duration 90 seconds."""
-    number = len(study.trials)
-    trial = create_trial(
-        state=TrialState[state],
-        value=value,
-        params={"kind": "ab"[number % 2], "x": -1.5 - number},
-        distributions=SPACE,
-        user_attrs=attrs,
-    )
-    trial.datetime_start = datetime(2030, 1, 1, 12, tzinfo=UTC).astimezone().replace(tzinfo=None)
-    if trial.state.is_finished():
-        trial.datetime_complete = trial.datetime_start + timedelta(seconds=90)
-    study.add_trial(trial)
+from studies.results.export import print_trials, to_csv, write_trials
 
 
 @pytest.fixture
 def study(sqlite_storage: TrialStorage) -> optuna.Study:
     """Make a study with every kind of trial."""
-    made = optuna.create_study(storage=sqlite_storage, study_name="s", direction="maximize")
-    add(made, 0.5, history=[{"loss": 1.0}, {"loss": 0.5}], epochs=2)
-    add(made, 0.9, history=[], epochs=3)
-    add(made, None, "FAIL")
-    add(made, 0.9, epochs=4)
-    add(made, None, "RUNNING")
-    add(made, 0.7)
-    return made
-
-
-def read(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+    return every_state(sqlite_storage)
 
 
 def test_the_columns_are_optunas_in_a_stable_order(study: optuna.Study) -> None:
@@ -177,99 +136,6 @@ def test_a_duration_is_true_when_clocks_are_put_back_or_forward(
     ]
 
 
-def test_csv_has_every_row_and_nested_attributes_as_json(
-    study: optuna.Study, tmp_path: Path
-) -> None:
-    export_trials(study, tmp_path / "t.csv")
-    rows = read((tmp_path / "t.csv").read_text(encoding="utf-8"))
-    assert list(rows[0]) == FULL
-    assert [row["number"] for row in rows] == list("012345")
-    assert json.loads(rows[0]["user_attrs_history"]) == [{"loss": 1.0}, {"loss": 0.5}]
-    assert rows[0]["duration"] == "90.0"
-    assert rows[4]["value"] == rows[4]["datetime_complete"] == ""
-
-
-def test_parquet_keeps_the_types(study: optuna.Study, tmp_path: Path) -> None:
-    frame = export_trials(study, tmp_path / "t.parquet")
-    back = pd.read_parquet(tmp_path / "t.parquet")
-    assert list(back.columns) == FULL
-    for name in ("number", "value", "state", "datetime_start", "params_kind", "params_x"):
-        pd.testing.assert_series_equal(back[name], frame[name], check_dtype=False)
-    assert json.loads(back.user_attrs_history[0]) == [{"loss": 1.0}, {"loss": 0.5}]
-
-
-def test_parquet_takes_a_column_of_several_types(study: optuna.Study, tmp_path: Path) -> None:
-    for value in (1, "text", True, [1, 2], None):
-        add(study, 0.1, mixed=value)
-    export_trials(study, tmp_path / "t.parquet")
-    back = pd.read_parquet(tmp_path / "t.parquet")
-    assert list(back.user_attrs_mixed[-5:-1]) == ["1", "text", "True", "[1, 2]"]
-    assert pd.isna(back.user_attrs_mixed.iloc[-1])
-
-
-def test_json_is_a_list_of_rows(study: optuna.Study, tmp_path: Path) -> None:
-    export_trials(study, tmp_path / "t.json")
-    rows = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
-    assert list(rows[0]) == FULL
-    assert rows[0]["user_attrs_history"] == [{"loss": 1.0}, {"loss": 0.5}]
-    assert rows[0]["datetime_start"].startswith("2030-01-01T12:00:00")
-    assert [row["value"] for row in rows] == [0.5, 0.9, None, 0.9, None, 0.7]
-
-
-def test_json_has_every_digit(study: optuna.Study, tmp_path: Path) -> None:
-    small = 1.23456789012345e-12
-    add(study, small, rates=[small, None], at={"nothing": float("nan")})
-    export_trials(study, tmp_path / "t.json")
-    row = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))[-1]
-    assert (row["value"], row["user_attrs_rates"]) == (small, [small, None])
-    assert row["user_attrs_at"] == {"nothing": None}
-
-
-def test_markdown_is_a_table(study: optuna.Study, tmp_path: Path) -> None:
-    export_trials(study, tmp_path / "t.MD", top=2)
-    head, rule, *rows = (tmp_path / "t.MD").read_text(encoding="utf-8").splitlines()
-    assert head.startswith("| number | value | duration | ")
-    assert set(rule) <= set("|:-")
-    assert len(rows) == 2
-
-
-def test_an_unknown_ending_is_an_error_before_anything_is_written(
-    study: optuna.Study, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match=r"ends in csv, parquet, json, md\. Received: .*t\.xls"):
-        export_trials(study, tmp_path / "t.xls")
-    with pytest.raises(ValueError, match="Expected a file name that ends in"):
-        check_output("csv")
-    assert not (tmp_path / "t.xls").exists()
-
-
-FORMULAS = ["=cmd", "+1", "-x", "@SUM(A1)", "\tx", "\rx"]
-
-
-def test_no_cell_and_no_column_of_csv_is_a_formula(study: optuna.Study) -> None:
-    for formula in FORMULAS:
-        add(study, 0.1, note=formula)
-    text = to_csv(export_trials(study))
-    notes = [row["user_attrs_note"] for row in read(text)]
-    assert notes[-6:] == ["'=cmd", "'+1", "'-x", "'@SUM(A1)", "'\tx", "'\nx"]
-    bad = pd.DataFrame({"=name": [1], "duration": pd.to_timedelta([1.0], unit="s"), "ok": ["=x"]})
-    assert read(to_csv(bad)) == [{"'=name": "1", "duration": "1.0", "ok": "'=x"}]
-
-
-def test_a_carriage_return_in_a_message_begins_no_row(study: optuna.Study) -> None:
-    add(study, 0.1, note="a\r=cmd\r\nb")
-    text = to_csv(export_trials(study))
-    assert "\r" not in text
-    assert read(text)[-1]["user_attrs_note"] == "a\n=cmd\nb"
-
-
-def test_numbers_stay_numbers_in_csv(study: optuna.Study) -> None:
-    add(study, -0.25, delta=-3)
-    row = read(to_csv(export_trials(study)))[-1]
-    assert (row["value"], row["params_x"]) == ("-0.25", "-7.5")
-    assert float(row["user_attrs_delta"]) == -3
-
-
 def test_a_study_without_trials_is_a_table_without_rows(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
@@ -319,148 +185,6 @@ def test_no_row_of_20000_is_lost(many: optuna.Study, tmp_path: Path) -> None:
     assert frame.params_x.nunique() == 20_000
     assert len(read((tmp_path / "t.csv").read_text(encoding="utf-8"))) == 20_000
     assert list(best_trials(many, 3).number) == [12345, 12344, 12346]
-
-
-def test_a_text_that_is_not_utf8_is_exported_with_its_bytes_escaped(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    text = os.fsdecode(b"caf\xe9.png")
-    for value in (text, 1, [text, {text: text}]):
-        add(study, 1.0, file=value)
-    for ending in ("csv", "parquet", "json", "md"):
-        export_trials(study, tmp_path / f"t.{ending}", columns=["file"])
-        content = (tmp_path / f"t.{ending}").read_bytes()
-        assert b"caf\\" in content
-    (row, *_) = read((tmp_path / "t.csv").read_text(encoding="utf-8"))
-    assert row["user_attrs_file"] == r"caf\udce9.png"
-    assert best_trials(study).user_attrs_file[0] == r"caf\udce9.png"
-
-
-def test_whole_numbers_stay_whole_where_some_are_missing(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    for number, params in enumerate(({"n": 64}, {})):
-        trial = study.ask({name: IntDistribution(64, 64) for name in params})
-        if number == 1:
-            trial.set_user_attr("epochs", 2)
-        study.tell(trial, 1.0)
-    frame = export_trials(study, tmp_path / "trials.csv")
-    assert frame.params_n.dtype == frame.user_attrs_epochs.dtype == "Int64"
-    cells = pd.read_csv(tmp_path / "trials.csv", dtype=str, keep_default_na=False)
-    assert cells.params_n.to_list() == ["64", ""]
-    assert cells.user_attrs_epochs.to_list() == ["", "2"]
-    export_trials(study, tmp_path / "trials.json")
-    rows = json.loads((tmp_path / "trials.json").read_text())
-    assert [row["user_attrs_epochs"] for row in rows] == [None, 2]
-    assert isinstance(rows[0]["params_n"], int)
-
-
-def test_a_row_of_markdown_is_one_line_for_people(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    value, reason = 1234567.8912345, "ValueError: a|b\nc"
-    study.ask().set_user_attr("fail_reason", reason)
-    study.tell(0, value)
-    study.tell(study.ask(), state=TrialState.FAIL)
-    export_trials(study, tmp_path / "trials.md")
-    lines = (tmp_path / "trials.md").read_text().splitlines()
-    assert len(lines) == 4
-    assert "| 1.2346e+06 |" in lines[2]
-    assert r"ValueError: a\|b<br>c" in lines[2]
-    assert not any(word in lines[3] for word in ("nan", "NaT", "None"))
-
-
-def test_a_file_to_read_has_few_columns_and_short_numbers_unless_they_are_named(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    service = {
-        "history": {"loss": [0.5]}, "versions": {"keras": "3"}, "data_sha256": "ab" * 32,
-        "worker": "host-1", "device": "cpu", "compile_seconds": 1.5, "seed": 0, "epochs": 3,
-        "train_seconds": 1 / 3,
-    }  # fmt: skip
-    own = {"note": "wide", "share": 2 / 3, "file": "/a/b.png", "parts": [1], "x": 1.0}
-    for _ in range(2):
-        trial = study.ask({"x": FloatDistribution(0.1, 0.2), "n": IntDistribution(7, 7)})
-        for name, value in {**service, **own}.items():
-            trial.set_user_attr(name, value)
-        study.tell(trial, 0.1234567891)
-
-    def table(top: int | None, columns: list[str] | None = None) -> list[list[str]]:
-        frame = export_trials(study, tmp_path / "t.md", top=top, columns=columns)
-        written = (tmp_path / "t.md").read_bytes()
-        assert write_trials(study, tmp_path / "t.md", top=top, columns=columns) == len(frame)
-        assert (tmp_path / "t.md").read_bytes() == written
-        rows = [line.strip("| ").split(" | ") for line in written.decode().splitlines()]
-        assert len(rows[0]) <= len(frame.columns)
-        return rows
-
-    names = ["number", "value", "state", "n", "params_x", "epochs", "note", "share",
-             "train_seconds", "user_attrs_x"]  # fmt: skip
-    header, _, row, _ = table(None)
-    assert sorted(header) == sorted(names)
-    assert "state" not in table(1)[0]
-    cells = dict(zip(header, row, strict=True))
-    assert (cells["value"], cells["share"], cells["train_seconds"]) == (
-        "0.12346", "0.66667", "0.33333",
-    )  # fmt: skip
-    assert (cells["n"], cells["note"], cells["state"]) == ("7", "wide", "COMPLETE")
-    header, _, row, _ = table(None, ["value", "file", "history"])
-    assert header == ["value", "file", "history"]
-    assert row == ["0.12346", "/a/b.png", '{"loss": [0.5]}']
-    export_trials(study, tmp_path / "t.csv")
-    assert "0.1234567891," in (tmp_path / "t.csv").read_text()  # all digits, all columns
-    assert "user_attrs_data_sha256" in (tmp_path / "t.csv").read_text()
-
-
-def test_a_history_that_is_no_number_somewhere_is_still_json(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    trial = study.ask()
-    trial.set_user_attr("history", {"loss": [0.1, float("nan")]})
-    study.tell(trial, 1.0)
-    export_trials(study, tmp_path / "trials.csv")
-    cell = pd.read_csv(tmp_path / "trials.csv").user_attrs_history[0]
-    assert json.loads(cell, parse_constant=pytest.fail) == {"loss": [0.1, None]}
-
-
-def varied_study(storage: TrialStorage, storage_url: str) -> optuna.Study:
-    """Make a study whose columns have one type, several, gaps, or types that come late."""
-    study = optuna.create_study(storage=storage, study_name="v", direction="maximize")
-    cells: list[dict[str, Any]] = [
-        {"whole": 1, "mixed": 1, "number": 1, "flag": True, "often": True, "late": None},
-        {"whole": 2, "mixed": "=a", "number": 0.5, "flag": False, "nested": [1, {"a": None}]},
-        {"whole": 3, "mixed": 2.5, "number": float("nan"), "flag": True, "nested": {"b": [2]}},
-        {"whole": 4, "mixed": True, "number": float("-inf"), "flag": False, "text": "-x\r\ny"},
-        {"whole": 5, "number": 1e-7, "flag": True, "rare": 2**31, "often": False},
-        {"whole": 6, "number": 3, "flag": False, "late": 7, "often": True, "text": "é|\n"},
-        {"whole": 7, "number": 1e300, "flag": True, "late": 8, "mixed": 3},
-    ]
-    for i, attributes in enumerate(cells):
-        space: dict[str, BaseDistribution] = {
-            "x": FloatDistribution(0.0, 9.0),
-            "n": IntDistribution(0, 9),
-            "choice": CategoricalDistribution([None, 1, 2.5, "a", True]),
-        }
-        if i % 3 == 2:
-            del space["n"]
-        params = {"x": i / 3, "n": i, "choice": [1, None, 2.5, 1, 1, "a", True][i]}
-        study.add_trial(
-            create_trial(
-                value=None if i == 2 else [0.1, 0.7, 0.0, float("inf"), 0.7, -1.0, 0.3][i],
-                state=TrialState.FAIL if i == 2 else TrialState.COMPLETE,
-                params={name: params[name] for name in space},
-                distributions=space,
-                user_attrs=attributes,
-            )
-        )
-    write(storage, "UPDATE trials SET datetime_start = '2030-01-01 00:00:00' WHERE number > 2")
-    study.enqueue_trial({"x": 1.0})
-    return optuna.load_study(storage=create_storage(storage_url), study_name="v")
 
 
 @pytest.fixture
@@ -587,20 +311,3 @@ def test_chosen_columns_have_short_names_and_an_unknown_one_leaves_the_file_as_i
         ):
             write_trials(study, file, columns=["x", "lr"])
         assert file.read_text() == "as it was"
-
-
-def test_a_level_is_shown_as_it_is_counted_and_a_measurement_with_all_digits(
-    sqlite_storage: TrialStorage, tmp_path: Path
-) -> None:
-    study = optuna.create_study(storage=sqlite_storage)
-    noisy = 0.1 + 0.2
-    space = {"level": FloatDistribution(0.0, 1.0, step=0.1), "free": FloatDistribution(0.0, 1.0)}
-    params = {"level": noisy, "free": noisy}
-    study.add_trial(create_trial(value=noisy, params=params, distributions=space))
-    for ending in ("csv", "json", "md"):
-        export_trials(study, tmp_path / f"t.{ending}", columns=["level"])
-        text = (tmp_path / f"t.{ending}").read_text()
-        assert "0.3" in text
-        assert "0.30" not in text
-    frame = export_trials(study)
-    assert (frame.params_level[0], frame.params_free[0], frame.value[0]) == (0.3, noisy, noisy)

@@ -1,6 +1,6 @@
 """Networks of a user's, side by side in one program on JAX: as each is trained by Keras's own fit.
 
-In float64 on JAX; the last test runs all the others there.
+In float64 on JAX; the last test runs all the others there, with those of two more files.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,44 +18,40 @@ import numpy as np
 import pytest
 from double_precision import compute_in_double
 from keras import layers, ops
+from packed_networks import (
+    BATCH,
+    DATA,
+    SPARSE,
+    THERE,
+    Build,
+    N,
+    Setting,
+    X,
+    Y,
+    check_equal,
+    compiled,
+    task,
+    train,
+)
 from xla import FASTEST_XLA
 
 from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
-from objectives.errors import SettingError, UnknownNameError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.fit_pack import FitPack, FitTask
-from objectives.training.keras_internals import create_all_variables
-from objectives.training.network_pack import NetworkPack, way_of
+from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
 from objectives.training.schedule import epoch_order
-from objectives.training.structure import UnreadableStructureError, read
 
-THERE = keras.backend.backend() == "jax" and keras.backend.floatx() == "float64"
 on_jax = pytest.mark.skipif(not THERE, reason="on JAX in float64: see the last test")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
-N, BATCH = 20, 8
-rng = np.random.default_rng(0)
-X = rng.random((N, 8, 8, 1))
-Y = (X.mean((1, 2, 3)) > 0.5).astype("int32")
-DATA = Dataset("toy", X, Y, X[:12], Y[:12], 2, "", 1.0)
 EVEN = Dataset("even", X[:16], Y[:16], X[:8], Y[:8], 2, "", 1.0)  # without a smaller last batch
-Setting = Mapping[str, Any]
-Build = Callable[[Setting], keras.Model]
-SPARSE = keras.losses.SparseCategoricalCrossentropy
 
 
 @pytest.fixture(autouse=True)
 def _keras_in_double(monkeypatch: pytest.MonkeyPatch) -> None:
     if THERE:
         compute_in_double(monkeypatch)
-
-
-def compiled(model: keras.Model, setting: Setting, optimizer: Any = None) -> keras.Model:
-    rate = setting.get("rate", 0.1)
-    model.compile(optimizer or keras.optimizers.SGD(rate), SPARSE(True), metrics=["accuracy"])
-    return model
 
 
 def dense(setting: Setting) -> keras.Model:
@@ -215,31 +209,6 @@ WITH_A_SMALLER_BATCH = (with_own_code, dense, convolutional, several)
 BUILDS = [with_own_code, dense, residual, convolutional, recurrent, attention, binary, regression]
 
 
-def task(
-    seed: int = 0, metric: str = "val_loss", setting: Setting | None = None, **settings: Any
-) -> FitTask:
-    settings = {"epochs": 3, "batch_size": BATCH, **settings}
-    return FitTask(TrainingHyperparameters(**settings), setting or {}, seed, metric, maximize=False)
-
-
-def train(pack: NetworkPack | FitPack, tasks: Sequence[FitTask]) -> list[TrainingResult]:
-    results: dict[FitTask, TrainingResult] = {}
-    pack.add(tasks)
-    while pack.trials:
-        pack.train_epoch()
-        results |= {trial.task: result for trial, result in pack.take_ended()}
-    return [results[each] for each in tasks]
-
-
-def check_equal(one: TrainingResult, other: TrainingResult, tolerance: float = 1e-8) -> None:
-    assert one.history.keys() == other.history.keys()
-    for name, values in one.history.items():
-        np.testing.assert_allclose(values, other.history[name], atol=tolerance, err_msg=name)
-    assert (one.best_epoch, one.stopped) == (other.best_epoch, other.stopped)
-    for ours, theirs in zip(one.weights, other.weights, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=tolerance)
-
-
 def plain(build: Build, data: Dataset, each: FitTask) -> tuple[list[dict[str, float]], Any]:
     """Train by Keras's `fit` alone; return the metrics of each epoch, and its weights."""
     keras.utils.set_random_seed(each.seed)
@@ -364,147 +333,6 @@ def test_a_checkpoint_of_another_way_begins_the_trial_anew() -> None:
     check_equal(train(by_fit, others[1:])[0], whole)
 
 
-def built(build: Build) -> keras.Model:
-    def here() -> keras.Model:
-        keras.utils.set_random_seed(0)
-        model = build({})
-        create_all_variables(model, (X[:BATCH], Y[:BATCH]))
-        return model
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(here).result()
-
-
-def made(*parts: Any, loss: Any = None, **optimizer: Any) -> Build:
-    def build(_: Setting) -> keras.Model:
-        own = [part() if callable(part) else part for part in parts]
-        model = keras.Sequential([layers.Flatten(), *own, layers.Dense(2)])
-        numbers = {"learning_rate": 0.1, **optimizer}
-        model.compile(keras.optimizers.SGD(**numbers), loss or SPARSE(True))
-        return model
-
-    return build
-
-
-def excluded(_: Setting) -> keras.Model:
-    model = made(weight_decay=0.1)({})
-    model.optimizer.exclude_from_weight_decay(var_names=["bias"])
-    return model
-
-
-def decay(steps: int) -> Any:
-    return keras.optimizers.schedules.CosineDecay(0.1, steps)
-
-
-def multiplied(factor: float) -> Build:
-    def build(_: Setting) -> keras.Model:
-        inputs = keras.Input((8, 8, 1))
-        return compiled(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inputs) * factor)), {})
-
-    return build
-
-
-@on_jax
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (made(loss=SPARSE(True)), made(loss=SPARSE(False))),
-        (made(clipnorm=1.0), made(clipnorm=2.0)),
-        (made(learning_rate=decay(9)), made(learning_rate=decay(8))),
-        (made(lambda: layers.Dense(3)), made(lambda: layers.Dense(3, trainable=False))),
-        (made(lambda: layers.Dense(3)), made(lambda: layers.Dense(3, dtype="mixed_bfloat16"))),
-        (made(lambda: layers.LeakyReLU(0.1)), made(lambda: layers.LeakyReLU(0.2))),
-        (made(lambda: layers.GaussianDropout(0.1)), made(lambda: layers.GaussianDropout(0.2))),
-        (made(lambda: layers.Dropout(0.1)), made(lambda: layers.Dropout(1.0))),
-        (made(momentum=0.9), made(momentum=0.0)),
-        (made(momentum=0.9), made(momentum=0.9, nesterov=True)),
-        (made(weight_decay=0.1), excluded),
-        (made(weight_decay=0.1), made()),
-        (made(global_clipnorm=1.0), made(global_clipnorm=0.0)),
-        (
-            made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))),
-            made(lambda: layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.2))),
-        ),
-        (
-            made(lambda: layers.Dense(3, bias_constraint=keras.constraints.MaxNorm(1))),
-            made(lambda: layers.Dense(3, bias_constraint=keras.constraints.MaxNorm(2))),
-        ),
-        (multiplied(2.0), multiplied(3.0)),
-        (made(lambda: layers.Activation("relu")), made(lambda: layers.Activation("tanh"))),
-    ],
-)
-def test_networks_that_differ_in_a_constant_do_not_share_a_program(
-    one: Build, other: Build
-) -> None:
-    first, again, second = (read(built(build)).key for build in (one, one, other))
-    assert first == again
-    assert first != second
-
-
-@on_jax
-def test_label_smoothing_and_loss_weights_are_constants_too() -> None:
-    def build(**settings: Any) -> Build:
-        def smoothed(_: Setting) -> keras.Model:
-            model = keras.Sequential([layers.Flatten(), layers.Dense(1)])
-            weights = settings.pop("loss_weights", None)
-            loss = keras.losses.BinaryCrossentropy(True, **settings)
-            model.compile("sgd", loss, loss_weights=weights)
-            return model
-
-        return smoothed
-
-    keys = {
-        read(built(each)).key
-        for each in (
-            build(),
-            build(label_smoothing=0.1),
-            build(label_smoothing=0.2),
-            build(loss_weights=[0.5]),
-            build(loss_weights=[0.6]),
-        )
-    }
-    assert len(keys) == 5
-
-
-@on_jax
-@pytest.mark.parametrize(
-    ("build", "named"),
-    [
-        (made(lambda: layers.Lambda(lambda x: x * np.random.random())), "<lambda> uses"),
-        (made(lambda: layers.Normalization(mean=0.5, variance=1.0)), "a tensor of its own"),
-        (made(use_ema=True), "averages the weights"),
-    ],
-)
-def test_what_cannot_be_compared_is_trained_by_fit(build: Build, named: str) -> None:
-    way, reason = way_of(built(build), (X[:BATCH], Y[:BATCH]))
-    assert way == "fit"
-    assert named in reason
-    with pytest.raises(UnreadableStructureError, match=named):
-        read(built(build))
-
-
-@on_jax
-def test_trials_of_any_structures_train_in_one_pack() -> None:
-    def build(setting: Setting) -> keras.Model:
-        optimizer = {"use_ema": True} if setting["ema"] else {}
-        return made(lambda: layers.Dense(setting["units"]), **optimizer)({})
-
-    settings = [{"ema": False, "units": 3}, {"ema": True, "units": 3}, {"ema": False, "units": 4}]
-    tasks = [task(1, setting=setting, epochs=2) for setting in settings]
-    pack = NetworkPack(build, DATA, ProgramCache())
-    results = train(pack, tasks)
-    assert [pack.trained_by(each)[0] for each in tasks] == ["lanes", "fit", "lanes"]
-    for each, result in zip(tasks, results, strict=True):
-        check_equal(result, train(FitPack(build, DATA), [each])[0])
-    pack.add([task(metric="val_acuracy", setting=settings[0])])
-    with pytest.raises(UnknownNameError, match="Received: val_acuracy"):
-        pack.train_epoch()
-    assert pack.trials == []
-    of_none = NetworkPack(lambda _: None, DATA, ProgramCache())
-    with pytest.raises(SettingError, match="Received: None"):
-        of_none.add([task()])
-
-
 @pytest.mark.skipif("HPO_FLOAT64" in os.environ, reason="this is JAX in float64")
 def test_all_of_this_on_jax_in_float64(tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float64", "backend": "jax"}))
@@ -512,7 +340,8 @@ def test_all_of_this_on_jax_in_float64(tmp_path: Path) -> None:
         "HPO_FLOAT64": "1", "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path),
         "JAX_ENABLE_X64": "1", "XLA_FLAGS": FASTEST_XLA,
     }  # fmt: skip
-    files = [__file__, Path(__file__).with_name("test_training_own_code.py")]
+    others = ("test_training_structure.py", "test_training_own_code.py")
+    files = [__file__, *(Path(__file__).with_name(name) for name in others)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files],
         env=os.environ | environment,
