@@ -16,7 +16,7 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
 from objectives.data import sources
 from objectives.data.encoding import from_json
-from objectives.hyperparameters import defaults_of
+from objectives.training_hyperparameters import defaults_of
 from storage import (
     Budget,
     TrialStorage,

@@ -131,7 +131,7 @@ def earlier_defaults(study: optuna.Study) -> dict[str, Any]:
     They stay the study's own, so that all of its trials mean the same.
     """
     import objectives
-    from objectives.hyperparameters import defaults_of
+    from objectives.training_hyperparameters import defaults_of
 
     name = study.user_attrs[DEFINITION_KEY]["objective"]
     if name not in objectives.names():  # a function, or an objective that there is no longer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import objectives
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from storage import TrialStorage, best_trial, study_attributes
 from studies.attributes import CREATED_KEY, DEFINITION_KEY
 from studies.definition.fixed import FROM, predecessor

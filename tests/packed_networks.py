@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from objectives.data.datasets import Dataset
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.fit_pack import FitPack, FitTask
 from objectives.training.network_pack import NetworkPack
 from objectives.training.result import TrainingResult
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 THERE = keras.backend.backend() == "jax" and keras.backend.floatx() == "float64"
 N, BATCH = 20, 8

@@ -16,13 +16,13 @@ from objectives.data import datasets
 from objectives.data.encoding import AS_STORED
 from objectives.data.streams import NOT_COMPARABLE
 from objectives.errors import DataError, SettingError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
 from objectives.own.tuner_fit import TunerFit
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 # Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")

@@ -15,7 +15,6 @@ MOMENTUM_OF_SGD = {
     "optimizer": ["sgd", "adam"],
     "momentum": {"low": 0.1, "high": 0.9, "when": {"optimizer": ["sgd"]}},
 }
-SGD_ONLY = {"optimizer": ["sgd"]}
 SGD = {"levels": ["sgd"], "when": {"activation": ["relu"]}}
 RELU = {"levels": ["relu"], "when": {"optimizer": ["sgd"]}}
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -23,7 +23,6 @@ from objectives import DataOptions
 from objectives.code.find_function import find_function
 from objectives.data import datasets
 from objectives.data.encoding import AS_STORED
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.build_trial import BuildTrial
 from objectives.own.builder import Builder
 from objectives.own.built import metric_names
@@ -31,6 +30,7 @@ from objectives.training.fit_pack import FitTask
 from objectives.training.mean_pack import FoldPack
 from objectives.training.network_pack import NetworkPack
 from objectives.training.program_cache import ProgramCache
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 SCRIPTS = Path(__file__).parent / "public_scripts"
 THERE = keras.backend.backend() == "jax"

@@ -10,8 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, UnknownNameError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.class_weights import class_weights, classes_of, weighted
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 Y = np.array([0, 0, 0, 2, 2, 1])
 X = np.zeros((6, 3))

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from objectives.errors import UnknownNameError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.epochs import Epochs
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 ACCURACY = [0.5, 0.6, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7]
 LOSS = [1.0, 0.9, 0.8, 0.81, 0.82, 0.7, 0.6, 0.5]

@@ -17,12 +17,12 @@ from xla import FASTEST_XLA
 
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, UnknownNameError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.checkpoint import Checkpoint
 from objectives.training.epochs import Epochs
 from objectives.training.fit_pack import FitPack, FitTask
 from objectives.training.result import TrainingResult
 from objectives.training.schedule import epoch_order
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 N, BATCH = 30, 16

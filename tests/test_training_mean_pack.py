@@ -16,11 +16,11 @@ from objectives import DataOptions
 from objectives.data import datasets, sources
 from objectives.data.encoding import AS_STORED
 from objectives.errors import DataError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.fit_pack import FitPack, FitTask
 from objectives.training.mean_pack import FoldPack
 from objectives.training.pack import Pack, TrainingTask
 from objectives.training.program_cache import ProgramCache
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 MLP = objectives.get("mlp")

@@ -20,13 +20,13 @@ from double_precision import compute_in_double
 from keras import layers, ops
 
 from objectives.data.datasets import Dataset
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training import structure
 from objectives.training.fit_pack import FitPack, FitTask
 from objectives.training.keras_internals import create_all_variables
 from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
 from objectives.training.result import TrainingResult
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 THERE = keras.backend.backend() == "jax" and keras.backend.floatx() == "float64"
 pytestmark = [

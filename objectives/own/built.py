@@ -11,7 +11,7 @@ import numpy as np
 
 from objectives.data.arrays import named, rows
 from objectives.errors import SettingError
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from objectives.types import Array, Arrays, Batch
 
 EXAMPLES = 8  # on which a network is tried

@@ -5,8 +5,8 @@ from typing import Any
 import pydantic
 
 from objectives.fields import schedule
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.parameter import Value
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 
 class OwnHyperparameters(TrainingHyperparameters):

@@ -6,7 +6,7 @@ from typing import Any
 
 from objectives.data.streams import Streams, length
 from objectives.errors import SettingError
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 NAMES = {"steps_per_epoch": "train", "validation_steps": "validation"}
 """The lines that say it, and the parts that they are of."""

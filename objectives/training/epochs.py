@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from objectives.errors import unknown_name
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.directions import direction_of
 from objectives.training.schedule import learning_rate_factor
+from objectives.training_hyperparameters import TrainingHyperparameters
 
 WATCHED = ("loss", "val_loss")
 """A trial diverges where one of them, or its own metric, is not finite. A network with its own step

@@ -13,7 +13,6 @@ import keras
 
 from objectives.data.datasets import Dataset
 from objectives.errors import CheckpointError, SettingError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.built import check_built, check_schedule, make_variables
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.stream_steps import NOT_PARTED, stream_steps
@@ -27,6 +26,7 @@ from objectives.training.own_fit import OwnFit
 from objectives.training.quick_compile import compiled_quickly
 from objectives.training.result import TrainingResult, result_of
 from objectives.training.schedule import epoch_steps
+from objectives.training_hyperparameters import TrainingHyperparameters
 from objectives.types import Array, Arrays
 
 Build = Callable[[Mapping[str, Any]], keras.Model]

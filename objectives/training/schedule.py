@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from objectives.types import Array
 
 

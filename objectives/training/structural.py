@@ -13,10 +13,10 @@ from typing import Any
 
 import keras
 
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.training.keras_internals import create_all_variables
 from objectives.training.quick_compile import compiled_quickly
 from objectives.training.structure import read
+from objectives.training_hyperparameters import TrainingHyperparameters
 from objectives.types import Batch
 
 MAX_SECONDS = 20.0

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from objectives import DataOptions
 from objectives.errors import unknown_name
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from studies.definition.sampler_options import NUMBER, PRUNERS, SAMPLERS, Method, Option
 from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition

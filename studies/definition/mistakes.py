@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 import objectives
 from objectives import DataOptions
 from objectives.errors import LISTED, unknown_name
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from studies.definition.fixed import own_lines
 from studies.definition.other_words import hint, without_guess
 from studies.definition.search import SearchOptions

@@ -16,8 +16,8 @@ from objectives.code.names import is_function
 from objectives.data import sources
 from objectives.data.encoding import AS_STORED, Encoding
 from objectives.errors import unknown_name
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.hyperparameters import OwnHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from studies.definition.check_design import check_design
 from studies.definition.check_network import (
     check_as_stored,

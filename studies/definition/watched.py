@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from objectives.errors import unknown_name
-from objectives.hyperparameters import METRIC_SETTINGS
 from objectives.own.directions import direction_of
+from objectives.training_hyperparameters import METRIC_SETTINGS
 from studies.errors import DefinitionError
 from studies.space.space import Space
 

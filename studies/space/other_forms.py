@@ -10,8 +10,8 @@ from math import exp
 from typing import Any
 
 from objectives.errors import SettingError, UnknownNameError
-from objectives.hyperparameters import TrainingHyperparameters
 from objectives.own.toml import toml_key, toml_value
+from objectives.training_hyperparameters import TrainingHyperparameters
 from studies.errors import DefinitionError
 
 # Words are compared by `_plain`: small, without "_" and the prefix of a method.

@@ -32,7 +32,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from objectives import HyperparameterInfo
 from objectives.errors import unknown_name
 from objectives.fields import NUMBER_OR_LIST, Need, meets, need_in_words
-from objectives.hyperparameters import TrainingHyperparameters
+from objectives.training_hyperparameters import TrainingHyperparameters
 from studies.errors import DefinitionError, Mistakes
 from studies.space.check_range import check_ends, check_number_of_programs
 from studies.space.factor import Factor, Scalar, same
