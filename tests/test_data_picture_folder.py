@@ -62,6 +62,17 @@ def test_parts_are_taken_as_they_are_and_own_networks_get_them_as_stored(tmp_pat
     assert len(datasets.load_test(str(tmp_path), DataOptions(), AS_STORED)[1]) == 4
 
 
+@pytest.mark.parametrize("encoding", [None, AS_STORED])
+@pytest.mark.parametrize("parts", [(), ("train", "validation")])
+def test_without_a_test_part_no_other_stands_for_it(
+    tmp_path: Path, parts: tuple[str, ...], encoding: Any
+) -> None:
+    for part in parts or (".",):
+        classes(tmp_path / part)
+    with pytest.raises(DataError, match="Expected a test part of .* Received: none"):
+        datasets.load_test(str(tmp_path), DataOptions(), encoding)
+
+
 def test_pictures_are_brought_to_one_size_and_one_number_of_channels(tmp_path: Path) -> None:
     classes(tmp_path)
     picture(tmp_path / "a_cats", "large.png", 50, size=20)

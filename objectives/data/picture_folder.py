@@ -99,7 +99,16 @@ class PictureFolder(Archive):
         return found if "train" in found else {}
 
     def _files(self, part: Part, options: DataOptions) -> tuple[list[Path], Array]:
-        """Return the files of a part, in the order of their names, and the class of each."""
+        """Return the files of a part, in the order of their names, and the class of each.
+
+        Raises:
+            DataError: There is no such part, or a folder of a class has no pictures.
+        """
+        if not self.has(part, options):
+            remedy = f"Make a folder {part} beside train"
+            if not self._parts:
+                remedy = "Make the study with [data] test_fraction = 0.2, or folders train and test"
+            raise DataError(f"Expected a {part} part of {self.name}. Received: none. {remedy}.")
         if self._parts:
             return _listed(self._parts[part])
         files, labels = _listed(self.path)
