@@ -69,7 +69,7 @@ def test_without_a_test_part_no_other_stands_for_it(
 ) -> None:
     for part in parts or (".",):
         classes(tmp_path / part)
-    with pytest.raises(DataError, match="Expected a test part of .* Received: none"):
+    with pytest.raises(DataError, match=r"Expected a test part of .* Received: none"):
         datasets.load_test(str(tmp_path), DataOptions(), encoding)
 
 
