@@ -58,10 +58,20 @@ def unknown_name(
         The error, not raised: a type checker should see the `raise` where the function ends.
     """
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=max(1, len(names)))
+    nearest = near_names(name, names)
     names = nearest + [each for each in names if each not in nearest]
     hints = [*([f"Did you mean {nearest[0]}?"] if nearest else []), *([remedy] if remedy else [])]
     return UnknownNameError(not_among(what, name, names, " ".join(hints)))
+
+
+def near_names(name: str, known: Sequence[str]) -> list[str]:
+    """Return the known names that are spelled like another, the nearest first.
+
+    Case makes no difference: other tools write names as `ReLU` or `Adam`.
+    """
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=max(1, len(by_lower)))
+    return [by_lower[each] for each in close]
 
 
 def not_among(what: str, received: str, known: Sequence[str], hint: str = "") -> str:

@@ -1,6 +1,5 @@
 """Declare hyperparameters as pydantic fields, and read the declarations back."""
 
-import difflib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -10,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from objectives.errors import SettingError, not_among
+from objectives.errors import SettingError, near_names, not_among
 
 NUMBER_OR_LIST = "float or list of float"
 Kind = Literal["structural", "tunable", "schedule"]
@@ -163,7 +162,7 @@ def broken_rule(name: str, field: FieldInfo, value: Any, none: str = "None") -> 
     _, levels = _type(field)
     if not levels:
         return SettingError(f"Expected {_rule(field, none)}. Received: {received}.")
-    nearest = difflib.get_close_matches(str(value), levels, n=1)
+    nearest = near_names(str(value), levels)
     hint = f"Did you mean {nearest[0]!r}?" if nearest else ""
     known = [*map(repr, levels), *([none] if _annotation(field)[1] else [])]
     return SettingError(not_among(f"a level of {name}", received, known, hint))

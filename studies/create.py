@@ -20,6 +20,7 @@ from objectives.training_hyperparameters import defaults_of
 from storage import (
     Budget,
     TrialStorage,
+    count_claimable,
     create_storage,
     enqueue,
     get_budget,
@@ -270,12 +271,16 @@ def _check_n_trials(
         )
     least = min(old.n_trials, overview(storage, study_id(study)).lineages)
     if n_trials < least:
+        remedy = "Make a smaller study with --name."
+        if count_claimable(storage, study_id(study)):
+            remedy = (
+                f"To execute {n_trials} of those that wait: hpo worker --max-trials {n_trials} "
+                f"{as_argument(name)}. Or make a smaller study with --name."
+            )
         raise DefinitionError(
             "search.n_trials",
             f"Expected at least {least}, the trials that study {name!r} has already. "
-            f"Received: n_trials={n_trials}. To execute {n_trials} of those that wait: "
-            f"hpo worker --max-trials {n_trials} {as_argument(name)}. Or make a smaller study with "
-            "--name.",
+            f"Received: n_trials={n_trials}. {remedy}",
         )
 
 

@@ -140,6 +140,9 @@ def test_a_smaller_budget_of_a_design_is_refused(
     with pytest.raises(DefinitionError, match=r"Received: n_trials=2\..*--max-trials 2 s\."):
         create(GRID | {"n_trials": 2})
     assert budget(study) == len(waiting(study)) == 5
+    assert len(claim(storage, study_id(study), 5)) == 5
+    with pytest.raises(DefinitionError, match=r"n_trials=2\. Make a smaller study"):
+        create(GRID | {"n_trials": 2})
 
 
 def test_what_is_asked_for_is_taken_though_the_study_was_defined_so(

@@ -55,6 +55,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "search.sampler",
         "call 'TPESampler' is here: tpe.",
     ),
+    "old metric of Keras": (table(metric="val_acc"), "metric", "is here: val_accuracy."),
+    "objective of KerasTuner": (searching(objective="x"), "search.objective", "here: metric, at"),
+    "class of a level": (spaced(activation=["ReLU"]), "space.activation", "Did you mean 'relu'?"),
     "tuner of KerasTuner": (
         searching(sampler="Hyperband"),
         "search.sampler",
@@ -196,6 +199,10 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_the_order_of_its_lines(tmp_p
         ({"objective": "mpl", "dataset": "mnst"}, ["dataset", "objective"]),
         ({"metric": "val_acuracy", "fixed": {"lr": 1.0}}, ["metric", "fixed.lr"]),
         ({"search": {**RANDOM, "enqueue": [{"a": 1}, {"b": 1}]}}, ["search.enqueue[0].a"] * 2),
+        (
+            {"metric": "val_acc", "search": {"sampler": "TPE", "pruner": "Median", "method": "x"}},
+            ["search.sampler", "search.pruner", "search.method", "metric"],
+        ),
     ],
 )
 def test_mistakes_that_only_the_whole_shows_are_told_at_once(

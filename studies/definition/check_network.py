@@ -22,13 +22,19 @@ def check_function(data: DataOptions, fixed: Mapping[str, Any]) -> None:
     Raises:
         DefinitionError: It is.
     """
-    for key, is_given in {"data": data != DataOptions(), "fixed": bool(fixed)}.items():
-        if is_given:
-            raise DefinitionError(
-                key,
-                "Expected none for a function that returns a number, which has its own data. "
-                "Received: some. With a dataset it returns a network.",
-            )
+    if data != DataOptions():
+        raise DefinitionError(
+            "data",
+            "Expected none for a function that returns a number, which has its own data. "
+            "Received: some. With a dataset it returns a network.",
+        )
+    for name in fixed:  # the first of them
+        of_search = " The search's own seed is search.seed." if name == "seed" else ""
+        raise DefinitionError(
+            f"fixed.{name}",
+            "Expected nothing fixed for a function that returns a number: it is given what [space] "
+            f"has alone. Received: {name}.{of_search}",
+        )
 
 
 def check_as_stored(data: DataOptions) -> None:
@@ -108,14 +114,24 @@ def check_metric(metric: str, direction: str, network: Objective) -> None:
     Raises:
         DefinitionError: It has not, or it is not.
     """
+    expected = check_metric_name(metric, network)
+    if direction != expected:
+        raise DefinitionError(
+            "direction",
+            f"Expected {expected!r} for {metric}. Received: direction={direction!r}.",
+        )
+
+
+def check_metric_name(metric: str, network: Objective) -> str:
+    """Check that a network has a metric, and return in which direction it is better.
+
+    Raises:
+        DefinitionError: It has not.
+    """
     known = {**network.number_metrics, **network.metrics}
     if metric not in known:
         raise DefinitionError("metric", str(unknown_name("a metric", metric, known)))
-    if direction != known[metric]:
-        raise DefinitionError(
-            "direction",
-            f"Expected {known[metric]!r} for {metric}. Received: direction={direction!r}.",
-        )
+    return known[metric]
 
 
 def check_encoding(metric: str, network: Objective, encoding: Encoding) -> None:

@@ -15,6 +15,7 @@ from objectives import DataOptions
 from objectives.errors import LISTED, unknown_name
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.training_hyperparameters import TrainingHyperparameters
+from studies.definition.check_network import check_metric_name
 from studies.definition.fixed import own_lines
 from studies.definition.other_words import hint, without_guess
 from studies.definition.search import SearchOptions
@@ -92,11 +93,26 @@ def plain(error: ValueError) -> str:
     return str(error)
 
 
-def mistakes_of_space(lines: Mapping[str, Any]) -> list[DefinitionError]:
-    """Return the mistakes in `[fixed]` and `[space]` of lines of which others are wrong too.
+def mistakes_beside(lines: Mapping[str, Any]) -> list[DefinitionError]:
+    """Return the mistakes in `metric`, `[fixed]` and `[space]` of lines of which others are wrong.
 
     The check of the whole finds them only once every other table is right.
     """
+    return [*_of_metric(lines), *_of_space(lines)]
+
+
+def _of_metric(lines: Mapping[str, Any]) -> list[DefinitionError]:
+    objective, metric = lines.get("objective"), lines.get("metric")
+    if not isinstance(metric, str) or objective not in objectives.names():
+        return []
+    try:
+        check_metric_name(metric, objectives.get(objective))
+    except DefinitionError as error:
+        return [error.changed(with_hint)]
+    return []
+
+
+def _of_space(lines: Mapping[str, Any]) -> list[DefinitionError]:
     objective, fixed, space = (lines.get(key, {}) for key in ("objective", "fixed", "space"))
     if not isinstance(objective, str) or not isinstance(fixed, dict) or not isinstance(space, dict):
         return []

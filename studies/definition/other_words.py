@@ -9,6 +9,9 @@ import re
 
 # Word -> what to write here. Checked against KerasTuner 1.4, W&B sweeps, Ray Tune 2, Optuna 5.
 WORDS = {
+    "acc": "accuracy, of the validation part val_accuracy",
+    "val_acc": "val_accuracy",
+    "search.objective": "metric, at the top of the file",
     # hyperparameters
     "lr": "learning_rate",
     "units": "hidden_units, a list for each network: [[64], [64, 64]]",
@@ -109,7 +112,7 @@ def hint(key: str, message: str) -> str:
         words = WORDS | PRUNERS
     else:
         words = WORDS
-    for word in (name, *received):
+    for word in (key, name, *received):
         if word in words:
             return f"What other tools call {word!r} is here: {words[word]}."
     return ""

@@ -16,7 +16,7 @@ from studies.definition.sampler_options import (
     read_pruner,
     read_sampler,
 )
-from studies.errors import DefinitionError, Mistakes
+from studies.errors import DefinitionError
 
 FEWEST_SEEDS = 4  # for which Wilcoxon's test can tell two trials apart at all
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -82,6 +82,19 @@ class SearchOptions(BaseModel):
             )
         return float(match[1]) * UNITS[match[2]]
 
+    # Of single lines, so that their mistakes are told beside those of others.
+    @field_validator("sampler")
+    @classmethod
+    def _known_sampler(cls, value: NamedOptions | None) -> NamedOptions | None:
+        keyed("search.sampler", lambda: read_sampler(value or DEFAULT_SAMPLER))
+        return value
+
+    @field_validator("pruner")
+    @classmethod
+    def _known_pruner(cls, value: NamedOptions) -> NamedOptions:
+        keyed("search.pruner", lambda: read_pruner(value))
+        return value
+
     @property
     def sampler_name(self) -> str:
         """The name of the sampler, whether or not there is one of that name."""
@@ -138,12 +151,6 @@ class SearchOptions(BaseModel):
                 "Expected dummy_levels with design orthogonal, and only there. "
                 f"Received: design={self.design!r}, dummy_levels={self.dummy_levels!r}."
             )
-        mistakes = Mistakes()
-        with mistakes.noted():
-            keyed("search.sampler", lambda: read_sampler(self.sampler or DEFAULT_SAMPLER))
-        with mistakes.noted():
-            keyed("search.pruner", lambda: read_pruner(self.pruner))
-        mistakes.tell()
         return self
 
 

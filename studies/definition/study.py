@@ -32,7 +32,7 @@ from studies.definition.code import CodeRecord, check_code
 from studies.definition.defaults import with_defaults
 from studies.definition.enqueued import check_conditions, check_every, check_whole
 from studies.definition.fixed import check_from, fixed_values, predecessor
-from studies.definition.mistakes import at_point, mistakes_of_space, readable
+from studies.definition.mistakes import at_point, mistakes_beside, readable
 from studies.definition.search import SearchOptions, keyed
 from studies.definition.structural import structural_factors
 from studies.definition.watched import check_watched
@@ -109,7 +109,7 @@ class StudyDefinition(BaseModel):
             )
         except pydantic.ValidationError as error:
             found = [readable(each, StudyDefinition) for each in error.errors()]
-            raise together([*found, *mistakes_of_space(lines)]) from None
+            raise together([*found, *mistakes_beside(lines)]) from None
         self._code = code
         self._encoding = encoding
 
