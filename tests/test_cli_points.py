@@ -16,7 +16,7 @@ from storage import claim, create_storage, study_id
 from studies import best_trials, create_study, load_study
 from studies.definition.study import parse_definition
 from studies.designs.points import initial_points
-from studies.results.intervals import interval, student_quantile
+from studies.statistics.intervals import interval, student_quantile
 from studies.suggest import prepare_trials
 
 # The first point has the best seed of all, the third lacks one.

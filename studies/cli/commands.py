@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from studies.cli.answer_commands import answers
 from studies.cli.catalog_commands import catalog
 from studies.cli.operate_commands import operating
 from studies.cli.options import Settings
@@ -65,7 +66,7 @@ def make_app(named: Collection[str] | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(options)
-    for group in (making, operating, results, catalog):
+    for group in (making, operating, results, answers, catalog):
         for command in group.registered_commands:
             function = command.callback
             assert function is not None, "each is registered by its function"

@@ -78,6 +78,7 @@ PackSize = Annotated[
         help="Trials trained side by side in one program on JAX; by default as many as is fastest.",
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Write it as JSON, for a program to read.")]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
 
 

@@ -18,7 +18,7 @@ from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import metric_name, number
 from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
-from studies.results.intervals import interval
+from studies.statistics.intervals import interval
 
 if TYPE_CHECKING:
     import optuna

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from storage import TrialTable, trial_id
 from storage.seeds import SeededPoint, mean, spread, values_of_seeds
 from storage.study_attributes import SEED_VALUES_KEY
-from studies.results.intervals import interval
+from studies.statistics.intervals import interval
 
 NUMBERS = ("point_mean", "point_std", "point_low", "point_high")
 COUNTS = ("point", "point_seeds", "point_missing")

@@ -1,0 +1,7 @@
+"""The commands that say how sure an answer is."""
+
+from __future__ import annotations
+
+import typer
+
+answers = typer.Typer()

@@ -1,0 +1,1 @@
+"""Tests, intervals and forecasts of values: pure functions of numbers, without studies."""
