@@ -14,6 +14,7 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -88,13 +89,15 @@ def by_keras_tuner(model: Any, folds: Sequence[Dataset]) -> list[float]:
     import keras_tuner
 
     keras.utils.set_random_seed(SEED)
-    tuner = keras_tuner.GridSearch(
-        model,
-        objective=keras_tuner.Objective(METRIC, "max" if MAXIMIZE else "min"),
-        max_trials=1000,
-        directory="tuner",
-    )
-    tuner.search(**arguments(folds[0]), **FIT, verbose=0)
+    # A tuner that finds a folder of its name goes on with what another one has left there.
+    with TemporaryDirectory() as folder:
+        tuner = keras_tuner.GridSearch(
+            model,
+            objective=keras_tuner.Objective(METRIC, "max" if MAXIMIZE else "min"),
+            max_trials=1000,
+            directory=folder,
+        )
+        tuner.search(**arguments(folds[0]), **FIT, verbose=0)
     return [trial.score for trial in tuner.oracle.trials.values()]
 
 
