@@ -271,7 +271,8 @@ def _count_halves(sizes: Array, least: Array) -> Array:
     low, high = (np.sort(_sums(part)) for part in (sizes[:, :half], sizes[:, half:]))
     rows = zip(low, least[:, None] - high, strict=True)
     too_small = [np.searchsorted(own, others).sum() for own, others in rows]
-    return 2.0 ** sizes.shape[1] - np.asarray(too_small, dtype=float)
+    counts: Array = 2.0 ** sizes.shape[1] - np.asarray(too_small, dtype=float)
+    return counts
 
 
 def _sums(sizes: Array) -> Array:
