@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import sqrt
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
@@ -16,9 +15,20 @@ from studies.lookup import definition_of
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval
-from studies.statistics.paired import ALPHA, PairComparison, compare_pairs, seeds_needed
+from studies.statistics.paired import (
+    ALPHA,
+    PairComparison,
+    compare_pairs,
+    paired_differences,
+    seeds_needed,
+)
 
 Unit = Literal["seeds", "divisions"]
+FAILURES = ("n_failed", "n_diverged")
+PAIR_COLUMNS = [
+    *("first", "second", "n", "difference", "std", "low", "high", "p", "p_adjusted", "better"),
+    "seeds_needed",
+]
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,8 @@ class Confirmation:
         confidence: The level of each interval of a difference; all together hold at 1 - alpha.
         is_complete: Whether no trial waits or runs.
         settings: A row for each setting: `rank` and `trial` in the search, the `searched` value,
-            `mean`, `std` and the number `n` of fresh units, `low` and `high` of Student's t interval
-            of 95 %, `n_failed` and `n_diverged`, `parameters`, and the `values`.
+            `mean`, `std` and the number `n` of fresh units, `low` and `high` of Student's t
+            interval of 95 %, `n_failed` and `n_diverged`, `parameters`, and the `values`.
         pairs: A row for each pair, `first` and `second` being trials of the search: `n` common
             units, the mean `difference`, first less second, its `std`, `low` and `high`, `p` and
             `p_adjusted`, the trial that is `better` (missing where the two are not
@@ -102,7 +112,7 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
         is_complete=not any(own.n_open for each in found for own in each),
         settings=settings,
         pairs=pairs,
-        notes=_notes(units, found),
+        notes=_notes(link, found),
     )
 
 
@@ -149,18 +159,15 @@ def _settings(
 def _pairs(
     link: Link, direction: str, units: Sequence[Sequence[float | None]]
 ) -> tuple[pd.DataFrame, float]:
-    compared = compare_pairs(units, looks=len(link.looks))
-    sign = 1 if direction == "maximize" else -1
+    """Return the table of pairs, and the level of their intervals."""
+    compared, looks = compare_pairs(units, looks=len(link.looks)), len(link.looks)
     rows = []
     for each in compared:
-        first, second = link.trials[each.first], link.trials[each.second]
-        better = first if sign * each.mean > 0 else second
-        common = common_differences(units[each.first], units[each.second])
-        needed = seeds_needed(common, n_pairs=len(compared), looks=len(link.looks))
+        common = paired_differences(units[each.first], units[each.second])
         rows.append(
             {
-                "first": first,
-                "second": second,
+                "first": link.trials[each.first],
+                "second": link.trials[each.second],
                 "n": each.n,
                 "difference": each.mean,
                 "std": each.std,
@@ -168,9 +175,49 @@ def _pairs(
                 "high": each.high,
                 "p": each.p,
                 "p_adjusted": each.p_adjusted,
-                "better": better if each.is_different else None,
-                "seeds_needed": needed,
+                "better": _better(link, direction, each),
+                "seeds_needed": seeds_needed(common, n_pairs=len(compared), looks=looks),
             }
         )
     confidence = compared[0].confidence if compared else 1 - ALPHA
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else PAIR_COLUMNS), confidence
+    return pd.DataFrame(rows, columns=PAIR_COLUMNS), confidence
+
+
+def _better(link: Link, direction: str, pair: PairComparison) -> int | None:
+    """Return which trial of a pair is better; None where the two are not distinguishable."""
+    if not pair.is_different:
+        return None
+    is_first = (pair.mean > 0) == (direction == "maximize")
+    return link.trials[pair.first if is_first else pair.second]
+
+
+def _notes(link: Link, found: Sequence[Sequence[SettingValues]]) -> list[str]:
+    """Return what limits the answers."""
+    notes = []
+    every = [own for division in found for own in division]
+    n_failed, n_diverged = (sum(getattr(own, key) for own in every) for key in FAILURES)
+    if n_failed:
+        notes.append(
+            f"{n_failed} of the trials failed or were pruned: a pair is compared over the seeds "
+            "that both have."
+        )
+    if n_diverged:
+        notes.append(
+            f"{n_diverged} of the trials diverged: a setting with such a one has no mean over all "
+            "seeds, and its pairs are not tested."
+        )
+    complete = [own.complete for own in every if len(own.complete) > 1]
+    if complete and all(len(set(values)) == 1 for values in complete):
+        notes.append(
+            "All seeds gave the same value: the objective does not use its seed, so that nothing "
+            "is known of noise."
+        )
+    if len(link.looks) > 1 and not link.until_clear:
+        sizes = " and ".join(map(str, link.looks))
+        most = sum(ALPHA / n for n in range(1, len(link.looks) + 1))
+        notes.append(
+            f"Seeds were added after a look: the settings are compared at {sizes} seeds. The level "
+            f"is shared over these looks now, but was not at first: {most:.1%} in all, not "
+            f"{ALPHA:.0%}. Plan looks by --until-clear."
+        )
+    return notes
