@@ -27,6 +27,12 @@ def confirm_settings(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8, or the least.")
     ] = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="More seeds for those that are still in question.")
+    ] = False,
+    max_seeds: Annotated[
+        int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -43,7 +49,8 @@ def confirm_settings(
     """
     from studies.cli.trust import trusted
     from studies.cli.waiting import told_while
-    from studies.confirmation.confirm import Wanted, confirm_by
+    from studies.confirmation.confirm import confirm_by
+    from studies.confirmation.looks import Wanted
     from studies.fleet.own_code import prepare
 
     allowed = trusted([study], allow_module, {})
@@ -51,7 +58,7 @@ def confirm_settings(
     found = confirm_by(
         study,
         storage,
-        Wanted(top, seeds, name),
+        Wanted(top, seeds, until_clear, max_seeds, name),
         lambda own: _train(own, storage, workers, allowed, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
         allowed,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import RenderableType
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from studies.cli.format import number, parameter
 from studies.cli.tables import add_row, plain_table
+from studies.cli.winners_curse import curse_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,12 +19,7 @@ if TYPE_CHECKING:
     from studies.results.confirmation import Confirmation
 
 WIDEST = 3  # parameters in columns of their own
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 SAME = "not distinguishable with these seeds"
-BETWEEN_SEEDS = (
-    "Over seeds on this validation part: another division of the data may tell otherwise "
-    "(--splits)."
-)
 
 
 def confirmation_view(found: Confirmation) -> list[RenderableType]:
@@ -30,50 +27,11 @@ def confirmation_view(found: Confirmation) -> list[RenderableType]:
     shown: list[RenderableType] = [_settings(found)]
     if len(found.pairs):
         shown += [Text(""), _pairs(found), *_labels(found)]
-    lines = [*curse_lines(found), *found.notes]
+    best = found.settings.iloc[0]
+    fresh = [value for value in best["values"] if value is not None and isfinite(value)]
+    curse = curse_line(int(best["trial"]), float(best["searched"]), fresh, found.unit)
+    lines = [*([curse] if curse else []), *found.notes]
     return [*shown, Text(""), *(Text(line) for line in lines)]
-
-
-def curse_lines(found: Confirmation) -> list[str]:
-    """Return what the best setting of the search had there, and what fresh seeds come to."""
-    best: dict[str, Any] = found.settings.iloc[0].to_dict()
-    return (
-        []
-        if not best["n"]
-        else [
-            curse_line(
-                int(best["trial"]),
-                best["searched"],
-                int(best["n"]),
-                best["mean"],
-                best["low"],
-                found.unit,
-            )
-        ]
-    )
-
-
-def curse_line(
-    trial: int, searched: float, n: int, mean: float, low: float | None, unit: str = "seeds"
-) -> str:
-    """Return the winner's curse in one line: the value that was chosen, and that of fresh seeds.
-
-    Args:
-        trial: The trial that the search ranks first.
-        searched: The value that it ranks it by.
-        n: How many fresh seeds it has, or new divisions.
-        mean: Their mean.
-        low: The lower end of Student's t interval of the mean; None or NaN where it has none.
-        unit: What is counted: `seeds` or `divisions`.
-    """
-    kind = ("fresh " if unit == "seeds" else "new ") + (unit if n > 1 else unit[:-1])
-    what = f"{WORDS[n] if n < len(WORDS) else n} {kind}"
-    if low is None or pd.isna(low):
-        return f"Trial {trial}: searched {number(searched)}, {what} {number(mean)}."
-    return (
-        f"Trial {trial}: searched {number(searched)}, {what} {number(mean)} "
-        f"± {number(mean - low)} (95 %, Student's t over the {unit})."
-    )
 
 
 def _settings(found: Confirmation) -> Table:
@@ -129,7 +87,7 @@ def _labels(found: Confirmation) -> list[Text]:
         f"p: exact sign-flip test of paired differences, by Holm over {over}.",
         f"interval: Student's t, {levels.replace('%', ' %').replace('  ', ' ')}.",
         "seeds needed: for a true difference as large as this one, at 80 % power; rough.",
-        BETWEEN_SEEDS,
+        f"Over {found.over}.",
     ]
     return [Text(line, style="dim") for line in lines]
 

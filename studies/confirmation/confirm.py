@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import optuna
+from optuna.study import StudyDirection
 
 import objectives
 from storage import create_storage
+from studies.confirmation.looks import TOP, Wanted, check_n_seeds, looks_for
 from studies.confirmation.study import Prepare, find, grow, make, queue_all, set_looks
 from studies.definition.study import StudyDefinition
 from studies.errors import SettingError
@@ -19,27 +20,10 @@ from studies.lookup import definition_of, find_study, open_study
 from studies.results.confirmation import Confirmation, read_confirmation
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import values_of_settings
-from studies.statistics.paired import MOST_SEEDS, least_seeds
+from studies.statistics.until_clear import UntilClear
 from studies.worker.open_studies import check_allowed
 
-TOP = 3
-SEEDS = 8
 Work = Callable[[optuna.Study], bool]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of a confirmation; None where it is not said.
-
-    Attributes:
-        top: How many of the best settings; 3, or those of the confirmation that there is.
-        seeds: How many fresh seeds each; 8, or as many as can tell the settings apart.
-        name: The name of the study that trains them; that of the searched one with `-confirm`.
-    """
-
-    top: int | None = None
-    seeds: int | None = None
-    name: str | None = None
 
 
 def confirm(
@@ -48,6 +32,8 @@ def confirm(
     *,
     top: int | None = None,
     seeds: int | None = None,
+    until_clear: bool = False,
+    max_seeds: int | None = None,
     name: str | None = None,
     workers: int | None = None,
     allow_modules: Sequence[str] = (),
@@ -64,6 +50,9 @@ def confirm(
         top: How many of the best settings; 3 by default.
         seeds: How many fresh seeds each; 8 by default, or more where so few could tell no two
             settings apart. A larger number than before adds the difference.
+        until_clear: Whether settings that are not found worse than another get more seeds, until
+            one is left, or `max_seeds` is reached. The level is shared over all looks.
+        max_seeds: How many seeds a setting has then at most; three times as many by default.
         name: The name of the study that trains them, by default the searched one's with `-confirm`.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         allow_modules: Packages and files whose functions may be executed.
@@ -87,7 +76,14 @@ def confirm(
     def look_at(definition: StudyDefinition) -> StudyDefinition:
         return prepare(definition, allow_modules)
 
-    return confirm_by(study, storage, Wanted(top, seeds, name), work, look_at, allow_modules)
+    return confirm_by(
+        study,
+        storage,
+        Wanted(top, seeds, until_clear, max_seeds, name),
+        work,
+        look_at,
+        allow_modules,
+    )
 
 
 def confirm_by(
@@ -112,66 +108,78 @@ def confirm_by(
     searched = open_study(find_study(source, opened), opened)
     check_allowed(definition_of(searched), allow_modules)
     study = _opened(searched, wanted, look_at)
-    link = link_of(study)
-    assert link is not None
-    _to_look(study, link, wanted)
-    if any(own.n_open for own in values_of_settings(study)):
-        work(study)
+    if is_open(study) and not work(study):
+        return read_confirmation([study])
+    while _grown(study):
+        if not work(study):
+            break
     return read_confirmation([study])
 
 
+def is_open(study: optuna.Study) -> bool:
+    """Tell whether a trial of a study of confirmation waits or runs."""
+    return any(own.n_open for own in values_of_settings(study))
+
+
 def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.Study:
-    """Return the study of confirmation that is there, or a new one."""
+    """Return the study of confirmation that is there, with the seeds wanted, or a new one."""
     own = link_of(searched)
-    if own is not None:
-        if wanted.top not in (None, len(own.trials)):
-            raise SettingError(
-                f"Expected top={len(own.trials)}, the settings that {searched.study_name} "
-                f"confirms. Received: top={wanted.top}."
-            )
-        return searched
+    if own is not None and wanted.top not in (None, len(own.trials)):
+        raise SettingError(
+            f"Expected top={len(own.trials)}, the settings that {searched.study_name} confirms. "
+            f"Received: top={wanted.top}."
+        )
     name = wanted.name or f"{searched.study_name}-confirm"
-    found = find(name, searched, wanted.top)
-    if found is not None:
-        queue_all(found)
-        return found
-    top = wanted.top or TOP
-    looks = [_n_seeds(top, wanted.seeds, 1)]
-    return make(searched, name, top, looks, until_clear=False, prepare=look_at)
+    found = find(name, searched, wanted.top) if own is None else searched
+    if found is None:
+        top = wanted.top or TOP
+        looks = looks_for(top, wanted)
+        return make(searched, name, top, looks, until_clear=wanted.until_clear, prepare=look_at)
+    queue_all(found)  # the creation, or a command that adds seeds, may have been interrupted
+    _add_seeds(found, wanted)
+    return found
 
 
-def _to_look(study: optuna.Study, link: Link, wanted: Wanted) -> None:
-    """Give a study the seeds of its next look, where more are wanted than it has."""
-    if wanted.seeds is None or wanted.seeds <= link.looks[-1]:
+def _add_seeds(study: optuna.Study, wanted: Wanted) -> None:
+    """Give a study the seeds of a further look, where more are wanted than it has."""
+    link = link_of(study)
+    assert link is not None
+    _check_plan(study.study_name, link, wanted)
+    if link.until_clear or wanted.seeds is None or wanted.seeds <= link.looks[-1]:
         return
-    is_seen = not any(own.n_open for own in values_of_settings(study))
-    looks = [*(link.looks if is_seen else link.looks[:-1]), wanted.seeds]
-    _n_seeds(len(link.trials), wanted.seeds, len(looks))
+    # What nobody has seen was no look.
+    looks = [*(link.looks[:-1] if is_open(study) else link.looks), wanted.seeds]
+    check_n_seeds(len(link.trials), wanted.seeds, len(looks))
     set_looks(study, link, looks)
     grow(study, wanted.seeds, range(len(link.trials)))
 
 
-def _n_seeds(top: int, seeds: int | None, looks: int) -> int:
-    """Return how many seeds to take: as many as can tell two of the settings apart.
+def _check_plan(name: str, link: Link, wanted: Wanted) -> None:
+    """Refuse to change looks that were fixed when a confirmation began, or to plan them late."""
+    first, last = link.looks[0], link.looks[-1]
+    if wanted.until_clear and not link.until_clear:
+        raise SettingError(
+            "Expected looks that are fixed before the first one. Received: until_clear, where "
+            f"{name} was begun without. Begin another with --name."
+        )
+    is_other = wanted.seeds not in (None, first) or wanted.max_seeds not in (None, last)
+    if link.until_clear and is_other:
+        raise SettingError(
+            f"Expected the looks that {name} was begun with: seeds={first}, max_seeds={last}. "
+            f"Received: seeds={wanted.seeds}, max_seeds={wanted.max_seeds}. Begin another with "
+            "--name."
+        )
 
-    Raises:
-        SettingError: The number that is wanted cannot, or is too large for an exact test.
-    """
-    least = least_seeds(top, looks=looks) if top > 1 else 2
-    n = max(SEEDS, least) if seeds is None else seeds
-    if n < least and top == 1:
-        raise SettingError(
-            f"Expected at least 2 seeds, for a standard deviation. Received: seeds={n}."
-        )
-    if n < least:
-        n_pairs = top * (top - 1) // 2
-        raise SettingError(
-            f"Expected at least {least} seeds for {top} settings: the least p value of n seeds is "
-            f"2/2^n, and {n_pairs} {'pair shares' if n_pairs == 1 else 'pairs share'} the 5 % of "
-            f"an error. Received: seeds={n}."
-        )
-    if n > MOST_SEEDS:
-        raise SettingError(
-            f"Expected at most {MOST_SEEDS} seeds, for an exact test. Received: seeds={n}."
-        )
-    return n
+
+def _grown(study: optuna.Study) -> bool:
+    """Queue the seeds of the next look, of the settings in contention; tell whether there are."""
+    link = link_of(study)
+    assert link is not None
+    if not link.until_clear:
+        return False
+    procedure = UntilClear(link.looks, study.direction is StudyDirection.MAXIMIZE)
+    further = procedure.next([own.values for own in values_of_settings(study)])
+    if further is None:
+        return False
+    grow(study, further.n, further.settings)
+    return True

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import optuna
 import pandas as pd
 
 from storage.seeds import mean, spread
+from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval
-from studies.statistics.paired import (
-    ALPHA,
-    PairComparison,
-    compare_pairs,
-    paired_differences,
-    seeds_needed,
-)
+from studies.statistics.paired import ALPHA, PairComparison, paired_differences, seeds_needed
+from studies.statistics.until_clear import UntilClear
 
 Unit = Literal["seeds", "divisions"]
 FAILURES = ("n_failed", "n_diverged")
@@ -43,6 +40,7 @@ class Confirmation:
         part: The part of the data that it is measured on.
         unit: Over what the test and the intervals are: seeds on one validation part, or new
             divisions into training and validation, each the mean of its seeds.
+        over: In words, what the intervals are over.
         n_units: How many seeds, or divisions, a setting is to have.
         n_seeds: How many seeds a division has; `n_units` where the units are seeds.
         looks: With how many units the settings are compared, in order.
@@ -65,6 +63,7 @@ class Confirmation:
     direction: str
     part: Literal["validation", "test"]
     unit: Unit
+    over: str
     n_units: int
     n_seeds: int
     looks: Sequence[int]
@@ -93,7 +92,7 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
     definition = definition_of(studies[0])
     found = [values_of_settings(each) for each in studies]
     is_divided = link.division is not None
-    units = _by_division(found) if is_divided else [each.values for each in found[0]]
+    units = _by_division(found) if is_divided else [each.ended for each in found[0]]
     n_seeds = max(len(each.values) for each in found[0])
     settings = _settings(link, definition.search.enqueue, units, found)
     pairs, confidence = _pairs(link, definition.direction, units)
@@ -104,6 +103,7 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
         direction=definition.direction,
         part="validation",
         unit="divisions" if is_divided else "seeds",
+        over=_over(definition, link),
         n_units=len(studies) if is_divided else n_seeds,
         n_seeds=n_seeds,
         looks=link.looks,
@@ -113,6 +113,22 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
         settings=settings,
         pairs=pairs,
         notes=_notes(link, found),
+    )
+
+
+def _over(definition: StudyDefinition, link: Link) -> str:
+    """Return in words what the intervals are over."""
+    if link.divisions is not None:
+        return (
+            f"{link.divisions} divisions of these data into training and validation; they share "
+            "examples, and nothing is said of other data"
+        )
+    if definition.is_function:
+        return "seeds of the function"
+    if definition.data.folds is not None:
+        return "seeds on these folds; another division of the data may tell otherwise"
+    return (
+        "seeds on this validation part; another division of the data may tell otherwise: --splits"
     )
 
 
@@ -134,7 +150,7 @@ def _settings(
 ) -> pd.DataFrame:
     rows = []
     for i, own in enumerate(units):
-        finite = SettingValues(own, 0, 0).complete
+        finite = [value for value in own if value is not None and isfinite(value)]
         fresh, std = (mean(finite) if finite else None), spread(finite)
         ends = None if fresh is None else interval(fresh, std, len(finite))
         rows.append(
@@ -160,7 +176,8 @@ def _pairs(
     link: Link, direction: str, units: Sequence[Sequence[float | None]]
 ) -> tuple[pd.DataFrame, float]:
     """Return the table of pairs, and the level of their intervals."""
-    compared, looks = compare_pairs(units, looks=len(link.looks)), len(link.looks)
+    looks = len(link.looks)
+    compared = UntilClear(link.looks, direction == "maximize").compare(units)
     rows = []
     for each in compared:
         common = paired_differences(units[each.first], units[each.second])
@@ -217,7 +234,7 @@ def _notes(link: Link, found: Sequence[Sequence[SettingValues]]) -> list[str]:
         most = sum(ALPHA / n for n in range(1, len(link.looks) + 1))
         notes.append(
             f"Seeds were added after a look: the settings are compared at {sizes} seeds. The level "
-            f"is shared over these looks now, but was not at first: {most:.1%} in all, not "
-            f"{ALPHA:.0%}. Plan looks by --until-clear."
+            f"is shared over these looks now, but was not at first: {100 * most:g} % in all, not "
+            f"{100 * ALPHA:g} %. Plan looks by --until-clear."
         )
     return notes

@@ -28,13 +28,20 @@ class SettingValues:
     Attributes:
         values: The value of each seed, in their order: NaN where training diverged, None where
             there is no value: it failed otherwise, was pruned, or has not run yet.
+        n_ended: How many seeds, the first ones, have ended, with a value or without.
         n_open: How many of its trials wait or run.
         n_failed: How many have failed, but not diverged, or were pruned.
     """
 
     values: Sequence[float | None]
+    n_ended: int
     n_open: int
     n_failed: int
+
+    @property
+    def ended(self) -> Sequence[float | None]:
+        """The values of the seeds before the first one that waits or runs."""
+        return self.values[: self.n_ended]
 
     @property
     def complete(self) -> list[float]:
@@ -66,7 +73,9 @@ def _of_setting(trials: Mapping[int, FrozenTrial | None]) -> SettingValues:
     ended = [trial for trial in in_order if trial is not None and trial.state.is_finished()]
     values = [None if trial is None else _value(trial) for trial in in_order]
     n_valued = sum(value is not None for value in values)
-    return SettingValues(values, len(trials) - len(ended), len(ended) - n_valued)
+    has_ended = [trial is not None and trial.state.is_finished() for trial in in_order]
+    n_ended = has_ended.index(False) if False in has_ended else len(has_ended)
+    return SettingValues(values, n_ended, len(trials) - len(ended), len(ended) - n_valued)
 
 
 def _value(trial: FrozenTrial) -> float | None:
