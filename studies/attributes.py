@@ -23,6 +23,8 @@ CODE_SHA256_KEY = "code_sha256"  # of the code that has built it
 
 # Of a trial.
 TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
+# In how many lanes of one program it trained: [[1, 8], [13, 4]] is 8 from epoch 1, 4 from 13 on.
+LANES_KEY = "lanes"
 SEED_STD_KEY = "seed_std"  # the standard deviation of its values, where it has several seeds
 COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
 
