@@ -15,6 +15,7 @@ ARRAY_KEY = "orthogonal_array"  # of a study of that design: which one, and how 
 ORIGIN_KEY = "fixed_from"  # study, trial and setting that [fixed] from has named
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
+RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of the searched one
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.
@@ -27,6 +28,10 @@ TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
 LANES_KEY = "lanes"
 SEED_STD_KEY = "seed_std"  # the standard deviation of its values, where it has several seeds
 COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
+
+# Of a trial that was made again, in the study of such.
+RERUN_KEY = "rerun_of"  # the number of the trial that it repeats
+VERDICT_KEY = "rerun_verdict"  # how far both agree: studies/statistics/agreement.py
 
 # Of a study with TPE and of each of its trials.
 SAMPLER_KEY = "sampler"  # which TPE it is: see studies/samplers/tpe_variant.py
