@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.predict import predict
+    from studies.results.provenance import show
+    from studies.results.rerun import rerun
     from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
 
@@ -65,8 +67,10 @@ _HOME = {
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
     "predict": "studies.results.predict",
+    "rerun": "studies.results.rerun",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
+    "show": "studies.results.provenance",
 }
 
 __all__ = [
@@ -110,8 +114,10 @@ __all__ = [
     "load_model",
     "load_study",
     "predict",
+    "rerun",
     "retry_trials",
     "run",
+    "show",
 ]
 
 

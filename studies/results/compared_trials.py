@@ -74,7 +74,7 @@ def compared(
         file = next(each for each in again.files if is_of_network(each))
         one, other = kept_weights(kept[0]), kept_weights(file.read_bytes())
         found.append(agreement("kept weights", flat(one), flat(other)))
-    elif not definition.is_function:
+    elif not definition.is_function and first.value is not None:
         notes.append("The weights of the first one are not kept, so they are not compared.")
     failure = _failure(first, again)
     verdict = worst(found)
