@@ -86,9 +86,9 @@ def change_attribute(study: optuna.Study, number: int, key: str, value: Any) -> 
 
 def _write(storage: TrialStorage, name: str, i: int, key: str, value: Any) -> None:
     where = {"i": i, "key": key}
-    sql = f"UPDATE {name} SET value_json = :value WHERE trial_id = :i AND key = :key"  # noqa: S608
+    sql = f"UPDATE {name} SET value_json = :value WHERE trial_id = :i AND key = :key"
     if value is None:
-        sql = f"DELETE FROM {name} WHERE trial_id = :i AND key = :key"  # noqa: S608
+        sql = f"DELETE FROM {name} WHERE trial_id = :i AND key = :key"
     with storage.transaction() as connection:
         values = where if value is None else {**where, "value": json.dumps(value)}
         assert connection.execute(sqlalchemy.text(sql), values).rowcount == 1

@@ -54,7 +54,7 @@ def _outcome(found: Provenance) -> Iterator[tuple[str, str]]:
     if found.value is not None:
         yield found.metric, number(found.value)
     if found.epochs:
-        best = f", the best of them {found.best_epoch}" if found.best_epoch else ""
+        best = f", the best one {found.best_epoch}" if found.best_epoch else ""
         yield "epochs", f"{found.epochs}{best}"
     if found.pruned_at is not None:
         yield "pruned", f"after {found.pruned_at}"
@@ -146,6 +146,8 @@ def _brief(value: Any) -> str:
     if isinstance(value, list | tuple):
         shown = ", ".join(map(str, value[:10]))
         return f"{shown}, ... ({len(value)})" if len(value) > 10 else shown
+    if value is None:
+        return "none"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 

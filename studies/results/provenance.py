@@ -230,7 +230,7 @@ def _folds(trial: FrozenTrial) -> Iterator[tuple[int, float | None, int]]:
 def _data(definition: StudyDefinition, trial: FrozenTrial) -> dict[str, Any]:
     if definition.dataset is None:
         return {}
-    options = {k: v for k, v in definition.data.model_dump().items() if v is not None}
+    options = {k: v for k, v in definition.data.model_dump().items() if v not in (None, {})}
     sha256 = trial.user_attrs.get(DATA_KEY)
     return {"dataset": definition.dataset, "sha256": sha256, **options}
 

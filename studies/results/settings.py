@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from objectives.hyperparameters import OPTIMIZER_SETTINGS
 from studies.definition.fixed import FROM, own_lines
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 SEARCHED, FIXED, DEFAULT = "searched", "fixed", "default"
 EARLIER = "default when the study was made"
+OF_KERAS = "Keras's default"  # of the version that the trial was made with
 OR_OF_CODE = "default, if the code has no other"  # a function may choose its batch size itself
 Row = tuple[str, Any, str]
 
@@ -35,7 +37,17 @@ def whole_setting(definition: StudyDefinition, trial: FrozenTrial) -> list[Row]:
     # What a function has asked for by itself, without a line of [space].
     rows += [(n, v, SEARCHED) for n, v in trial.params.items() if n not in known]
     rest = [row for row in _others(definition) if row[0] not in searched]
-    return rows + [(name, whole.get(name, value), origin) for name, value, origin in rest]
+    for name, default, origin in rest:
+        value = whole.get(name, default)
+        is_left = value is None and name in _left_to_keras(whole)
+        rows.append((name, value, OF_KERAS if is_left else origin))
+    return rows
+
+
+def _left_to_keras(whole: dict[str, Any]) -> set[str]:
+    """Return what Keras decides about an optimizer where a built-in objective does not."""
+    used = OPTIMIZER_SETTINGS.get(whole.get("optimizer", ""), ())
+    return {"learning_rate", *used} if used else set()
 
 
 def _resolved(definition: StudyDefinition, params: dict[str, Any]) -> dict[str, Any]:
