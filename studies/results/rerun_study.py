@@ -51,6 +51,7 @@ from studies.lookup import as_argument, open_study
 from studies.versions import installed_versions
 from studies.worker.checkpoints import mark_of
 from studies.worker.recorder import STATES, provenance
+from studies.worker.study_notes import StudyNote, place_of, write_note
 
 if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
@@ -130,13 +131,17 @@ def open_reruns(study: optuna.Study, definition: StudyDefinition) -> optuna.Stud
         if key in study.user_attrs:
             made.set_user_attr(key, study.user_attrs[key])
     made.set_user_attr(VERSIONS_KEY, installed_versions())
-    made.set_user_attr(CREATED_KEY, datetime.now(UTC).isoformat())
+    created_at = datetime.now(UTC).isoformat()
+    made.set_user_attr(CREATED_KEY, created_at)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         made.set_metric_names([definition.metric])
     _set_budget(made, 0)
     made.set_user_attr(RERUN_STUDY_KEY, _mark(study))
     made.set_user_attr(DEFINITION_KEY, _definition(study, definition, name))
+    # As a worker notes it, so that the files are known for this study's once it is deleted.
+    note = StudyNote(name, created_at, place_of(storage_of(study)))
+    write_note(Path(study.user_attrs[ARTIFACTS_KEY]), note)
     return made
 
 
