@@ -46,7 +46,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def snapshot(study: optuna.Study, url: str) -> Any:
     """Return all that the database has of a study."""
     found = opened(study, url)
-    return found.user_attrs, found.system_attrs, [vars(trial) for trial in found.trials]
+    system = storage_of(found).get_study_system_attrs(study_id(found))
+    return found.user_attrs, system, [vars(trial) for trial in found.trials]
 
 
 def test_a_trial_in_as_many_lanes_comes_to_equal_bits_and_the_searched_study_stays(

@@ -74,7 +74,7 @@ def compared(
         file = next(each for each in again.files if is_of_network(each))
         one, other = kept_weights(kept[0]), kept_weights(file.read_bytes())
         found.append(agreement("kept weights", flat(one), flat(other)))
-    elif not definition.is_function and first.value is not None:
+    elif not definition.is_function and first.state is TrialState.COMPLETE:
         notes.append("The weights of the first one are not kept, so they are not compared.")
     failure = _failure(first, again)
     verdict = worst(found)
@@ -100,8 +100,8 @@ def _series(
 
 
 def _values(first: FrozenTrial, again: Again) -> list[Agreement]:
-    """Compare the values, where the first one has any: a pruned one has none."""
-    if first.value is None:
+    """Compare the values of a complete trial; Optuna gives a pruned one that of its last report."""
+    if first.state is not TrialState.COMPLETE:
         return []
     attributes = again.ended.attributes
     before = {"value": [first.value]}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 import objectives
 from storage.study_attributes import SEED_KEY
@@ -177,7 +177,10 @@ def _rerun(
         failure=found.failure,
         tolerance=RELATIVE,
         n_epochs=len(found.steps),
-        values=(first.value, again.ended.value),
+        values=(
+            first.value if first.state is TrialState.COMPLETE else None,
+            again.ended.value,
+        ),
         lanes=list(again.ended.attributes.get(LANES_KEY, [])),
         metrics=metrics,
         epochs=pd.DataFrame(_rows(found), columns=["epoch", "metric", "first", "second"]),
