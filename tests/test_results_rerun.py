@@ -190,6 +190,15 @@ def _lines() -> dict[str, Any]:
     return table(search={"design": "grid"})
 
 
+def rerun_words(study: optuna.Study, file: str, url: str, folder: Path, number: int) -> str:
+    """Return what the command says, on one line."""
+    words = ("rerun", study.study_name, str(number), "--allow-module", file)
+    said = hpo_here(*words, url=url, folder=folder)
+    assert said.returncode == 0, said.stderr
+    assert max(map(len, said.stdout.splitlines())) <= 80
+    return " ".join(said.stdout.split())
+
+
 def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path: Path) -> None:
     study, file = functions(sqlite_url, tmp_path)
     before = snapshot(study, sqlite_url)
@@ -206,8 +215,13 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     assert (pruned.verdict, pruned.n_epochs) == ("equal bits", 1)
     assert "pruned after 1" in pruned.notes[0]
     assert (moody.verdict, moody.failure) == ("different", "fails again, for another reason")
+    said = {number: rerun_words(study, file, sqlite_url, tmp_path, number) for number in (1, 2, 4)}
+    assert "made again: different in the value, by 0." in said[1]
+    assert "fails again, for the same reason; its numbers: equal bits." in said[2]
+    assert "fails again, for another reason; its numbers: equal bits." in said[4]
+    assert "Kept as trial 7 of calls-rerun: hpo show calls-rerun 7" in said[4]
     reruns, _ = load_study("calls-rerun", sqlite_url)
-    states = [trial.state.name for trial in reruns.trials]
+    states = [trial.state.name for trial in reruns.trials[:5]]
     assert states == [trial.state.name for trial in study.trials]
     assert reruns.trials[0].value == study.trials[0].value
     assert reruns.trials[0].intermediate_values == study.trials[0].intermediate_values
@@ -217,4 +231,4 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     (tmp_path / "mine.py").write_text(text.replace("raise ValueError(f", "return (1, "))
     with pytest.raises(CodeError, match="another mine, which has changed since"):
         rerun(study, 2, allow_modules=[file])
-    assert len(opened(reruns, sqlite_url).trials) == 5
+    assert len(opened(reruns, sqlite_url).trials) == 8

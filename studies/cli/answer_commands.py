@@ -39,7 +39,7 @@ def rerun(
     found = find(study, storage, writes=True)
     seconds = find_trial(found, trial).user_attrs.get(TRAIN_SECONDS_KEY)
     allowed = trusted([study], allow_module, {})
-    if seconds is not None:
+    if seconds is not None and seconds >= 1:
         warn(f"Trial {trial} is made again; it took {short_time(seconds)}.")
     answer = make_again(found, trial, allow_modules=allowed)
     if json_:

@@ -14,6 +14,7 @@ from studies.cli.format import number
 from studies.cli.show_tables import lanes_in_words
 from studies.cli.tables import add_row, plain_table
 from studies.lookup import as_argument
+from studies.statistics.agreement import VERDICTS, Verdict
 
 if TYPE_CHECKING:
     from studies.results.rerun import Rerun
@@ -40,17 +41,19 @@ def _headline(found: Rerun) -> str:
     words = f"Trial {found.trial} of {found.study} made again"
     if found.lanes:
         words += f" in {lanes_in_words(found.lanes)}"
-    verdict: str = found.verdict
+    numbers = _numbers(found)
+    if found.failure is None:
+        return f"{words}: {numbers or found.verdict}."
+    return f"{words}: {found.failure}{f'; its numbers: {numbers}' if numbers else ''}."
+
+
+def _numbers(found: Rerun) -> str:
+    """Return the verdict on all numbers that both have, empty where they have none."""
+    verdict: Verdict | None = max(found.metrics["verdict"], key=VERDICTS.index, default=None)
     if verdict == "within rounding":
-        verdict += (
-            f" of {found.tolerance:g} of each number, the largest difference {_largest(found)}"
-        )
-    elif verdict == "different" and len(found.metrics):
-        verdict += _since(found)
-    if found.failure is not None:
-        alike = "" if not len(found.metrics) else f"; its numbers: {verdict}"
-        return f"{words}: {found.failure}{alike}."
-    return f"{words}: {verdict}."
+        tolerance = f"{found.tolerance:g} of each number"
+        return f"{verdict} of {tolerance}, the largest difference {_largest(found)}"
+    return verdict + _since(found) if verdict == "different" else verdict or ""
 
 
 def _largest(found: Rerun) -> str:
@@ -59,12 +62,14 @@ def _largest(found: Rerun) -> str:
 
 def _since(found: Rerun) -> str:
     """Return from which epoch on trials differ by more than rounding, and by how much."""
-    by_epoch = found.metrics[~found.metrics["name"].isin(OF_NO_EPOCH)]
-    first = by_epoch["differs_from"].min() if len(by_epoch) else None
-    if first is None or first != first:
-        return ""
+    different = found.metrics[found.metrics["verdict"] == "different"]
+    by_epoch = different[~different["name"].isin(OF_NO_EPOCH)]
+    if not len(by_epoch):
+        by = [_difference(each) for each in different["largest_difference"][:1]]
+        return "".join(f" in the {different['name'].iloc[0]}, by {each}" for each in by)
     step = "report" if "report" in set(by_epoch["name"]) else "epoch"
-    return f" from {step} {first} on, by up to {_difference(by_epoch['largest_difference'].max())}"
+    first, most = by_epoch["differs_from"].min(), by_epoch["largest_difference"].max()
+    return f" from {step} {first} on, by up to {_difference(most)}"
 
 
 def _metrics(found: Rerun) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import storage_of, study_id, trial_id
 from storage.study_attributes import FAIL_REASON_KEY
-from studies.attributes import ARTIFACTS_KEY, CREATED_KEY
+from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, TRAIN_SECONDS_KEY
 from studies.errors import CodeError, ExecutorDiedError, ExecutorTimeoutError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
@@ -101,6 +102,7 @@ def _call(
         created_at=reruns.user_attrs[CREATED_KEY],
         trial_id=trial_id(second),
     )
+    started = time.perf_counter()
     try:
         result = executor.call_function(request, limit)
     except ExecutorTimeoutError:
@@ -109,4 +111,5 @@ def _call(
         return from_error(second, error, executor.function_record)
     except TrialError as error:
         return from_error(second, error)
-    return from_result(second, result)
+    seconds = {TRAIN_SECONDS_KEY: round(time.perf_counter() - started, 3)}
+    return from_result(second, result, seconds)

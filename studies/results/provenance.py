@@ -194,7 +194,8 @@ TOLD_APART = frozenset(
     (FAIL_REASON_KEY, "epochs", "best_epoch", "resumed_after", SEED_KEY, SEED_VALUES_KEY,
      "fold_values", "fold_best_epochs", "worker", "trained_by", "trained_by_reason", "backend",
      "device", LANES_KEY, TRAIN_SECONDS_KEY, COMPILE_SECONDS_KEY, VERSIONS_KEY, DATA_KEY, "history",
-     "files_sha256", "code_sha256", "retry_of", "retried_as")
+     "files_sha256", "code_sha256", "retry_of", "retried_as",
+     RERUN_KEY)
 )  # fmt: skip
 
 
