@@ -122,7 +122,7 @@ def test_a_trial_of_another_seed_is_different_and_the_command_says_from_when_on(
     said = hpo("rerun", "s", "1", url=url, folder=folder)
     assert said.returncode == 0, said.stderr
     assert "Trial 1 of s made again in 1 lane" in said.stdout
-    assert "different from epoch 1 on, by up to" in said.stdout.replace("\n", " ")
+    assert "different from epoch 1 on, by up to" in " ".join(said.stdout.split())
     assert "is not recorded" in said.stdout
     assert "hpo show s-rerun" in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
@@ -219,6 +219,8 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     assert "made again: different in the value, by 0." in said[1]
     assert "fails again, for the same reason; its numbers: equal bits." in said[2]
     assert "fails again, for another reason; its numbers: equal bits." in said[4]
+    assert "The first one failed: ValueError: 0." in said[4]
+    assert "The second one failed: ValueError: 0." in said[4]
     assert "Kept as trial 7 of calls-rerun: hpo show calls-rerun 7" in said[4]
     reruns, _ = load_study("calls-rerun", sqlite_url)
     states = [trial.state.name for trial in reruns.trials[:5]]

@@ -77,6 +77,7 @@ def compared(
     elif not definition.is_function and first.state is TrialState.COMPLETE:
         notes.append("The weights of the first one are not kept, so they are not compared.")
     failure = _failure(first, again)
+    notes += _reasons(first, again)
     verdict = worst(found)
     if failure not in (None, "fails again, for the same reason"):
         verdict = "different"
@@ -122,6 +123,14 @@ def _failure(first: FrozenTrial, again: Again) -> Failure | None:
         return "does not fail again"
     is_same = _plain(first.user_attrs.get(FAIL_REASON_KEY)) == _plain(now)
     return "fails again, for the same reason" if is_same else "fails again, for another reason"
+
+
+def _reasons(first: FrozenTrial, again: Again) -> list[str]:
+    """Return why each of the two failed, a sentence for each that did."""
+    pairs = (("first", first.user_attrs), ("second", again.ended.attributes))
+    found = [(which, each.get(FAIL_REASON_KEY)) for which, each in pairs]
+    lines = [(which, str(reason).partition("\n")[0]) for which, reason in found if reason]
+    return [f"The {which} one failed: {line.rstrip('.')}." for which, line in lines]
 
 
 def _plain(reason: Any) -> str:
