@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         LaunchError,
         NetworkNotKeptError,
         NoCompleteTrialError,
+        NotRepeatableError,
         RenderingError,
         SettingError,
         StudyNotFoundError,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.predict import predict
+    from studies.results.provenance import show
+    from studies.results.rerun import rerun
     from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
 
@@ -66,8 +69,10 @@ _HOME = {
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
     "predict": "studies.results.predict",
+    "rerun": "studies.results.rerun",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
+    "show": "studies.results.provenance",
 }
 
 __all__ = [
@@ -91,6 +96,7 @@ __all__ = [
     "LaunchError",
     "NetworkNotKeptError",
     "NoCompleteTrialError",
+    "NotRepeatableError",
     "RenderingError",
     "SettingError",
     "StudyDefinition",
@@ -111,8 +117,10 @@ __all__ = [
     "load_model",
     "load_study",
     "predict",
+    "rerun",
     "retry_trials",
     "run",
+    "show",
 ]
 
 

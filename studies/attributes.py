@@ -17,6 +17,7 @@ DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
 CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
+RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of the searched one
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.
@@ -25,8 +26,14 @@ CODE_SHA256_KEY = "code_sha256"  # of the code that has built it
 
 # Of a trial.
 TRAIN_SECONDS_KEY = "train_seconds"  # that it took, compilation included
+# In how many lanes of one program it trained: [[1, 8], [13, 4]] is 8 from epoch 1, 4 from 13 on.
+LANES_KEY = "lanes"
 SEED_STD_KEY = "seed_std"  # the standard deviation of its values, where it has several seeds
 COMPILE_SECONDS_KEY = "compile_seconds"  # how many of these were for compiling programs
+
+# Of a trial that was made again, in the study of such.
+RERUN_KEY = "rerun_of"  # the number of the trial that it repeats
+VERDICT_KEY = "rerun_verdict"  # how far both agree: studies/statistics/agreement.py
 
 # Of a study with TPE and of each of its trials.
 SAMPLER_KEY = "sampler"  # which TPE it is: see studies/samplers/tpe_variant.py

@@ -39,6 +39,7 @@ from studies.attributes import (
     DEFINITION_KEY,
     ENCODING_KEY,
     ORIGIN_KEY,
+    RERUN_STUDY_KEY,
     VERSIONS_KEY,
 )
 from studies.copies import settle
@@ -204,6 +205,12 @@ def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:
                 "by this service. Choose another with --name."
             )
         return  # its creation was interrupted, and is now completed
+    if RERUN_STUDY_KEY in study.user_attrs:
+        searched = as_argument(study.user_attrs[RERUN_STUDY_KEY]["study"])
+        raise TakenNameError(
+            f"Expected a study to search. Received: {definition.name!r}, which keeps trials that "
+            f"were made again. Make one again: hpo rerun {searched} TRIAL"
+        )
     lines = difference(definition_of(study), definition)
     if lines:
         raise TakenNameError(

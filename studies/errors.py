@@ -103,6 +103,10 @@ class TrialNotFailedError(HpoError, ValueError):
     """The trial has not failed, or was queued again already."""
 
 
+class NotRepeatableError(HpoError, ValueError):
+    """The trial cannot be made again: it has not ended, was not trained, or its data are others."""
+
+
 class NoCompleteTrialError(HpoError, ValueError):
     """No trial of the study is complete, so that there is no best one."""
 

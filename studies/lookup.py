@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
 from storage import TrialStorage, create_storage, storage_of, study_id, study_names
+from storage.study_attributes import RETRIED_AS_KEY, RETRY_HISTORY_KEY
 from studies.attributes import DEFAULTS_KEY, DEFINITION_KEY
 from studies.errors import StudyNotFoundError, TrialNotFoundError
 
@@ -92,6 +93,16 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
             f"See them: hpo export {as_argument(study.study_name)}"
         ) from None
     return storage.get_trial(trial_id)
+
+
+def attempts_of(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    """Return the other attempts of a trial's lineage, those before it and those after it."""
+    attempts = [find_trial(study, n) for n in trial.system_attrs.get(RETRY_HISTORY_KEY, ())]
+    following = trial.user_attrs.get(RETRIED_AS_KEY)
+    while following is not None:
+        attempts.append(find_trial(study, following))
+        following = attempts[-1].user_attrs.get(RETRIED_AS_KEY)
+    return attempts
 
 
 def as_argument(name: str) -> str:

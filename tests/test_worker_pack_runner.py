@@ -47,6 +47,7 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
         for trial in ended(study):
             assert list(trial.intermediate_values) == [1, 2, 3]
             assert trial.value == max(history_of(trial)["val_accuracy"])
+            assert trial.user_attrs["lanes"] == [[1, lanes]]
     assert len(histories[1]) == 8
     for params, history in histories[1].items():
         np.testing.assert_allclose(histories[4][params]["val_loss"], history["val_loss"], rtol=1e-3)
@@ -231,6 +232,7 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     assert states(study) == {"COMPLETE": 4, "FAIL": 4}
     for trial in ended(study):
         assert 0 < trial.user_attrs["resumed_after"] < 80
+        assert trial.user_attrs["lanes"][0] == [trial.user_attrs["resumed_after"] + 1, 4]
         assert len(history_of(trial)["loss"]) == 80
         assert list(trial.intermediate_values) == list(range(1, 81))
     assert list(checkpoints.iterdir()) == []

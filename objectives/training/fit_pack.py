@@ -65,6 +65,7 @@ class FitTrial:
         kept: The weights of its best epoch so far, or of its last.
         started: When it began, as `time.perf_counter` tells.
         compiled_before: The seconds that this process had compiled until then.
+        lanes: Always 1: `fit` trains one network.
     """
 
     task: FitTask
@@ -73,6 +74,7 @@ class FitTrial:
     kept: list[Array] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
     compiled_before: float = field(default_factory=lambda: compile_clock.seconds)
+    lanes: int = 1
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""

@@ -46,6 +46,11 @@ class MeanTrial:
         self.started = time.perf_counter()
         self.compiled_before = compile_clock.seconds
 
+    @property
+    def lanes(self) -> int:
+        """The number of lanes in which its last part has trained; the others had as many."""
+        return self.parts[-1].lanes
+
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
         self.epochs.end_by_report()

@@ -61,6 +61,7 @@ class PackedTrial:
         compiled_before: The seconds that this process had compiled before it began.
         parameter_count: Numbers in its network's weights.
         class_weights: The weight of each class in the loss, (classes,); None where all are alike.
+        lanes: The number of lanes that its last epoch was trained in.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class PackedTrial:
         self.started = started
         self.compiled_before = compiled_before
         self.parameter_count = parameter_count
+        self.lanes = 1
         self._n = data.n_train
         self.class_weights = class_weights(task.hyperparameters.weights_of_classes(), data)
         self._first_rate = first_rate
@@ -226,6 +228,7 @@ class LanePack(ABC):
             at_end = [i for i in trials if steps[i] == stop]
             metrics |= self._validate(at_end)
             for i in at_end:
+                trials[i].lanes = lanes.size
                 trials[i].epochs.record(metrics[i])
             lanes.keep([i for i in at_end if trials[i].epochs.keeps()])
         return [(trial, metrics[i]) for i, trial in trials.items()], done

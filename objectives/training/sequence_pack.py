@@ -45,6 +45,7 @@ class SequenceTrial:
         checkpoint: Where its seed goes on from.
         best: The best seed so far.
         last: The result of the seed before.
+        lanes: The number of lanes that its last epoch was trained in.
     """
 
     task: Any
@@ -57,6 +58,7 @@ class SequenceTrial:
     last: TrainingResult | None = None
     started: float = field(default_factory=time.perf_counter)
     compiled_before: float = field(default_factory=lambda: compile_clock.seconds)
+    lanes: int = 1
 
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
@@ -116,7 +118,8 @@ class SequencePack:
         found: dict[Any, dict[str, float]] = dict(self._pack.train_epoch())
         trained = []
         for trial in self.trials:
-            metrics = found[trial.part]
+            assert trial.part is not None
+            metrics, trial.lanes = found[trial.part], trial.part.lanes
             trial.epochs.completed += 1
             for name, number in metrics.items():
                 trial.epochs.history.setdefault(name, []).append(number)

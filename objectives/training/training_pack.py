@@ -21,6 +21,10 @@ class TrainingTrial(Protocol):
     def epochs(self) -> Epochs:
         """Its epochs so far; `stopped` tells whether it has ended."""
 
+    @property
+    def lanes(self) -> int:
+        """The number of lanes of the program that has trained its last epoch; 1 before it."""
+
     def stop(self) -> None:
         """End the trial after the last completed epoch, for instance because it is pruned."""
 

@@ -74,7 +74,8 @@ def status(
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Redraw until interrupted.")] = False,
     trial: Annotated[
-        int | None, typer.Option("--trial", min=0, help="All about one trial of STUDY.")
+        int | None,
+        typer.Option("--trial", min=0, help="How one trial of STUDY goes; what made it: hpo show."),
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:

@@ -14,14 +14,13 @@ from storage import Worker, storage_of, workers_seen
 from storage.study_attributes import (
     FAIL_REASON_KEY,
     RETRIED_AS_KEY,
-    RETRY_HISTORY_KEY,
     RETRY_OF_KEY,
     SLOT_KEY,
     TRACEBACK_KEY,
 )
 from studies.attributes import COMPILE_SECONDS_KEY, TRAIN_SECONDS_KEY
 from studies.cli.format import metric_name, number, parameter, short_time
-from studies.lookup import as_argument, find_trial
+from studies.lookup import as_argument, attempts_of, find_trial
 
 TOLD_APART = (
     FAIL_REASON_KEY,
@@ -64,7 +63,7 @@ def _lines(study: optuna.Study, trial: FrozenTrial) -> Iterator[tuple[str, str]]
         yield "slot", "place {1} of round {0}".format(*trial.system_attrs[SLOT_KEY])
     for name, value in trial.params.items():
         yield name, parameter(value)
-    for attempt in _lineage(study, trial):
+    for attempt in attempts_of(study, trial):
         yield f"attempt {attempt.number}", _outcome(attempt)
     if trial.datetime_start is not None:
         yield "began", f"{trial.datetime_start:%Y-%m-%d %H:%M:%S}"
@@ -102,16 +101,6 @@ def _also(trial: FrozenTrial, worker: Worker | None) -> str:
     if trial.state is TrialState.RUNNING and worker is None:
         return ", without a worker that is seen here"
     return ""
-
-
-def _lineage(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
-    """Return the other attempts of a trial's lineage, those before it and those after it."""
-    attempts = [find_trial(study, n) for n in trial.system_attrs.get(RETRY_HISTORY_KEY, ())]
-    following = trial.user_attrs.get(RETRIED_AS_KEY)
-    while following is not None:
-        attempts.append(find_trial(study, following))
-        following = attempts[-1].user_attrs.get(RETRIED_AS_KEY)
-    return attempts
 
 
 def _outcome(attempt: FrozenTrial) -> str:

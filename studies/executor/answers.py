@@ -22,6 +22,7 @@ def trial_epoch(own_id: int, trial: TrainingTrial, metrics: Mapping[str, float])
         finite_metrics(metrics),
         trial.epochs.stopped is not None,
         _values_of_seeds(trial),
+        trial.lanes,
     )
 
 

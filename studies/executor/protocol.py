@@ -163,6 +163,7 @@ class TrialEpoch:
         ended: Whether training has come to its end.
         seed_values: Where the seeds of a trial are trained one by one: what those came to that have
             ended.
+        lanes: In how many lanes of one program it was trained, those of its neighbours among them.
     """
 
     id: int
@@ -170,6 +171,7 @@ class TrialEpoch:
     metrics: Metrics
     ended: bool
     seed_values: list[float | None] | None = None
+    lanes: int = 1
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ ASIDE = frozenset(
     ("history", VERSIONS_KEY, DATA_KEY, "files_sha256", "code_sha256", "traceback", "backend",
      "device", "worker", "sampler", "compiled", COMPILE_SECONDS_KEY, "parameter_count",
      "best_epoch", "trained_by", "trained_by_reason", "retried_as", "retry_of", "lost_attempts",
-     "fold_values", "fold_best_epochs")
+     "fold_values", "fold_best_epochs", "lanes")
 )  # fmt: skip
 LONGEST = 60  # characters of a text in a column that is there by default
 

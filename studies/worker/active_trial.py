@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from storage import trial_id
 from storage.study_attributes import HISTORY_KEY
-from studies.attributes import CODE_SHA256_KEY, TRAIN_SECONDS_KEY
+from studies.attributes import CODE_SHA256_KEY, LANES_KEY, TRAIN_SECONDS_KEY
 from studies.executor.protocol import History, TrialEpoch, TrialTask
 from studies.space.parse_space import SEED
 from studies.suggest import Prepared, seed_of
@@ -94,6 +94,7 @@ class ActiveTrial:
         """
         for name, value in epoch.metrics.items():
             self.history.setdefault(name, []).append(value)
+        note_lanes(self.notes, epoch)
         is_bad = False
         try:
             # Where seeds are trained one by one, what each comes to stands for an epoch.
@@ -111,6 +112,16 @@ class ActiveTrial:
             return epoch.ended or not is_bad
         except UpdateFinishedTrialError:
             return False  # ended by somebody else: found again when the batch is written
+
+
+def note_lanes(notes: dict[str, Any], epoch: TrialEpoch) -> None:
+    """Note in how many lanes an epoch was trained, where it was another number before.
+
+    On it depend the last bits of what the epoch comes to.
+    """
+    noted = notes.setdefault(LANES_KEY, [])
+    if not noted or noted[-1][1] != epoch.lanes:
+        noted.append([epoch.epoch, epoch.lanes])
 
 
 def open_trial(study: OpenStudy, claimed: FrozenTrial, prepared: Prepared) -> ActiveTrial:

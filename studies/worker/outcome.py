@@ -15,6 +15,8 @@ from studies.attributes import SEED_STD_KEY, TRAIN_SECONDS_KEY
 from studies.errors import TrialError
 from studies.executor.protocol import TrialResult
 
+OVER_TIME = "it took longer than the study's trial_timeout"
+
 
 class Outcome(Enum):
     """How an attempt at a trial ended in this worker."""
@@ -106,5 +108,5 @@ def from_error(
 
 def timed_out(claimed: FrozenTrial, limit: float, attributes: Mapping[str, Any]) -> EndedTrial:
     """Return the end of a trial that took longer than its study's `trial_timeout`, in seconds."""
-    reason = {"fail_reason": f"it took longer than the study's trial_timeout of {limit:g} s"}
+    reason = {"fail_reason": f"{OVER_TIME} of {limit:g} s"}
     return EndedTrial(claimed, Outcome.TIMED_OUT, None, {**attributes, **reason})

@@ -18,7 +18,7 @@ from studies.worker.open_studies import OpenStudy
 from studies.worker.outcome import EndedTrial, Outcome
 
 TOLD_TO_STOP = "its worker was told to stop"
-_STATES = {
+STATES = {
     Outcome.COMPLETE: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
     Outcome.DIVERGED: TrialState.FAIL,
@@ -58,7 +58,7 @@ class Recorder:
                         storage.set_trial_system_attr(i, key, value)
                     else:
                         storage.set_trial_user_attr(i, key, value)
-                state = _STATES[each.outcome]
+                state = STATES[each.outcome]
                 self._study.study.tell(each.claimed.number, each.value, state=state)
         return [
             replace(each, outcome=Outcome.LOST) if trial_id(each.claimed) in batch.lost else each
@@ -80,12 +80,27 @@ class Recorder:
         return EndedTrial(claimed, outcome, reason=reason)
 
     def _provenance(self, executor: Executor) -> dict[str, Any]:
-        dataset = self._study.definition.dataset
-        found = {
-            "backend": executor.backend,
-            "device": executor.device,
-            "data_sha256": self._study.data_sha256,
-            **({} if dataset is None else source_of(dataset).provenance),
-        }
-        known = {key: value for key, value in found.items() if value}
-        return {**known, "worker": self._worker, "versions": installed_versions()}
+        dataset, sha256 = self._study.definition.dataset, self._study.data_sha256
+        return provenance(dataset, sha256, executor.backend, executor.device, self._worker)
+
+
+def provenance(
+    dataset: str | None, sha256: str | None, backend: str | None, device: str, worker: str
+) -> dict[str, Any]:
+    """Return what is recorded with every trial of where and with what it ran.
+
+    Args:
+        dataset: Its data set; None for a function, which has its own.
+        sha256: That of its data, if known.
+        backend: The library that it was computed with, if any.
+        device: What it was computed on.
+        worker: The name of the worker.
+    """
+    found = {
+        "backend": backend,
+        "device": device,
+        "data_sha256": sha256,
+        **({} if dataset is None else source_of(dataset).provenance),
+    }
+    known = {key: value for key, value in found.items() if value}
+    return {**known, "worker": worker, "versions": installed_versions()}
