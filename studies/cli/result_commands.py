@@ -23,6 +23,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     from storage import ranking
     from studies.cli.notes import code_note
     from studies.cli.points import noise_note, ranking_tables
+    from studies.cli.trust import file_arguments
     from studies.lookup import as_argument
 
     found = find(study, storage)
@@ -31,7 +32,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
         name = as_argument(found.study_name)
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(*ranking_tables(found, ranked))
-    say(noise_note(found, ranked))
+    say(noise_note(found, ranked, file_arguments(study, found.study_name)))
     mixed = code_note(found)
     if mixed is not None:
         warn(mixed)
