@@ -304,3 +304,14 @@ def waits_in_a_seed(trial: optuna.Trial) -> float:
     if trial.seed == 8 and not begun:
         time.sleep(600)
     return float(trial.seed + 10 * begun)
+
+
+def valley_of_seed(trial: optuna.Trial) -> float:
+    """Be lowest near x = .3; another seed comes to another value, and a high x diverges with it."""
+    _note(trial)
+    time.sleep(0.05)
+    x, y = trial.params["x"], trial.params["y"]
+    seed = trial.seed  # type: ignore[attr-defined]
+    if seed % 2 and x > 0.9:
+        return float("nan")
+    return float((x - 0.3) ** 2 + y + 0.01 * (seed % 2) * x)
