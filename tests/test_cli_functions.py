@@ -67,7 +67,8 @@ def test_no_code_is_executed_that_the_command_does_not_trust(
 
     for command, options in (("run", ()), ("create", ("--allow-module", "another"))):
         with pytest.raises(
-            WorkerError, match="If you trust it: --allow-module leaves_a_mark, in P"
+            WorkerError,
+            match=r"If you trust it: --allow-module leaves_a_mark, in P.*toml file will",
         ):
             of_the_database(command, *options)
     ready, hint = of_the_database("create").output.splitlines()

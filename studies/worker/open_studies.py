@@ -159,7 +159,8 @@ def check_allowed(
             raise WorkerError(
                 f"Expected {what} of an allowed package or file, since its code is executed. "
                 f"Received: {function}. If you trust it: --allow-module "
-                f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
+                f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]; on the command "
+                "line the study's .toml file will do, in place of its name."
             )
 
 
