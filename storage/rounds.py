@@ -27,11 +27,12 @@ from storage.rows import (
     latest_attempts,
     lock_study,
 )
-from storage.study_attributes import SLOT_KEY
+from storage.seeds import mean
+from storage.study_attributes import SEED_VALUES_KEY, SLOT_KEY
 from storage.tables import SYSTEM_ATTRS, TRIALS
 from storage.trial_storage import TrialStorage
 
-_READ = Parts(user_attrs=(), histories=False, reports=(TrialState.PRUNED,))
+_READ = Parts(user_attrs=(SEED_VALUES_KEY,), histories=False, reports=(TrialState.PRUNED,))
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Slot:
         round: The number of the round, from 1.
         place: The place in the round, from 1.
         params: The parameters of its trial.
-        value: The value of its trial; the last report where it was pruned. None where it has
-            failed or diverged: no value is worse.
+        value: The value of its trial; where it was pruned the last report, or the mean over the
+            seeds that had ended. None where it has failed or diverged: no value is worse.
     """
 
     round: int
@@ -179,6 +180,9 @@ def _slot(trial: FrozenTrial) -> Slot:
     value: float | None = None
     if trial.state is TrialState.COMPLETE:
         value = trial.value
+    elif trial.state is TrialState.PRUNED and trial.user_attrs.get(SEED_VALUES_KEY):
+        # The last report may be of one seed, and a lucky one would lead the round.
+        value = mean(trial.user_attrs[SEED_VALUES_KEY])
     elif trial.state is TrialState.PRUNED and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
     is_worst = value is None or not isfinite(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan, sqrt
@@ -123,9 +123,13 @@ def values_of_seeds(trial: FrozenTrial) -> list[float]:
 
 def best_seed(trial: FrozenTrial, direction: StudyDirection) -> int:
     """Return the seed of a trial's network: of several that which came to the best value."""
-    values = values_of_seeds(trial)
+    return int(trial.user_attrs[SEED_KEY]) + index_of_best(values_of_seeds(trial), direction)
+
+
+def index_of_best(values: Sequence[float], direction: StudyDirection) -> int:
+    """Return which of the values of a trial's seeds is the best, the first of equal ones."""
     choose = max if direction is StudyDirection.MAXIMIZE else min
-    return int(trial.user_attrs[SEED_KEY]) + values.index(choose(values))
+    return values.index(choose(values))
 
 
 def _has_seeds(connection: Connection, study_id: int) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import HERE
@@ -12,6 +15,7 @@ from typer.testing import CliRunner, Result
 from storage import create_storage
 from studies import create_study, load_study
 from studies.cli.commands import app
+from studies.cli.trust import file_arguments
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError, WorkerError
 
@@ -63,7 +67,8 @@ def test_no_code_is_executed_that_the_command_does_not_trust(
 
     for command, options in (("run", ()), ("create", ("--allow-module", "another"))):
         with pytest.raises(
-            WorkerError, match="If you trust it: --allow-module leaves_a_mark, in P"
+            WorkerError,
+            match=r"If you trust it: --allow-module leaves_a_mark, in P.*toml file will",
         ):
             of_the_database(command, *options)
     ready, hint = of_the_database("create").output.splitlines()
@@ -97,8 +102,11 @@ def test_a_study_that_is_named_as_a_file_is_not_trusted_as_it(
 
 def test_a_function_that_is_there_is_not_told_of(sqlite_url: str) -> None:
     words = hpo("create", "user_objectives:quick", sqlite_url, "--allow-module", "user_objectives")
-    told = "Study s is ready. Work on it: hpo worker --allow-module user_objectives s\n"
-    assert words.output == told
+    file = Path(sqlite_url.removeprefix("sqlite:///")).with_name("s.toml")
+    # The code of a file on the command line is trusted.
+    assert words.output == f"Study s is ready. Work on it: hpo worker {file}\n"
+    other = hpo("create", "user_objectives:quick", sqlite_url, "--name", "other")
+    assert other.output.endswith("hpo worker --allow-module user_objectives other\n")
     assert load_study("s", sqlite_url)[1].objective == "user_objectives:quick"
 
 
@@ -121,3 +129,44 @@ def test_an_objective_that_cannot_be_is_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(DefinitionError, match=expected):
         hpo("create", function, sqlite_url)
+
+
+def test_a_study_that_an_earlier_n_has_cut_says_so_and_how_to_go_on(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXECUTIONS", str(tmp_path / "executions"))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(HERE)
+    monkeypatch.setattr(sys.modules[__name__], "SEARCH", SEARCH.replace("= 1\n", "= 3\n"))
+    for options in ((), ("-n", "2")):
+        hpo("create", "user_objectives:quick", sqlite_url, *options)
+    done = hpo("run", "user_objectives:quick", sqlite_url)
+    file = Path(sqlite_url.removeprefix("sqlite:///")).with_name("s.toml")
+    line = f"s has 2 trials by an earlier -n, its definition 3. All of them: hpo run -n 3 {file}"
+    assert line in done.output.splitlines()
+    assert "the best of 2 trials" in done.output
+    again = hpo("run", "user_objectives:quick", sqlite_url, "-n", "3")
+    assert "an earlier -n" not in again.output
+    assert "the best of 3 trials" in again.output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "{}"),
+        ({"name": "an other", "quick": True}, "--name='an other' --quick {}"),
+        (
+            {"pairs": ["epochs=3", "search.n_trials=5", "search.timeout=9"]},
+            "--set epochs=3 {}",
+        ),
+    ],
+)
+def test_the_arguments_that_name_a_file_again(
+    options: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "s.toml"
+    file.touch()
+    assert file_arguments(str(file), "s", **options) == expected.format(file)
+    assert file_arguments(str(file), str(file), **options) is None
+    assert file_arguments("s", "s", **options) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import hpo
@@ -11,9 +13,11 @@ from queues import run_out, write
 from rich.console import Console
 from small_studies import table
 
-from storage import TrialStorage, claim, overview, study_id, trial_id
+from storage import TrialStorage, claim, get_budget, overview, study_id, trial_id
+from storage.budget import write_budget
 from studies import create_study
-from studies.cli.notes import failure_note, missing_note, time_note
+from studies.cli.live import live_progress
+from studies.cli.notes import budget_note, failure_note, missing_note, time_note
 from studies.cli.status import status_block
 from studies.definition.study import parse_definition
 
@@ -97,3 +101,45 @@ def test_trials_of_a_sampler_whose_rows_were_deleted_are_told(
     note = missing_note(study, overview(sqlite_storage, study_id(study)))
     assert note == said or (said and note and note.startswith(said))
     assert ("missing" in shown.get()) is (said is not None)
+
+
+def test_why_a_study_has_ended_is_left_to_the_end_of_a_run(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    definition = parse_definition(table(search={"sampler": "rounds"}))
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    budget = replace(get_budget(sqlite_storage, study_id(study)), over="no better")
+    with sqlite_storage.transaction() as connection:
+        write_budget(connection, study_id(study), budget)
+    console = Console(width=80, force_terminal=True)
+    with console.capture() as shown, live_progress(study, console) as redraw:
+        redraw()
+    assert "no trials yet" in shown.get()
+    assert "by its own rule" not in shown.get()
+    with console.capture() as shown:
+        console.print(status_block(study))
+    assert "has ended by its own rule: no better" in " ".join(shown.get().split())
+
+
+@pytest.mark.parametrize(
+    ("search", "n", "note"),
+    [
+        (
+            {"sampler": "random", "n_trials": 3},
+            1,
+            "s has 1 trial by an earlier -n, its definition 3. All of them: hpo run -n 3 s",
+        ),
+        ({"sampler": "random", "n_trials": 3}, 4, None),
+        ({"sampler": "random", "timeout": "6h"}, None, None),
+    ],
+)
+def test_a_budget_below_that_of_the_definition_is_told(
+    sqlite_storage: TrialStorage, tmp_path: Path, search: dict[str, Any], n: int, note: str | None
+) -> None:
+    definition = parse_definition(table(search=search))
+    study = create_study(definition, sqlite_storage, artifacts=tmp_path)
+    assert budget_note(study, definition) is None
+    if n is not None:
+        create_study(definition.with_budget(n), sqlite_storage, artifacts=tmp_path)
+    said = budget_note(study, definition)
+    assert said is None if note is None else said is not None and note in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 from commands import hpo_here
 from optuna.trial import TrialState
 from scipy.stats import t as student
+from small_studies import table
 
+import objectives
 from storage import claim, create_storage, study_id
 from studies import best_trials, create_study, load_study
 from studies.definition.study import parse_definition
 from studies.designs.points import initial_points
+from studies.results.metric_bounds import metric_bounds, within
 from studies.statistics.intervals import interval, student_quantile
 from studies.suggest import prepare_trials
 
@@ -26,10 +30,9 @@ VALUES = [0.99, 0.50, 0.60, 0.90, 0.91, 0.92, 0.98, None, 0.97]
 @pytest.fixture
 def url(sqlite_url: str, tmp_path: Path) -> str:
     """Make a study `s` of three points with three seeds each, all ended."""
-    table = {"name": "s", "objective": "mlp", "dataset": "digits"}
-    table |= {"search": {"design": "grid", "replicates": 3}}
-    table |= {"space": {"activation": ["relu", "tanh", "elu"]}}
-    study = create_study(parse_definition(table), sqlite_url, artifacts=tmp_path / "artifacts")
+    search = {"design": "grid", "replicates": 3}
+    lines = table(search=search, space={"activation": ["relu", "tanh", "elu"]})
+    study = create_study(parse_definition(lines), sqlite_url, artifacts=tmp_path / "artifacts")
     for trial in claim(create_storage(sqlite_url), study_id(study), 9):
         value = VALUES[trial.number]
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
@@ -52,6 +55,43 @@ def test_best_ranks_points_and_marks_missing_seeds(url: str, tmp_path: Path) -> 
     assert max(map(len, shown.splitlines())) <= 80
     status = hpo_here("status", "s", url=url, folder=tmp_path).stdout
     assert "0.9100 (max), the mean of 3 seeds, the best of them in trial 5" in status
+
+
+def test_no_interval_leaves_what_its_metric_can_be(url: str, tmp_path: Path) -> None:
+    """Of the second point, .99, .5 and .6, Student's t alone gives .0535 to 1.3398."""
+    shown = hpo_here("best", "s", url=url, folder=tmp_path).stdout
+    row = next(line.split() for line in shown.splitlines() if line.split()[:1] == ["0"])
+    assert row[3:6] == ["0.0535", "to", "1.0000"]
+    frame = best_trials(load_study("s", url)[0], top=2)
+    assert frame[frame["point"] == 2]["point_high"].unique() == [1.0]
+    assert within((-0.5, 1.5), (0.0, inf)) == (0.0, 1.5)
+    assert within(None, (0.0, 1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "bounds"),
+    [
+        ({"metric": "val_loss"}, (0.0, inf)),
+        ({"metric": "val_f1"}, (0.0, 1.0)),
+        ({"objective": "clock", "dataset": "clock"}, (0.0, 360.0)),
+        ({"objective": "clock", "dataset": "clock", "metric": "val_within_5"}, (0.0, 1.0)),
+        (
+            {"objective": "my:f", "dataset": None, "metric": "accuracy", "direction": "maximize"},
+            (-inf, inf),  # which may be in percent
+        ),
+    ],
+)
+def test_the_bounds_of_a_metric(
+    lines: dict[str, Any], bounds: tuple[float, float], sqlite_url: str
+) -> None:
+    study = create_study(parse_definition(table(**lines)), sqlite_url)
+    assert metric_bounds(study) == bounds
+
+
+def test_each_bound_is_that_of_a_metric() -> None:
+    for name in ("clock", "cnn", "mlp"):
+        objective = objectives.get(name)
+        assert objective.bounds.keys() == {*objective.metrics, *objective.number_metrics}
 
 
 def test_an_export_of_the_best_has_all_seeds_of_the_best_points(url: str, tmp_path: Path) -> None:
@@ -95,10 +135,12 @@ def test_best_tells_how_many_points_the_noise_of_a_seed_cannot_tell_apart(
 def test_where_the_noise_is_unknown_the_command_that_measures_it_works(
     search: dict[str, Any], sqlite_url: str, tmp_path: Path
 ) -> None:
-    table: dict[str, Any] = {"name": "a study", "objective": "mlp", "dataset": "digits"}
-    table |= {"search": {**search, "pruner": {"name": "median"}}}
-    table |= {"space": {"hidden_units": [[16], [32, 16]], "dropout": [0.0, 0.5]}}
-    definition = parse_definition(table)
+    lines = table(
+        name="a study",
+        search={**search, "pruner": {"name": "median"}},
+        space={"hidden_units": [[16], [32, 16]], "dropout": [0.0, 0.5]},
+    )
+    definition = parse_definition(lines)
     storage = create_storage(sqlite_url)
     study = create_study(definition, storage, artifacts=tmp_path / "artifacts")
     for trial in claim(storage, study_id(study), 3):

@@ -17,7 +17,7 @@ from studies.executor.protocol import CallFunction, ExecutorKind
 FUNCTIONS = ExecutorKind(None)
 LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
 ANSWER = """'["Ready", {"backend": null, "device": "", "pack_size": 1}, 1, '$$']'"""
-CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1)
+CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1, Path("f"))
 READY = f"read start; echo {ANSWER}; read request"
 DEVICE = '"device": "a GPU"'
 RESULT = '["TrialResult", {"id": 1, "value": %g, "pruned": false, "attributes": {%s}}, %d, \'%s\']'

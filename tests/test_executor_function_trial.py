@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,7 @@ class Call:
                 study=self.study.study_name,
                 created_at=self.study.user_attrs[CREATED_KEY],
                 trial_id=trial_id(claimed),
+                folder=Path("no-such-folder"),
             )
         )
 

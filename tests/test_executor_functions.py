@@ -40,7 +40,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Call]:
         function = study.user_attrs["definition"]["objective"]
         created_at = study.user_attrs[CREATED_KEY]
         return executor.call_function(
-            CallFunction(function, url, study.study_name, created_at, trial_id(trial))
+            CallFunction(function, url, study.study_name, created_at, trial_id(trial), tmp_path)
         )
 
     yield ask
@@ -129,7 +129,8 @@ def test_what_is_no_number_is_told_with_the_function(
     monkeypatch.setattr(functions, "find_function", lambda _: lambda _: returned)
     (trial,) = claim(storage_of(study), study_id(study))
     created_at = study.user_attrs[CREATED_KEY]
-    request = CallFunction("my:f", sqlite_url, study.study_name, created_at, trial_id(trial))
+    own = (created_at, trial_id(trial), tmp_path)
+    request = CallFunction("my:f", sqlite_url, study.study_name, *own)
     report = functions.FunctionCaller().call(request)
     assert isinstance(report, ErrorReport)
     assert re.search("^Expected a number from my:f. " + says, report.message)

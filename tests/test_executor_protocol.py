@@ -58,7 +58,7 @@ REQUESTS: list[Any] = [
     ),
     inspection.FindFunction("module:name"),
     inspection.ExamineData(DATASET),
-    protocol.CallFunction("module:name", "sqlite:///hpo.db", "s", "2026-01-01", 5),
+    protocol.CallFunction("module:name", "sqlite:///hpo.db", "s", "2026-01-01", 5, Path("f")),
 ]
 ANSWERS: list[Any] = [
     protocol.Ready(None, "", 1),

@@ -18,8 +18,10 @@ from rich.console import Console
 import studies
 from storage import create_storage, workers_seen
 from studies.cli.show_output import OutputFollower
+from studies.errors import DefinitionError
+from studies.fleet import own_code
 from studies.fleet.gpus import gpus
-from studies.fleet.trials_bar import trials_bar
+from studies.fleet.trials_bar import told_here, trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
 
 STUDY = """
@@ -101,6 +103,37 @@ def test_a_bar_shows_the_trials_that_have_ended(
     assert "s: 100%" in shown
     assert "4/4" in shown
     assert "best=0.7" in shown
+
+
+def test_that_networks_are_examined_is_shown_where_the_bar_would_be(
+    sqlite_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def build(*_: object) -> None:
+        raise DefinitionError("objective", "Expected a network.")
+
+    monkeypatch.setattr(own_code, "_inspect_now", build)
+    file = tmp_path / "net.py"
+    file.write_text("def build(trial): ...\n")
+    table = {"name": "s", "objective": f"{file}:build", "dataset": "digits"}
+    table |= {"metric": "val_loss", "direction": "minimize", "search": {"n_trials": 1}}
+    words = "Building networks of net.py:build to find its space ..."
+    for is_seen in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda is_seen=is_seen: is_seen)
+        with pytest.raises(DefinitionError, match="Expected a network"):
+            studies.run(table, sqlite_url, allow_modules=[str(file)])
+        assert (words in capsys.readouterr().err) == is_seen
+
+
+def test_what_is_told_while_it_happens_goes_when_it_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with told_here("Doing it"):
+        assert "Doing it ..." in capsys.readouterr().err
+    assert capsys.readouterr().err.strip() == ""
 
 
 def test_what_trials_print_is_shown_when_that_is_wanted(sqlite_url: str, tmp_path: Path) -> None:

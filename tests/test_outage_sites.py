@@ -67,7 +67,9 @@ def test_the_child_of_a_function_waits_as_it_opens_the_study_and_chooses_paramet
     away_once(functions, name)
     created_at = study.user_attrs[CREATED_KEY]
     answer = FunctionCaller().call(
-        CallFunction("user_objectives:quick", sqlite_url, "s", created_at, trial_id(trial))
+        CallFunction(
+            "user_objectives:quick", sqlite_url, "s", created_at, trial_id(trial), tmp_path
+        )
     )
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # which a child silences
     assert isinstance(answer, TrialResult), answer

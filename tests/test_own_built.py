@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectives.errors import SettingError
-from objectives.own.built import check_built, metric_names
+from objectives.own.built import check_built, make_variables, metric_names
 from objectives.own.directions import direction_of
 
 IMAGES = np.zeros((4, 8, 8), np.float32)
@@ -111,3 +111,32 @@ def test_a_network_that_does_not_fit_the_data_is_refused(
 )
 def test_the_direction_of_keras_metrics_is_known(metric: str, direction: str | None) -> None:
     assert direction_of(metric) == direction
+
+
+class _Subclassed(keras.Model):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = keras.layers.Dense(3)
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("build", [lambda: keras.Sequential([keras.layers.Dense(3)]), _Subclassed])
+def test_a_network_does_not_show_on_how_many_examples_it_was_built(
+    build: Callable[[], keras.Model],
+) -> None:
+    model = build()
+    model.compile(optimizer="sgd", loss="mse")
+    make_variables(model, np.zeros((1, 5), np.float32))
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    assert "(None, 3)" in "\n".join(lines)
+    assert "(1, " not in "\n".join(lines)
+
+
+def test_layers_that_need_a_number_of_examples_get_it() -> None:
+    model = keras.Sequential([keras.layers.LSTM(3, stateful=True), keras.layers.Dense(2)])
+    model.compile(optimizer="sgd", loss="mse")
+    make_variables(model, np.zeros((4, 5, 2), np.float32))
+    assert model.output_shape == (4, 2)

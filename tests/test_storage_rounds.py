@@ -32,7 +32,7 @@ from storage import (
     requeue_failed,
     trial_id,
 )
-from storage.study_attributes import SLOT_KEY
+from storage.study_attributes import SEED_VALUES_KEY, SLOT_KEY
 
 PER_ROUND = 3
 LAST = 3
@@ -165,6 +165,25 @@ def test_the_value_of_a_slot_is_that_of_its_trial_or_its_last_report(
     queue_round(storage, study_id, note)
     # Optuna takes the last report of a pruned trial for its value, and has none of NaN.
     assert [slot.value for slot in seen] == [1.5, 4.0, None, None, None, None]
+
+
+def test_a_lucky_last_seed_of_a_pruned_trial_leads_no_round(storage: TrialStorage) -> None:
+    study_id = new_study(storage, in_rounds())
+    study = open_study(storage, study_id)
+    trials = pull(storage, study_id)
+    for step, value in enumerate((1.0, 2.0, 9.0), start=1):
+        storage.set_trial_intermediate_value(trial_id(trials[0]), step, value)
+    storage.set_trial_user_attr(trial_id(trials[0]), SEED_VALUES_KEY, [1.0, 2.0, 9.0])
+    for trial in trials:
+        study.tell(trial.number, state=TrialState.PRUNED)
+    seen: list[Slot] = []
+
+    def note(found: Sequence[Slot]) -> Round | RoundsOver:
+        seen.extend(found)
+        return RoundsOver("it was seen")
+
+    queue_round(storage, study_id, note)
+    assert [slot.value for slot in seen] == [4.0, None, None]
 
 
 def test_a_budget_cuts_a_round_and_a_larger_one_completes_it(storage: TrialStorage) -> None:

@@ -94,17 +94,6 @@ def test_a_killed_worker_costs_a_trial_of_several_seeds_nothing(
             table(search={"design": "grid", "replicates": 4, "pruner": "wilcoxon"}),
             "a sampler with the pruner wilcoxon",
         ),
-        (
-            {
-                "name": "s",
-                "objective": "user_objectives:quick",
-                "metric": "value",
-                "direction": "minimize",
-                "search": RANDOM | {"replicates": 2},
-                "space": {"x": {"low": 0.0, "high": 1.0}},
-            },
-            "Expected 1 for a function with a sampler",
-        ),
     ],
 )
 def test_what_has_too_few_seeds_to_compare_is_refused(

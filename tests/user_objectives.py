@@ -270,3 +270,48 @@ def own_space(trial: optuna.Trial) -> float:
     if x > 0.5:
         raise optuna.TrialPruned
     return x
+
+
+def of_seed(trial: optuna.Trial) -> float:
+    """Depend on the seed, suggest and report by itself, and keep a file of each seed."""
+    _note(trial)
+    y = trial.suggest_float("y", 0.0, 1.0)
+    trial.report(100.0, step=1)
+    assert not trial.should_prune()
+    file = Path(os.environ["EXECUTIONS"]).with_name("network.keras")
+    file.write_text(f"seed {trial.seed}")
+    keep_file(trial, file)
+    return float(trial.params["x"] + y - (trial.seed % 3) ** 2)
+
+
+def ends_with_a_seed(trial: optuna.Trial) -> float:
+    """Prune itself, diverge, or fail with the second seed."""
+    if trial.seed == 0:
+        return 1.0
+    if trial.number == 0:
+        raise optuna.TrialPruned
+    if trial.number == 1:
+        return float("nan")
+    raise RuntimeError("the second seed")
+
+
+def waits_in_a_seed(trial: optuna.Trial) -> float:
+    """Be interrupted once in the second seed, and go on from what this seed has left."""
+    step = checkpoint_folder(trial) / "step"
+    _note(trial)
+    begun = step.exists()
+    step.write_text(str(trial.seed))
+    if trial.seed == 8 and not begun:
+        time.sleep(600)
+    return float(trial.seed + 10 * begun)
+
+
+def valley_of_seed(trial: optuna.Trial) -> float:
+    """Be lowest near x = .3; another seed comes to another value, and a high x diverges with it."""
+    _note(trial)
+    time.sleep(0.05)
+    x, y = trial.params["x"], trial.params["y"]
+    seed = trial.seed  # type: ignore[attr-defined]
+    if seed % 2 and x > 0.9:
+        return float("nan")
+    return float((x - 0.3) ** 2 + y + 0.01 * (seed % 2) * x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -50,9 +51,28 @@ def make_variables(network: keras.Model, example: Arrays) -> None:
         network: The compiled network.
         example: Some inputs, (n, ...).
     """
+    if not network.built:
+        _call_with_any_number(network, example)
     network(keras.tree.map_structure(keras.ops.convert_to_tensor, example))
     if not network.optimizer.built:
         network.optimizer.build(network.trainable_variables)
+
+
+def _call_with_any_number(network: keras.Model, example: Arrays) -> None:
+    """Have a network make its weights for any number of examples, where its layers allow that.
+
+    Keras would show for ever, in `summary()`, how many examples it was called with first.
+    """
+    inputs = keras.tree.map_structure(_of_any_number, example)
+    # What the layers do not allow is left to a call with real examples.
+    with suppress(Exception):
+        if isinstance(network, keras.Sequential):  # one that has failed takes no others any more
+            keras.models.clone_model(network)(inputs)
+        network(inputs)
+
+
+def _of_any_number(example: Array) -> keras.KerasTensor:
+    return keras.KerasTensor((None, *example.shape[1:]), dtype=str(example.dtype))
 
 
 def metric_names(model: keras.Model, train: Batch, validation: Batch) -> list[str]:

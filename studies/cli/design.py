@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from storage import get_budget, storage_of, study_id
 from studies.attributes import ARRAY_KEY, DEFINITION_KEY, ORIGIN_KEY
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 def design_line(study: optuna.Study) -> str | None:
     """Return a line about the orthogonal array of a study; None for another design."""
     about = study.user_attrs.get(ARRAY_KEY)
-    if about is None:
+    search = study.user_attrs[DEFINITION_KEY]["search"]
+    n_trials = get_budget(storage_of(study), study_id(study)).n_trials
+    if about is None or _knows_all(search, n_trials):
         return None
     grid = f"{about['grid']:,} points"
     if about["array"] is None:
@@ -25,14 +28,21 @@ def design_line(study: optuna.Study) -> str | None:
     if about["repeated"]:
         levels = ", ".join(f"{level} of {name}" for name, level in about["repeated"].items())
         line += f" More often than others: {levels}; their pairs are in proportion."
-    n_trainings = about["runs"] * study.user_attrs[DEFINITION_KEY]["search"]["replicates"]
-    n_trials = get_budget(storage_of(study), study_id(study)).n_trials
+    n_trainings = about["runs"] * search["replicates"]
     if n_trials is not None and n_trials < n_trainings:
         line += (
             f" The budget cuts it to {n_trials} of {n_trainings} trainings: only all of them have "
             "each pair of levels equally often."
         )
     return line
+
+
+def _knows_all(search: Mapping[str, Any], n_trials: int | None) -> bool:
+    """Tell whether a budget has room for the known settings only, and for nothing of the design.
+
+    So has that of the command that measures the noise of a seed.
+    """
+    return n_trials is not None and n_trials <= len(search["enqueue"]) * search["replicates"]
 
 
 def origin_line(study: optuna.Study) -> str | None:

@@ -133,7 +133,8 @@ OPTION_DEFAULTS = {
 SEEDS = (
     "replicates: with a sampler a trial has so many seeds, from seed on, and n_trials counts "
     "points; with a design each seed is a trial, and n_trials counts trainings. A sampler's seeds "
-    "train together, and its pruner sees their mean; wilcoxon compares them one by one, from 4 on."
+    "train together, and its pruner sees their mean; wilcoxon compares them one by one, from 4 on. "
+    "A function is called once a seed, trial.seed, and only wilcoxon can prune it then."
 )
 SETTINGS = (
     "The design settings trains the settings of [[search.enqueue]], each with its replicates, "

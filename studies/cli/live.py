@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import optuna
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -46,8 +46,12 @@ def live_progress(study: optuna.Study, console: Console) -> Iterator[Callable[[]
     if not console.is_terminal:
         yield _line_printer(study, console)
         return
-    with Live(status_block(study), console=console, auto_refresh=False) as live:
-        yield lambda: live.update(status_block(study), refresh=True)
+    with Live(_block(study), console=console, auto_refresh=False) as live:
+        yield lambda: live.update(_block(study), refresh=True)
+
+
+def _block(study: optuna.Study) -> RenderableType:
+    return status_block(study, has_notes=False)  # which the end of the command tells
 
 
 @contextmanager

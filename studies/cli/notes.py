@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import TrialState
@@ -25,12 +26,23 @@ from studies.attributes import CODE_KEY, CODE_SHA256_KEY, DEFINITION_KEY
 from studies.cli.format import parameter
 from studies.lookup import as_argument, definition_of
 
+if TYPE_CHECKING:
+    from studies.definition.study import StudyDefinition
+
 SHOWN = 3  # of the points or trials that are missing
 
 
-def work_arguments(study: optuna.Study) -> str:
-    """Return the arguments with which `hpo run` or `hpo worker` works on a study."""
+def work_arguments(study: optuna.Study, file: str | None = None) -> str:
+    """Return the arguments with which `hpo run` or `hpo worker` works on a study.
+
+    Args:
+        study: The study.
+        file: The arguments that name it by its file, where the command line has done so: the code
+            of a file is trusted, as that of a study in the database is not.
+    """
     function = _function_of(study)
+    if function is not None and file is not None:
+        return file
     name = as_argument(study.study_name)
     return name if function is None else f"--allow-module {quote(module_to_allow(function))} {name}"
 
@@ -46,8 +58,11 @@ def unchecked_note(study: optuna.Study) -> str | None:
     )
 
 
-def time_note(study: optuna.Study, progress: Overview) -> str | None:
-    """Return that the timeout is over and how to go on, where that has left something open."""
+def time_note(study: optuna.Study, progress: Overview, file: str | None = None) -> str | None:
+    """Return that the timeout is over and how to go on, where that has left something open.
+
+    `file` is that of `work_arguments`.
+    """
     storage, own_id = storage_of(study), study_id(study)
     budget = get_budget(storage, own_id)
     if budget.timeout is None or not is_time_over(storage, own_id):
@@ -60,7 +75,24 @@ def time_note(study: optuna.Study, progress: Overview) -> str | None:
     left = f", and {_trials(waiting)} still waiting" if waiting else ""
     return (
         f"The timeout of {_as_timeout(budget.timeout)} is over{left}. Go on with a larger one: "
-        f"hpo run --set search.timeout={larger} {work_arguments(study)}"
+        f"hpo run --set search.timeout={larger} {work_arguments(study, file)}"
+    )
+
+
+def budget_note(
+    study: optuna.Study, definition: StudyDefinition, file: str | None = None
+) -> str | None:
+    """Return that an earlier -n has left a study fewer trials than its definition has.
+
+    `file` is that of `work_arguments`.
+    """
+    n_trials = get_budget(storage_of(study), study_id(study)).n_trials
+    whole = definition.search.n_trials  # the points of a design are queued, and stay
+    if n_trials is None or whole is None or n_trials >= whole:
+        return None
+    return (
+        f"{study.study_name} has {_trials(n_trials)} by an earlier -n, its definition {whole}. "
+        f"All of them: hpo run -n {whole} {work_arguments(study, file)}"
     )
 
 

@@ -12,12 +12,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from objectives.own.toml import toml_value
+from objectives.types import Bounds
 from storage import BestPoint, Ranking
 from storage.seeds import mean, pooled_spread
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import metric_name, number
 from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
+from studies.results.metric_bounds import metric_bounds, within
 from studies.statistics.intervals import interval
 
 if TYPE_CHECKING:
@@ -44,20 +46,24 @@ def ranking_tables(study: optuna.Study, ranking: Ranking) -> list[RenderableType
     )
     table = plain_table(title, "trial", metric_name(study), "std", "95 % interval", "seeds", *shown)
     table.min_width = len(title)
+    bounds = metric_bounds(study)
     for point in ranking.best:
         parameters = [parameter_cell(point.trial, name) for name in shown]
-        add_row(table, str(point.trial.number), *_cells(point), *parameters)
+        add_row(table, str(point.trial.number), *_cells(point, bounds), *parameters)
     has_trials = any(len(point.ids) > 1 for point in ranking.best)  # one for each seed
     notes = [LABEL + BEST_SEED if has_trials else LABEL]
     notes += [INCOMPLETE] if any(point.n_missing for point in ranking.best) else []
     return [table, *(Text(note, style="dim") for note in notes)]
 
 
-def noise_note(study: optuna.Study, ranking: Ranking) -> str:
-    """Return how many points a seed's noise cannot tell from the best one, or how to measure it."""
+def noise_note(study: optuna.Study, ranking: Ranking, file: str | None = None) -> str:
+    """Return how many points a seed's noise cannot tell from the best one, or how to measure it.
+
+    `file` names the study by its file, where the command line has done so.
+    """
     found = pooled_spread(ranking.seeds)
     if found is None:
-        return f"The noise of a seed is unknown here.{_measuring(study, ranking.best[0])}"
+        return f"The noise of a seed is unknown here.{_measuring(study, ranking.best[0], file)}"
     noise, n = found[0], len(ranking.seeds)
     if n == 1:
         return f"The noise of a seed is {number(noise)}, its standard deviation over the seeds."
@@ -71,16 +77,13 @@ def noise_note(study: optuna.Study, ranking: Ranking) -> str:
     )
 
 
-def _measuring(study: optuna.Study, best: BestPoint) -> str:
+def _measuring(study: optuna.Study, best: BestPoint, file: str | None) -> str:
     """Return the command that trains the best setting with several seeds, where there is one."""
     from studies.cli.notes import work_arguments
 
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None or SEED in {*best.trial.params, *stored["fixed"]}:
         return ""
-    is_function = ":" in stored["objective"] and not stored["dataset"]
-    if is_function and not stored["search"].get("design"):
-        return " A function with a sampler has one seed a trial; with a design it gets trial.seed."
     has_design = stored["search"].get("design") is not None
     setting = {name: value for name, value in best.trial.params.items() if value is not None}
     lines = {
@@ -95,7 +98,9 @@ def _measuring(study: optuna.Study, best: BestPoint) -> str:
         for key, value in lines.items()
     )
     name = quote(f"{study.study_name}-seeds")
-    return f" Measure it: hpo run --name {name} {options} {work_arguments(study)}"
+    is_function = ":" in stored["objective"] and not stored["dataset"]
+    how = " by trial.seed in the function" if is_function else ""
+    return f" Measure it{how}: hpo run --name {name} {options} {work_arguments(study, file)}"
 
 
 def network_of(study: optuna.Study, number: int) -> str:
@@ -106,9 +111,9 @@ def network_of(study: optuna.Study, number: int) -> str:
     return f"trial {number}" if seed is None else f"trial {number}, of seed {seed},"
 
 
-def _cells(point: BestPoint) -> Sequence[str]:
+def _cells(point: BestPoint, bounds: Bounds) -> Sequence[str]:
     n = len(point.values)
-    ends = interval(point.value, point.std, n)
+    ends = within(interval(point.value, point.std, n), bounds)
     return [
         number(point.value),
         number(point.std),

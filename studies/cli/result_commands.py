@@ -23,6 +23,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     from storage import ranking
     from studies.cli.notes import code_note
     from studies.cli.points import noise_note, ranking_tables
+    from studies.cli.trust import file_arguments
     from studies.cli.winners_curse import confirmed_lines
     from studies.lookup import as_argument
 
@@ -32,7 +33,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
         name = as_argument(found.study_name)
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(*ranking_tables(found, ranked))
-    say(noise_note(found, ranked))
+    say(noise_note(found, ranked, file_arguments(study, found.study_name)))
     for line in confirmed_lines(found):
         say(line)
     mixed = code_note(found)

@@ -81,8 +81,13 @@ def _block(storage: TrialStorage, name: str) -> RenderableType:
     return Group(status_block(open_study(name, storage)), Text(""))
 
 
-def status_block(study: optuna.Study) -> RenderableType:
-    """Return the progress of a study: its bar, its trials by state, the rate, and its workers."""
+def status_block(study: optuna.Study, *, has_notes: bool = True) -> RenderableType:
+    """Return the progress of a study: its bar, its trials by state, the rate, and its workers.
+
+    Args:
+        study: The study.
+        has_notes: Whether to say why it has ended and what is missing; `hpo run` does at its end.
+    """
     storage = storage_of(study)
     progress = overview(storage, study_id(study))
     rule = rule_note(study)
@@ -107,7 +112,8 @@ def status_block(study: optuna.Study) -> RenderableType:
     lines += _worker_lines(busy, progress)
     waits = round_note(study)
     lines += [Text(waits, style="dim")] if waits else []
-    lines += [Text(note, style="yellow") for note in (over, missing_note(study, progress)) if note]
+    notes = (over, missing_note(study, progress)) if has_notes else ()
+    lines += [Text(note, style="yellow") for note in notes if note]
     return Group(*lines)
 
 

@@ -66,8 +66,8 @@ def run(
     Example: hpo run digits-mlp -n 30 -j 2
     """
     from studies.cli.live import rendering_progress
-    from studies.cli.notes import work_arguments
-    from studies.cli.trust import trusted
+    from studies.cli.notes import budget_note, work_arguments
+    from studies.cli.trust import file_arguments, trusted
     from studies.fleet.local import fetch_data
     from studies.lookup import definition_of
 
@@ -77,17 +77,21 @@ def run(
         found = _find_or_create(
             study, storage, given, artifacts=artifacts, quick=quick, allowed=allowed
         )
+    definition = definition_of(found)
+    file = file_arguments(study, found.study_name, name=name, pairs=set_, quick=quick)
+    if "search.n_trials" not in given and (note := budget_note(found, definition, file)):
+        say(note)
     with rendering_progress(console()) as advance:
-        fetch_data(definition_of(found), advance)
+        fetch_data(definition, advance)
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allowed]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
     if not work_in_sight(found, storage, workers, passed, show_output=show_output):
         lost = "nothing is lost"
-        if definition_of(found).is_function:
+        if definition.is_function:
             lost = "a function goes on from its checkpoint_folder, or begins its trial anew"
-        fail(f"Stopped; {lost}. Go on with: hpo run {work_arguments(found)}")
-    _show_results(found, storage)
+        fail(f"Stopped; {lost}. Go on with: hpo run {work_arguments(found, file)}")
+    _show_results(found, storage, file)
 
 
 def work_in_sight(
@@ -142,7 +146,7 @@ def create(
     Example: hpo create fashion-mlp-grid --name quick --set epochs=3
     """
     from studies.cli.notes import unchecked_note, work_arguments
-    from studies.cli.trust import trusted
+    from studies.cli.trust import BUDGET, file_arguments, trusted
 
     given = overrides(set_, name, n_trials)
     with options_named(set_):
@@ -156,7 +160,11 @@ def create(
             allowed=allowed or None,
             accepts_code=accept_code,
         )
-    say(f"Study {found.study_name} is ready. Work on it: hpo worker {work_arguments(found)}")
+    # A worker reads the file itself, without what stands beside it here.
+    as_in_file = not quick and not given.keys() - set(BUDGET)
+    file = file_arguments(study, found.study_name) if as_in_file else None
+    words = work_arguments(found, file)
+    say(f"Study {found.study_name} is ready. Work on it: hpo worker {words}")
     note = None if allowed else unchecked_note(found)
     if note is not None:
         say(note)
@@ -221,6 +229,7 @@ def retry(
     Example: hpo retry fashion-mlp-grid --failed
     """
     from studies.cli.notes import stopped_by, work_arguments
+    from studies.cli.trust import file_arguments
     from studies.retry import retry_trials
 
     found = find(study, storage, writes=True)
@@ -228,7 +237,8 @@ def retry(
     queued = retry_trials(found, None if failed or not trial else trial)
     if queued:
         words = "1 failed trial is" if len(queued) == 1 else f"{len(queued)} failed trials are"
-        say(f"{words} queued again. Work on them: hpo run {work_arguments(found)}")
+        run = f"hpo run {work_arguments(found, file_arguments(study, found.study_name))}"
+        say(f"{words} queued again. Work on them: {run}")
         if stopping is not None:
             say(
                 f"The function of trial {stopping} had stopped the study (study.stop); it goes on, "
@@ -325,8 +335,11 @@ def _prepare(
     return prepared
 
 
-def _show_results(study: optuna.Study, url: str) -> None:
-    """Show the best trials, write all completed ones to a file, and tell how to browse them."""
+def _show_results(study: optuna.Study, url: str, file: str | None) -> None:
+    """Show the best trials, write all completed ones to a file, and tell how to browse them.
+
+    `file` names the study by its .toml file, where the command line has done so.
+    """
     from storage import overview, ranking, storage_of, study_id
     from studies.cli.notes import failure_note, missing_note, rule_note, stop_note, time_note
     from studies.cli.points import ranking_tables
@@ -335,7 +348,7 @@ def _show_results(study: optuna.Study, url: str) -> None:
 
     progress = overview(storage_of(study), study_id(study))
     failed, missing = failure_note(study, progress), missing_note(study, progress)
-    over = stop_note(study) or rule_note(study) or time_note(study, progress)
+    over = stop_note(study) or rule_note(study) or time_note(study, progress, file)
     ranked = ranking(study, 10)
     if not ranked.best:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"

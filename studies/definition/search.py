@@ -167,21 +167,25 @@ class SearchOptions(BaseModel):
 
 
 def check_seeds(search: SearchOptions, *, is_function: bool) -> None:
-    """Check that a new study's trials can have several seeds, and enough of them for its pruner.
+    """Check that a new study's trials have enough seeds for its pruner, and what this compares.
 
-    A function reports by itself what the pruner wilcoxon compares, instance by instance.
+    A function that is called once a trial reports by itself what the pruner wilcoxon compares,
+    instance by instance; of one that is called once a seed, nothing is known epoch by epoch.
 
     Raises:
-        ValueError: They cannot.
+        ValueError: They have too few, or the pruner compares epochs that it does not get.
     """
     n = search.replicates
-    if search.n_seeds > 1 and is_function:
-        raise ValueError(
-            "Expected 1 for a function with a sampler: it is called once a trial. Received: "
-            f"replicates={n}. Let it compute each seed itself and return the mean, or take a "
-            "design, whose seeds are trials."
-        )
-    if is_function or not is_wilcoxon(search.pruner):
+    if not is_wilcoxon(search.pruner):
+        if is_function and search.n_seeds > 1 and read_pruner(search.pruner)[0] != "none":
+            raise ValueError(
+                "Expected the pruner wilcoxon, or none, for a function with replicates: it is "
+                "called once a seed, and its value with each is all that can be compared. "
+                f"Received: pruner={search.pruner!r}, replicates={n}. A design's seeds are trials, "
+                "which report epoch by epoch."
+            )
+        return
+    if is_function and search.n_seeds == 1:
         return
     if search.design:
         raise ValueError(

@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
-from optuna.trial import Trial
 
 from objectives.code.find_function import find_function, own_frames
 from objectives.code.raised import ExitsRaised
@@ -23,14 +22,17 @@ from storage import (
     study_id,
     wait_for_database,
 )
+from studies.definition.search import SearchOptions
 from studies.definition.study import StudyDefinition
 from studies.executor.forks import forks_end_here
 from studies.executor.function_record import record_of
+from studies.executor.function_seeds import call_with_each_seed
 from studies.executor.function_trial import FunctionTrial
 from studies.executor.output import begin_trial
 from studies.executor.protocol import CallFunction, TrialResult
 from studies.executor.report import ErrorReport, finite, qualified_name, report_error
 from studies.lookup import load_study
+from studies.space.parse_space import SEED
 from studies.suggest import prepare_trial, seed_of
 
 
@@ -66,25 +68,36 @@ class FunctionCaller:
     def _call(self, request: CallFunction) -> TrialResult:
         function: Callable[[optuna.Trial], float] = find_function(request.function)
         record = record_of(request.function)
-        trial = wait_for_database(lambda: self._prepare(request))
+        trial, search = wait_for_database(lambda: self._prepare(request))
         begin_trial(trial.number)
-        try:
+
+        def call() -> float | None:
             with forks_end_here(), ExitsRaised():
                 returned = function(trial)
-            value = _number(returned, request.function)
+            return finite(_number(returned, request.function))
+
+        if search.n_seeds > 1:
+            prunes = search.pruner != "none"
+            result = call_with_each_seed(call, trial, search.n_seeds, request.folder, prunes=prunes)
+            return replace(result, attributes={**result.attributes, **record.read()})
+        try:
+            value = call()
         except optuna.TrialPruned:
             return TrialResult(request.trial_id, None, pruned=True, attributes=record.read())
-        return TrialResult(request.trial_id, finite(value), pruned=False, attributes=record.read())
+        return TrialResult(request.trial_id, value, pruned=False, attributes=record.read())
 
-    def _prepare(self, request: CallFunction) -> Trial:
+    def _prepare(self, request: CallFunction) -> tuple[FunctionTrial, SearchOptions]:
         study, definition = self._open(request)
         (claimed,) = storage_of(study).adopt(study_id(study), [request.trial_id])
         trial, params = prepare_trial(study, definition, claimed)
         # Optuna's own refuses to stop what its `optimize` does not run.
         stop = partial(stop_study, storage_of(study), study_id(study), by=trial.number)
         study.stop = stop  # type: ignore[method-assign]
-        seed = seed_of(definition, trial, params)
-        return FunctionTrial(trial, definition.factors, params, seed)
+        seed, n_seeds = seed_of(definition, trial, params), definition.search.n_seeds
+        if n_seeds > 1:
+            trial.set_user_attr(SEED, seed)
+        prepared = FunctionTrial(trial, definition.factors, params, seed, n_seeds)
+        return prepared, definition.search
 
     def _open(self, request: CallFunction) -> tuple[optuna.Study, StudyDefinition]:
         """Open a study once for all its trials: a connection each would exhaust a server."""

@@ -204,6 +204,7 @@ class TrialResult:
         pruned: Whether it was ended before its end, by `StopTrials` or by the function.
         attributes: User attributes to record with it.
         seed_values: What it came to with each of its seeds, where it has several.
+        warning: What its worker should tell about how it was evaluated.
     """
 
     id: int
@@ -211,6 +212,7 @@ class TrialResult:
     pruned: bool
     attributes: dict[str, Any]
     seed_values: list[float | None] = field(default_factory=list)
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -319,6 +321,7 @@ class CallFunction(Request[TrialResult]):
         study: The name of the study.
         created_at: When the study was made, which tells it from a later one of this name.
         trial_id: The trial's id in the storage.
+        folder: That of the trial's files; what a retry of several seeds goes on from is there.
     """
 
     function: str
@@ -326,6 +329,7 @@ class CallFunction(Request[TrialResult]):
     study: str
     created_at: str
     trial_id: int
+    folder: Path
 
 
 NetworkRequest = (

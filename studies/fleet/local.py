@@ -26,7 +26,7 @@ from studies.definition.files import as_definition, lines_named
 from studies.definition.study import StudyDefinition
 from studies.fleet.gpus import gpus
 from studies.fleet.own_code import prepare
-from studies.fleet.trials_bar import trials_bar
+from studies.fleet.trials_bar import told_here, trials_bar
 from studies.fleet.worker_processes import WorkerProcesses
 from studies.origin import with_origin
 from studies.worker.signals import stop_signals
@@ -44,7 +44,8 @@ def run(
 ) -> optuna.Study:
     """Create a study or go on with it, and work on it here until it is done.
 
-    A bar shows the progress, in a notebook or a terminal.
+    A bar shows the progress, in a notebook or a terminal, and before it that networks of a user's
+    function are examined.
 
     Args:
         definition: A definition, a dict of its lines, a name of the catalogue, or the path of a
@@ -69,7 +70,7 @@ def run(
         checked = as_definition(definition)
         opened = create_storage(storage)
         checked = as_stored(with_origin(checked, opened), opened)
-        checked = prepare(checked, allow_modules)
+        checked = prepare(checked, allow_modules, waiting=told_here)
         study = create_study(checked, opened, artifacts=artifacts)
         fetch_data(checked)
     allowed = tuple(f"--allow-module={module}" for module in allow_modules)

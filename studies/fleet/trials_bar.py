@@ -1,4 +1,4 @@
-"""The progress of a study as one bar, in notebooks and terminals."""
+"""The progress of a study as one bar, in notebooks and terminals, and what comes before it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def trials_bar(study: optuna.Study) -> Iterator[Callable[[], None]]:
             bar.update(ended - bar.n)
 
         yield advance
+
+
+@contextmanager
+def told_here(words: str) -> Iterator[None]:
+    """Show what the block does while it does it, where `trials_bar` shows something.
+
+    Args:
+        words: What it does, without the end of the sentence.
+    """
+    with _bar(desc=f"{words} ...", bar_format="{desc}", leave=False):
+        yield
 
 
 def _bar(**options: Any) -> Any:

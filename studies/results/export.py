@@ -21,9 +21,11 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
+from objectives.types import Bounds
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
+from studies.results.metric_bounds import metric_bounds
 from studies.results.output_folder import check_folder
 from studies.results.point_columns import point_columns
 
@@ -138,10 +140,11 @@ def _frames(
     study: optuna.Study, top: int | None, rows: int, columns: Sequence[str] | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the trials of the `top` best points, or all that have started; at least one part."""
+    bounds = metric_bounds(study)
     try:
         with trial_table(study, top) as table:
             for trials in table.parts(rows):
-                frame = _frame(trials, table)
+                frame = _frame(trials, table, bounds)
                 yield frame if columns is None else frame[_chosen(columns, list(map(str, frame)))]
     except StudyGoneError:
         raise StudyNotFoundError(f"Study {study.study_name!r} was deleted.") from None
@@ -172,7 +175,7 @@ def _shown(
     return columns_to_read(frame, only_complete=top is not None)
 
 
-def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
+def _frame(trials: list[FrozenTrial], table: TrialTable, bounds: Bounds) -> pd.DataFrame:
     """Make the data frame: Optuna's columns, then parameters and attributes, each by name."""
     times = [table.times[trial_id(trial)] for trial in trials]
     start, complete = _utc(began for began, _ in times), _utc(ended for _, ended in times)
@@ -184,7 +187,7 @@ def _frame(trials: list[FrozenTrial], table: TrialTable) -> pd.DataFrame:
         "datetime_complete": complete,
         "duration": complete - start,
     }
-    columns |= point_columns(trials, table)
+    columns |= point_columns(trials, table, bounds)
     for name, column in table.params.items():
         columns[f"{PARAM}{name}"] = _column([_level(t, name) for t in trials], column)
     for key, column in table.user_attrs.items():

@@ -8,21 +8,26 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
+from objectives.types import Bounds
 from storage import TrialTable, trial_id
 from storage.seeds import SeededPoint, mean, spread, values_of_seeds
 from storage.study_attributes import SEED_VALUES_KEY
+from studies.results.metric_bounds import within
 from studies.statistics.intervals import interval
 
 NUMBERS = ("point_mean", "point_std", "point_low", "point_high")
 COUNTS = ("point", "point_seeds", "point_missing")
 
 
-def point_columns(trials: Sequence[FrozenTrial], table: TrialTable) -> dict[str, Any]:
+def point_columns(
+    trials: Sequence[FrozenTrial], table: TrialTable, bounds: Bounds
+) -> dict[str, Any]:
     """Return the columns, `point` for its rank; none where no point has several seeds.
 
     Args:
         trials: Those of one part of the table.
         table: The table.
+        bounds: Those of the study's metric.
     """
     found: list[tuple[int, Sequence[float], int]]
     if table.points is not None:
@@ -33,7 +38,7 @@ def point_columns(trials: Sequence[FrozenTrial], table: TrialTable) -> dict[str,
         found = [(ranks[trial_id(trial)], values_of_seeds(trial), 0) for trial in trials]
     else:
         return {}
-    cells = [_cells(*each) for each in found]
+    cells = [_cells(*each, bounds) for each in found]
     counts = {name: pd.Series([c[name] for c in cells], dtype="int64") for name in COUNTS}
     return counts | {n: pd.Series([c[n] for c in cells], dtype="float64") for n in NUMBERS}
 
@@ -46,9 +51,9 @@ def _by_trial(points: Sequence[SeededPoint]) -> dict[int, tuple[int, Sequence[fl
     }
 
 
-def _cells(rank: int, values: Sequence[float], n_missing: int) -> Mapping[str, Any]:
+def _cells(rank: int, values: Sequence[float], n_missing: int, bounds: Bounds) -> Mapping[str, Any]:
     center, std, n = mean(values), spread(values), len(values)
-    low, high = interval(center, std, n) or (None, None)
+    low, high = within(interval(center, std, n), bounds) or (None, None)
     return {
         "point": rank,
         "point_mean": center,

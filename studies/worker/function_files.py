@@ -14,9 +14,8 @@ import optuna
 from storage import storage_of, trial_id
 from studies.attributes import ARTIFACTS_KEY, CREATED_KEY
 from studies.errors import StudyNotFoundError
+from studies.executor.function_folder import KEPT, RESUME, part_of, values_so_far
 from studies.worker.checkpoints import checkpoint_file
-
-RESUME, KEPT = "resume", "kept"  # the two parts of the folder
 
 
 def checkpoint_folder(trial: optuna.Trial) -> Path:
@@ -25,7 +24,7 @@ def checkpoint_folder(trial: optuna.Trial) -> Path:
     What the function writes here is found by the next attempt after its worker was lost or told to
     stop, on any machine that reaches the study's folder of artifacts. It is removed when the trial
     has ended. A process may be killed at any time, so write a file under another name first, and
-    then rename it.
+    then rename it. Where a trial has several seeds, each of their calls has a folder of its own.
 
     Args:
         trial: The trial that the function was called with.
@@ -33,7 +32,7 @@ def checkpoint_folder(trial: optuna.Trial) -> Path:
     Raises:
         StudyNotFoundError: The trial is not one of this service's.
     """
-    folder = _folder_of(trial) / RESUME
+    folder = _part(trial, RESUME)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -43,7 +42,7 @@ def keep_file(trial: optuna.Trial, file: str | Path) -> None:
 
     The files of the best trials, as many as the study's `keep` says, become artifacts, which the
     dashboard shows. A later file of the same name takes the place of the first. `hpo model` writes
-    a kept `.keras` file.
+    a kept `.keras` file. Of a trial of several seeds the files of the best seed's call are kept.
 
     Args:
         trial: The trial that the function was called with.
@@ -53,21 +52,41 @@ def keep_file(trial: optuna.Trial, file: str | Path) -> None:
         StudyNotFoundError: The trial is not one of this service's.
         OSError: The file cannot be copied.
     """
-    folder = _folder_of(trial) / KEPT
+    folder = _part(trial, KEPT)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, folder / Path(file).name)
 
 
-def files_to_keep(checkpoint: Path) -> list[Path]:
-    """Return the files that the function of a trial wants to keep; `checkpoint` is the trial's."""
-    folder = checkpoint.with_suffix("") / KEPT
+def folder_of(checkpoint: Path) -> Path:
+    """Return the folder of a function's trial; `checkpoint` is the file of a network's."""
+    return checkpoint.with_suffix("")
+
+
+def files_to_keep(checkpoint: Path, seed_number: int | None = None) -> list[Path]:
+    """Return the files that the function of a trial wants to keep.
+
+    Args:
+        checkpoint: The trial's.
+        seed_number: Of which seed, from 0; None where the trial has one.
+    """
+    folder = part_of(folder_of(checkpoint), KEPT, seed_number)
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def can_resume(checkpoint: Path) -> bool:
-    """Tell whether the function of a trial has left something to go on from."""
-    folder = checkpoint.with_suffix("") / RESUME
+def seeds_ended(checkpoint: Path) -> int:
+    """Return with how many of its seeds a trial's function needs no further call."""
+    return len(values_so_far(folder_of(checkpoint)))
+
+
+def can_resume(checkpoint: Path, n_seeds: int) -> bool:
+    """Tell whether the function of a trial has left something to go on from, with its last seed."""
+    number = None if n_seeds == 1 else seeds_ended(checkpoint)
+    folder = part_of(folder_of(checkpoint), RESUME, number)
     return folder.is_dir() and any(folder.iterdir())
+
+
+def _part(trial: optuna.Trial, part: str) -> Path:
+    return part_of(_folder_of(trial), part, getattr(trial, "seed_number", None))
 
 
 def _folder_of(trial: optuna.Trial) -> Path:
@@ -79,4 +98,4 @@ def _folder_of(trial: optuna.Trial) -> Path:
         )
     stored = storage_of(trial.study).get_trial(trial_id(trial))
     artifacts = Path(attributes[ARTIFACTS_KEY])
-    return checkpoint_file(artifacts, attributes[CREATED_KEY], stored).with_suffix("")
+    return folder_of(checkpoint_file(artifacts, attributes[CREATED_KEY], stored))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class OpenStudy:
         code: The code on this machine that builds its networks; None for networks of the service.
         data_code: The code on this machine that loads its data; None where no code does.
         cpu_backend: The Keras backend that trains them on a CPU, for such code.
+        told: The warnings about it that this worker has logged, each once.
     """
 
     study: optuna.Study
@@ -65,6 +66,7 @@ class OpenStudy:
     code: SourceCode | None = None
     data_code: SourceCode | None = None
     cpu_backend: str = "jax"
+    told: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -157,7 +159,8 @@ def check_allowed(
             raise WorkerError(
                 f"Expected {what} of an allowed package or file, since its code is executed. "
                 f"Received: {function}. If you trust it: --allow-module "
-                f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]."
+                f"{shlex.quote(module)}, in Python allow_modules=[{module!r}]; on the command "
+                "line the study's .toml file will do, in place of its name."
             )
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from storage import AWAY, trial_id
+from storage.seeds import index_of_best
+from storage.study_attributes import SEED_VALUES_KEY
 from studies.attributes import TRAIN_SECONDS_KEY
 from studies.errors import (
     ExecutorDiedError,
@@ -18,7 +20,7 @@ from studies.errors import (
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
 from studies.worker.checkpoints import note_given_up, remove_checkpoint
-from studies.worker.function_files import can_resume, files_to_keep
+from studies.worker.function_files import can_resume, files_to_keep, folder_of, seeds_ended
 from studies.worker.keep_models import ModelKeeper
 from studies.worker.open_studies import OpenStudy
 from studies.worker.outcome import EndedTrial, Outcome, from_error, from_result, timed_out
@@ -41,7 +43,7 @@ def _run(
     session: Session, study: OpenStudy, executor: Executor, claimed: FrozenTrial
 ) -> EndedTrial:
     session.begin(study, {trial_id(claimed): claimed.number})
-    session.log.info("the function starts", trial=claimed.number)
+    session.log.info(_start(study, claimed), trial=claimed.number)
     recorder = Recorder(session.database, study, session.name)
     session.database.storage.outdate(trial_id(claimed))  # the function writes to it by itself
     request = CallFunction(
@@ -50,6 +52,7 @@ def _run(
         study=study.name,
         created_at=study.created_at,
         trial_id=trial_id(claimed),
+        folder=folder_of(study.checkpoint(claimed)),
     )
     limit = study.definition.search.trial_timeout
     failed_beats = session.heartbeat.failed
@@ -75,6 +78,7 @@ def _run(
     else:
         seconds = {TRAIN_SECONDS_KEY: round(time.perf_counter() - started, 3)}
         ended = from_result(claimed, result, seconds)
+        _warn(session, study, result.warning)
     seconds_taken = time.perf_counter() - started
     return _record(session, study, executor, replace(ended, seconds=seconds_taken))
 
@@ -85,7 +89,9 @@ def _record(
     """Record how a trial ended, and keep its files if it is among the best."""
     checkpoint = study.checkpoint(ended.claimed)
     keeper = ModelKeeper(session.database, study, session.log)
-    keeper.keep_files(ended, files_to_keep(checkpoint))
+    values = ended.attributes.get(SEED_VALUES_KEY)
+    best = None if values is None else index_of_best(values, study.study.direction)
+    keeper.keep_files(ended, files_to_keep(checkpoint, best))
     (recorded,) = Recorder(session.database, study, session.name).record([ended], executor)
     if recorded.outcome is not Outcome.LOST:  # another worker may go on from its files
         remove_checkpoint(checkpoint)
@@ -93,11 +99,27 @@ def _record(
     return recorded
 
 
+def _start(study: OpenStudy, claimed: FrozenTrial) -> str:
+    """Return the line for the log: a retry does not repeat the seeds that have ended."""
+    n = study.definition.search.n_seeds
+    done = seeds_ended(study.checkpoint(claimed)) if n > 1 else 0
+    return f"the function goes on after {done} of {n} seeds" if done else "the function starts"
+
+
+def _warn(session: Session, study: OpenStudy, warning: str | None) -> None:
+    """Tell once how a study's function is evaluated, where its author may not expect it."""
+    if warning is not None and warning not in study.told:
+        study.told.add(warning)
+        session.log.warning("%s", warning)
+
+
 def _told_to_stop(study: OpenStudy, claimed: FrozenTrial) -> str:
     """Return why a trial is queued again, and what that costs: a function has no epochs."""
-    if can_resume(study.checkpoint(claimed)):
+    n = study.definition.search.n_seeds
+    if can_resume(study.checkpoint(claimed), n):
         return f"{TOLD_TO_STOP}; its function can go on from its checkpoint_folder"
-    return f"{TOLD_TO_STOP}; its function begins anew, since its checkpoint_folder is empty"
+    which = f", with seed {seeds_ended(study.checkpoint(claimed)) + 1} of {n}" if n > 1 else ""
+    return f"{TOLD_TO_STOP}; its function begins anew{which}, since its checkpoint_folder is empty"
 
 
 def _requeue(
