@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
     from studies.delete import delete_study
     from studies.errors import (
+        AnswerError,
         CodeError,
         DatabaseConnectionError,
         DatabaseError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from studies.lookup import load_study
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.results.outlook import outlook
     from studies.results.predict import predict
     from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
@@ -63,12 +65,14 @@ _HOME = {
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
+    "outlook": "studies.results.outlook",
     "predict": "studies.results.predict",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
 }
 
 __all__ = [
+    "AnswerError",
     "CodeError",
     "DataError",
     "DataNotFoundError",
@@ -107,6 +111,7 @@ __all__ = [
     "load_definition",
     "load_model",
     "load_study",
+    "outlook",
     "predict",
     "retry_trials",
     "run",
