@@ -107,7 +107,7 @@ def test_known_settings_are_no_draws_but_may_lead(
     drawing.go_on(study, 25)
     found = outlook(study, 7)
     assert found.best == pytest.approx(1.0)
-    drawn = 22 if search is RANDOM else 23  # what Optuna has queued waits until then
+    drawn = 22 if search is RANDOM else 23  # what Optuna has queued waits behind a design
     assert (found.n_trials, found.n_given) == (drawn, 25 - drawn)
     assert found.chance == 7 / (drawn + 7)
     assert found.expected["expected_best"].max() < 1

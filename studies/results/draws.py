@@ -59,9 +59,8 @@ def read_draws(study: optuna.Study) -> list[Draw]:
             _value(study, own),
             [trial.params for trial in own],
             any(trial.state is TrialState.PRUNED for trial in own),
-            # Queued points of a design have their parameters; its known settings come first.
-            FIXED_PARAMS_KEY in own[0].system_attrs
-            or (is_design(study) and first_attempt(own[0]) < n_given),
+            # Known settings are queued before all else; others queue by Optuna's `enqueue_trial`.
+            first_attempt(own[0]) < n_given or FIXED_PARAMS_KEY in own[0].system_attrs,
         )
         for own in grouped.values()
         if len(own) >= n_seeds and all(trial.state.is_finished() for trial in own)
