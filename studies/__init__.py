@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from studies.fleet.local import run
     from studies.lookup import load_study
+    from studies.results.compare import compare
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.outlook import outlook
@@ -58,6 +59,7 @@ _HOME = {
     "StudyDefinition": "studies.definition.study",
     "best_trials": "studies.results.export",
     "checkpoint_folder": "studies.worker.function_files",
+    "compare": "studies.results.compare",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
@@ -104,6 +106,7 @@ __all__ = [
     "WorkerError",
     "best_trials",
     "checkpoint_folder",
+    "compare",
     "create_study",
     "delete_study",
     "export_trials",
