@@ -55,7 +55,7 @@ from storage.trial_queue import (
     is_running,
 )
 from storage.trial_storage import TrialStorage, storage_of
-from storage.trial_table import Column, TrialTable, trial_table
+from storage.trial_table import Column, TrialTable, started_trials, trial_table
 from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
@@ -136,6 +136,7 @@ __all__ = [
     "requeue_failed",
     "requeue_stale",
     "separate",
+    "started_trials",
     "stop_study",
     "storage_of",
     "study_attributes",

@@ -115,6 +115,19 @@ def trial_table(study: optuna.Study, top: int | None) -> Iterator[TrialTable]:
         yield TrialTable(ids, params, user_attrs, times, points, ranked, connection, study_id)
 
 
+def started_trials(study: optuna.Study, parts: Parts) -> list[FrozenTrial]:
+    """Return the trials that have started, by number, with only some parts of them.
+
+    Args:
+        study: The study.
+        parts: What is read of them.
+    """
+    own_id = id_of(study)
+    with storage_of(study).snapshot() as connection:
+        ids = list(connection.execute(_started(own_id)).scalars())
+        return read_trials(connection, own_id, ids, parts)
+
+
 def _started(study_id: int) -> _Chosen:
     started = (TRIALS.c.study_id == study_id, TRIALS.c.state.in_(STARTED))
     return select(TRIALS.c.trial_id).where(*started).order_by(TRIALS.c.number)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
     from studies.delete import delete_study
     from studies.errors import (
+        AnswerError,
         CodeError,
         DatabaseConnectionError,
         DatabaseError,
@@ -48,8 +49,10 @@ if TYPE_CHECKING:
     )
     from studies.fleet.local import run
     from studies.lookup import load_study
+    from studies.results.compare import compare
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
+    from studies.results.outlook import outlook
     from studies.results.predict import predict
     from studies.results.provenance import show
     from studies.results.rerun import rerun
@@ -61,6 +64,7 @@ _HOME = {
     "best_trials": "studies.results.export",
     "checkpoint_folder": "studies.worker.function_files",
     "confirm": "studies.confirmation.confirm",
+    "compare": "studies.results.compare",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
@@ -68,6 +72,7 @@ _HOME = {
     "load_definition": "studies.definition.files",
     "load_model": "studies.results.models",
     "load_study": "studies.lookup",
+    "outlook": "studies.results.outlook",
     "predict": "studies.results.predict",
     "rerun": "studies.results.rerun",
     "retry_trials": "studies.retry",
@@ -76,6 +81,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AnswerError",
     "CodeError",
     "DataError",
     "DataNotFoundError",
@@ -108,6 +114,7 @@ __all__ = [
     "WorkerError",
     "best_trials",
     "checkpoint_folder",
+    "compare",
     "confirm",
     "create_study",
     "delete_study",
@@ -116,6 +123,7 @@ __all__ = [
     "load_definition",
     "load_model",
     "load_study",
+    "outlook",
     "predict",
     "rerun",
     "retry_trials",

@@ -111,6 +111,10 @@ class NoCompleteTrialError(HpoError, ValueError):
     """No trial of the study is complete, so that there is no best one."""
 
 
+class AnswerError(HpoError, ValueError):
+    """What is asked of the results of studies has no answer: too few of them, or not finite."""
+
+
 class NetworkNotKeptError(HpoError, FileNotFoundError):
     """The trained network of a trial was never kept, or deleted for a better trial's."""
 

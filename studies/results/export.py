@@ -131,6 +131,17 @@ def check_output(path: str | Path) -> None:
     check_folder(path)
 
 
+def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a data frame in the format that the ending of a file's name stands for.
+
+    Raises:
+        ValueError: The ending is unknown.
+        OSError: The file cannot be written.
+    """
+    check_output(path)
+    _write_frames([frame], Path(path))
+
+
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a data frame as CSV in which a spreadsheet takes no cell for a formula."""
     return _csv(frame, header=True)

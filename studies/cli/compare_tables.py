@@ -1,0 +1,83 @@
+"""The text of `hpo compare`: a table of studies in which only what differs has a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from studies.cli.format import duration, number, parameter
+from studies.cli.tables import add_row, plain_table
+
+if TYPE_CHECKING:
+    from studies.results.compare import Comparison
+
+_Row = dict[str, Any]
+COMMON = ("objective", "dataset", "metric", "searched_by")  # columns where studies differ in them
+HEADS = {"dataset": "data set", "searched_by": "searched by"}
+NO_FINDING = (
+    "Ranks are those of the values, and no finding: the best of many values is a lucky one. What "
+    "is better is tested by hpo confirm."
+)
+
+
+def comparison_view(found: Comparison) -> list[RenderableType]:
+    """Return what `hpo compare` prints."""
+    rows: list[_Row] = [
+        {**{str(k): v for k, v in row.items()}, "metric": _metric(row)}
+        for row in found.table.to_dict("records")
+    ]
+    differing = [key for key in COMMON if len({str(row[key]) for row in rows}) > 1]
+    heads = [HEADS.get(key, key) for key in differing]
+    has_ranks = any(_is_ranked(row, rows) for row in rows)
+    ranks = ["rank"] if has_ranks else []
+    table = plain_table(None, "study", *heads, "value", "seeds", *ranks, "trial", "trials", "time")
+    for row in rows:
+        own = [str(row[key] or "") for key in differing]
+        rank = [str(row["rank"]) if _is_ranked(row, rows) else ""] if has_ranks else []
+        add_row(table, row["study"], *own, *_value(row), *rank, *_cost(row))
+    notes = [*found.notes, *([NO_FINDING] if has_ranks else [])]
+    return [
+        *(Text(words) for words in _common(rows[0], differing, found)),
+        table,
+        *(Text(note) for note in notes),
+    ]
+
+
+def _metric(row: dict[Any, Any]) -> str:
+    return f"{row['metric']} ({'max' if row['direction'] == 'maximize' else 'min'})"
+
+
+def _is_ranked(row: _Row, rows: Sequence[_Row]) -> bool:
+    """Tell whether another study is of the same group; a rank among one says nothing."""
+    known = [each for each in rows if each["group"] == row["group"] and each["n_seeds"]]
+    return len(known) > 1 and bool(row["n_seeds"])
+
+
+def _common(row: _Row, differing: Sequence[str], found: Comparison) -> list[str]:
+    words = [str(row[key]) for key in COMMON if key not in differing and row[key]]
+    lines = [f"In common: {', '.join(words)}"] if words else []
+    if found.setting is not None:
+        shown = ", ".join(f"{n}={parameter(v)}" for n, v in (row["params"] or {}).items())
+        lines.append(f"One setting in all of them{f': {shown}' if shown else ''}")
+    return lines
+
+
+def _value(row: _Row) -> list[str]:
+    if not row["n_seeds"]:
+        return ["", ""]
+    std = "" if isnan(row["std"]) else f" ± {number(row['std'])}"
+    seeds = "one" if row["n_seeds"] == 1 else str(row["n_seeds"])
+    missing = f", {row['n_missing']} missing" if row["n_missing"] else ""
+    return [f"{number(row['value'])}{std}", f"{seeds}{missing}"]
+
+
+def _cost(row: _Row) -> list[str]:
+    trial = str(row["trial"]) if row["n_seeds"] else ""
+    counts = {"pruned": row["n_pruned"], "failed": row["n_failed"], "to come": row["n_open"]}
+    others = [f"{n} {word}" for word, n in counts.items() if n]
+    seconds = "" if isnan(row["seconds"]) else duration(row["seconds"])
+    return [trial, ", ".join([f"{row['n_complete']} complete", *others]), seconds]

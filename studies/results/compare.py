@@ -1,0 +1,207 @@
+"""Studies beside each other in one table: their best points, or one setting in each of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import TrialState
+
+from objectives.data.options import DataOptions
+from storage import overview, storage_of, study_id
+from storage.ranking import rank_key
+from storage.study_attributes import WORKED_KEY
+from studies.attributes import DATA_KEY, DEFINITION_KEY
+from studies.errors import AnswerError
+from studies.results.compared_points import (
+    ComparedPoint,
+    Setting,
+    best_of,
+    setting_of_trial,
+    settings_in,
+    with_setting,
+)
+from studies.results.curves import as_frame, curves_of
+from studies.results.search_order import how_searched
+from studies.statistics.intervals import interval
+
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Studies beside each other. None of them is called better: no test is made here.
+
+    Attributes:
+        table: A row for each study, as they were given: `study`, `objective`, `dataset`,
+            `data_sha256`, `metric`, `direction`, `searched_by`, `n_complete`, `n_pruned`,
+            `n_failed`, `n_open` (lineages), `seconds` (of wall time in which workers executed its
+            trials). Of the point that is compared `trial`, `value` (the mean over `n_seeds`),
+            `std`, `low` and `high` (Student's t interval of 95 %), `n_missing` seeds and `params`;
+            all missing where the setting has no complete trial there. `group` is one for studies of
+            the same metric, direction and data, and `rank` that of `value` within the group.
+        curves: The learning curves of these points: see `studies.results.curves`.
+        setting: The setting of all points, defaults included, where it is the same; else None.
+        notes: What keeps these values from being compared.
+    """
+
+    table: pd.DataFrame
+    curves: pd.DataFrame
+    setting: Setting | None
+    notes: Sequence[str]
+
+
+def compare(studies: Sequence[optuna.Study], trial: int | None = None) -> Comparison:
+    """Return studies beside each other.
+
+    Args:
+        studies: At least two studies.
+        trial: The number of a trial of the first one, whose setting is looked for in the others, as
+            on other data; None for the best point of each.
+
+    Raises:
+        AnswerError: Fewer than two studies are given, or one twice; a best value is infinite, or
+            the trial is not complete.
+        NoCompleteTrialError: A study has no complete trial.
+        TrialNotFoundError: The first study has no such trial.
+    """
+    _check(studies)
+    points: list[ComparedPoint | None]
+    if trial is None:
+        points = [best_of(study) for study in studies]
+    else:
+        wanted = setting_of_trial(studies[0], trial)
+        points = [with_setting(study, wanted) for study in studies]
+    rows = [_row(study, point) for study, point in zip(studies, points, strict=True)]
+    _rank(studies, rows)
+    curves = [
+        curves_of(study, point.ids)
+        for study, point in zip(studies, points, strict=True)
+        if point is not None
+    ]
+    return Comparison(
+        table=_as_table(rows),
+        curves=pd.concat([each for each in curves if len(each)] or [as_frame([])]),
+        setting=_common_setting(studies, points),
+        notes=_notes(rows, is_setting=trial is not None),
+    )
+
+
+def _check(studies: Sequence[optuna.Study]) -> None:
+    names = [study.study_name for study in studies]
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if len(names) < 2 or twice:
+        raise AnswerError(
+            "Expected at least two studies, each of them once. Received: "
+            f"{', '.join(names) or 'none'}."
+        )
+
+
+def _row(study: optuna.Study, point: ComparedPoint | None) -> _Row:
+    stored = study.user_attrs.get(DEFINITION_KEY, {})
+    counts = overview(storage_of(study), study_id(study)).lineages_by_state
+    value, std = (None, None) if point is None else (point.value, point.std)
+    n_seeds = 0 if point is None else len(point.values)
+    ends = None if value is None else interval(value, std, n_seeds)
+    return {
+        "study": study.study_name,
+        "objective": stored.get("objective"),
+        "dataset": stored.get("dataset"),
+        "data_sha256": study.user_attrs.get(DATA_KEY),
+        "metric": study.metric_names[0] if study.metric_names else "value",
+        "direction": study.direction.name.lower(),
+        "searched_by": how_searched(study),
+        "n_complete": counts[TrialState.COMPLETE],
+        "n_pruned": counts[TrialState.PRUNED],
+        "n_failed": counts[TrialState.FAIL],
+        "n_open": counts[TrialState.RUNNING] + counts[TrialState.WAITING],
+        "seconds": study.user_attrs.get(WORKED_KEY, {}).get("seconds"),
+        "trial": None if point is None else point.trial,
+        "value": value,
+        "std": std,
+        "low": None if ends is None else ends[0],
+        "high": None if ends is None else ends[1],
+        "n_seeds": n_seeds,
+        "n_missing": 0 if point is None else point.n_missing,
+        "params": None if point is None else point.params,
+        "data": _data_lines(stored),
+    }
+
+
+def _data_lines(stored: Mapping[str, Any]) -> str:
+    """Return the table [data]; what an earlier version did not have yet is as by default."""
+    lines = DataOptions().model_dump(mode="json") | stored.get("data", {})
+    return json.dumps(lines, sort_keys=True)
+
+
+def _rank(studies: Sequence[optuna.Study], rows: Sequence[_Row]) -> None:
+    """Write the group of each row, and its rank among those of one group that have a value."""
+    groups: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        row["group"] = groups.setdefault(_group_key(row), len(groups) + 1)
+        row["rank"] = None
+    for group in groups.values():
+        own = [i for i, row in enumerate(rows) if row["group"] == group]
+        known = [i for i in own if rows[i]["value"] is not None]
+        best_first = sorted(
+            known, key=lambda i: rank_key(studies[i].direction, rows[i]["value"], i)
+        )
+        for rank, i in enumerate(best_first, start=1):
+            rows[i]["rank"] = rank
+
+
+def _group_key(row: _Row) -> tuple[Any, ...]:
+    # What a function computes is its own affair: values of two are of two things.
+    own = row["objective"] if row["dataset"] is None else None
+    return row["metric"], row["direction"], _data_of(row), own
+
+
+def _data_of(row: _Row) -> tuple[Any, ...]:
+    return row["dataset"], row["data"], row["data_sha256"]
+
+
+def _as_table(rows: Sequence[_Row]) -> pd.DataFrame:
+    kinds = {
+        **dict.fromkeys(("std", "low", "high", "value", "seconds"), "float64"),
+        **dict.fromkeys(("trial", "rank"), "Int64"),
+    }
+    frame = pd.DataFrame([{k: v for k, v in row.items() if k != "data"} for row in rows])
+    return frame.astype(kinds)
+
+
+def _common_setting(
+    studies: Sequence[optuna.Study], points: Sequence[ComparedPoint | None]
+) -> Setting | None:
+    settings = [
+        settings_in(study)(point.params)
+        for study, point in zip(studies, points, strict=True)
+        if point is not None
+    ]
+    is_one = len(settings) > 1 and all(each == settings[0] for each in settings)
+    return settings[0] if is_one else None
+
+
+def _notes(rows: Sequence[_Row], *, is_setting: bool) -> list[str]:
+    notes = []
+    metrics = {(row["metric"], row["direction"]) for row in rows}
+    if len(metrics) > 1:
+        notes.append("They differ in their metric or direction, and are not ranked across these.")
+    data = {_data_of(row) for row in rows}
+    if len(data) > 1:
+        names = Counter(name for name, *_ in data)
+        again = ", ".join(str(name) for name, n in names.items() if n > 1)
+        words = f" ({again}: other contents, or other lines of [data])" if again else ""
+        notes.append(f"They are on different data{words}, and are not ranked across these.")
+    lacking = [row["study"] for row in rows if row["value"] is None]
+    if is_setting and lacking:
+        notes.append(f"This setting has no complete trial in {', '.join(lacking)}.")
+    single = [row["study"] for row in rows if row["n_seeds"] == 1]
+    if single:
+        who = "All values are" if len(single) == len(rows) else f"{', '.join(single)}:"
+        notes.append(f"{who} of one seed, which calls nothing better.")
+    return notes
