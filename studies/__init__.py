@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         LaunchError,
         NetworkNotKeptError,
         NoCompleteTrialError,
+        NoEffectsError,
         RenderingError,
         SettingError,
         StudyNotFoundError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     )
     from studies.fleet.local import run
     from studies.lookup import load_study
+    from studies.results.effects import effects
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.predict import predict
@@ -58,6 +60,7 @@ _HOME = {
     "checkpoint_folder": "studies.worker.function_files",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
+    "effects": "studies.results.effects",
     "export_trials": "studies.results.export",
     "keep_file": "studies.worker.function_files",
     "load_definition": "studies.definition.files",
@@ -89,6 +92,7 @@ __all__ = [
     "LaunchError",
     "NetworkNotKeptError",
     "NoCompleteTrialError",
+    "NoEffectsError",
     "RenderingError",
     "SettingError",
     "StudyDefinition",
@@ -102,6 +106,7 @@ __all__ = [
     "checkpoint_folder",
     "create_study",
     "delete_study",
+    "effects",
     "export_trials",
     "keep_file",
     "load_definition",

@@ -107,6 +107,10 @@ class NoCompleteTrialError(HpoError, ValueError):
     """No trial of the study is complete, so that there is no best one."""
 
 
+class NoEffectsError(HpoError, ValueError):
+    """The trials of a study do not differ in what could have an effect, or they are too few."""
+
+
 class NetworkNotKeptError(HpoError, FileNotFoundError):
     """The trained network of a trial was never kept, or deleted for a better trial's."""
 
