@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from studies.cli.format import number, parameter
-from studies.cli.tables import add_row, plain_table
+from studies.cli.tables import WIDEST_NAME, add_row, plain_table
 from studies.results.effects_findings import p_text
 
 if TYPE_CHECKING:
@@ -72,12 +72,18 @@ def _anova_table(frame: pd.DataFrame) -> Table:
     for row in frame.to_dict("records"):
         if row["within"] != within:
             within = row["within"]
-            add_row(table, f"within {within}:")
+            table.add_row(Text(f"within {within}:", overflow="fold", no_wrap=False))
         f = "" if pd.isna(row["f"]) else f"{row['f']:.2f}"
         p = "" if pd.isna(row["p"]) else p_text(row["p"]).removeprefix("= ")
         cells = [f, p] if judged else []
-        add_row(table, row["term"], str(row["df"]), f"{row['sum_of_squares']:.4g}", *cells)
+        cells = [_term(row["term"]), str(row["df"]), f"{row['sum_of_squares']:.4g}", *cells]
+        table.add_row(*map(Text, cells))
     return table
+
+
+def _term(name: str) -> str:
+    """Return a term; a long interaction as a line for each factor."""
+    return name if len(name) <= WIDEST_NAME else name.replace(" x ", "\nx ")
 
 
 def _contrast_table(frame: pd.DataFrame) -> Table:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 INDEPENDENT = ("random", "qmc")  # samplers that draw each point whatever the others came to
 PURE, RESIDUAL = "seeds (pure error)", "residual"
-LACK, WITH_CONDITIONAL = "other interactions", "conditional factors, other interactions"
+LACK, WITH_CONDITIONAL = "other interactions", "conditional, interactions"
 ANOVA = ("term", "within", "df", "sum_of_squares", "f", "p")
 ALIASES = ("factor", "within", "interaction", "share")
 CONTRASTS = ("factor", "within", "contrast", "estimate", "margin", "simultaneous")

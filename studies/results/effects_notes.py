@@ -36,12 +36,16 @@ def notes_of_design(study: optuna.Study, trials: Trials, parts: Sequence[PartEff
     """Return the notes of a design."""
     found = list(trials.notes)
     if trials.others:
-        found.append(f"{_trials(len(trials.others))} of other settings than the design's left out.")
+        found.append(
+            f"{_trials(len(trials.others))} of other settings than the design's, and left out."
+        )
     if trials.design == "one-factor-at-a-time":
         found.append(ONE_AT_A_TIME)
     found += _single(trials)
     for part in parts:
         found += _of_part(study, part)
+    if any(part.anova is not None and part.anova.error.ms for part in parts):
+        found.append("p values and 95 % intervals (Student's t) are each by itself.")
     depends = (row for part in parts for row in told_rows(part) if len(row.term) > 1)
     if any(row.p is not None and row.p < LEVEL for row in depends):
         found.append(
@@ -135,15 +139,16 @@ def _judged_by(study: optuna.Study, effects: PartEffects) -> list[str]:
         lines = [f"No degrees of freedom are left: no p and no intervals.{advice}"]
         return lines + ([_lenth_words(effects)] if effects.lenth is not None else [])
     if not error.ms:
+        if len(set(effects.part.values)) == 1:
+            return ["All values are equal: nothing tells the levels apart."]
         return ["Nothing is left to judge by: the values are an exact sum, so no p, no intervals."]
-    label = "p values and 95 % intervals (Student's t) are each by itself."
     if error.kind == "seeds":
-        return [f"Judged by the seeds' pure error, {_freedom(error.df)}. {label}"]
+        return [f"Judged by the seeds' pure error, {_freedom(error.df)}."]
     what = "interactions that are in no line"
     what = f"conditional factors and {what}" if effects.part.has_conditional else what
     return [
         f"Judged by the residual, {_freedom(error.df)}: one seed a point, so that it holds {what} "
-        f"beside the noise. {label}{advice}"
+        f"beside the noise.{advice}"
     ]
 
 

@@ -8,6 +8,7 @@ no table.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,7 +20,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Codes = Mapping[str, npt.NDArray[np.intp]]  # factor -> the number of its level, from 0, by row
 Term = tuple[str, ...]  # a factor, or the factors of an interaction
-EXACT = 1e-18  # a sum of squares that is smaller, in parts of the whole, is rounding
+EXACT = 1e-18  # a sum of squares that is smaller, in parts of that about the mean, is rounding,
+EQUAL = 1e-26  # and so is one that is smaller in parts of that about zero
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,12 @@ def anova(
     x, y = _condensed(matrix(codes, sizes, terms), values)
     places = _places(sizes, terms)
     residual = float(_least_squares(x, y).ssr)
-    total = float(((values - values.mean()) ** 2).sum())
+    least = EXACT * ((values - values.mean()) ** 2).sum() + EQUAL * (values**2).sum()
     pure, df_pure = pure_error(values, points)
     df = len(values) - _rank(x)
     kind = "seeds" if df_pure else "residual" if df else "none"
     error = ErrorTerm(kind, df_pure, pure) if df_pure else ErrorTerm(kind, df, residual)
-    if error.ss <= EXACT * total or not error.df:
+    if error.ss <= least or not error.df:
         error = ErrorTerm(kind, error.df, 0.0)
     rows = []
     for term in estimable(codes, sizes, terms):
@@ -269,8 +271,11 @@ def _condensed(x: Array, y: Array) -> tuple[Array, Array]:
 
 def _least_squares(x: Array, y: Array) -> Any:
     from statsmodels.regression.linear_model import OLS  # takes seconds to import
+    from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
-    return OLS(y, x, hasconst=False).fit(method="pinv")
+    with warnings.catch_warnings():  # what is not determined is found out beforehand
+        warnings.simplefilter("ignore", SingularMatrixWarning)
+        return OLS(y, x, hasconst=False).fit(method="pinv")
 
 
 def _rank(x: Array) -> int:
