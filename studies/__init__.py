@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         LaunchError,
         NetworkNotKeptError,
         NoCompleteTrialError,
+        NoEffectsError,
         NotRepeatableError,
         RenderingError,
         SettingError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from studies.fleet.local import run
     from studies.lookup import load_study
     from studies.results.compare import compare
+    from studies.results.effects import effects
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.outlook import outlook
@@ -67,6 +69,7 @@ _HOME = {
     "compare": "studies.results.compare",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
+    "effects": "studies.results.effects",
     "export_trials": "studies.results.export",
     "keep_file": "studies.worker.function_files",
     "load_definition": "studies.definition.files",
@@ -102,6 +105,7 @@ __all__ = [
     "LaunchError",
     "NetworkNotKeptError",
     "NoCompleteTrialError",
+    "NoEffectsError",
     "NotRepeatableError",
     "RenderingError",
     "SettingError",
@@ -118,6 +122,7 @@ __all__ = [
     "confirm",
     "create_study",
     "delete_study",
+    "effects",
     "export_trials",
     "keep_file",
     "load_definition",

@@ -18,6 +18,9 @@ CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py
 CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of the searched one
+PREDICTED_KEY = (
+    "predicted"  # of a study of that combination: results/effects_predicted.py::Predicted
+)
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

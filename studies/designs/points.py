@@ -93,6 +93,11 @@ def _known_settings(definition: StudyDefinition) -> list[dict[str, Scalar]]:
     return [space.at(setting) for setting in settings] if definition.search.design else settings
 
 
+def design_points(definition: StudyDefinition) -> list[dict[str, Scalar]]:
+    """Return the points of a study's design, without known settings outside of it."""
+    return _design(definition)
+
+
 def _design(definition: StudyDefinition) -> list[dict[str, Scalar]]:
     space, search = definition.factors, definition.search
     match search.design:

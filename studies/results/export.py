@@ -200,13 +200,13 @@ def _frame(trials: list[FrozenTrial], table: TrialTable, bounds: Bounds) -> pd.D
     }
     columns |= point_columns(trials, table, bounds)
     for name, column in table.params.items():
-        columns[f"{PARAM}{name}"] = _column([_level(t, name) for t in trials], column)
+        columns[f"{PARAM}{name}"] = _column([level_of(t, name) for t in trials], column)
     for key, column in table.user_attrs.items():
         columns[f"{ATTRIBUTE}{key}"] = _column([t.user_attrs.get(key) for t in trials], column)
     return pd.DataFrame(columns)
 
 
-def _level(trial: FrozenTrial, name: str) -> Any:
+def level_of(trial: FrozenTrial, name: str) -> Any:
     """Return a parameter; that of a range with steps as a person counts them, 3 * 0.1 as 0.3."""
     value = trial.params.get(name)
     distribution = trial.distributions.get(name)
