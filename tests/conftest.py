@@ -32,10 +32,15 @@ from studies.definition.study import parse_definition
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 garbage.begin_imports()
 _databases = itertools.count()
+IN_MEMORY = Path("/dev/shm")
+NEEDED_IN_MEMORY = 4 * 2**30  # bytes free there
 IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
 # Compilation is most of the time of tests that train, and without fusion emitters it takes half as
 # long; one test of packs (see there) trains as users do, without flags.
 os.environ.setdefault("XLA_FLAGS", FAST_XLA)
+# SQLite waits for the disk at each transaction, half of the time of the tests that write most.
+if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > NEEDED_IN_MEMORY:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))  # where folders of tests lie
 if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
     # As in a child that trains: Keras imports them in passing where it can, which takes seconds.
     sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from commands import hpo
+from commands import hpo, wait_until
 from queues import adaptive, end, new_study, states
 
 from storage import InvalidUrlError, TrialStorage, backup, claim, create_storage
@@ -40,10 +40,13 @@ def test_a_backup_is_of_one_moment_though_others_write(
     sqlite_storage: TrialStorage, tmp_path: Path
 ) -> None:
     study, stop = new_study(sqlite_storage, adaptive(None)), threading.Event()
+    written = 0
 
     def work() -> None:
+        nonlocal written
         while not stop.is_set():
             end(sqlite_storage, *claim(sqlite_storage, study))
+            written += 1
 
     writer = threading.Thread(target=work)
     writer.start()
@@ -51,6 +54,8 @@ def test_a_backup_is_of_one_moment_though_others_write(
         files = [tmp_path / f"{i}.db" for i in range(5)]
         for file in files:
             backup(sqlite_storage, file)
+            before = written
+            wait_until(lambda before=before: written > before, "another trial is written")
     finally:
         stop.set()
         writer.join()
