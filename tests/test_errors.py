@@ -35,6 +35,10 @@ def gone(study: Any) -> Any:
     return study
 
 
+def url_of(study: Any) -> str:
+    return str(storage.storage_of(study).engine.url)
+
+
 # What is wrong: the function, the call, the error, its built-in kind, the cause.
 Wrong = tuple[str, Callable[[Any, Path], Any], type[Exception], type[Exception], type | None]
 WRONG: dict[str, Wrong] = {
@@ -170,6 +174,48 @@ WRONG: dict[str, Wrong] = {
         "keep_file",
         lambda study, folder: studies.keep_file(optuna.create_study().ask(), folder / "x"),
         errors.StudyNotFoundError,
+        KeyError,
+        None,
+    ),
+    "a study to confirm of which no trial is complete": (
+        "confirm",
+        lambda study, folder: studies.confirm(study.study_name, url_of(study)),
+        errors.NoCompleteTrialError,
+        ValueError,
+        None,
+    ),
+    "one study to compare": (
+        "compare",
+        lambda study, folder: studies.compare([study]),
+        errors.AnswerError,
+        ValueError,
+        None,
+    ),
+    "no complete trial to tell effects of": (
+        "effects",
+        lambda study, folder: studies.effects(study),
+        errors.NoCompleteTrialError,
+        ValueError,
+        None,
+    ),
+    "no complete trial to look forward from": (
+        "outlook",
+        lambda study, folder: studies.outlook(study),
+        errors.NoCompleteTrialError,
+        ValueError,
+        None,
+    ),
+    "no trial to show": (
+        "show",
+        lambda study, folder: studies.show(study, 99),
+        errors.TrialNotFoundError,
+        KeyError,
+        None,
+    ),
+    "no trial to make again": (
+        "rerun",
+        lambda study, folder: studies.rerun(study, 99),
+        errors.TrialNotFoundError,
         KeyError,
         None,
     ),

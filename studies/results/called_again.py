@@ -21,7 +21,7 @@ from studies.executor.protocol import CallFunction
 from studies.results.again import Again
 from studies.results.rerun_study import begin_rerun, open_reruns
 from studies.worker.checkpoints import checkpoint_file, remove_checkpoint
-from studies.worker.function_files import files_to_keep
+from studies.worker.function_files import files_to_keep, folder_of
 from studies.worker.open_studies import function_kind
 from studies.worker.outcome import EndedTrial, from_error, from_result, timed_out
 
@@ -57,7 +57,7 @@ def called_again(
         folder, mark = Path(attributes[ARTIFACTS_KEY]), attributes[CREATED_KEY]
         checkpoint = checkpoint_file(folder, mark, second)
         try:
-            ended = _call(reruns, definition, second, executor)
+            ended = _call(reruns, definition, second, executor, folder_of(checkpoint))
             (read,) = storage_of(reruns).adopt(study_id(reruns), [trial_id(second)])
             reports, files = read.intermediate_values, tuple(files_to_keep(checkpoint))
             yield Again(ended, executor.backend, executor.device, reports=reports, files=files)
@@ -91,7 +91,11 @@ def _check_files(first: FrozenTrial, record: Mapping[str, Any]) -> None:
 
 
 def _call(
-    reruns: optuna.Study, definition: StudyDefinition, second: FrozenTrial, executor: Executor
+    reruns: optuna.Study,
+    definition: StudyDefinition,
+    second: FrozenTrial,
+    executor: Executor,
+    folder: Path,
 ) -> EndedTrial:
     storage, limit = storage_of(reruns), definition.search.trial_timeout
     storage.outdate(trial_id(second))  # the function writes to it by itself
@@ -101,6 +105,7 @@ def _call(
         study=reruns.study_name,
         created_at=reruns.user_attrs[CREATED_KEY],
         trial_id=trial_id(second),
+        folder=folder,
     )
     started = time.perf_counter()
     try:

@@ -151,8 +151,8 @@ def _frames(
     study: optuna.Study, top: int | None, rows: int, columns: Sequence[str] | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the trials of the `top` best points, or all that have started; at least one part."""
-    bounds = metric_bounds(study)
     try:
+        bounds = metric_bounds(study)
         with trial_table(study, top) as table:
             for trials in table.parts(rows):
                 frame = _frame(trials, table, bounds)
