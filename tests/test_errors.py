@@ -163,6 +163,20 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
+    "a trial that has not ended": (
+        "rerun",
+        lambda study, folder: studies.rerun(study, study.ask().number),
+        errors.NotRepeatableError,
+        ValueError,
+        None,
+    ),
+    "no trial to show": (
+        "show",
+        lambda study, folder: studies.show(study, 99),
+        errors.TrialNotFoundError,
+        KeyError,
+        None,
+    ),
     "no trial of this service": (
         "checkpoint_folder",
         lambda study, folder: studies.checkpoint_folder(optuna.create_study().ask()),

@@ -49,15 +49,15 @@ def test_a_pruned_trial_of_folds_is_compared_up_to_where_it_was_pruned(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     search = {"sampler": "random", "n_trials": 1, "pruner": {**BAD, "n_warmup_steps": 2}}
-    data, fixed = {"folds": 2, "train_size": 300}, {"epochs": 6}
+    data, fixed = {"folds": 2, "train_size": 300}, {"epochs": 4}
     study = trained(sqlite_url, tmp_path, search=search, data=data, fixed=fixed)
     first = study.trials[0]
-    assert (first.state.name, first.user_attrs["epochs"]) == ("PRUNED", 3)
+    assert (first.state.name, first.user_attrs["epochs"]) == ("PRUNED", 2)
     found = rerun(study, 0)
     assert found.verdict == "equal bits"
-    assert found.n_epochs == 3
+    assert found.n_epochs == 2
     assert found.values == (None, None)
-    assert found.notes == ["The first one was pruned after 3; the second one was ended there too."]
+    assert found.notes == ["The first one was pruned after 2; the second one was ended there too."]
     second = load_study("s-rerun", sqlite_url)[0].trials[0]
     assert second.state.name == "PRUNED"
     assert history_of(second) == history_of(first)
