@@ -131,6 +131,15 @@ def test_an_objective_that_cannot_be_is_refused_with_the_remedy(
         hpo("create", function, sqlite_url)
 
 
+def test_how_often_a_function_is_called_in_a_trial_is_told(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = SEARCH.replace("n_trials = 1", "n_trials = 1\nreplicates = 3\nseed = 7")
+    monkeypatch.setattr(sys.modules[__name__], "SEARCH", lines)
+    line = "A trial calls the function with trial.seed 7 to 9; its value is the mean."
+    assert line in hpo("create", "user_objectives:quick", sqlite_url).output
+
+
 def test_a_study_that_an_earlier_n_has_cut_says_so_and_how_to_go_on(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 from small_studies import table
 
 import objectives
-from storage import claim, create_storage, study_id
+from storage import Point, claim, create_storage, enqueue, get_budget, study_id
 from studies import best_trials, create_study, load_study
 from studies.definition.study import parse_definition
 from studies.designs.points import initial_points
@@ -161,3 +161,26 @@ def test_where_the_noise_is_unknown_the_command_that_measures_it_works(
     assert settings == [best for _ in seeds]
     assert [t.user_attrs["seed"] for t in made.trials] == list(seeds)
     assert initial_points(measuring)[0].user_attrs == {"seed": 0}
+
+
+def test_the_noise_of_a_function_is_measured_by_its_seed(sqlite_url: str, tmp_path: Path) -> None:
+    lines = {"name": "s", "objective": "my:f", "metric": "value", "direction": "minimize"}
+    search = {"sampler": "random", "n_trials": 1, "pruner": "wilcoxon"}
+    definition = parse_definition({**lines, "search": search, "space": {"x": [1, 2]}})
+    study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
+    storage = create_storage(sqlite_url)
+    enqueue(
+        storage,
+        study_id(study),
+        [Point({"x": 2}, definition.factors.distributions({"x": 2}))],
+        get_budget(storage, study_id(study)),
+    )
+    (trial,) = claim(storage, study_id(study))
+    study.tell(trial.number, 1.0)
+    shown = hpo_here("best", "s", url=sqlite_url, folder=tmp_path).stdout
+    command = (
+        "Measure it by trial.seed in the function: hpo run --name s-seeds --set "
+        "search.replicates=5 --set search.n_trials=1 --set 'search.enqueue=[{ x = 2 }]' "
+        "--set search.pruner=none --allow-module my s"
+    )
+    assert command in shown

@@ -1,4 +1,4 @@
-"""Tell what a study's points come from: an orthogonal array, the best setting of another study."""
+"""Tell what a study's points come from: an array, another study's best setting, several seeds."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ def _knows_all(search: Mapping[str, Any], n_trials: int | None) -> bool:
     So has that of the command that measures the noise of a seed.
     """
     return n_trials is not None and n_trials <= len(search["enqueue"]) * search["replicates"]
+
+
+def seeds_line(study: optuna.Study) -> str | None:
+    """Return a line about the calls of a function whose trials have several seeds, else None."""
+    definition = study.user_attrs[DEFINITION_KEY]
+    search, is_function = definition["search"], definition["dataset"] is None
+    if not is_function or search["design"] or search["replicates"] < 2:
+        return None
+    first, n = search["seed"], search["replicates"]
+    return (
+        f"A trial calls the function with trial.seed {first} to {first + n - 1}; its value is the "
+        "mean. What each comes to is reported, and not what the function itself reports."
+    )
 
 
 def origin_line(study: optuna.Study) -> str | None:

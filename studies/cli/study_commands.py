@@ -292,7 +292,7 @@ def _find_or_create(
     so that a mistake in them leaves no empty database behind. Its code is looked at where it is of
     one of the packages and files `allowed`; where these are None, a function is left unchecked.
     """
-    from studies.cli.design import design_line, origin_line
+    from studies.cli.design import design_line, origin_line, seeds_line
     from studies.cli.encoding import data_line
     from studies.create import check_new, create_study, find_or_create_study
     from studies.definition.files import lines_named, load_definition
@@ -314,8 +314,9 @@ def _find_or_create(
                 quick=quick,
                 prepare=prepare,
             )
-    for line in filter(None, (data_line(found), origin_line(found), design_line(found))):
-        say(line)
+    for about in (data_line, origin_line, design_line, seeds_line):
+        if (line := about(found)) is not None:
+            say(line)
     return found
 
 
