@@ -57,6 +57,8 @@ def compare_studies(
         write_frame(found.curves, curves)
         tell = warn if json_ else say  # what is on standard output is JSON alone
         tell(f"{len(found.curves)} rows of learning curves are written to {curves}")
+        if found.curves.empty:
+            tell("None of these trials has reported an epoch.")
 
 
 @answers.command("outlook")
