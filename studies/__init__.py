@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studies.confirmation.confirm import confirm
     from studies.create import create_study
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
@@ -60,6 +61,7 @@ _HOME = {
     "best_trials": "studies.results.export",
     "checkpoint_folder": "studies.worker.function_files",
     "compare": "studies.results.compare",
+    "confirm": "studies.confirmation.confirm",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
@@ -107,6 +109,7 @@ __all__ = [
     "best_trials",
     "checkpoint_folder",
     "compare",
+    "confirm",
     "create_study",
     "delete_study",
     "export_trials",
