@@ -12,6 +12,7 @@ import optuna
 import pandas as pd
 import pytest
 from commands import hpo_here
+from confirmations import confirmed, searched
 from drawn_studies import Drawing, hill
 from optuna.trial import TrialState
 from small_studies import table
@@ -89,6 +90,27 @@ def test_the_best_points_of_studies_stand_in_one_table(
     assert "0.5500 ± 0.0707 2 2" in words
     assert "a: of one seed, which calls nothing better." in words
     assert "no finding" in words
+
+
+def test_what_fresh_seeds_came_to_stands_beside_what_was_searched(
+    sqlite_storage: TrialStorage, sqlite_url: str, drawing: Drawing, shown: Callable[..., str]
+) -> None:
+    def value(x: float, seed: int) -> float:
+        return x if seed < 2**20 else x - 0.2 + 0.001 * (seed % 8)  # lucky when it was searched
+
+    a = searched(sqlite_storage, value)
+    confirmed(sqlite_url, value)
+    b = drawing.drawn("b", RANDOM, 2)
+    row = compare([a, b]).table.set_index("study").loc["s"]
+    assert row["value"] == 0.7
+    assert row["fresh"] == pytest.approx(0.5035)
+    assert row["fresh_std"] == pytest.approx(0.00245, abs=1e-5)
+    assert (row["n_fresh"], row["confirmed_in"]) == (8, "s-confirm")
+    second = compare([a, b], trial=1).table.set_index("study").loc["s"]
+    assert second["fresh"] == pytest.approx(0.3035)
+    words = shown("s", "b")
+    assert "0.7000 one 0.5035 ±" in words
+    assert "0.0024 (8)" in words
 
 
 def test_equal_values_have_one_rank_and_a_loss_ranks_the_other_way(drawing: Drawing) -> None:

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from objectives.data.options import DataOptions
 from storage import overview, storage_of, study_id
+from storage.seeds import mean, spread
 from storage.study_attributes import WORKED_KEY
 from studies.attributes import DATA_KEY, DEFINITION_KEY
 from studies.errors import AnswerError
@@ -28,6 +29,7 @@ from studies.results.compared_points import (
     with_setting,
 )
 from studies.results.curves import as_frame, curves_of
+from studies.results.fresh_values import fresh_values
 from studies.results.search_order import how_searched
 from studies.statistics.intervals import interval
 
@@ -44,8 +46,10 @@ class Comparison:
             `n_failed`, `n_open` (lineages), `seconds` (of wall time in which workers executed its
             trials). Of the point that is compared `trial`, `value` (the mean over `n_seeds`),
             `std`, `low` and `high` (Student's t interval of 95 %), `n_missing` seeds and `params`;
-            all missing where the setting has no complete trial there. `group` is one for studies of
-            the same metric, direction and data, and `rank` that of `value` within the group.
+            all missing where the setting has no complete trial there. `fresh` is the mean over the
+            `n_fresh` seeds of its confirmation, in `confirmed_in`, with `fresh_std`. `group` is one
+            for studies of the same metric, direction and data, and `rank` that of `value` within
+            the group.
         curves: The learning curves of these points: see `studies.results.curves`.
         setting: The setting of all points, defaults included, where it is the same; else None.
         notes: What keeps these values from being compared.
@@ -130,7 +134,18 @@ def _row(study: optuna.Study, point: ComparedPoint | None) -> _Row:
         "n_seeds": n_seeds,
         "n_missing": 0 if point is None else point.n_missing,
         "params": None if point is None else point.params,
+        **_fresh(study, point),
         "data": _data_lines(stored),
+    }
+
+
+def _fresh(study: optuna.Study, point: ComparedPoint | None) -> _Row:
+    own = None if point is None else fresh_values(study).get(point.trial)
+    return {
+        "fresh": None if own is None else mean(own.values),
+        "fresh_std": None if own is None else spread(own.values),
+        "n_fresh": 0 if own is None else len(own.values),
+        "confirmed_in": None if own is None else own.study,
     }
 
 
@@ -165,7 +180,9 @@ def _data_of(row: _Row) -> tuple[Any, ...]:
 
 def _as_table(rows: Sequence[_Row]) -> pd.DataFrame:
     kinds = {
-        **dict.fromkeys(("std", "low", "high", "value", "seconds"), "float64"),
+        **dict.fromkeys(
+            ("std", "low", "high", "value", "seconds", "fresh", "fresh_std"), "float64"
+        ),
         **dict.fromkeys(("trial", "rank"), "Int64"),
     }
     frame = pd.DataFrame([{k: v for k, v in row.items() if k != "data"} for row in rows])
