@@ -67,6 +67,8 @@ _HOME = {
     "checkpoint_folder": "studies.worker.function_files",
     "confirm": "studies.confirmation.confirm",
     "compare": "studies.results.compare",
+    "compare": "studies.results.compare",
+    "confirm": "studies.confirmation.confirm",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "effects": "studies.results.effects",

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from storage import TrialStorage, claim, study_id
 from studies.create import create_study
 from studies.definition.study import parse_definition
-from studies.suggest import prepare_trial
+from studies.suggest import prepare_trials
 
 RANGE = {"low": 0.0, "high": 1.0}
 Value = Callable[[dict[str, Any], int], float | TrialState]
@@ -43,16 +43,19 @@ class Drawing:
         return create_study(parse_definition(table), self.storage, artifacts=self._folder)
 
     def go_on(self, study: optuna.Study, n: int, value: Value = hill) -> None:
-        """End `n` more trials of a study, one by one."""
+        """End `n` more trials of a study."""
         definition = parse_definition(study.user_attrs["definition"])
-        for _ in range(n):
-            (claimed,) = claim(self.storage, study_id(study))
-            _, params = prepare_trial(study, definition, claimed)
-            ended = value(params, claimed.number)
-            if isinstance(ended, TrialState):
-                study.tell(claimed.number, state=ended)
-            else:
-                study.tell(claimed.number, ended)
+        claimed = claim(self.storage, study_id(study), n)
+        assert len(claimed) == n
+        with self.storage.batch(study_id(study)) as batch:
+            for each in claimed:
+                (prepared,) = prepare_trials(study, definition, [each])
+                ended = value(prepared.params, each.number)
+                if isinstance(ended, TrialState):
+                    study.tell(each.number, state=ended)
+                else:
+                    study.tell(each.number, ended)
+        assert not batch.write()
 
     def drawn(
         self, name: str, search: dict[str, Any], n: int, value: Value = hill, **lines: Any

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from commands import hpo_here
+from confirmations import confirmed, searched
 from drawn_studies import RANGE, Drawing, hill
 from optuna.trial import TrialState
 
@@ -184,6 +185,20 @@ def test_points_of_several_seeds_are_one_trial_each_and_their_noise_stands_besid
     assert "the mean of 3 seeds" in shown
     assert "the gain is smaller than that" in " ".join(shown.split())
     assert "Measure it" not in shown
+
+
+def test_the_noise_may_be_known_from_a_confirmation(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    def value(x: float, seed: int) -> float:
+        return x + 0.01 * (seed % 2)
+
+    study = searched(sqlite_storage, value)
+    assert outlook(study).noise is None
+    confirmed(sqlite_url, value)
+    assert outlook(study).noise == pytest.approx(0.01 * (2 / 7) ** 0.5)
+    shown = hpo_here("outlook", "s", url=sqlite_url, folder=tmp_path).stdout
+    assert "The noise of such a value is 0.0053" in shown
 
 
 def test_a_study_of_another_program_is_told_without_a_forecast(drawing: Drawing) -> None:

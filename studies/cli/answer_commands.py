@@ -36,9 +36,6 @@ def confirm_settings(
     max_seeds: Annotated[
         int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
     ] = None,
-    splits: Annotated[
-        int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
-    ] = None,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -64,7 +61,7 @@ def confirm_settings(
     found = confirm_by(
         study,
         storage,
-        Wanted(top, seeds, until_clear, max_seeds, splits, name),
+        Wanted(top, seeds, until_clear, max_seeds, name),
         lambda own: _train(own, storage, workers, allowed, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
         allowed,
@@ -203,6 +200,8 @@ def compare_studies(
         write_frame(found.curves, curves)
         tell = warn if json_ else say  # what is on standard output is JSON alone
         tell(f"{len(found.curves)} rows of learning curves are written to {curves}")
+        if found.curves.empty:
+            tell("None of these trials has reported an epoch.")
 
 
 @answers.command("outlook")

@@ -34,11 +34,14 @@ def comparison_view(found: Comparison) -> list[RenderableType]:
     heads = [HEADS.get(key, key) for key in differing]
     has_ranks = any(_is_ranked(row, rows) for row in rows)
     ranks = ["rank"] if has_ranks else []
-    table = plain_table(None, "study", *heads, "value", "seeds", *ranks, "trial", "trials", "time")
+    fresh = ["fresh seeds"] if any(row["n_fresh"] for row in rows) else []
+    columns = ["value", "seeds", *fresh, *ranks, "trial", "trials", "time"]
+    table = plain_table(None, "study", *heads, *columns)
     for row in rows:
         own = [str(row[key] or "") for key in differing]
         rank = [str(row["rank"]) if _is_ranked(row, rows) else ""] if has_ranks else []
-        add_row(table, row["study"], *own, *_value(row), *rank, *_cost(row))
+        confirmed = [_fresh(row)] if fresh else []
+        add_row(table, row["study"], *own, *_value(row), *confirmed, *rank, *_cost(row))
     notes = [*found.notes, *([NO_FINDING] if has_ranks else [])]
     return [
         *(Text(words) for words in _common(rows[0], differing, found)),
@@ -69,10 +72,19 @@ def _common(row: _Row, differing: Sequence[str], found: Comparison) -> list[str]
 def _value(row: _Row) -> list[str]:
     if not row["n_seeds"]:
         return ["", ""]
-    std = "" if isnan(row["std"]) else f" ± {number(row['std'])}"
     seeds = "one" if row["n_seeds"] == 1 else str(row["n_seeds"])
     missing = f", {row['n_missing']} missing" if row["n_missing"] else ""
-    return [f"{number(row['value'])}{std}", f"{seeds}{missing}"]
+    return [_with_std(row["value"], row["std"]), f"{seeds}{missing}"]
+
+
+def _with_std(value: float, std: float) -> str:
+    return number(value) if isnan(std) else f"{number(value)} ± {number(std)}"
+
+
+def _fresh(row: _Row) -> str:
+    if not row["n_fresh"]:
+        return ""
+    return f"{_with_std(row['fresh'], row['fresh_std'])} ({row['n_fresh']})"
 
 
 def _cost(row: _Row) -> list[str]:

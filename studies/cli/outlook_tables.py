@@ -35,7 +35,7 @@ def outlook_view(found: Outlook) -> list[RenderableType]:
     lines.append(Text(_trials(found)))
     if found.basis == "exhausted":
         words = "All points of its space have run: only another seed can bring another value."
-        return [*lines, Text(words)]
+        return [*lines, Text(words), *map(Text, _noise(found))]
     if found.basis != "random":
         lines.append(Text(NO_FORECAST[found.basis].format(found.searched_by)))
     if found.chance is not None:
@@ -140,7 +140,7 @@ def _noise(found: Outlook) -> Iterator[str]:
     if found.noise is None:
         return
     gains = [found.last_gain, None if found.tail is None else found.tail.gain]
-    known = [gain for gain in gains if gain is not None]
+    known = [gain for gain in gains if gain is not None and found.basis != "exhausted"]
     small = [gain for gain in known if gain < found.noise]
     words = f"The noise of such a value is {number(found.noise)}, its standard deviation over seeds"
     if not small:

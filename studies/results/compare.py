@@ -10,11 +10,12 @@ from typing import Any
 
 import optuna
 import pandas as pd
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from objectives.data.options import DataOptions
 from storage import overview, storage_of, study_id
-from storage.ranking import rank_key
+from storage.seeds import mean, spread
 from storage.study_attributes import WORKED_KEY
 from studies.attributes import DATA_KEY, DEFINITION_KEY
 from studies.errors import AnswerError
@@ -22,11 +23,13 @@ from studies.results.compared_points import (
     ComparedPoint,
     Setting,
     best_of,
+    setting_key,
     setting_of_trial,
     settings_in,
     with_setting,
 )
 from studies.results.curves import as_frame, curves_of
+from studies.results.fresh_values import fresh_values
 from studies.results.search_order import how_searched
 from studies.statistics.intervals import interval
 
@@ -43,8 +46,10 @@ class Comparison:
             `n_failed`, `n_open` (lineages), `seconds` (of wall time in which workers executed its
             trials). Of the point that is compared `trial`, `value` (the mean over `n_seeds`),
             `std`, `low` and `high` (Student's t interval of 95 %), `n_missing` seeds and `params`;
-            all missing where the setting has no complete trial there. `group` is one for studies of
-            the same metric, direction and data, and `rank` that of `value` within the group.
+            all missing where the setting has no complete trial there. `fresh` is the mean over the
+            `n_fresh` seeds of its confirmation, in `confirmed_in`, with `fresh_std`. `group` is one
+            for studies of the same metric, direction and data, and `rank` that of `value` within
+            the group.
         curves: The learning curves of these points: see `studies.results.curves`.
         setting: The setting of all points, defaults included, where it is the same; else None.
         notes: What keeps these values from being compared.
@@ -129,7 +134,18 @@ def _row(study: optuna.Study, point: ComparedPoint | None) -> _Row:
         "n_seeds": n_seeds,
         "n_missing": 0 if point is None else point.n_missing,
         "params": None if point is None else point.params,
+        **_fresh(study, point),
         "data": _data_lines(stored),
+    }
+
+
+def _fresh(study: optuna.Study, point: ComparedPoint | None) -> _Row:
+    own = None if point is None else fresh_values(study).get(point.trial)
+    return {
+        "fresh": None if own is None else mean(own.values),
+        "fresh_std": None if own is None else spread(own.values),
+        "n_fresh": 0 if own is None else len(own.values),
+        "confirmed_in": None if own is None else own.study,
     }
 
 
@@ -140,19 +156,16 @@ def _data_lines(stored: Mapping[str, Any]) -> str:
 
 
 def _rank(studies: Sequence[optuna.Study], rows: Sequence[_Row]) -> None:
-    """Write the group of each row, and its rank among those of one group that have a value."""
+    """Write the group of each row, and its rank among those of the group; equals have the same."""
     groups: dict[tuple[Any, ...], int] = {}
     for row in rows:
         row["group"] = groups.setdefault(_group_key(row), len(groups) + 1)
-        row["rank"] = None
-    for group in groups.values():
-        own = [i for i, row in enumerate(rows) if row["group"] == group]
-        known = [i for i in own if rows[i]["value"] is not None]
-        best_first = sorted(
-            known, key=lambda i: rank_key(studies[i].direction, rows[i]["value"], i)
-        )
-        for rank, i in enumerate(best_first, start=1):
-            rows[i]["rank"] = rank
+    for row, study in zip(rows, studies, strict=True):
+        sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
+        others = [each["value"] for each in rows if each["group"] == row["group"]]
+        known = [sign * value for value in others if value is not None]
+        own = row["value"]
+        row["rank"] = None if own is None else 1 + sum(each > sign * own for each in known)
 
 
 def _group_key(row: _Row) -> tuple[Any, ...]:
@@ -167,7 +180,9 @@ def _data_of(row: _Row) -> tuple[Any, ...]:
 
 def _as_table(rows: Sequence[_Row]) -> pd.DataFrame:
     kinds = {
-        **dict.fromkeys(("std", "low", "high", "value", "seconds"), "float64"),
+        **dict.fromkeys(
+            ("std", "low", "high", "value", "seconds", "fresh", "fresh_std"), "float64"
+        ),
         **dict.fromkeys(("trial", "rank"), "Int64"),
     }
     frame = pd.DataFrame([{k: v for k, v in row.items() if k != "data"} for row in rows])
@@ -182,8 +197,9 @@ def _common_setting(
         for study, point in zip(studies, points, strict=True)
         if point is not None
     ]
-    is_one = len(settings) > 1 and all(each == settings[0] for each in settings)
-    return settings[0] if is_one else None
+    objectives = {study.user_attrs.get(DEFINITION_KEY, {}).get("objective") for study in studies}
+    is_one = len({setting_key(each) for each in settings}) == 1 == len(objectives)
+    return settings[0] if is_one and len(settings) > 1 else None
 
 
 def _notes(rows: Sequence[_Row], *, is_setting: bool) -> list[str]:
@@ -191,6 +207,8 @@ def _notes(rows: Sequence[_Row], *, is_setting: bool) -> list[str]:
     metrics = {(row["metric"], row["direction"]) for row in rows}
     if len(metrics) > 1:
         notes.append("They differ in their metric or direction, and are not ranked across these.")
+    if len({row["objective"] for row in rows if row["dataset"] is None}) > 1:
+        notes.append("They are of different functions, and are not ranked across these.")
     data = {_data_of(row) for row in rows}
     if len(data) > 1:
         names = Counter(name for name, *_ in data)

@@ -95,8 +95,8 @@ def setting_of_trial(study: optuna.Study, number: int) -> Setting:
 
 def with_setting(study: optuna.Study, setting: Setting) -> ComparedPoint | None:
     """Return the point of a study with a setting; None where no trial with it is complete."""
-    resolve, wanted = settings_in(study), _key(setting)
-    found = [t for t in started_trials(study, READ) if _key(resolve(t.params)) == wanted]
+    resolve, wanted = settings_in(study), setting_key(setting)
+    found = [t for t in started_trials(study, READ) if setting_key(resolve(t.params)) == wanted]
     complete = {trial_id(t): t for t in found if t.state is TrialState.COMPLETE}
     values = {i: t.value for i, t in complete.items() if t.value is not None}
     if not values:
@@ -129,7 +129,8 @@ def _without_seed(setting: Mapping[str, Any]) -> Setting:
     return {name: value for name, value in setting.items() if name != SEED_KEY}
 
 
-def _key(setting: Setting) -> str:
+def setting_key(setting: Setting) -> str:
+    """Return what equal settings have in common: lists and tuples are equal, 0.3 and 0.1 * 3."""
     rounded = {name: _rounded(value) for name, value in setting.items()}
     return json.dumps(rounded, sort_keys=True, default=str)
 

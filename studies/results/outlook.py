@@ -18,6 +18,7 @@ from storage.seeds import pooled_spread
 from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
 from studies.results.draws import as_gains, read_draws
+from studies.results.fresh_values import fresh_values
 from studies.results.points_left import points_left
 from studies.results.search_order import how_searched, order_of, shares_structure
 from studies.statistics.expected_best import Floats, bootstrap_band, budgets, expected_best
@@ -65,7 +66,8 @@ class Outlook:
             `random`, and where fewer than 50 trials have a value or the best of them are too alike.
         shares_structure: Whether trials that trained as one pack have one structure of networks, so
             that they are not independent: `chance` holds for whole packs then.
-        noise: The standard deviation over seeds of a value such as `best`; None where unknown.
+        noise: The standard deviation over seeds of a value such as `best`, from points with several
+            seeds, or else from confirmations; None where it is unknown.
     """
 
     study: str
@@ -148,13 +150,18 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
         last_gain=_last_gain(values, n_last, is_random=is_random),
         tail=tail_gain(values, n) if is_random else None,
         shares_structure=is_random and shares_structure(study),
-        noise=_noise(ranked),
+        noise=_noise(study, ranked),
     )
 
 
-def _noise(ranked: Ranking) -> float | None:
-    """Return the standard deviation over seeds of the best point's value, itself a mean of them."""
+def _noise(study: optuna.Study, ranked: Ranking) -> float | None:
+    """Return the standard deviation over seeds of the best point's value, itself a mean of them.
+
+    Where the study has no point of several seeds, its confirmations may tell it.
+    """
     found = pooled_spread(ranked.seeds)
+    if found is None:
+        found = pooled_spread(fresh.values for fresh in fresh_values(study).values())
     return None if found is None else found[0] / sqrt(len(ranked.best[0].values))
 
 
