@@ -21,6 +21,7 @@ RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of
 PREDICTED_KEY = (
     "predicted"  # of a study of that combination: results/effects_predicted.py::Predicted
 )
+PREDICTED_KEY = "predicted"  # of a study of what effects predict: confirmation/predicted.py
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,9 @@ from studies.cli.output import console, fail, find, open_storage, say, show, war
 if TYPE_CHECKING:
     import optuna
 
+    from studies.definition.study import StudyDefinition
     from studies.results.confirmation import Confirmation
+    from studies.results.effects import Effects
 
 answers = typer.Typer()
 Trial = Annotated[int, typer.Argument(min=0, help="Its number.")]
@@ -242,6 +244,7 @@ def show_effects(
     enqueue: Annotated[
         bool, typer.Option("--enqueue", help="Make a study of the predicted best combination.")
     ] = False,
+    allow_module: AllowModule = None,
     json_: Json = False,
     storage: Storage = STORAGE,
 ) -> None:
@@ -262,3 +265,29 @@ def show_effects(
         say(to_json(answer))
     else:
         show(*effects_tables(answer))
+    if enqueue:
+        _enqueue(found, answer, allow_module, warn if json_ else say)
+
+
+def _enqueue(
+    study: optuna.Study, found: Effects, allow_module: list[str] | None, tell: Callable[[str], None]
+) -> None:
+    """Make the study of a predicted combination, and say how it is worked on."""
+    from studies.cli.notes import work_arguments
+    from studies.cli.trust import trusted
+    from studies.cli.waiting import told_while
+    from studies.confirmation.predicted import make_predicted
+    from studies.fleet.own_code import prepare
+    from studies.lookup import as_argument
+
+    allowed = trusted([], allow_module, {})
+
+    def look_at(made: StudyDefinition) -> StudyDefinition:
+        if made.is_function and not allowed:  # a worker looks for it
+            return made
+        return prepare(made, allowed, tell, waiting=told_while)
+
+    made = make_predicted(study, found, look_at)
+    tell(f"\nStudy {made.study_name} is ready. Work on it:\n  hpo run {work_arguments(made)}")
+    name = as_argument(study.study_name)
+    tell(f"Then this says whether the prediction held:\n  hpo effects {name}")

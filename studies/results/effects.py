@@ -20,7 +20,7 @@ from studies.results.effects_notes import notes_of_design, notes_of_search
 from studies.results.effects_parts import parts_of
 from studies.results.effects_predicted import Predicted, predicted
 from studies.results.effects_search import importance, search_means
-from studies.results.effects_trials import Trials, read_trials_of
+from studies.results.effects_trials import OPEN, Trials, read_trials_of
 
 if TYPE_CHECKING:
     import optuna
@@ -46,6 +46,7 @@ class Effects:
         design: Its design; None for a search by a sampler.
         n_complete: How many trials have a value.
         n_trials: How many trials there are, each lineage by its last attempt.
+        n_open: How many of them have not ended.
         levels: A row for each level: its mean over the `n` of its `n_trials` trials that have a
             value, the mean adjusted for the levels of the other factors that these have met, and
             the ends of its 95 % interval, Student's t. By one factor at a time: the difference to
@@ -69,6 +70,7 @@ class Effects:
     design: str | None
     n_complete: int
     n_trials: int
+    n_open: int
     levels: pd.DataFrame
     anova: pd.DataFrame | None
     contrasts: pd.DataFrame | None
@@ -172,6 +174,7 @@ def _effects(
         design=trials.design,
         n_complete=len(trials.complete),
         n_trials=len(trials.trials),
+        n_open=sum(trial.ending == OPEN for trial in trials.trials),
         levels=level_table(rows),
         **(plain | more),
     )

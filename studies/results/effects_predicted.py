@@ -133,18 +133,6 @@ def confirmations(study: optuna.Study) -> tuple[Confirmation, ...]:
     )
 
 
-def record_of(study: optuna.Study, found: Predicted) -> dict[str, Any]:
-    """Return what the study of a predicted combination keeps of the prediction, as JSON."""
-    return {
-        "study": study.study_name,
-        "created_at": study.user_attrs.get(CREATED_KEY),
-        "value": found.value,
-        "variance": found.variance,
-        "freedom": found.freedom,
-        "leverage": found.leverage,
-    }
-
-
 def _confirmation(storage: TrialStorage, name: str, record: Mapping[str, Any]) -> Confirmation:
     trials = open_study(name, storage).get_trials(deepcopy=False)
     values = [t.value for t in trials if t.state is TrialState.COMPLETE and t.value is not None]
@@ -197,7 +185,5 @@ def _interval(
 
 def _n_seeds(study: optuna.Study) -> int:
     """Return how many seeds the combination is to have: as many as a point of the study, or 5."""
-    stored = study.user_attrs[DEFINITION_KEY]
-    if "seed" in {*stored["fixed"], *stored["space"]}:
-        return 1
-    return int(stored["search"]["replicates"]) if stored["search"]["replicates"] > 1 else SEEDS
+    replicates = int(study.user_attrs[DEFINITION_KEY]["search"]["replicates"])
+    return replicates if replicates > 1 else SEEDS
