@@ -65,8 +65,6 @@ _HOME = {
     "StudyDefinition": "studies.definition.study",
     "best_trials": "studies.results.export",
     "checkpoint_folder": "studies.worker.function_files",
-    "confirm": "studies.confirmation.confirm",
-    "compare": "studies.results.compare",
     "compare": "studies.results.compare",
     "confirm": "studies.confirmation.confirm",
     "create_study": "studies.create",

@@ -219,13 +219,6 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
-    "no trial to show": (
-        "show",
-        lambda study, folder: studies.show(study, 99),
-        errors.TrialNotFoundError,
-        KeyError,
-        None,
-    ),
     "no trial to make again": (
         "rerun",
         lambda study, folder: studies.rerun(study, 99),
