@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from small_studies import table
 import objectives
 from storage import Point, claim, create_storage, enqueue, get_budget, study_id
 from studies import best_trials, create_study, load_study
+from studies.cli.format import number
 from studies.definition.study import parse_definition
-from studies.designs.points import initial_points
 from studies.results.metric_bounds import metric_bounds, within
 from studies.statistics.intervals import interval, student_quantile
 from studies.suggest import prepare_trials
@@ -149,18 +150,18 @@ def test_where_the_noise_is_unknown_the_command_that_measures_it_works(
         batch.write()
         study.tell(trial.number, trial.number)
     shown = hpo_here("best", "a study", url=sqlite_url, folder=tmp_path).stdout
-    assert "The noise of a seed is unknown here. Measure it: hpo run" in shown
-    words = shlex.split(shown.partition("Measure it: hpo run ")[2])
-    done = hpo_here("create", *words, url=sqlite_url, folder=tmp_path)
+    assert "The noise of a seed is unknown here. Measure it: hpo confirm 'a study'" in shown
+    words = shlex.split(shown.partition("Measure it: hpo ")[2].splitlines()[0])
+    done = hpo_here(*words, "--top=1", "--seeds=2", url=sqlite_url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    made, measuring = load_study("a study-seeds", sqlite_url)
+    made, _ = load_study("a study-confirm", sqlite_url)
     best = study.trials[2].params
-    assert (measuring.search.pruner, measuring.search.replicates) == ("none", 5)
-    seeds = range(5 if "design" in search else 1)
-    settings = [t.params or t.system_attrs["fixed_params"] for t in made.trials]
-    assert settings == [best for _ in seeds]
-    assert [t.user_attrs["seed"] for t in made.trials] == list(seeds)
-    assert initial_points(measuring)[0].user_attrs == {"seed": 0}
+    values = [trial.value for trial in made.trials]
+    assert [trial.params for trial in made.trials] == [best, best]
+    shown = hpo_here("best", "a study", "--top=2", url=sqlite_url, folder=tmp_path).stdout
+    noise = statistics.stdev(values)
+    assert f"The noise of a seed is {number(noise)}, the standard deviation over fresh" in shown
+    assert "1 of 2 shown lies within" in shown
 
 
 def test_the_noise_of_a_function_is_measured_by_its_seed(sqlite_url: str, tmp_path: Path) -> None:
@@ -178,9 +179,5 @@ def test_the_noise_of_a_function_is_measured_by_its_seed(sqlite_url: str, tmp_pa
     (trial,) = claim(storage, study_id(study))
     study.tell(trial.number, 1.0)
     shown = hpo_here("best", "s", url=sqlite_url, folder=tmp_path).stdout
-    command = (
-        "Measure it by trial.seed in the function: hpo run --name s-seeds --set "
-        "search.replicates=5 --set search.n_trials=1 --set 'search.enqueue=[{ x = 2 }]' "
-        "--set search.pruner=none --allow-module my s"
-    )
+    command = "Measure it by trial.seed in the function: hpo confirm --allow-module my s"
     assert command in shown

@@ -267,19 +267,6 @@ def test_a_line_tells_the_array(
     assert len(load_study("t", url)[0].trials) == n_trials
 
 
-def test_known_settings_alone_are_no_cut_array(tmp_path: Path) -> None:
-    """As those of the command that measures the noise of a seed."""
-    known = 'optimizer = "sgd", activation = "relu", batch_size = 16, dropout = 0.1'
-    lines = f"replicates = 5\nn_trials = 5\nenqueue = [{{ {known} }}]"
-    (tmp_path / "t.toml").write_text(TOML.replace("[space]", f"{lines}\n[space]"))
-    url = f"sqlite:///{tmp_path}/hpo.db"
-    done = hpo_here("create", str(tmp_path / "t.toml"), url=url, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "rthogonal" not in done.stdout
-    more = hpo_here("create", "t", "-n", "6", url=url, folder=tmp_path)
-    assert "The budget cuts it to 6 of" in more.stdout
-
-
 def test_a_smaller_grid_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text(TOML.replace('["relu", "tanh", "elu"]', '["relu"]'))
     done = hpo_here(

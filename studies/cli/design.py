@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from storage import get_budget, storage_of, study_id
 from studies.attributes import ARRAY_KEY, DEFINITION_KEY, ORIGIN_KEY
@@ -17,7 +16,7 @@ def design_line(study: optuna.Study) -> str | None:
     about = study.user_attrs.get(ARRAY_KEY)
     search = study.user_attrs[DEFINITION_KEY]["search"]
     n_trials = get_budget(storage_of(study), study_id(study)).n_trials
-    if about is None or _knows_all(search, n_trials):
+    if about is None:
         return None
     grid = f"{about['grid']:,} points"
     if about["array"] is None:
@@ -35,14 +34,6 @@ def design_line(study: optuna.Study) -> str | None:
             "each pair of levels equally often."
         )
     return line
-
-
-def _knows_all(search: Mapping[str, Any], n_trials: int | None) -> bool:
-    """Tell whether a budget has room for the known settings only, and for nothing of the design.
-
-    So has that of the command that measures the noise of a seed.
-    """
-    return n_trials is not None and n_trials <= len(search["enqueue"]) * search["replicates"]
 
 
 def seeds_line(study: optuna.Study) -> str | None:

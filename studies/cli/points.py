@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from optuna.study import StudyDirection
 from rich.console import RenderableType
 from rich.text import Text
 
-from objectives.own.toml import toml_value
 from objectives.types import Bounds
 from storage import BestPoint, Ranking
-from storage.seeds import mean, pooled_spread
+from storage.seeds import mean
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import metric_name, number
 from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
 from studies.results.metric_bounds import metric_bounds, within
+from studies.results.noise import seed_noise
 from studies.statistics.intervals import interval
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 WIDEST = 2  # parameters in columns of their own, beside those of the seeds
 APART = 2 * sqrt(2)  # noises of a seed: values of one seed that are nearer tell no points apart
-SEEDS = 5  # with which the noise of a seed is measured
 LABEL = "95 % interval: Student's t over the seeds."
 BEST_SEED = " trial: that of the best seed."
 INCOMPLETE = "* seeds are missing (failed, pruned, not yet run); such points stand last."
@@ -61,46 +59,35 @@ def noise_note(study: optuna.Study, ranking: Ranking, file: str | None = None) -
 
     `file` names the study by its file, where the command line has done so.
     """
-    found = pooled_spread(ranking.seeds)
+    found = seed_noise(study, ranking.seeds)
     if found is None:
         return f"The noise of a seed is unknown here.{_measuring(study, ranking.best[0], file)}"
-    noise, n = found[0], len(ranking.seeds)
+    groups = [point.values for point in ranking.best] if found.is_fresh else ranking.seeds
+    n, noise = len(groups), found.std
+    source = "fresh seeds" if found.is_fresh else "seeds"
     if n == 1:
-        return f"The noise of a seed is {number(noise)}, its standard deviation over the seeds."
-    best, *others = (mean(values) for values in ranking.seeds)
+        return f"The noise of a seed is {number(noise)}, its standard deviation over {source}."
+    best, *others = map(mean, groups)
     sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
     near = 1 + sum(sign * (best - other) <= APART * noise for other in others)
+    whose = f"over {source}, of confirmed settings" if found.is_fresh else "pooled over the points"
     return (
-        f"The noise of a seed is {number(noise)}, the standard deviation pooled over the points: "
-        f"{near} of {n} {'lies' if near == 1 else 'lie'} within 2 sqrt(2) of it, "
-        f"{number(APART * noise)}, from the best."
+        f"The noise of a seed is {number(noise)}, the standard deviation {whose}: "
+        f"{near} of {n}{' shown' if found.is_fresh else ''} {'lies' if near == 1 else 'lie'} "
+        f"within 2 sqrt(2) of it, {number(APART * noise)}, from the best."
     )
 
 
 def _measuring(study: optuna.Study, best: BestPoint, file: str | None) -> str:
-    """Return the command that trains the best setting with several seeds, where there is one."""
+    """Return the command that trains the best settings with fresh seeds, where there is one."""
     from studies.cli.notes import work_arguments
 
     stored = study.user_attrs.get(DEFINITION_KEY)
     if stored is None or SEED in {*best.trial.params, *stored["fixed"]}:
         return ""
-    has_design = stored["search"].get("design") is not None
-    setting = {name: value for name, value in best.trial.params.items() if value is not None}
-    lines = {
-        "search.replicates": SEEDS,
-        "search.n_trials": SEEDS if has_design else 1,
-        "search.enqueue": [setting],
-    }
-    # A pruner may end a seed for being worse than another, and would hide its noise.
-    lines |= {} if stored["search"].get("pruner", "none") == "none" else {"search.pruner": "none"}
-    options = " ".join(
-        f"--set {quote(f'{key}={value if isinstance(value, str) else toml_value(value)}')}"
-        for key, value in lines.items()
-    )
-    name = quote(f"{study.study_name}-seeds")
     is_function = ":" in stored["objective"] and not stored["dataset"]
     how = " by trial.seed in the function" if is_function else ""
-    return f" Measure it{how}: hpo run --name {name} {options} {work_arguments(study, file)}"
+    return f" Measure it{how}: hpo confirm {work_arguments(study, file)}"
 
 
 def network_of(study: optuna.Study, number: int) -> str:

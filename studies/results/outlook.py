@@ -14,11 +14,10 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from storage import Ranking, overview, ranking, storage_of, study_id
-from storage.seeds import pooled_spread
 from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
 from studies.results.draws import as_gains, read_draws
-from studies.results.fresh_values import fresh_values
+from studies.results.noise import seed_noise
 from studies.results.points_left import points_left
 from studies.results.search_order import how_searched, order_of, shares_structure
 from studies.statistics.expected_best import Floats, bootstrap_band, budgets, expected_best
@@ -159,10 +158,8 @@ def _noise(study: optuna.Study, ranked: Ranking) -> float | None:
 
     Where the study has no point of several seeds, its confirmations may tell it.
     """
-    found = pooled_spread(ranked.seeds)
-    if found is None:
-        found = pooled_spread(fresh.values for fresh in fresh_values(study).values())
-    return None if found is None else found[0] / sqrt(len(ranked.best[0].values))
+    found = seed_noise(study, ranked.seeds)
+    return None if found is None else found.std / sqrt(len(ranked.best[0].values))
 
 
 def _expected(values: Floats, sign: int) -> pd.DataFrame:
