@@ -12,14 +12,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from objectives.own.toml import toml_value
-from objectives.types import Bounds
 from storage import BestPoint, Ranking
 from storage.seeds import mean, pooled_spread
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import metric_name, number
 from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
-from studies.results.metric_bounds import metric_bounds, within
+from studies.results.metric_bounds import Bounds, metric_bounds, within
 from studies.statistics.intervals import interval
 
 if TYPE_CHECKING:
