@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from objectives import registered
@@ -14,13 +13,12 @@ from objectives.clock.hyperparameters import (
     HEAD_NUMBERS,
     ClockHyperparameters,
 )
-from objectives.clock.metrics import BOUNDS as CLOCK_BOUNDS
 from objectives.clock.metrics import METRICS as CLOCK_METRICS
 from objectives.errors import CodeError, unknown_name
 from objectives.head import Head, TargetScale
 from objectives.hyperparameters import Hyperparameters
 from objectives.networks import class_metrics, cnn, mlp
-from objectives.types import Bounds, Direction, Labels
+from objectives.types import Direction, Labels
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +52,6 @@ class Objective:
         defaults_before: Defaults that were others before studies stored theirs.
         number_metrics: Those of numbers, for a network that learns from tables, whose rows are
             numbers and whose target is a class or a number; none for others.
-        bounds: Between which values metrics lie, by name; those that are unknown are left out.
     """
 
     name: str
@@ -70,7 +67,6 @@ class Objective:
     figures: str | None = None
     defaults_before: Mapping[str, Any] = field(default_factory=dict)
     number_metrics: Mapping[str, Direction] = field(default_factory=dict)
-    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
     def head_of(
         self,
@@ -112,8 +108,6 @@ _NUMBER_METRICS: dict[str, Direction] = {
     "val_loss": "minimize",
 }
 
-_NUMBER_BOUNDS = {name: (-inf, 1.0) if name == "val_r2" else (0.0, inf) for name in _NUMBER_METRICS}
-
 _OBJECTIVES = (
     Objective(
         name="clock",
@@ -127,7 +121,6 @@ _OBJECTIVES = (
         head_numbers=HEAD_NUMBERS,
         figures="objectives.clock.figures",
         defaults_before=DEFAULTS_BEFORE,
-        bounds=CLOCK_BOUNDS,
     ),
     Objective(
         name="cnn",
@@ -140,7 +133,6 @@ _OBJECTIVES = (
         metrics=class_metrics.METRICS,
         labels="class",
         on_request=class_metrics.ON_REQUEST,
-        bounds=class_metrics.BOUNDS,
     ),
     Objective(
         name="mlp",
@@ -153,7 +145,6 @@ _OBJECTIVES = (
         labels="class",
         on_request=class_metrics.ON_REQUEST,
         number_metrics=_NUMBER_METRICS,
-        bounds=class_metrics.BOUNDS | _NUMBER_BOUNDS,
     ),
 )
 

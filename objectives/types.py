@@ -11,8 +11,6 @@ Arrays = Any
 Batch = tuple[Arrays, ...]
 """x and y, or x, y and the weights of the examples, (n,): some of a data set, or all of it."""
 Direction = Literal["maximize", "minimize"]
-Bounds = tuple[float, float]
-"""The least and the greatest value that a metric can have; infinite where there is none."""
 Labels = Literal["class", "minute"]
 """What labels are: classes from 0, or minutes of the dial from 0 to 719."""
 Progress = Callable[[int, int], None]

@@ -20,7 +20,7 @@ from storage import Point, claim, create_storage, enqueue, get_budget, study_id
 from studies import best_trials, create_study, load_study
 from studies.cli.format import number
 from studies.definition.study import parse_definition
-from studies.results.metric_bounds import metric_bounds, within
+from studies.results.metric_bounds import BOUNDS, metric_bounds, within
 from studies.statistics.intervals import interval, student_quantile
 from studies.suggest import prepare_trials
 
@@ -90,9 +90,10 @@ def test_the_bounds_of_a_metric(
 
 
 def test_each_bound_is_that_of_a_metric() -> None:
-    for name in ("clock", "cnn", "mlp"):
+    assert BOUNDS.keys() == {"clock", "cnn", "mlp"}
+    for name, bounds in BOUNDS.items():
         objective = objectives.get(name)
-        assert objective.bounds.keys() == {*objective.metrics, *objective.number_metrics}
+        assert bounds.keys() == {*objective.metrics, *objective.number_metrics}
 
 
 def test_an_export_of_the_best_has_all_seeds_of_the_best_points(url: str, tmp_path: Path) -> None:

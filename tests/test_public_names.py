@@ -70,9 +70,6 @@ def test_to_read_a_study_no_definition_and_no_objective_is_loaded(study_url: str
         )
         assert "trial" in done.stdout
         light = {"objectives", "objectives.code", "objectives.code.names", "objectives.errors"}
-        light |= {"objectives.types"} if command == "best" else set()
-        # The command that measures the noise of a seed has a setting in TOML.
-        light |= {"objectives.own", "objectives.own.toml"} if command == "best" else set()
         assert set(ast.literal_eval(done.stdout.splitlines()[-1])) == light
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from objectives.types import Array, Bounds, Direction
+from objectives.types import Array, Direction
 
 METRICS: dict[str, Direction] = {
     "val_common_sense_error": "minimize",
@@ -19,12 +19,6 @@ METRICS: dict[str, Direction] = {
 
 The loss is not among them: it cannot be compared between heads, or between weights of their parts.
 """
-
-BOUNDS: dict[str, Bounds] = {
-    name: (0.0, 360.0) if direction == "minimize" else (0.0, 1.0)
-    for name, direction in METRICS.items()
-}
-"""Between which numbers each of them lies: no two times are further apart on the dial."""
 
 
 def common_sense_error(one: Any, other: Any) -> Any:

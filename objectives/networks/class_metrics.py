@@ -5,11 +5,10 @@ classes that are among the labels or the predictions.
 """
 
 from collections.abc import Mapping
-from math import inf
 
 import numpy as np
 
-from objectives.types import Array, Bounds, Direction
+from objectives.types import Array, Direction
 
 TOP = 5
 TOP_ACCURACY = f"top_{TOP}_accuracy"
@@ -23,11 +22,6 @@ METRICS: dict[str, Direction] = {
     **{f"val_{name}": "maximize" for name in (*OF_PREDICTIONS, *OF_PROBABILITIES)},
 }
 """What a study of classes can optimize."""
-
-BOUNDS: dict[str, Bounds] = {
-    name: (0.0, inf) if name == "val_loss" else (0.0, 1.0) for name in METRICS
-}
-"""Between which numbers each of them lies: a loss is a cross-entropy with penalties."""
 
 ON_REQUEST: Mapping[str, tuple[str, ...]] = {
     **{f"val_{name}": OF_PREDICTIONS for name in OF_PREDICTIONS},

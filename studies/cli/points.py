@@ -10,14 +10,13 @@ from optuna.study import StudyDirection
 from rich.console import RenderableType
 from rich.text import Text
 
-from objectives.types import Bounds
 from storage import BestPoint, Ranking
 from storage.seeds import mean
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.cli.format import metric_name, number
 from studies.cli.tables import add_row, best_table, parameter_cell, plain_table
-from studies.results.metric_bounds import metric_bounds, within
+from studies.results.metric_bounds import Bounds, metric_bounds, within
 from studies.results.noise import seed_noise
 from studies.statistics.intervals import interval
 

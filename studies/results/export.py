@@ -21,11 +21,10 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
-from objectives.types import Bounds
 from storage import Column, StudyGoneError, TrialTable, trial_id, trial_table
 from studies.errors import FileFormatError, StudyNotFoundError
 from studies.results.markdown import ATTRIBUTE, PARAM, columns_to_read, write_markdown
-from studies.results.metric_bounds import metric_bounds
+from studies.results.metric_bounds import Bounds, metric_bounds
 from studies.results.output_folder import check_folder
 from studies.results.point_columns import point_columns
 

@@ -12,7 +12,6 @@ from storage import storage_of
 from studies.errors import HpoError
 from studies.lookup import open_study
 from studies.results.confirmation_link import confirmations
-from studies.results.confirmed_values import values_of_settings
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ def fresh_values(study: optuna.Study) -> dict[int, FreshValues]:
     for name, link in confirmations(study).items():
         if link.division is not None:
             continue
+        from studies.results.confirmed_values import values_of_settings  # reads the definition
+
         with suppress(HpoError, ValueError, OSError):  # as where its data are not on this machine
             settings = values_of_settings(open_study(name, storage_of(study)))
             for trial, own in zip(link.trials, settings, strict=False):

@@ -1,4 +1,7 @@
-"""Between which values the metric of a study lies, so that no interval promises others."""
+"""Between which values the metric of a study lies, so that no interval promises others.
+
+A table of names, since reading results loads no objective.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,30 @@ from math import inf
 
 import optuna
 
-import objectives
-from objectives.types import Bounds
 from studies.attributes import DEFINITION_KEY
 
+Bounds = tuple[float, float]
+
 UNBOUNDED: Bounds = (-inf, inf)
+SHARE: Bounds = (0.0, 1.0)
+POSITIVE: Bounds = (0.0, inf)
+MINUTES: Bounds = (0.0, 360.0)  # no two times are further apart on the dial
+_OF_CLASSES = {
+    **dict.fromkeys(("val_accuracy", "val_balanced_accuracy", "val_top_5_accuracy"), SHARE),
+    **dict.fromkeys(("val_f1", "val_precision", "val_recall", "val_auc"), SHARE),
+    "val_loss": POSITIVE,  # a cross-entropy or a square, with penalties
+}
+_OF_NUMBERS = {"val_rmse": POSITIVE, "val_mae": POSITIVE, "val_r2": (-inf, 1.0)}
+_OF_CLOCKS = {
+    **dict.fromkeys(("val_common_sense_error", "val_median_error", "val_p95_error"), MINUTES),
+    **dict.fromkeys(("val_within_1", "val_within_5", "val_within_10"), SHARE),
+    "val_hour_accuracy": SHARE,
+}
+BOUNDS: dict[str, dict[str, Bounds]] = {
+    "clock": _OF_CLOCKS,
+    "cnn": _OF_CLASSES,
+    "mlp": _OF_CLASSES | _OF_NUMBERS,
+}
 
 
 def metric_bounds(study: optuna.Study) -> Bounds:
@@ -19,10 +41,8 @@ def metric_bounds(study: optuna.Study) -> Bounds:
     What a user's own code calls an accuracy may be in percent, and has no bounds here.
     """
     stored = study.user_attrs.get(DEFINITION_KEY, {})
-    name = stored.get("objective")
-    if name not in objectives.names():
-        return UNBOUNDED
-    return objectives.get(name).bounds.get(stored["metric"], UNBOUNDED)
+    known = BOUNDS.get(str(stored.get("objective")), {})
+    return known.get(str(stored.get("metric")), UNBOUNDED)
 
 
 def within(ends: tuple[float, float] | None, bounds: Bounds) -> tuple[float, float] | None:

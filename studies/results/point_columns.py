@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from objectives.types import Bounds
 from storage import TrialTable, trial_id
 from storage.seeds import SeededPoint, mean, spread, values_of_seeds
 from storage.study_attributes import SEED_VALUES_KEY
-from studies.results.metric_bounds import within
+from studies.results.metric_bounds import Bounds, within
 from studies.statistics.intervals import interval
 
 NUMBERS = ("point_mean", "point_std", "point_low", "point_high")
