@@ -95,6 +95,7 @@ def test_a_diverged_trial_fails_again_for_the_same_reason(sqlite_url: str, tmp_p
     assert found.returncode == 0, found.stderr
     words = " ".join(found.stdout.split())
     assert "fails again, for the same reason; its numbers: equal bits." in words
+    assert "Both failed: Expected a finite loss. Received: loss=nan in epoch 1." in words
     assert load_study("s-rerun", sqlite_url)[0].trials[0].state.name == "FAIL"
 
 
