@@ -85,6 +85,10 @@ def test_where_each_hyperparameter_of_a_trial_comes_from(
             2, "row 3 of 4 of L4",
         ),
         ({"sampler": "random", "n_trials": 2}, None, 1, "the sampler random, seed 0"),
+        (
+            {"sampler": "random", "n_trials": 2, "enqueue": [{"hidden_units": [16, 8]}]},
+            None, 1, "the sampler random, seed 0",
+        ),
     ],
 )  # fmt: skip
 def test_how_the_point_of_a_trial_came_about(

@@ -178,6 +178,8 @@ def test_a_waiting_and_a_reused_trial_another_tool_s_study_and_a_taken_name_are_
         rerun(study, len(study.trials) - 1)
     claim(storage_of(study), study_id(study), 1)
     storage_of(study).set_trial_user_attr(2, "seed", 0)
+    # What is told before anything is trained or loaded: these would be other data.
+    storage_of(study).set_trial_user_attr(2, "data_sha256", "0" * 64)
     study.tell(1, 0.5)
     optuna.create_study(storage=storage_of(study), study_name="s-rerun")
     with pytest.raises(TakenNameError, match="Delete it: hpo delete s-rerun"):
@@ -225,6 +227,7 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     reruns, _ = load_study("calls-rerun", sqlite_url)
     states = [trial.state.name for trial in reruns.trials[:5]]
     assert states == [trial.state.name for trial in study.trials]
+    assert reruns.trials[0].user_attrs["seed"] == study.trials[0].user_attrs["seed"] == 3
     assert reruns.trials[0].value == study.trials[0].value
     assert reruns.trials[0].intermediate_values == study.trials[0].intermediate_values
     assert snapshot(study, sqlite_url) == before

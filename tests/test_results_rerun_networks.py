@@ -86,14 +86,16 @@ def test_a_network_of_a_user_is_made_again_by_its_own_code_only(
 
 
 def test_a_diverged_trial_fails_again_for_the_same_reason(sqlite_url: str, tmp_path: Path) -> None:
-    fixed = {"epochs": 3, "optimizer": "sgd", "learning_rate": 100.0, "momentum": 0.99}
-    study = trained(sqlite_url, tmp_path, search={"design": "grid"}, fixed=fixed)
-    states = [trial.state.name for trial in study.trials]
-    number = states.index("FAIL")
-    found = hpo("rerun", "s", str(number), url=sqlite_url, folder=tmp_path)
+    fixed = {"epochs": 2, "optimizer": "sgd", "activation": "exponential"}
+    space = {"learning_rate": [100.0, 0.001]}
+    search = {"design": "grid"}
+    study = trained(sqlite_url, tmp_path, search=search, fixed=fixed, space=space)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    found = hpo("rerun", "s", "0", url=sqlite_url, folder=tmp_path)
     assert found.returncode == 0, found.stderr
     words = " ".join(found.stdout.split())
     assert "fails again, for the same reason; its numbers: equal bits." in words
+    assert "Both failed: Expected a finite loss. Received: loss=nan in epoch 1." in words
     assert load_study("s-rerun", sqlite_url)[0].trials[0].state.name == "FAIL"
 
 

@@ -130,6 +130,8 @@ def _reasons(first: FrozenTrial, again: Again) -> list[str]:
     pairs = (("first", first.user_attrs), ("second", again.ended.attributes))
     found = [(which, each.get(FAIL_REASON_KEY)) for which, each in pairs]
     lines = [(which, str(reason).partition("\n")[0]) for which, reason in found if reason]
+    if len({line for _, line in lines}) == 1 and len(lines) == 2:
+        return [f"Both failed: {lines[0][1].rstrip('.')}."]
     return [f"The {which} one failed: {line.rstrip('.')}." for which, line in lines]
 
 
