@@ -20,6 +20,7 @@ import optuna
 import pytest
 import sqlalchemy
 from commands import end, ends_of_logs
+from nested import IS_LEAN, IS_NESTED, set_precision
 from processes import processes
 from small_studies import table
 from without import Without
@@ -34,16 +35,16 @@ garbage.begin_imports()
 _databases = itertools.count()
 IN_MEMORY = Path("/dev/shm")
 NEEDED_IN_MEMORY = 4 * 2**30  # bytes free there
-IS_NESTED = "PYTEST_CURRENT_TEST" in os.environ  # a test has started this pytest
 # Compilation is most of the time of tests that train, and without fusion emitters it takes half as
 # long; one test of packs (see there) trains as users do, without flags.
 os.environ.setdefault("XLA_FLAGS", FAST_XLA)
 # SQLite waits for the disk at each transaction, half of the time of the tests that write most.
 if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > NEEDED_IN_MEMORY:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))  # where folders of tests lie
-if IS_NESTED and os.environ.get("KERAS_BACKEND") == "jax":
+if IS_LEAN:
     # As in a child that trains: Keras imports them in passing where it can, which takes seconds.
     sys.meta_path.insert(0, Without("matplotlib", "pandas", "tensorflow"))
+    set_precision()
 MOST_COMPILED = 300 * 2**20  # bytes that runs leave for the next one; each has about 30 MB
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (

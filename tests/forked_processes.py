@@ -19,6 +19,8 @@ PYTHONPATH has a `sitecustomize.py`. Keras is shared with children that train on
 `usual_start()` starts commands in the usual way for a while: a worker that is killed, one that
 trains on TensorFlow, and an `hpo run` that is killed are tested so, with all that they start.
 test_forked_processes.py compares the two ways.
+
+So do tests that run other tests on JAX (nested.py): that pytest is forked too.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ NAME = "fork-server"  # of the servers, in /proc
 PYTHON = sys.executable
 SERVER = """import sys; sys.path.insert(0, sys.argv[1])
 import fork_server; del sys.path[0]; fork_server.main()"""
-PROGRAMS = ("studies", "studies.executor.server")  # which are forked
+PROGRAMS = ("studies", "studies.executor.server", "pytest")  # which are forked
+LEAN = "lean"  # the kind of tests that are forked; see nested.py
 # What is read from the environment when it is needed, and not as a library is imported.
 READ_LATE = {
     "COLUMNS",
@@ -53,13 +56,16 @@ READ_LATE = {
     "EXECUTIONS",
     "HPO_ARTIFACTS",
     "HPO_DATA",
+    "HPO_FLOATX",
     "HPO_LAUNCHER",
+    "HPO_NESTED",
     "KERAS_BACKEND",
     "OPTUNA_STORAGE",
     "PYTEST_CURRENT_TEST",
     "PYTHONPATH",  # see added_folders
     "PYTHONUNBUFFERED",
     "XDG_CACHE_HOME",
+    "XLA_FLAGS",
 }
 # Modules that a folder must not have that a command's PYTHONPATH has before the server's.
 NOT_ADDED = ("objectives", "storage", "studies")

@@ -20,6 +20,8 @@ from importlib.util import spec_from_loader
 from types import ModuleType
 from typing import Any
 
+from forked_processes import LEAN
+
 # The programs, and what needs libraries that few commands import.
 NOT_IMPORTED = (
     "studies.__main__",
@@ -36,6 +38,7 @@ GROUPS = (
     ("sklearn.datasets", "sklearn.model_selection"),
     ("pandas",),
     ("jax",),
+    ("pytest",),
 )
 
 
@@ -126,11 +129,13 @@ def _may_be_shown(name: str, group: _Group) -> bool:
     """Tell whether a module is what an import would give in this process.
 
     Keras was imported for JAX and without what a child that trains does not let it import, so it is
-    shown only to such a child.
+    shown only to such a child, and to tests that ask for the same.
     """
     if "keras" not in group.modules:
         return True
-    return name.startswith("objectives.") and os.environ.get("KERAS_BACKEND") == "jax"
+    if os.environ.get("KERAS_BACKEND") != "jax":
+        return False
+    return name.startswith("objectives.") or os.environ.get("HPO_NESTED") == LEAN
 
 
 def _import_keras() -> None:

@@ -5,9 +5,6 @@ The last test runs those that are about the programs on the other backend too.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +14,8 @@ import keras
 import numpy as np
 import pytest
 from clock_heads import HEADS, NAMES, head_of
+from nested import said_by, start_tests
 from scipy import ndimage
-from xla import FASTEST_XLA
 
 import objectives
 from objectives.clock.hyperparameters import ClockHyperparameters, Head
@@ -270,11 +267,6 @@ def test_each_setting_can_be_trained_kept_and_loaded_by_stock_keras(
 
 def test_all_that_is_about_programs_on_the_other_backend() -> None:
     other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
-    # Nearly all of the time is compilation, which XLA can do with less care.
-    flags = {"XLA_FLAGS": FASTEST_XLA}
-    environment = os.environ | flags | {"KERAS_BACKEND": other}
-    chosen = ["-k", "metrics_are_those or each_setting"]
-    done = subprocess.run([*command, *chosen], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert "8 passed" in done.stdout
+    chosen = "metrics_are_those or each_setting"
+    (words,) = said_by(start_tests(__file__, backend=other, select=chosen))
+    assert "8 passed" in words

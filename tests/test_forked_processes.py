@@ -24,6 +24,7 @@ from commands import (
     wait_until,
 )
 from forked_processes import PATCHES, is_server, usual_start
+from nested import FULL, said_by, start_tests
 from small_workers import function_study
 
 CHILD = (sys.executable, "-P", "-u", "-m", "studies.executor.server")  # ends with its input
@@ -142,6 +143,17 @@ def test_a_forked_worker_has_no_more_modules_than_the_usual_one(
     study = function_study(sqlite_url, tmp_path, "loaded", 1)
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
     assert study.trials[0].value == 0.0
+
+
+def test_tests_on_jax_are_forked_and_others_are_not() -> None:
+    file = str(Path(__file__).with_name("test_training_pack.py"))
+    select = "activation_that_overflows"  # which others than those in float64 skip
+    forked = start_tests(file, select=select, floatx="float64")
+    whole = start_tests(file, "--collect-only", kind=FULL)
+    assert (is_forked(forked.pid), is_forked(whole.pid)) == (True, False)
+    one, other = said_by(forked, whole)
+    assert "1 passed" in one
+    assert "tests collected" in other
 
 
 def test_a_failure_shows_the_ends_of_the_logs(tmp_path: Path) -> None:

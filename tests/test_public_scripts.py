@@ -5,8 +5,6 @@ On JAX; the last test runs all the others there.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +14,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from nested import FULL, IS_NESTED, said_by, start_tests
 from PIL import Image
-from xla import FASTEST_XLA
 
 from objectives import DataOptions
 from objectives.code.find_function import find_function
@@ -109,16 +107,7 @@ def test_a_network_as_people_write_it_is_trained(name: str, folder: Path) -> Non
     assert result.history["loss"][1] < result.history["loss"][0]
 
 
-@pytest.mark.skipif("ON_JAX" in os.environ, reason="this is JAX")
+@pytest.mark.skipif(IS_NESTED, reason="this is JAX")
 def test_all_of_this_on_jax() -> None:
-    # Not as a nested one, which would be without pandas and TensorFlow: scripts need them.
-    own = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    environment = {"ON_JAX": "1", "KERAS_BACKEND": "jax", "XLA_FLAGS": FASTEST_XLA}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
-        env=own | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    (words,) = said_by(start_tests(__file__, kind=FULL))  # scripts need pandas and TensorFlow
+    assert " passed" in words

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from xla import FASTEST_XLA
+from nested import IS_NESTED, said_by, start_tests
 
 from objectives.data.datasets import Dataset
 from objectives.errors import SettingError, UnknownNameError
@@ -370,19 +367,7 @@ def test_a_checkpoint_of_another_network_is_left_and_the_trial_begins_anew() -> 
     assert equal(train(other), trained(dense))
 
 
-@pytest.mark.skipif("HPO_OTHER_BACKEND" in os.environ, reason="this is the other backend")
+@pytest.mark.skipif(IS_NESTED, reason="this is the other backend")
 def test_all_of_this_on_jax() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "jax",
-            "HPO_OTHER_BACKEND": "1",
-            "XLA_FLAGS": FASTEST_XLA,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    (words,) = said_by(start_tests(__file__))
+    assert " passed" in words

@@ -5,10 +5,6 @@ In float64 on JAX; the last test runs all the others there, with those of two mo
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ import numpy as np
 import pytest
 from double_precision import compute_in_double
 from keras import layers, ops
+from nested import IS_NESTED, said_by, start_tests
 from packed_networks import (
     BATCH,
     DATA,
@@ -33,7 +30,6 @@ from packed_networks import (
     task,
     train,
 )
-from xla import FASTEST_XLA
 
 from objectives.data.arrays import rows
 from objectives.data.datasets import Dataset
@@ -333,20 +329,9 @@ def test_a_checkpoint_of_another_way_begins_the_trial_anew() -> None:
     check_equal(train(by_fit, others[1:])[0], whole)
 
 
-@pytest.mark.skipif("HPO_FLOAT64" in os.environ, reason="this is JAX in float64")
-def test_all_of_this_on_jax_in_float64(tmp_path: Path) -> None:
-    (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float64", "backend": "jax"}))
-    environment = {
-        "HPO_FLOAT64": "1", "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path),
-        "JAX_ENABLE_X64": "1", "XLA_FLAGS": FASTEST_XLA,
-    }  # fmt: skip
+@pytest.mark.skipif(IS_NESTED, reason="this is JAX in float64")
+def test_all_of_this_on_jax_in_float64() -> None:
     others = ("test_training_structure.py", "test_training_own_code.py")
-    files = [__file__, *(Path(__file__).with_name(name) for name in others)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    files = [__file__, *(str(Path(__file__).with_name(name)) for name in others)]
+    (words,) = said_by(start_tests(*files, floatx="float64"))
+    assert " passed" in words

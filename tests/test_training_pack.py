@@ -7,11 +7,7 @@ some stop early, and their last epochs differ.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +17,8 @@ import keras
 import numpy as np
 import pytest
 from double_precision import compute_in_double
-from xla import FAST_XLA, FASTEST_XLA
+from nested import IS_NESTED, said_by, start_tests
+from xla import FAST_XLA
 
 import objectives
 from objectives.data.datasets import load
@@ -351,39 +348,19 @@ def test_a_checkpoint_of_the_other_backend_is_gone_on_from() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.skipif("PACKING" in os.environ, reason="this is what it starts")
-def test_all_of_this_on_jax_in_double_and_single_precision(tmp_path: Path) -> None:
-    children = [
-        start(tmp_path / name, floatx, select, flags)
-        for name, floatx, select, flags in (
-            ("mlp", "float64", "mlp", FASTEST_XLA),
-            ("cnn", "float64", "cnn", FAST_XLA),  # a convolution is too slow without any care
-            ("single", "float32", "test and not single_precision", FASTEST_XLA),
-            ("users", "float32", "single_precision_the_first", ""),  # compiled as users have it
-        )
-    ]
-    words = [child.communicate(timeout=550)[0] for child in children]
-    assert [child.returncode for child in children] == [0] * 4, "\n".join(words)
+@pytest.mark.skipif(IS_NESTED, reason="this is what it starts")
+def test_all_of_this_on_jax_in_double_and_single_precision() -> None:
+    words = said_by(
+        start_tests(__file__, select="mlp", floatx="float64"),
+        # A convolution is too slow without any care.
+        start_tests(__file__, select="cnn", floatx="float64", flags=FAST_XLA),
+        start_tests(__file__, select="test and not single_precision"),
+        # Compiled as users have it.
+        start_tests(__file__, select="single_precision_the_first", flags=""),
+    )
     assert [re.findall(r"\d+ passed", said) for said in words] == [
         ["11 passed"],
         ["8 passed"],
         ["4 passed"],
         ["2 passed"],
     ]
-
-
-def start(home: Path, floatx: str, select: str, flags: str) -> subprocess.Popen[str]:
-    """Start the tests of this file whose names hold `select`, in a precision that Keras reads."""
-    home.mkdir()
-    (home / "keras.json").write_text(json.dumps({"floatx": floatx, "backend": "jax"}))
-    environment = os.environ | {
-        "KERAS_HOME": str(home),
-        "KERAS_BACKEND": "jax",
-        "JAX_ENABLE_X64": str(floatx == "float64").lower(),
-        "PACKING": "1",
-        "XLA_FLAGS": flags,
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
-    return subprocess.Popen(
-        [*command, "-k", select], env=environment, text=True, stdout=subprocess.PIPE
-    )

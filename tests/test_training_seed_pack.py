@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from nested import IS_NESTED, said_by, start_tests
 
 import objectives
 from objectives import DataOptions
@@ -162,14 +160,7 @@ def test_a_seed_that_diverges_ends_its_trial_and_a_trial_may_be_stopped(mode: st
     assert (result.stopped, pack.trials) == ("by_report", [])
 
 
-@pytest.mark.skipif("HPO_OTHER_BACKEND" in os.environ, reason="this is the other backend")
+@pytest.mark.skipif(IS_NESTED, reason="this is the other backend")
 def test_all_of_this_on_jax() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__],
-        env=os.environ | {"KERAS_BACKEND": "jax", "HPO_OTHER_BACKEND": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    (words,) = said_by(start_tests(__file__))
+    assert " passed" in words

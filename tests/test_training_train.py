@@ -3,18 +3,15 @@
 The last test runs all the others, and those of test_training_result.py, on the other backend.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from nested import said_by, start_tests
 from sklearn.utils.class_weight import compute_class_weight
 from trained_digits import CNN, DIGITS, MLP, SMALL, run
-from xla import FASTEST_XLA
 
 from objectives.hyperparameters import Hyperparameters
 from objectives.objective import Objective
@@ -273,14 +270,7 @@ def test_program_cache_drops_the_one_unused_for_longest() -> None:
 def test_all_of_this_on_the_other_backend() -> None:
     other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
     files = [__file__, str(Path(__file__).with_name("test_training_result.py"))]
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *files]
-    # Nearly all of the time is compilation, which XLA can do with less care.
-    flags = {"XLA_FLAGS": FASTEST_XLA}
-    environment = os.environ | flags | {"KERAS_BACKEND": other}
-    done = subprocess.run(
-        [*command, "-k", "not other_backend"], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout
+    said_by(start_tests(*files, backend=other, select="not other_backend"))
 
 
 def traces(programs: ProgramCache) -> int:
