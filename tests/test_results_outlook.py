@@ -215,6 +215,13 @@ def test_a_function_with_parameters_of_its_own_has_no_last_point(drawing: Drawin
     assert outlook(study).n_left is None
 
 
+def test_a_function_without_parameters_has_no_last_point(drawing: Drawing) -> None:
+    study = drawing.study("s", RANDOM, space={})
+    for _ in range(3):
+        study.tell(study.ask(), 1.0)
+    assert (outlook(study).basis, outlook(study).n_left) == ("random", None)
+
+
 def test_the_commands_output_is_for_80_columns_and_its_json_is_the_answer(
     drawing: Drawing, tmp_path: Path
 ) -> None:
