@@ -69,7 +69,7 @@ def _chance(found: Outlook) -> str:
     is_bound = found.n_best > 1 or leads
     words = (
         f"That one of another {n} beats the best has a chance of {'at most ' if is_bound else ''}"
-        f"{100 * found.chance:.2g} %: {n} / ({seen} + {n}), as the trials come in random order."
+        f"{_percent(found.chance)}: {n} / ({seen} + {n}), as the trials come in random order."
     )
     if found.n_left is not None and found.n == found.n_left:
         words += f" No more than {n} points are left."
@@ -82,6 +82,10 @@ def _chance(found: Outlook) -> str:
     if found.shares_structure:
         words += " Trials of one pack share their structure: it holds for whole packs."
     return words
+
+
+def _percent(chance: float) -> str:
+    return f"{100 * chance:.0f} %" if 0.01 <= chance <= 0.99 else f"{100 * chance:.2f} %"
 
 
 def _best_drawn(found: Outlook) -> float:
