@@ -9,11 +9,12 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from storage import TrialStorage, claim, study_id
+from storage import TrialStorage, claim, study_id, trial_id
 from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.suggest import prepare_trials
 
+HIGHEST = 99.0  # reported by trials that are pruned
 RANGE = {"low": 0.0, "high": 1.0}
 Value = Callable[[dict[str, Any], int], float | TrialState]
 
@@ -51,6 +52,8 @@ class Drawing:
             for each in claimed:
                 (prepared,) = prepare_trials(study, definition, [each])
                 ended = value(prepared.params, each.number)
+                if ended is TrialState.PRUNED:  # which Optuna gives its last report as a value
+                    self.storage.set_trial_intermediate_value(trial_id(each), 1, HIGHEST)
                 if isinstance(ended, TrialState):
                     study.tell(each.number, state=ended)
                 else:

@@ -13,10 +13,11 @@ from commands import hpo_here
 from confirmations import confirmed, searched
 from drawn_studies import RANGE, Drawing, hill
 from optuna.trial import TrialState
+from small_studies import table
 
 import studies
-from storage import TrialStorage, requeue
-from studies import AnswerError, NoCompleteTrialError, outlook
+from storage import TrialStorage, claim, requeue, study_id
+from studies import AnswerError, NoCompleteTrialError, create_study, outlook
 
 RANDOM = {"sampler": "random", "n_trials": 200}
 DESIGN = {"design": "random", "n_trials": 40}
@@ -89,8 +90,6 @@ def test_an_infinite_loss_is_no_value_and_an_infinite_score_is_refused(drawing: 
 
 def test_the_attempts_of_a_lineage_are_one_trial(drawing: Drawing) -> None:
     study = drawing.drawn("s", DESIGN, 5)
-    from storage import claim, study_id
-
     (lost,) = claim(drawing.storage, study_id(study))
     requeue(drawing.storage, lost, "its worker was lost", lost=True)
     drawing.go_on(study, 35)
@@ -215,6 +214,13 @@ def test_a_function_with_parameters_of_its_own_has_no_last_point(drawing: Drawin
     assert outlook(study).n_left is None
 
 
+def test_a_function_without_parameters_has_no_last_point(drawing: Drawing) -> None:
+    study = drawing.study("s", RANDOM, space={})
+    for _ in range(3):
+        study.tell(study.ask(), 1.0)
+    assert (outlook(study).basis, outlook(study).n_left) == ("random", None)
+
+
 def test_the_commands_output_is_for_80_columns_and_its_json_is_the_answer(
     drawing: Drawing, tmp_path: Path
 ) -> None:
@@ -249,6 +255,40 @@ def test_what_has_no_answer_is_refused(drawing: Drawing, tmp_path: Path) -> None
     assert unknown.returncode == 1
     assert "Expected a study in the storage, one of s. Received: t." in unknown.stderr
     assert hpo_here("outlook", "s", "-n", "0", url=url, folder=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(1, "50 %"), (2, "67 %"), (999, "99.90 %")], ids=["one", "two", "many"]
+)
+def test_the_chance_is_told_in_percent(
+    drawing: Drawing, tmp_path: Path, n: int, words: str
+) -> None:
+    drawing.drawn("s", RANDOM, 1)
+    url = str(drawing.storage.engine.url)
+    shown = hpo_here("outlook", "s", "-n", str(n), url=url, folder=tmp_path).stdout
+    assert f"has a chance of {words}: {n} / (1 + {n})" in " ".join(shown.split())
+
+
+def test_of_networks_whose_packs_share_a_structure_this_is_told(
+    sqlite_storage: TrialStorage, sqlite_url: str, tmp_path: Path
+) -> None:
+    for name, space in (("deep", {"hidden_units": [[8], [16, 8], [32]]}), ("rate", None)):
+        ranged: dict[str, Any] = {"learning_rate": {"low": 1e-4, "high": 0.1, "log": True}}
+        lines = table(name=name, search=RANDOM, space=ranged | (space or {}))
+        study = create_study(lines, sqlite_storage, artifacts=tmp_path)
+        for number, trial in enumerate(claim(sqlite_storage, study_id(study), 3)):
+            study.tell(trial.number, 0.5 + number / 10)
+        assert outlook(study).shares_structure == (name == "deep")
+        shown = hpo_here("outlook", name, url=sqlite_url, folder=tmp_path).stdout
+        assert ("it holds for whole packs" in " ".join(shown.split())) == (name == "deep")
+
+
+def test_it_is_the_same_on_each_database(storage: TrialStorage, tmp_path: Path) -> None:
+    def fail_some(params: dict[str, Any], number: int) -> float | TrialState:
+        return TrialState.FAIL if number == 3 else hill(params, number)
+
+    found = outlook(Drawing(storage, tmp_path).drawn("s", DESIGN, 8, fail_some), 4)
+    assert (found.n_trials, found.n_unsuccessful, found.chance) == (8, 1, 4 / 12)
 
 
 def test_one_trial_alone_has_an_outlook(drawing: Drawing) -> None:

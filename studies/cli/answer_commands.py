@@ -185,7 +185,7 @@ def compare_studies(
 
     --trial takes a setting of the first study, and shows what it comes to in each of them.
 
-    Example: hpo compare mnist-mlp fashion-mlp --curves curves.csv
+    Example: hpo compare mnist-permuted-mlp fashion-permuted-mlp --curves curves.csv
     """
     from studies.cli.compare_tables import comparison_view
     from studies.lookup import find_study, open_study
@@ -223,7 +223,7 @@ def show_outlook(
     Trials in random order tell the chance of a better one and the best to expect; of all other
     searches it tells the best so far and what the last trials have brought, which is no forecast.
 
-    Example: hpo outlook fashion-mlp-random -n 50
+    Example: hpo outlook cifar10-mlp -n 50
     """
     from storage import ranking
     from studies.cli.outlook_tables import outlook_view

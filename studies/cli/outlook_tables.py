@@ -44,7 +44,7 @@ def outlook_view(found: Outlook) -> list[RenderableType]:
 
 
 def _trials(found: Outlook) -> str:
-    ended = _n(found.n_trials, "trial" if found.n_seeds == 1 else "point")
+    ended = _n(found.n_trials, _noun(found))
     words = f"{ended} of the {found.searched_by} {_have(found.n_trials)} ended"
     if found.n_unsuccessful:
         words += f", {found.n_unsuccessful} without a value (failed, pruned or diverged)"
@@ -52,6 +52,10 @@ def _trials(found: Outlook) -> str:
     if found.n_given:
         words += f"; {found.n_given} more, given and not drawn, left out"
     return f"{words}."
+
+
+def _noun(found: Outlook) -> str:
+    return "trial" if found.n_seeds == 1 else "point"
 
 
 def _have(n: int) -> str:
@@ -68,8 +72,9 @@ def _chance(found: Outlook) -> str:
     leads = found.best != _best_drawn(found)
     is_bound = found.n_best > 1 or leads
     words = (
-        f"That one of another {n} beats the best has a chance of {'at most ' if is_bound else ''}"
-        f"{100 * found.chance:.2g} %: {n} / ({seen} + {n}), as the trials come in random order."
+        f"That one of another {_n(n, _noun(found))} beats the best has a chance of "
+        f"{'at most ' if is_bound else ''}{_percent(found.chance)}: {n} / ({seen} + {n}), as they "
+        "come in random order."
     )
     if found.n_left is not None and found.n == found.n_left:
         words += f" No more than {n} points are left."
@@ -84,12 +89,16 @@ def _chance(found: Outlook) -> str:
     return words
 
 
+def _percent(chance: float) -> str:
+    return f"{100 * chance:.0f} %" if 0.01 <= chance <= 0.99 else f"{100 * chance:.2f} %"
+
+
 def _best_drawn(found: Outlook) -> float:
     return float(found.expected["expected_best"].iloc[-1])
 
 
 def _table(found: Outlook) -> Table:
-    table = plain_table(None, "trials", "expected best", "95 % bootstrap band")
+    table = plain_table(None, f"{_noun(found)}s", "expected best", "95 % bootstrap band")
     rows = {int(row["n_trials"]): row for row in found.expected.to_dict("records")}
     for wanted in _shown(found.n_trials):
         n = min(rows, key=lambda each: abs(each - wanted))  # of very many trials not all are there
@@ -106,9 +115,9 @@ def _shown(n: int) -> list[int]:
 
 def _labels(found: Outlook) -> str:
     return (
-        "Expected best: the mean over all sets of so many of these trials, without replacement "
+        "Expected best: the mean over all sets of so many of these, without replacement "
         "(Dodge et al. 2019, unbiased). Band: the middle 95 % over 1,000 resamples of them, too "
-        f"narrow beyond {max(1, found.n_trials // TRUSTED)} trials: no resample has a better one."
+        f"narrow beyond {max(1, found.n_trials // TRUSTED)}: no resample has a better one."
     )
 
 

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 RESAMPLES = 1000
 BAND = 0.95
-MOST_LISTED = 1000  # budgets; of more trials some are left out
+MOST_LISTED = 1000  # trials of which each budget is listed; of more,
+LISTED = 200  # so many
 CHUNK = 2_000_000  # numbers of resamples that are in memory at a time
 
 
 def budgets(n: int) -> NDArray[np.int64]:
-    """Return the budgets up to `n` trials: all of them, or a thousand in equal ratios."""
+    """Return the budgets up to `n` trials: all of them, or of very many some in equal ratios."""
     if n <= MOST_LISTED:
         return np.arange(1, n + 1)
-    return np.unique(np.geomspace(1, n, MOST_LISTED).round().astype(np.int64))
+    return np.unique(np.geomspace(1, n, LISTED).round().astype(np.int64))
 
 
 def expected_best(values: Floats, sizes: Sequence[int] | NDArray[np.int64]) -> Floats:
@@ -41,9 +42,13 @@ def expected_best(values: Floats, sizes: Sequence[int] | NDArray[np.int64]) -> F
     Returns:
         Of shape (sizes,) or (sizes, samples). NaN where no trial has a value.
     """
+    return _means(values, _chances_to_lead(len(values), np.asarray(sizes)))
+
+
+def _means(values: Floats, chances: Floats) -> Floats:
+    """Return the mean of values in order, weighted by their chances to be the best of a set."""
     ordered = np.sort(np.where(np.isnan(values), -np.inf, values), axis=0)
     has_value = np.isfinite(ordered)
-    chances = _chances_to_lead(len(ordered), np.asarray(sizes))
     share = chances @ has_value
     with np.errstate(invalid="ignore"):
         found: Floats = chances @ np.where(has_value, ordered, 0.0) / share
@@ -66,10 +71,11 @@ def bootstrap_band(
     """
     rng, n = np.random.default_rng(seed), len(values)
     at_once = max(1, CHUNK // n)
+    chances = _chances_to_lead(n, np.asarray(sizes))
     parts = []
     for start in range(0, RESAMPLES, at_once):
         drawn = rng.integers(n, size=(n, min(at_once, RESAMPLES - start)))
-        parts.append(expected_best(values[drawn], sizes))
+        parts.append(_means(values[drawn], chances))
     found = np.concatenate(parts, axis=1)
     found = found[:, ~np.isnan(found).any(axis=0)]  # none of its trials has a value
     low, high = np.quantile(found, [(1 - BAND) / 2, (1 + BAND) / 2], axis=1)
