@@ -125,7 +125,7 @@ def show_effects(
     from studies.results.as_json import to_json
     from studies.results.effects import effects
 
-    found = find(study, storage, writes=enqueue)
+    found = find(study, storage, writes=enqueue, waiting=True)
     answer = effects(found)
     if json_:
         say(to_json(answer))
