@@ -158,7 +158,7 @@ def _of_search(study: optuna.Study, trials: Trials) -> Effects:
         rows,
         importance=found,
         findings=tuple(findings(trials.trials, rows, [])),
-        notes=tuple(notes_of_search(trials, found, independent=independent)),
+        notes=tuple(notes_of_search(study, trials, found, independent=independent)),
     )
 
 
