@@ -288,6 +288,27 @@ def test_conditional_factors_are_analysed_within_the_trials_that_have_them(
     assert found.predicted.n_observed == 2
 
 
+def test_the_interval_of_a_prediction_is_for_the_mean_of_new_seeds(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    space = {"A": [0, 1], "B": [0, 1, 2]}
+    search = {"design": "grid", "replicates": 3}
+    study = ended(
+        sqlite_url, tmp_path, space, search, lambda p, s: sum(p.values()) + noise(s, *p.values())
+    )
+    found = effects(study).predicted
+    assert found is not None
+    frame = pd.DataFrame([{**t.params, "y": t.value} for t in study.trials])
+    variance = frame.groupby(["A", "B"])["y"].var().mean()
+    means = [frame[frame["A"] == 1]["y"].mean(), frame[frame["B"] == 2]["y"].mean()]
+    value = sum(means) - frame["y"].mean()
+    # Of the sum of a mean of 9 and one of 6 trials, less that of all 18, and of 3 new trials.
+    half = student.ppf(0.975, 12) * (variance * (1 / 9 + 1 / 6 - 1 / 18 + 1 / 3)) ** 0.5
+    assert (found.value, found.n_seeds) == (pytest.approx(value), 3)
+    assert (found.low, found.high) == pytest.approx((value - half, value + half))
+    assert found.observed == pytest.approx(frame[(frame["A"] == 1) & (frame["B"] == 2)]["y"].mean())
+
+
 def test_a_factor_that_sets_several_hyperparameters_is_one_by_its_label(
     sqlite_url: str, tmp_path: Path
 ) -> None:
