@@ -479,3 +479,19 @@ def test_pruned_trials_are_told_apart(sqlite_url: str, tmp_path: Path) -> None:
     found = effects(study)
     assert column(found, "A", "pruned") == [0, 6]
     assert "A 1: 6 of 6 pruned; of its other levels 0 of 6." in found.findings
+
+
+def test_effects_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    space = {"activation": ["relu", "tanh", "elu"], "hidden_units": [[8], [16, 8]]}
+    default = {"activation": "tanh", "hidden_units": [16, 8]}
+    search = {"design": "one-factor-at-a-time", "default": default, "replicates": 2}
+    lines = {"objective": "mlp", "dataset": str(file)}
+    study = ended(sqlite_url, tmp_path, space, search, lambda p, s: noise(s), **lines)
+    with_data = effects(study)
+    file.unlink()
+    without = effects(study)
+    pd.testing.assert_frame_equal(with_data.levels, without.levels)
+    assert column(without, "hidden_units", "is_default") == [False, True]
