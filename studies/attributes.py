@@ -18,6 +18,7 @@ CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py
 CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 PREDICTED_KEY = "predicted"  # of a study of what effects predict: confirmation/predicted.py
+TESTED_KEY = "confirmed_on_test"  # the values of its settings there: confirmation/on_test.py
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

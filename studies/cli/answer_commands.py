@@ -35,6 +35,15 @@ def confirm_settings(
     max_seeds: Annotated[
         int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
     ] = None,
+    splits: Annotated[
+        int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="test: compare the confirmed there. Once.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look at the test part once more.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -51,7 +60,7 @@ def confirm_settings(
     """
     from studies.cli.trust import trusted
     from studies.cli.waiting import told_while
-    from studies.confirmation.confirm import confirm_by
+    from studies.confirmation.confirm import Ways, confirm_by
     from studies.confirmation.looks import Wanted
     from studies.fleet.own_code import prepare
 
@@ -60,9 +69,12 @@ def confirm_settings(
     found = confirm_by(
         study,
         storage,
-        Wanted(top, seeds, until_clear, max_seeds, name),
-        lambda own: _train(own, storage, workers, allowed, is_json=json_),
-        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name),
+        Ways(
+            lambda own: _train(own, storage, workers, allowed, is_json=json_),
+            lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+            warn,
+        ),
         allowed,
     )
     _show(found, is_json=json_)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
 
 import objectives
 from storage import create_storage
-from studies.confirmation.looks import TOP, Wanted, check_n_seeds, looks_for
-from studies.confirmation.study import Prepare, find, grow, make, queue_all, set_looks
+from studies.confirmation.looks import TOP, Wanted, check_n_seeds, check_on, looks_for
+from studies.confirmation.on_test import compare_on_test
+from studies.confirmation.settings import choose
+from studies.confirmation.splits import opened_divisions
+from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
 from studies.definition.study import StudyDefinition
 from studies.errors import SettingError
 from studies.fleet.local import fetch_data, work_here
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
-from studies.lookup import definition_of, find_study, open_study
+from studies.lookup import as_argument, definition_of, find_study, open_study
 from studies.results.confirmation import Confirmation, read_confirmation
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import values_of_settings
@@ -24,6 +28,21 @@ from studies.statistics.until_clear import UntilClear
 from studies.worker.open_studies import check_allowed
 
 Work = Callable[[optuna.Study], bool]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a confirmation is carried out.
+
+    Attributes:
+        work: Works on a study, and tells whether it is done; False after a signal.
+        prepare: Looks at the code that a new study names.
+        tell: Called with a line for each network that is trained for the test part.
+    """
+
+    work: Work
+    prepare: Prepare
+    tell: Callable[[str], None] = lambda line: None
 
 
 def confirm(
@@ -34,6 +53,9 @@ def confirm(
     seeds: int | None = None,
     until_clear: bool = False,
     max_seeds: int | None = None,
+    splits: int | None = None,
+    on: str | None = None,
+    again: bool = False,
     name: str | None = None,
     workers: int | None = None,
     allow_modules: Sequence[str] = (),
@@ -53,6 +75,11 @@ def confirm(
         until_clear: Whether settings that are not found worse than another get more seeds, until
             one is left, or `max_seeds` is reached. The level is shared over all looks.
         max_seeds: How many seeds a setting has then at most; three times as many by default.
+        splits: On how many new divisions of the data into training and validation, a study each;
+            the seeds are dealt over them, and each division counts once.
+        on: `test` trains the settings, once they are confirmed, on training and validation part,
+            for the median of their best epochs, and compares them on the test part: one look.
+        again: Whether that may be done once more where somebody has looked at it.
         name: The name of the study that trains them, by default the searched one's with `-confirm`.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         allow_modules: Packages and files whose functions may be executed.
@@ -76,22 +103,15 @@ def confirm(
     def look_at(definition: StudyDefinition) -> StudyDefinition:
         return prepare(definition, allow_modules)
 
-    return confirm_by(
-        study,
-        storage,
-        Wanted(top, seeds, until_clear, max_seeds, name),
-        work,
-        look_at,
-        allow_modules,
-    )
+    wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    return confirm_by(study, storage, wanted, Ways(work, look_at), allow_modules)
 
 
 def confirm_by(
     source: str,
     storage_url: str,
     wanted: Wanted,
-    work: Work,
-    look_at: Prepare,
+    ways: Ways,
     allow_modules: Sequence[str],
 ) -> Confirmation:
     """Do as `confirm`, with another way to work.
@@ -100,20 +120,64 @@ def confirm_by(
         source: See `confirm`.
         storage_url: See `confirm`.
         wanted: What is wanted.
-        work: Works on a study, and tells whether it is done; False after a signal.
-        look_at: Looks at the code that a new study names.
+        ways: How it is done.
         allow_modules: See `confirm`.
     """
+    check_on(wanted)
+
+    def work(own: optuna.Study) -> bool:
+        check_allowed(definition_of(own), allow_modules)
+        return ways.work(own)
+
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
-    check_allowed(definition_of(searched), allow_modules)
-    study = _opened(searched, wanted, look_at)
+    if wanted.on is not None:
+        study = confirmed_study(searched, wanted)
+        check_allowed(definition_of(study), allow_modules)
+        return compare_on_test(study, again=wanted.again, tell=ways.tell)
+    if wanted.splits is not None:
+        name = wanted.name or f"{searched.study_name}-confirm"
+        studies = opened_divisions(searched, name, wanted, ways.prepare)
+        for each in studies:
+            if is_open(each) and not work(each):
+                break
+        return read_confirmation(studies)
+    study = _opened(searched, wanted, ways.prepare)
     if is_open(study) and not work(study):
         return read_confirmation([study])
     while _grown(study):
         if not work(study):
             break
     return read_confirmation([study])
+
+
+def confirmed_study(searched: optuna.Study, wanted: Wanted) -> optuna.Study:
+    """Return the study that has confirmed the settings of another one, or itself.
+
+    Raises:
+        SettingError: There is none, or its trials are not all complete.
+    """
+    name = wanted.name or f"{searched.study_name}-confirm"
+    own = link_of(searched)
+    found = find(name, searched, wanted.top) if own is None else searched
+    argument = as_argument(searched.study_name)
+    if found is None:
+        raise SettingError(
+            "Expected settings that are confirmed on the validation part, which tells for how many "
+            f"epochs to train. Received: no study {name}. Confirm them: hpo confirm {argument}"
+        )
+    link = link_of(found)
+    if link is not None and link.division is not None:
+        raise SettingError(
+            "Expected settings that are confirmed on the search's own division of the data. "
+            f"Received: {found.study_name}, on a new one."
+        )
+    if is_open(found):
+        raise SettingError(
+            f"Expected trials of {found.study_name} that have all ended. Received: some that wait "
+            f"or run. Go on with them: hpo confirm {argument}"
+        )
+    return found
 
 
 def is_open(study: optuna.Study) -> bool:
@@ -124,6 +188,12 @@ def is_open(study: optuna.Study) -> bool:
 def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.Study:
     """Return the study of confirmation that is there, with the seeds wanted, or a new one."""
     own = link_of(searched)
+    if own is not None and own.division is not None:
+        raise SettingError(
+            "Expected a searched study, or one that confirms it on its own division of the data. "
+            f"Received: {searched.study_name}, division {own.division} of {own.divisions}. See "
+            f"all: hpo confirm {as_argument(own.study)} --splits {own.divisions}"
+        )
     if own is not None and wanted.top not in (None, len(own.trials)):
         raise SettingError(
             f"Expected top={len(own.trials)}, the settings that {searched.study_name} confirms. "
@@ -134,7 +204,8 @@ def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.
     if found is None:
         top = wanted.top or TOP
         looks = looks_for(top, wanted)
-        return make(searched, name, top, looks, until_clear=wanted.until_clear, prepare=look_at)
+        plan = Plan(looks[0], looks, wanted.until_clear)
+        return make(searched, name, choose(searched, top), plan, look_at)
     queue_all(found)  # the creation, or a command that adds seeds, may have been interrupted
     _add_seeds(found, wanted)
     return found
