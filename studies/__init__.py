@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
     from studies.delete import delete_study
     from studies.errors import (
+        AnswerError,
         CodeError,
         DatabaseConnectionError,
         DatabaseError,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         LaunchError,
         NetworkNotKeptError,
         NoCompleteTrialError,
-        NoEffectsError,
         RenderingError,
         SettingError,
         StudyNotFoundError,
@@ -74,6 +74,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AnswerError",
     "CodeError",
     "DataError",
     "DataNotFoundError",
@@ -94,7 +95,6 @@ __all__ = [
     "LaunchError",
     "NetworkNotKeptError",
     "NoCompleteTrialError",
-    "NoEffectsError",
     "RenderingError",
     "SettingError",
     "StudyDefinition",

@@ -107,8 +107,8 @@ class NoCompleteTrialError(HpoError, ValueError):
     """No trial of the study is complete, so that there is no best one."""
 
 
-class NoEffectsError(HpoError, ValueError):
-    """The trials of a study do not differ in what could have an effect, or they are too few."""
+class AnswerError(HpoError, ValueError):
+    """What is asked of the results of studies has no answer: too few of them, or not finite."""
 
 
 class NetworkNotKeptError(HpoError, FileNotFoundError):

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from scipy.stats import t as student
 
 from storage import claim, create_storage, requeue_failed, storage_of, study_id
-from studies import NoCompleteTrialError, NoEffectsError, create_study, effects
+from studies import AnswerError, NoCompleteTrialError, create_study, effects
 from studies.definition.study import parse_definition
 from studies.results.effects import Effects
 
@@ -452,7 +452,7 @@ def test_too_few_trials_are_refused(sqlite_url: str, tmp_path: Path) -> None:
         lambda p, _: FAILED if any(p.values()) else 1.0,
         name="one",
     )
-    with pytest.raises(NoEffectsError, match=r"Expected two complete trials or more\. Received: 1"):
+    with pytest.raises(AnswerError, match=r"Expected two complete trials or more\. Received: 1"):
         effects(one)
     same = ended(
         sqlite_url,
@@ -462,7 +462,7 @@ def test_too_few_trials_are_refused(sqlite_url: str, tmp_path: Path) -> None:
         lambda *_: 1.0,
         name="same",
     )
-    with pytest.raises(NoEffectsError, match="differ in the seed alone"):
+    with pytest.raises(AnswerError, match="differ in the seed alone"):
         effects(same)
 
 
