@@ -22,6 +22,7 @@ PREDICTED_KEY = (
     "predicted"  # of a study of that combination: results/effects_predicted.py::Predicted
 )
 PREDICTED_KEY = "predicted"  # of a study of what effects predict: confirmation/predicted.py
+TESTED_KEY = "confirmed_on_test"  # the values of its settings there: confirmation/on_test.py
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

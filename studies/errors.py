@@ -115,10 +115,6 @@ class AnswerError(HpoError, ValueError):
     """What is asked of the results of studies has no answer: too few of them, or not finite."""
 
 
-class NoEffectsError(HpoError, ValueError):
-    """The trials of a study do not differ in what could have an effect, or they are too few."""
-
-
 class NetworkNotKeptError(HpoError, FileNotFoundError):
     """The trained network of a trial was never kept, or deleted for a better trial's."""
 

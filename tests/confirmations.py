@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from storage import TrialStorage, claim, storage_of, study_id
-from studies.confirmation.confirm import confirm_by
+from studies.confirmation.confirm import Ways, confirm_by
 from studies.confirmation.looks import Wanted
 from studies.create import create_study
 from studies.definition.study import parse_definition
@@ -70,5 +70,5 @@ def tell(study: optuna.Study, value: Value, n: int = 1_000_000) -> bool:
 def confirmed(url: str, value: Value, source: str = "s", **wanted: Any) -> Confirmation:
     """Confirm a study whose trials are told here."""
     return confirm_by(
-        source, url, Wanted(**wanted), lambda own: tell(own, value), lambda d: d, ALLOWED
+        source, url, Wanted(**wanted), Ways(lambda own: tell(own, value), lambda d: d), ALLOWED
     )

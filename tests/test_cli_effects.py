@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import hpo_here
-from ended_designs import FAILED, ended, noise
+from commands import hpo_here, start_worker
+from ended_designs import FAILED, end, ended, noise
 
-from studies import load_study
+from storage import claim, create_storage, requeue_failed, storage_of, study_id
+from studies import create_study, effects, load_study
+from studies.definition.fresh_seeds import FRESH_SEEDS
+from studies.definition.study import parse_definition
 
 SEVEN = {name: [0, 1] for name in "ABCDEFG"}
 ARRAY = {"design": "orthogonal"}
@@ -41,10 +44,20 @@ def test_a_saturated_l8_prints_no_p_but_contrasts_and_a_command_that_works(
     assert "A       1 - 0     0.05" in out
     assert "beyond both margins" in out
     assert "\nA = B x " in out
-    (command,) = [line for line in out.splitlines() if line.startswith("  hpo run")]
-    words = shlex.split(command)[2:]
-    done = hpo_here("create", *words, url=sqlite_url, folder=tmp_path)
-    assert "s-replicated is ready" in done.stdout or "m.py" in done.stderr, done.stderr
+    assert "Add replicates:\n  hpo run --name s-replicated --set search.replicates=3" in out
+
+
+def test_the_command_that_adds_replicates_makes_a_study_of_them(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    space = {"activation": ["relu", "tanh"], "optimizer": ["sgd", "adam"]}
+    network = {"objective": "mlp", "dataset": "digits"}
+    values = iter((0.1, 0.2, 0.4, 0.3))
+    ended(sqlite_url, tmp_path, space, {"design": "grid"}, lambda *_: next(values), **network)
+    (command,) = [x for x in shown(sqlite_url, tmp_path).splitlines() if x.startswith("  hpo run")]
+    done = hpo_here("create", *shlex.split(command)[2:], url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(load_study("s-replicated", sqlite_url)[0].trials) == 12
 
 
 def test_an_l16_with_an_interaction_prints_the_alias(sqlite_url: str, tmp_path: Path) -> None:
@@ -116,3 +129,88 @@ def test_a_search_prints_importance(sqlite_url: str, tmp_path: Path) -> None:
     assert out.splitlines()[2].split()[0] == "x"
     assert "Predicted" not in out
     assert load_study("s", sqlite_url)[1].search.design == "random"
+
+
+GRID = {"design": "grid", "replicates": 3}
+SUMS = {"a": [0.0, 0.3], "b": [0.0, 0.1, 0.2]}
+
+
+def test_the_predicted_combination_is_trained_and_the_prediction_judged(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    table = {"name": "s", "objective": "user_objectives:noisy_sum", "direction": "maximize"}
+    create_study(
+        parse_definition(table | {"space": SUMS, "search": GRID}), sqlite_url, artifacts=tmp_path
+    )
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    out = shown(sqlite_url, tmp_path, "--enqueue")
+    assert "The best level of each factor: a=0.3, b=0.2" in out
+    assert "hpo run --allow-module user_objectives s-predicted" in out
+    assert "s-predicted is ready" in shown(sqlite_url, tmp_path, "--enqueue")  # it is there
+    assert "s-predicted has no complete trial yet of 3" in shown(sqlite_url, tmp_path)
+    before = effects(load_study("s", sqlite_url)[0])
+    assert start_worker("s-predicted", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    made, _ = load_study("s-predicted", sqlite_url)
+    assert [trial.params for trial in made.trials] == [{"a": 0.3, "b": 0.2}] * 3
+    assert all(trial.user_attrs["seed"] >= FRESH_SEEDS for trial in made.trials)
+    out = shown(sqlite_url, tmp_path)
+    assert "The prediction held: s-predicted came to 0." in out
+    after = effects(load_study("s", sqlite_url)[0])
+    assert after.n_trials == before.n_trials == 18
+    assert after.anova is not None
+    assert after.anova.equals(before.anova)
+    assert after.predicted is not None
+    (found,) = after.predicted.confirmations
+    values = [trial.value for trial in made.trials]
+    assert found.mean == pytest.approx(sum(filter(None, values)) / 3)
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.held, found.n) == (True, 3)
+    assert found.low < 0.5 < found.high
+
+
+@pytest.mark.parametrize(("value", "word"), [(0.5, "held"), (0.9, "did not hold")])
+def test_a_prediction_that_does_not_hold_is_told_so(
+    value: float, word: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    ended(
+        sqlite_url,
+        tmp_path,
+        SUMS,
+        GRID,
+        lambda p, s: sum(p.values()) + noise(s, *map(ord, str(p))),
+    )
+    shown(sqlite_url, tmp_path, "--enqueue")
+    study, _ = load_study("s-predicted", sqlite_url)
+    for trial in claim(create_storage(sqlite_url), study_id(study), 3):
+        end(study, trial, value)
+    assert f"The prediction {word}: s-predicted came to {value}" in shown(sqlite_url, tmp_path)
+
+
+def test_what_predicts_nothing_is_not_enqueued(sqlite_url: str, tmp_path: Path) -> None:
+    space = {"x": {"low": 0.0, "high": 1.0}}
+    search = {"design": "random", "n_trials": 4}
+    ended(sqlite_url, tmp_path, space, search, lambda p, _: p["x"])
+    done = hpo_here("effects", "s", "--enqueue", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Received: s, a search. Train its best settings anew: hpo confirm s" in done.stderr
+    study = ended(
+        sqlite_url,
+        tmp_path,
+        SUMS,
+        GRID,
+        lambda p, s: FAILED if p == {"a": 0.0, "b": 0.0} and s == 2 else p["a"] + noise(s),
+        name="open",
+    )
+    requeue_failed(storage_of(study), study_id(study))
+    done = hpo_here("effects", "open", "--enqueue", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Expected a design that has ended. Received: open, of which 1 of 18" in done.stderr
+
+
+def test_another_study_of_that_name_is_left_alone(sqlite_url: str, tmp_path: Path) -> None:
+    ended(sqlite_url, tmp_path, SUMS, GRID, lambda p, s: p["a"] + noise(s, *map(ord, str(p))))
+    ended(sqlite_url, tmp_path, SUMS, GRID, lambda *_: 1.0, name="s-predicted")
+    done = hpo_here("effects", "s", "--enqueue", url=sqlite_url, folder=tmp_path)
+    assert done.returncode == 1
+    assert "'s-predicted', a study of something else. Delete it first: hpo delete" in done.stderr

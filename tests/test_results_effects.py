@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from scipy.stats import t as student
 
 from storage import claim, create_storage, requeue_failed, storage_of, study_id
-from studies import NoCompleteTrialError, NoEffectsError, create_study, effects
+from studies import AnswerError, NoCompleteTrialError, create_study, effects
 from studies.definition.study import parse_definition
 from studies.results.effects import Effects
 
@@ -288,6 +288,27 @@ def test_conditional_factors_are_analysed_within_the_trials_that_have_them(
     assert found.predicted.n_observed == 2
 
 
+def test_the_interval_of_a_prediction_is_for_the_mean_of_new_seeds(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    space = {"A": [0, 1], "B": [0, 1, 2]}
+    search = {"design": "grid", "replicates": 3}
+    study = ended(
+        sqlite_url, tmp_path, space, search, lambda p, s: sum(p.values()) + noise(s, *p.values())
+    )
+    found = effects(study).predicted
+    assert found is not None
+    frame = pd.DataFrame([{**t.params, "y": t.value} for t in study.trials])
+    variance = frame.groupby(["A", "B"])["y"].var().mean()
+    means = [frame[frame["A"] == 1]["y"].mean(), frame[frame["B"] == 2]["y"].mean()]
+    value = sum(means) - frame["y"].mean()
+    # Of the sum of a mean of 9 and one of 6 trials, less that of all 18, and of 3 new trials.
+    half = student.ppf(0.975, 12) * (variance * (1 / 9 + 1 / 6 - 1 / 18 + 1 / 3)) ** 0.5
+    assert (found.value, found.n_seeds) == (pytest.approx(value), 3)
+    assert (found.low, found.high) == pytest.approx((value - half, value + half))
+    assert found.observed == pytest.approx(frame[(frame["A"] == 1) & (frame["B"] == 2)]["y"].mean())
+
+
 def test_a_factor_that_sets_several_hyperparameters_is_one_by_its_label(
     sqlite_url: str, tmp_path: Path
 ) -> None:
@@ -431,7 +452,7 @@ def test_too_few_trials_are_refused(sqlite_url: str, tmp_path: Path) -> None:
         lambda p, _: FAILED if any(p.values()) else 1.0,
         name="one",
     )
-    with pytest.raises(NoEffectsError, match=r"Expected two complete trials or more\. Received: 1"):
+    with pytest.raises(AnswerError, match=r"Expected two complete trials or more\. Received: 1"):
         effects(one)
     same = ended(
         sqlite_url,
@@ -441,7 +462,7 @@ def test_too_few_trials_are_refused(sqlite_url: str, tmp_path: Path) -> None:
         lambda *_: 1.0,
         name="same",
     )
-    with pytest.raises(NoEffectsError, match="differ in the seed alone"):
+    with pytest.raises(AnswerError, match="differ in the seed alone"):
         effects(same)
 
 
@@ -458,3 +479,19 @@ def test_pruned_trials_are_told_apart(sqlite_url: str, tmp_path: Path) -> None:
     found = effects(study)
     assert column(found, "A", "pruned") == [0, 6]
     assert "A 1: 6 of 6 pruned; of its other levels 0 of 6." in found.findings
+
+
+def test_effects_are_read_without_the_data_set(sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    space = {"activation": ["relu", "tanh", "elu"], "hidden_units": [[8], [16, 8]]}
+    default = {"activation": "tanh", "hidden_units": [16, 8]}
+    search = {"design": "one-factor-at-a-time", "default": default, "replicates": 2}
+    lines = {"objective": "mlp", "dataset": str(file)}
+    study = ended(sqlite_url, tmp_path, space, search, lambda p, s: noise(s), **lines)
+    with_data = effects(study)
+    file.unlink()
+    without = effects(study)
+    pd.testing.assert_frame_equal(with_data.levels, without.levels)
+    assert column(without, "hidden_units", "is_default") == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -33,6 +34,13 @@ def quick(trial: optuna.Trial) -> float:
     """Return at once."""
     _note(trial)
     return (trial.params["x"] - 0.3) ** 2
+
+
+def noisy_sum(trial: optuna.Trial) -> float:
+    """Return the sum of the parameters, and a little that hangs on them and on the seed."""
+    _note(trial)
+    draw = random.Random(f"{sorted(trial.params.items())} {trial.user_attrs['seed']}")
+    return sum(trial.params.values()) + draw.gauss(0, 0.01)
 
 
 def valley(trial: optuna.Trial) -> float:

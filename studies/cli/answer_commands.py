@@ -41,6 +41,12 @@ def confirm_settings(
     splits: Annotated[
         int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="test: compare the confirmed there. Once.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look at the test part once more.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -57,7 +63,7 @@ def confirm_settings(
     """
     from studies.cli.trust import trusted
     from studies.cli.waiting import told_while
-    from studies.confirmation.confirm import confirm_by
+    from studies.confirmation.confirm import Ways, confirm_by
     from studies.confirmation.looks import Wanted
     from studies.fleet.own_code import prepare
 
@@ -66,9 +72,12 @@ def confirm_settings(
     found = confirm_by(
         study,
         storage,
-        Wanted(top, seeds, until_clear, max_seeds, splits, name),
-        lambda own: _train(own, storage, workers, allowed, is_json=json_),
-        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name),
+        Ways(
+            lambda own: _train(own, storage, workers, allowed, is_json=json_),
+            lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+            warn,
+        ),
         allowed,
     )
     _show(found, is_json=json_)
@@ -262,7 +271,7 @@ def show_effects(
     from studies.results.as_json import to_json
     from studies.results.effects import effects
 
-    found = find(study, storage, writes=enqueue)
+    found = find(study, storage, writes=enqueue, waiting=True)
     answer = effects(found)
     if json_:
         say(to_json(answer))

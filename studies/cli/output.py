@@ -14,25 +14,37 @@ if TYPE_CHECKING:
     from storage import TrialStorage
 
 
-def open_storage(url: str, *, writes: bool = True) -> TrialStorage:
-    """Open the storage for a command, and silence Optuna's own log."""
+def open_storage(url: str, *, writes: bool = True, waiting: bool = False) -> TrialStorage:
+    """Open the storage for a command, and silence Optuna's own log.
+
+    Args:
+        url: Its URL.
+        writes: Whether the command writes.
+        waiting: Whether it reads waiting trials.
+    """
     import optuna
 
     from storage import create_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return create_storage(url, waiting=False, writes=writes)
+    return create_storage(url, waiting=waiting, writes=writes)
 
 
-def find(study: str, url: str, *, writes: bool = False) -> optuna.Study:
+def find(study: str, url: str, *, writes: bool = False, waiting: bool = False) -> optuna.Study:
     """Open the study in the storage that the argument STUDY means.
+
+    Args:
+        study: The argument.
+        url: See `open_storage`.
+        writes: See there.
+        waiting: See there.
 
     Raises:
         StudyNotFoundError: There is no such study.
     """
     from studies.lookup import find_study, open_study
 
-    opened = open_storage(url, writes=writes)
+    opened = open_storage(url, writes=writes, waiting=waiting)
     return open_study(find_study(study, opened), opened)
 
 

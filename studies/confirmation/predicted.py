@@ -11,7 +11,7 @@ from studies.attributes import CREATED_KEY, DEFINITION_KEY, PREDICTED_KEY
 from studies.confirmation.settings import artifacts_of, definition_for, inherited
 from studies.confirmation.study import Prepare
 from studies.create import create_study
-from studies.errors import NoEffectsError, TakenNameError
+from studies.errors import AnswerError, TakenNameError
 from studies.lookup import as_argument, open_study
 from studies.results.effects import Effects
 from studies.results.effects_predicted import Predicted
@@ -29,7 +29,7 @@ def make_predicted(study: optuna.Study, found: Effects, prepare: Prepare) -> opt
         prepare: Looks at the code that the study names, before anything is written.
 
     Raises:
-        NoEffectsError: It is a search, it has not ended, or nothing is predicted.
+        AnswerError: It is a search, it has not ended, or nothing is predicted.
         TakenNameError: Another study has the name, or one of another prediction.
     """
     predicted = _checked(found)
@@ -47,17 +47,17 @@ def make_predicted(study: optuna.Study, found: Effects, prepare: Prepare) -> opt
 def _checked(found: Effects) -> Predicted:
     name = as_argument(found.study)
     if found.anova is None:
-        raise NoEffectsError(
+        raise AnswerError(
             "Expected a design, whose effects predict a combination. Received: "
             f"{found.study}, a search. Train its best settings anew: hpo confirm {name}"
         )
     if found.n_open:
-        raise NoEffectsError(
+        raise AnswerError(
             f"Expected a design that has ended. Received: {found.study}, of which "
             f"{found.n_open} of {found.n_trials} trials have not. Work on it first: hpo run {name}"
         )
     if found.predicted is None:
-        raise NoEffectsError(
+        raise AnswerError(
             f"Expected a factor of which two levels have a value. Received: none of {found.study}. "
             f"See what failed: hpo status {name}"
         )

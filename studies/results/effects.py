@@ -10,7 +10,7 @@ import pandas as pd
 from optuna.study import StudyDirection
 
 from studies.attributes import ARRAY_KEY, DEFINITION_KEY
-from studies.errors import NoCompleteTrialError, NoEffectsError
+from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
 from studies.results.effects_default import default_of
 from studies.results.effects_design import PartEffects, analyse, told_rows
@@ -91,7 +91,7 @@ def effects(study: optuna.Study) -> Effects:
 
     Raises:
         NoCompleteTrialError: No trial is complete.
-        NoEffectsError: Only one is, or no factor has two levels.
+        AnswerError: Only one is, or no factor has two levels.
     """
     trials = read_trials_of(study)
     _check(study, trials)
@@ -108,17 +108,17 @@ def _check(study: optuna.Study, trials: Trials) -> None:
             f"hpo status {name}"
         )
     if trials.design == "settings":
-        raise NoEffectsError(
+        raise AnswerError(
             "Expected a design that varies factors, or a search. Received: design=settings, whose "
             f"points are single settings. See them: hpo best {name}"
         )
     if n == 1:
-        raise NoEffectsError(
+        raise AnswerError(
             f"Expected two complete trials or more. Received: 1 of {study.study_name}. See its "
             f"progress: hpo status {name}"
         )
     if not any(len(levels) > 1 for levels in trials.factors.values()):
-        raise NoEffectsError(
+        raise AnswerError(
             "Expected a factor with two levels or more. Received: none in the trials of "
             f"{study.study_name}, whose points differ in the seed alone. See its spread: "
             f"hpo best {name}"
@@ -158,7 +158,7 @@ def _of_search(study: optuna.Study, trials: Trials) -> Effects:
         rows,
         importance=found,
         findings=tuple(findings(trials.trials, rows, [])),
-        notes=tuple(notes_of_search(trials, found, independent=independent)),
+        notes=tuple(notes_of_search(study, trials, found, independent=independent)),
     )
 
 

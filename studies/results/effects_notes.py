@@ -55,10 +55,15 @@ def notes_of_design(study: optuna.Study, trials: Trials, parts: Sequence[PartEff
     return list(dict.fromkeys(found))
 
 
-def notes_of_search(trials: Trials, importance: pd.DataFrame, *, independent: bool) -> list[str]:
+def notes_of_search(
+    study: optuna.Study, trials: Trials, importance: pd.DataFrame, *, independent: bool
+) -> list[str]:
     """Return the notes of a search."""
     n = len(trials.complete)
     found = [*trials.notes, *_single(trials)]
+    seeds = study.user_attrs.get(DEFINITION_KEY, {}).get("search", {}).get("replicates", 1)
+    if seeds > 1:
+        found.append(f"The value of a trial is the mean over its {seeds} seeds.")
     if importance.empty:
         why = f"only {n} of them" if n < FEWEST else "all values are equal"
         found.append(f"No importance: it needs {FEWEST} complete trials or more; here {why}.")
@@ -125,6 +130,11 @@ def _of_part(study: optuna.Study, effects: PartEffects) -> list[str]:
             "II, each beside all terms that do not contain it; `adjusted` means are for equal "
             "company of the other factors."
         )
+        if effects.aliases:
+            found.append(
+                "What is confounded is told of the array as it was queued: missing trials confound "
+                "more."
+            )
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from storage import storage_of, study_attributes
+from storage import latest_attempts, storage_of, study_attributes
 from studies.attributes import CREATED_KEY, DEFINITION_KEY, PREDICTED_KEY
 from studies.lookup import open_study
 from studies.results.effects_design import PartEffects, only, weights_of
@@ -134,13 +134,13 @@ def confirmations(study: optuna.Study) -> tuple[Confirmation, ...]:
 
 
 def _confirmation(storage: TrialStorage, name: str, record: Mapping[str, Any]) -> Confirmation:
-    trials = open_study(name, storage).get_trials(deepcopy=False)
+    trials = latest_attempts(open_study(name, storage).get_trials(deepcopy=False))
     values = [t.value for t in trials if t.state is TrialState.COMPLETE and t.value is not None]
     values = [value for value in values if isfinite(value)]
     is_over = all(trial.state.is_finished() for trial in trials) and bool(values)
     value, mean = record["value"], mean_of(values)
     terms = record["variance"], record["freedom"], record["leverage"]
-    low, high = _interval(value, *terms, len(values) or len(trials))
+    low, high = _interval(value, *terms, len(values) or max(len(trials), 1))
     held = None
     if is_over and mean is not None and low is not None and high is not None:
         held = low <= mean <= high

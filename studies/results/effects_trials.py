@@ -16,6 +16,7 @@ from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.errors import HpoError
 from studies.lookup import definition_of
+from studies.results.confirmed_values import NOT_FINITE
 from studies.results.export import level_of
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ class Trials:
 
 
 def read_trials_of(study: optuna.Study) -> Trials:
-    """Read the trials of a study, each lineage by its last attempt."""
+    """Read the trials of a study, each lineage by its last attempt.
+
+    Those that wait are among them if the storage was opened to read these.
+    """
     stored = study.user_attrs.get(DEFINITION_KEY)
     design = None if stored is None else stored["search"].get("design")
     found = latest_attempts(study.get_trials(deepcopy=False))
@@ -154,7 +158,7 @@ def _trial(trial: FrozenTrial) -> Trial:
 def _ending(trial: FrozenTrial) -> str:
     if trial.state is TrialState.FAIL:
         reason = str(trial.user_attrs.get(FAIL_REASON_KEY) or "")
-        if reason.startswith("Expected a finite ") or reason == "the value is not a finite number":
+        if reason.startswith(NOT_FINITE):
             return DIVERGED
         return "timed out" if "trial_timeout" in reason else "failed"
     words = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: "pruned"}
