@@ -323,3 +323,11 @@ def valley_of_seed(trial: optuna.Trial) -> float:
     if seed % 2 and x > 0.9:
         return float("nan")
     return float((x - 0.3) ** 2 + y + 0.01 * (seed % 2) * x)
+
+
+def seeded(trial: optuna.Trial) -> float:
+    """Return what depends on the seed of its point, after a moment."""
+    _note(trial)
+    time.sleep(0.1)
+    seed: int = getattr(trial, "seed")  # noqa: B009  Optuna's own trial has none
+    return float(trial.params["x"]) + (seed % 7) / 1000

@@ -69,17 +69,16 @@ def confirm_settings(
 
     allowed = trusted([study], allow_module, {})
     open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
-    found = confirm_by(
-        study,
-        storage,
-        Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name),
-        Ways(
-            lambda own: _train(own, storage, workers, allowed, is_json=json_),
-            lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
-            warn,
-        ),
-        allowed,
+    wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    ways = Ways(
+        lambda own: _train(own, storage, workers, allowed, is_json=json_),
+        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        warn,
     )
+    try:
+        found = confirm_by(study, storage, wanted, ways, allowed)
+    except KeyboardInterrupt:  # while networks are trained for the test part
+        fail("Stopped; the networks so far are kept. The same command goes on with the others.")
     _show(found, is_json=json_)
 
 

@@ -94,7 +94,8 @@ def _labels(found: Confirmation) -> list[Text]:
 
 def _extent(found: Confirmation) -> str:
     if found.unit == "seeds":
-        return f"{_count(found.n_seeds, 'fresh seed')} each"
+        most = "up to " if found.settings["n"].nunique() > 1 else ""
+        return f"{most}{_count(found.n_seeds, 'fresh seed')} each"
     seeds = _count(found.n_seeds, "fresh seed")
     return f"{_count(found.n_units, 'new division')} of {seeds} each"
 

@@ -157,6 +157,12 @@ def confirmed_study(searched: optuna.Study, wanted: Wanted) -> optuna.Study:
     Raises:
         SettingError: There is none, or its trials are not all complete.
     """
+    definition = definition_of(searched)
+    if definition.dataset is None:
+        raise SettingError(
+            f"Expected a study with a data set. Received: {definition.objective}, a function of "
+            "yours, which knows its data itself."
+        )
     name = wanted.name or f"{searched.study_name}-confirm"
     own = link_of(searched)
     found = find(name, searched, wanted.top) if own is None else searched

@@ -108,11 +108,6 @@ def _check(
     study: optuna.Study, definition: StudyDefinition, by_setting: Sequence[Sequence[FrozenTrial]]
 ) -> None:
     name = study.study_name
-    if definition.dataset is None:
-        raise SettingError(
-            f"Expected a study with a data set. Received: {definition.objective}, a function of "
-            "yours, which knows its data itself."
-        )
     if not all(by_setting):
         raise SettingError(
             f"Expected complete trials of each setting in {name}, whose best epochs tell for how "
@@ -125,7 +120,7 @@ def _check(
                 "Expected settings without plateau_patience: nothing is left to validate on, by "
                 f"which to lower a rate. Received: plateau_patience={given['plateau_patience']}."
             )
-    if lacks_test(definition.dataset, definition.data):
+    if lacks_test(str(definition.dataset), definition.data):
         raise SettingError(f"Expected a test part of {definition.dataset}. Received: none.")
 
 
