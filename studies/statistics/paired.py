@@ -20,7 +20,6 @@ from studies.statistics.intervals import student_quantile
 ALPHA = 0.05
 POWER = 0.8
 MOST_SEEDS = 40  # of which the exact test goes through all signs in half a second
-_DIRECT = 12  # seeds up to which each of all sums is made; with more, those of halves are matched
 _CHUNK = 21  # 2^21 sums at a time, 16 MB
 _TIE = 1e-9  # of the sum of sizes: differences of decimals that are equal differ by less
 
@@ -133,7 +132,7 @@ def sign_flip_p_values(differences: Array) -> Array:
     n = differences.shape[1]
     if n > MOST_SEEDS:
         raise ValueError(f"Expected at most {MOST_SEEDS} seeds, for an exact test. Received: n={n}")
-    step = max(2**_CHUNK >> (n if n <= _DIRECT else n - n // 2), 1)
+    step = max(2**_CHUNK >> (n - n // 2), 1)
     parts = [_p_values(differences[i : i + step]) for i in range(0, len(differences), step)]
     return np.concatenate(parts) if parts else np.empty(0)
 
@@ -252,20 +251,16 @@ def _p_values(differences: Array) -> Array:
     sizes = np.abs(finite)
     # By symmetry one of the two tails is counted: sums that are at least this one.
     least = np.abs(finite.sum(axis=1)) - _TIE * sizes.sum(axis=1)
-    counts = _count_all(sizes, least) if n <= _DIRECT else _count_halves(sizes, least)
-    p_values = np.where(least > 0, np.minimum(2.0 * counts / 2.0**n, 1.0), 1.0)
+    shares = np.minimum(2.0 * _count(sizes, least) / 2.0**n, 1.0)
+    p_values = np.where(least > 0, shares, 1.0)
     return np.where(is_finite, p_values, nan)
 
 
-def _count_all(sizes: Array, least: Array) -> Array:
-    """Return how many of the sums of all signs are at least as large as `least`, in each row."""
-    return np.asarray((_sums(sizes) >= least[:, None]).sum(axis=1))
+def _count(sizes: Array, least: Array) -> Array:
+    """Return how many of the sums of all signs are at least as large as `least`, in each row.
 
-
-def _count_halves(sizes: Array, least: Array) -> Array:
-    """Do as `_count_all`: for each sum of the one half count those of the other that suffice.
-
-    The method is that of Horowitz and Sahni (1974) for the sums of subsets.
+    For each sum of the one half those of the other are counted that suffice, the method of Horowitz
+    and Sahni (1974) for the sums of subsets.
     """
     half = sizes.shape[1] // 2
     low, high = (np.sort(_sums(part)) for part in (sizes[:, :half], sizes[:, half:]))
