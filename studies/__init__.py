@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studies.confirmation.confirm import confirm
     from studies.create import create_study
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
@@ -56,6 +57,7 @@ _HOME = {
     "StudyDefinition": "studies.definition.study",
     "best_trials": "studies.results.export",
     "checkpoint_folder": "studies.worker.function_files",
+    "confirm": "studies.confirmation.confirm",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
     "export_trials": "studies.results.export",
@@ -100,6 +102,7 @@ __all__ = [
     "WorkerError",
     "best_trials",
     "checkpoint_folder",
+    "confirm",
     "create_study",
     "delete_study",
     "export_trials",

@@ -15,6 +15,8 @@ ARRAY_KEY = "orthogonal_array"  # of a study of that design: which one, and how 
 ORIGIN_KEY = "fixed_from"  # study, trial and setting that [fixed] from has named
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
+CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
+ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -45,9 +46,11 @@ from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
 from studies.definition.files import as_definition, lines_named, read_table, with_overrides
 from studies.definition.fixed import FROM, predecessor
+from studies.definition.fresh_seeds import check_searched_seeds
 from studies.definition.sampler_options import lacks_max_resource
 from studies.definition.search import SearchOptions, check_seeds, keyed
 from studies.definition.study import BUDGET_KEYS, StudyDefinition, parse_definition
+from studies.designs.added_seeds import added_seeds
 from studies.designs.orthogonal import orthogonal
 from studies.designs.points import initial_points
 from studies.errors import DefinitionError, TakenNameError
@@ -64,6 +67,7 @@ def create_study(
     *,
     artifacts: str | Path | None = None,
     asked: Collection[str] = (),
+    attributes: Mapping[str, Any] = MappingProxyType({}),
 ) -> optuna.Study:
     """Create the study of `definition`, or continue it.
 
@@ -80,6 +84,7 @@ def create_study(
         artifacts: The folder for trained networks. By default it is beside a SQLite file, or in the
             current folder for a server.
         asked: Keys of the budget that are to be taken even where they are as the study was defined.
+        attributes: User attributes that a new study has before any worker takes it.
 
     Raises:
         TakenNameError: A study of this name has another definition.
@@ -109,6 +114,8 @@ def create_study(
         _extend(opened, study, definition.search, asked)
     else:
         _record(study, definition, Path(artifacts or default_artifacts(opened.engine.url)))
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
         queue = initial_points(definition)
         enqueue(opened, study_id(study), queue, _budget(definition, len(queue)))
         # Last, since workers take every study that has a definition.
@@ -183,6 +190,7 @@ def check_new(definition: StudyDefinition) -> None:
         )
     is_function = definition.is_function
     keyed("search.replicates", lambda: check_seeds(definition.search, is_function=is_function))
+    check_searched_seeds(definition)
     if definition.search.design == "orthogonal":  # whose levels an array may not hold
         orthogonal(definition.factors, definition.search.dummy_levels)
     _ = definition.encoding  # a mistake in the data must leave no study behind
@@ -247,7 +255,8 @@ def _extend(
         n_trials = search.n_trials
     if n_trials is None and definition.search.design:
         n_trials = sys.maxsize  # all of its points
-    queue = initial_points(definition.with_budget(n_trials))
+    added = added_seeds(study.user_attrs)
+    queue = initial_points(definition.with_budget(n_trials), added)
     new = _budget(definition.with_budget(n_trials), len(queue))
     timeout = search.timeout if "timeout" in asked else old.timeout
     new = replace(new, timeout=timeout, stopped_by=old.stopped_by, over=old.over)

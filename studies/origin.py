@@ -32,10 +32,10 @@ def with_origin(definition: StudyDefinition, storage: TrialStorage) -> StudyDefi
     made = study_attributes(storage, DEFINITION_KEY, having=CREATED_KEY).get(definition.name)
     before = (made or {}).get("fixed", {}).get(FROM)
     if isinstance(before, dict) and before["study"] == name:
-        return definition.with_fixed({FROM: before})
+        return definition.with_lines(fixed={**definition.fixed, FROM: before})
     origin = _best(name, storage)
     _check_known(definition, origin)
-    return definition.with_fixed({FROM: origin})
+    return definition.with_lines(fixed={**definition.fixed, FROM: origin})
 
 
 def _best(name: str, storage: TrialStorage) -> dict[str, Any]:

@@ -2,6 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from studies.cli.options import STORAGE, AllowModule, Json, Name, Storage, Study
+from studies.cli.output import console, fail, open_storage, say, show, warn
+
+if TYPE_CHECKING:
+    import optuna
+
+    from studies.results.confirmation import Confirmation
+
 answers = typer.Typer()
+
+
+@answers.command("confirm")
+def confirm_settings(
+    study: Study,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many of the best settings; 3.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8, or the least.")
+    ] = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="More seeds for those that are still in question.")
+    ] = False,
+    max_seeds: Annotated[
+        int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    allow_module: AllowModule = None,
+    json_: Json = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Train the best settings anew with fresh seeds, and tell which are better.
+
+    Called again it goes on, also with more --seeds. It makes the study STUDY-confirm.
+
+    Example: hpo confirm digits-mlp --top 3 --seeds 8 -j 2
+    """
+    from studies.cli.trust import trusted
+    from studies.cli.waiting import told_while
+    from studies.confirmation.confirm import confirm_by
+    from studies.confirmation.looks import Wanted
+    from studies.fleet.own_code import prepare
+
+    allowed = trusted([study], allow_module, {})
+    open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
+    found = confirm_by(
+        study,
+        storage,
+        Wanted(top, seeds, until_clear, max_seeds, name),
+        lambda own: _train(own, storage, workers, allowed, is_json=json_),
+        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        allowed,
+    )
+    _show(found, is_json=json_)
+
+
+def _train(
+    study: optuna.Study,
+    url: str,
+    workers: int | None,
+    allowed: Sequence[str],
+    *,
+    is_json: bool,
+) -> bool:
+    """Work on a study of confirmation; end with exit code 1 where it is told to stop."""
+    from rich.console import Console
+
+    from studies.cli.live import rendering_progress
+    from studies.cli.notes import work_arguments
+    from studies.cli.study_commands import work_in_sight
+    from studies.fleet.local import fetch_data
+    from studies.lookup import definition_of
+
+    terminal = Console(stderr=True) if is_json else console()
+    with rendering_progress(terminal) as advance:
+        fetch_data(definition_of(study), advance)
+    options = [f"--allow-module={module}" for module in allowed]
+    if not work_in_sight(study, url, workers, options, terminal=terminal):
+        fail(f"Stopped; nothing is lost. Go on with: hpo confirm {work_arguments(study)}")
+    return True
+
+
+def _show(found: Confirmation, *, is_json: bool) -> None:
+    from studies.cli.confirm_tables import confirmation_view
+    from studies.results.as_json import to_json
+
+    if is_json:
+        say(to_json(found))
+    else:
+        show(*confirmation_view(found))

@@ -135,6 +135,10 @@ SEEDS = (
     "points; with a design each seed is a trial, and n_trials counts trainings. A sampler's seeds "
     "train together, and its pruner sees their mean; wilcoxon compares them one by one, from 4 on."
 )
+SETTINGS = (
+    "The design settings trains the settings of [[search.enqueue]], each with its replicates, "
+    "and nothing else: so does hpo confirm."
+)
 SPACE = (
     ('activation = ["relu", "tanh"]', "levels"),
     ("hidden_units = [[64], [64, 64]]", "levels that are lists"),
@@ -163,7 +167,7 @@ def _view(name: str) -> list[Any]:
     if name in METHODS:
         return [_methods(name, METHODS[name])]
     if name == "search":
-        notes = f"{SEEDS}\nBy dummy_levels = true the first level may stand twice."
+        notes = f"{SEEDS}\n{SETTINGS}\nBy dummy_levels = true the first level may stand twice."
         options = Text("The options of each: hpo keys sampler, hpo keys pruner", style="dim")
         return [_fields(name, MODELS[name]), Text(notes, style="dim"), options]
     if name == "fixed":

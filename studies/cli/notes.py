@@ -101,12 +101,14 @@ def missing_note(study: optuna.Study, progress: Overview) -> str | None:
         return _missing_trials(missing_numbers(storage, own_id))
     if budget.n_trials is None or there >= budget.n_trials:
         return None
+    from studies.designs.added_seeds import added_seeds
     from studies.designs.points import initial_points  # reads definitions and objectives
 
     lacking: list[Point] = []
     with suppress(ValueError):  # as where its data are not on this machine
         definition = definition_of(study).with_budget(budget.n_trials)
-        lacking = lacking_points(storage, own_id, initial_points(definition))
+        points = initial_points(definition, added_seeds(study.user_attrs))
+        lacking = lacking_points(storage, own_id, points)
     words = ["; ".join(_point(point) for point in lacking[:SHOWN])] if lacking else []
     words += [f"and {len(lacking) - SHOWN} more"] if len(lacking) > SHOWN else []
     return (

@@ -23,6 +23,7 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
     from storage import ranking
     from studies.cli.notes import code_note
     from studies.cli.points import noise_note, ranking_tables
+    from studies.cli.winners_curse import confirmed_lines
     from studies.lookup import as_argument
 
     found = find(study, storage)
@@ -32,6 +33,8 @@ def best(study: Study, top: Top = 10, storage: Storage = STORAGE) -> None:
         fail(f"No trial is complete yet. See its progress: hpo status {name}")
     show(*ranking_tables(found, ranked))
     say(noise_note(found, ranked))
+    for line in confirmed_lines(found):
+        say(line)
     mixed = code_note(found)
     if mixed is not None:
         warn(mixed)

@@ -32,6 +32,7 @@ from studies.cli.output import confirm, console, fail, find, open_storage, say, 
 
 if TYPE_CHECKING:
     import optuna
+    from rich.console import Console
 
     from studies.definition.study import StudyDefinition
 
@@ -81,7 +82,7 @@ def run(
     passed = [f"--heartbeat={heartbeat}", f"--grace={grace}"]
     passed += [f"--allow-module={module}" for module in allowed]
     passed += [f"--pack-size={pack_size}"] if pack_size else []
-    if not _work(found, storage, workers, passed, show_output=show_output):
+    if not work_in_sight(found, storage, workers, passed, show_output=show_output):
         lost = "nothing is lost"
         if definition_of(found).is_function:
             lost = "a function goes on from its checkpoint_folder, or begins its trial anew"
@@ -89,20 +90,21 @@ def run(
     _show_results(found, storage)
 
 
-def _work(
+def work_in_sight(
     study: optuna.Study,
     url: str,
     workers: int | None,
     options: Sequence[str],
     *,
-    show_output: bool,
+    show_output: bool = False,
+    terminal: Console | None = None,
 ) -> bool:
     """Work on a study, with its progress on the terminal; tell whether it is done."""
     from studies.cli.live import live_progress
     from studies.cli.show_output import OutputFollower
     from studies.fleet.local import work_here
 
-    terminal = console()
+    terminal = terminal or console()
     output = OutputFollower(study, terminal)
     with live_progress(study, terminal) as redraw:
 

@@ -45,7 +45,9 @@ class SearchOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    design: Literal["grid", "one-factor-at-a-time", "orthogonal", "random"] | None = None
+    design: Literal["grid", "one-factor-at-a-time", "orthogonal", "random", "settings"] | None = (
+        None
+    )
     sampler: NamedOptions | None = None
     pruner: NamedOptions = "none"
     n_trials: int | None = Field(None, ge=1)
@@ -116,6 +118,11 @@ class SearchOptions(BaseModel):
         """Whether a trial has all its parameters when it is queued, by a design or in rounds."""
         return self.design is not None or self.in_rounds
 
+    @property
+    def needs_space(self) -> bool:
+        """Whether its points are made of the levels of factors."""
+        return self.lists_points and self.design != "settings"
+
     @model_validator(mode="after")
     def _consistent(self) -> SearchOptions:
         if self.design and self.sampler:
@@ -139,6 +146,11 @@ class SearchOptions(BaseModel):
             raise ValueError(f"Expected n_trials, or a timeout, for {what}. Received: neither.")
         if self.design == "random" and not self.n_trials:
             raise ValueError("Expected n_trials for a random design. Received: none.")
+        if self.design == "settings" and not self.enqueue:
+            raise ValueError(
+                "Expected settings in enqueue for design settings, which trains these and nothing "
+                "else. Received: none. Write them as [[search.enqueue]]."
+            )
         begins = self.design == "one-factor-at-a-time" or self.varies_in_turn
         if bool(self.default) != begins:
             raise ValueError(

@@ -179,9 +179,9 @@ class StudyDefinition(BaseModel):
         lines = self.model_dump(exclude_unset=True)
         return type(self)(self._earlier, self._code, encoding, **lines)
 
-    def with_fixed(self, lines: Mapping[str, Any]) -> Self:
-        """Return this definition with further lines of `[fixed]`; raises as `with_code`."""
-        given = {**self.model_dump(exclude_unset=True), "fixed": {**self.fixed, **lines}}
+    def with_lines(self, **lines: Any) -> Self:
+        """Return this definition with other lines at its top; raises as `with_code`."""
+        given = {**self.model_dump(exclude_unset=True), **lines}
         return type(self)(self._earlier, self._code, self._encoding, **given)
 
     @property
@@ -317,7 +317,7 @@ class StudyDefinition(BaseModel):
                 "search.replicates",
                 "Expected 1 where [fixed] or [space] sets the seed. Received: more.",
             )
-        if self.search.lists_points and not self.space and not self.is_own_network:
+        if self.search.needs_space and not self.space and not self.is_own_network:
             what = "a design" if self.search.design else f"the sampler {self.search.sampler_name}"
             raise DefinitionError("space", f"Expected factors for {what}. Received: none.")
         has_levels = self.search.design in ("grid", "one-factor-at-a-time", "orthogonal")
@@ -372,7 +372,7 @@ class StudyDefinition(BaseModel):
     def _check_setting(self, key: str, setting: Mapping[str, Any]) -> None:
         for name, value in setting.items():
             if self.suggests_all:  # its names and ranges are known when it is called
-                if not isinstance(value, str | int | float):
+                if value is not None and not isinstance(value, str | int | float):
                     raise DefinitionError(
                         f"{key}.{name}", f"Expected a number or text. Received: {value!r}."
                     )
@@ -381,7 +381,7 @@ class StudyDefinition(BaseModel):
                 known = self.factors.factors
                 raise DefinitionError(f"{key}.{name}", str(unknown_name("a factor", name, known)))
             self.factors.factors[name].choice_of(value, f"{key}.{name}")
-        if self.search.design and setting:
+        if self.search.design and (setting or key != "search.default"):
             check_whole(self.factors, key, setting)
 
 

@@ -7,10 +7,11 @@ continued with more trials.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from storage import Point
 from studies.definition.study import StudyDefinition
+from studies.designs.added_seeds import AddedSeeds
 from studies.designs.grid import grid
 from studies.designs.one_factor import one_factor_at_a_time
 from studies.designs.orthogonal import orthogonal
@@ -20,27 +21,43 @@ from studies.space.parse_space import SEED
 from studies.space.space import each_once
 
 
-def initial_points(definition: StudyDefinition) -> list[Point]:
+def initial_points(definition: StudyDefinition, added: Sequence[AddedSeeds] = ()) -> list[Point]:
     """Return the points to queue when the study is created, replicates next to each other.
 
     An adaptive sampler has no design, so that only the known settings are queued.
+
+    Args:
+        definition: The study.
+        added: Of a study of known settings alone: the seeds that these have got since, in order.
     """
-    space, search = definition.factors, definition.search
+    search = definition.search
     n = search.replicates // search.n_seeds  # trials of a point
     if definition.suggests_all:
-        settings = each_once(search.enqueue)
-        queued = [Point({}, {}, {SEED: search.seed}, fixed_params=each) for each in settings]
-        return queued[: search.n_trials]
+        known = list(each_once(search.enqueue))
+        repeated = [(setting, 0) for setting in known]
+    else:
+        known = list(each_once(_known_settings(definition)))
+        repeated = list(_with_repeats(known, _design(definition)))
     points = [
-        Point(
-            params,
-            space.distributions(params),
-            {SEED: space.resolve(params).get(SEED, search.seed + repeat * n + replicate)},
-        )
-        for params, repeat in _with_repeats(_known_settings(definition), _design(definition))
+        _point(definition, setting, search.seed + repeat * n + replicate)
+        for setting, repeat in repeated
         for replicate in range(n)
     ]
+    points += [
+        _point(definition, known[setting], search.seed + replicate)
+        for each in added
+        for setting in each.settings
+        for replicate in range(each.first, each.first + each.n)
+    ]
     return points[: search.n_trials]
+
+
+def _point(definition: StudyDefinition, setting: dict[str, Scalar], seed: int) -> Point:
+    if definition.suggests_all:
+        return Point({}, {}, {SEED: seed}, fixed_params=setting)
+    space = definition.factors
+    own_seed = space.resolve(setting).get(SEED, seed)
+    return Point(setting, space.distributions(setting), {SEED: own_seed})
 
 
 def _with_repeats(
@@ -52,7 +69,7 @@ def _with_repeats(
     """
     seen = Counter[tuple[tuple[str, Scalar], ...]]()
     known_keys = set()
-    for point in each_once(known):
+    for point in known:
         known_keys.add(tuple(sorted(point.items())))
         yield point, 0
     for point in design:
@@ -87,4 +104,4 @@ def _design(definition: StudyDefinition) -> list[dict[str, Scalar]]:
             return list(orthogonal(space, search.dummy_levels).points)
         case "random":
             return random_points(space, search.n_trials or 0, search.seed)
-    return []
+    return []  # a sampler chooses them, or the known settings are all

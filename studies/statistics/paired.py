@@ -62,7 +62,7 @@ class PairComparison:
 
 
 def compare_pairs(
-    values: Sequence[Sequence[float]], *, alpha: float = ALPHA, looks: int = 1
+    values: Sequence[Sequence[float | None]], *, alpha: float = ALPHA, looks: int = 1
 ) -> list[PairComparison]:
     """Compare all pairs of settings, each over the seeds that both have.
 
@@ -71,8 +71,8 @@ def compare_pairs(
     count among the pairs all the same, so that no other pair is judged more leniently.
 
     Args:
-        values: For each setting its values, in the order of seeds that all settings share; those
-            of one setting may end earlier than those of another.
+        values: For each setting its values, in the order of seeds that all settings share; None
+            for a seed without a value. Those of one setting may end earlier than those of another.
         alpha: The probability to call any pair different, where none is.
         looks: How often the values are looked at in all, while seeds are added.
 
@@ -83,7 +83,7 @@ def compare_pairs(
         ValueError: There are more than 40 common seeds.
     """
     pairs = list(combinations(range(len(values)), 2))
-    differences = [_differences(values[i], values[j]) for i, j in pairs]
+    differences = [paired_differences(values[i], values[j]) for i, j in pairs]
     confidence = 1 - alpha / max(len(pairs) * looks, 1)
     figures = _figures(differences, confidence).tolist()
     adjusted = holm([row[-1] for row in figures], looks)
@@ -93,6 +93,22 @@ def compare_pairs(
             pairs, differences, figures, adjusted, strict=True
         )
     ]
+
+
+def paired_differences(first: Sequence[float | None], second: Sequence[float | None]) -> Array:
+    """Return the differences over the seeds that two settings share, first less second, (n,).
+
+    Args:
+        first: The values of the one, in the order of the seeds; None for a seed without one.
+        second: Those of the other.
+    """
+    common = [
+        (one, other)
+        for one, other in zip(first, second, strict=False)
+        if one is not None and other is not None
+    ]
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        return -np.diff(np.array(common, dtype=float).reshape(-1, 2))[:, 0]
 
 
 def sign_flip_p(differences: Sequence[float] | Array) -> float:
@@ -210,12 +226,6 @@ def holm(p_values: Sequence[float], looks: int = 1) -> list[float]:
 
 def _least_seeds(n_tests: int, alpha: float) -> int:
     return next(n for n in range(1, 1000) if 2.0 * n_tests <= alpha * 2.0**n)
-
-
-def _differences(first: Sequence[float], second: Sequence[float]) -> Array:
-    n = min(len(first), len(second))
-    with np.errstate(invalid="ignore"):  # infinity less infinity
-        return np.subtract(first[:n], second[:n], dtype=float)
 
 
 def _figures(differences: Sequence[Array], confidence: float) -> Array:

@@ -49,7 +49,7 @@ class UntilClear:
     maximize: bool
     alpha: float = ALPHA
 
-    def compare(self, values: Sequence[Sequence[float]]) -> list[PairComparison]:
+    def compare(self, values: Sequence[Sequence[float | None]]) -> list[PairComparison]:
         """Compare all pairs as they stand at the last look that each setting has come to.
 
         Args:
@@ -62,7 +62,7 @@ class UntilClear:
         at_looks = [own[: self._reached(len(own))] for own in values]
         return compare_pairs(at_looks, alpha=self.alpha, looks=len(self.looks))
 
-    def next(self, values: Sequence[Sequence[float]]) -> NextSeeds | None:
+    def next(self, values: Sequence[Sequence[float | None]]) -> NextSeeds | None:
         """Return which settings are to get more seeds, and how many they are to have.
 
         Args:
@@ -98,7 +98,7 @@ def looks_at(first: int, most: int, n_looks: int = 3) -> tuple[int, ...]:
 
 
 def in_contention(
-    values: Sequence[Sequence[float]], pairs: Sequence[PairComparison], *, maximize: bool
+    values: Sequence[Sequence[float | None]], pairs: Sequence[PairComparison], *, maximize: bool
 ) -> list[int]:
     """Return the settings to which more seeds may be given.
 
@@ -115,4 +115,8 @@ def in_contention(
         for pair in pairs
         if pair.is_different
     }
-    return [i for i, own in enumerate(values) if i not in worse and all(map(isfinite, own))]
+    return [
+        i
+        for i, own in enumerate(values)
+        if i not in worse and all(isfinite(value) for value in own if value is not None)
+    ]

@@ -1,0 +1,111 @@
+"""What a confirmation has come to, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.text import Text
+
+from studies.cli.format import number, parameter
+from studies.cli.tables import add_row, plain_table
+from studies.cli.winners_curse import curse_line
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from studies.results.confirmation import Confirmation
+
+WIDEST = 3  # parameters in columns of their own
+SAME = "not distinguishable with these seeds"
+
+
+def confirmation_view(found: Confirmation) -> list[RenderableType]:
+    """Return the tables of settings and of pairs, and what is to be said of them."""
+    shown: list[RenderableType] = [_settings(found)]
+    if len(found.pairs):
+        shown += [Text(""), _pairs(found), *_labels(found)]
+    best = found.settings.iloc[0]
+    fresh = [value for value in best["values"] if value is not None and isfinite(value)]
+    curse = curse_line(int(best["trial"]), float(best["searched"]), fresh, found.unit)
+    lines = [*([curse] if curse else []), *found.notes]
+    return [*shown, Text(""), *(Text(line) for line in lines)]
+
+
+def _settings(found: Confirmation) -> Table:
+    names = list(dict.fromkeys(name for each in found.settings["parameters"] for name in each))
+    shown = names if len(names) <= WIDEST else ["parameters"]
+    n_settings = len(found.settings)
+    title = f"{found.study}: {_count(n_settings, 'setting')} with {_extent(found)}"
+    table = plain_table(
+        title, "trial", "searched", f"fresh {found.metric}", "std", found.unit, *shown
+    )
+    table.min_width = len(title)
+    for row in found.settings.to_dict("records"):
+        missing = [f"{row[f'n_{what}']} {what}" for what in ("failed", "diverged")]
+        missing = [words for words in missing if not words.startswith("0 ")]
+        n = ", ".join([str(row["n"]), *missing])
+        cells = [_cell(row["searched"]), _cell(row["mean"]), _cell(row["std"]), n]
+        given = row["parameters"]
+        if shown == ["parameters"]:
+            cells.append(", ".join(f"{name}={parameter(value)}" for name, value in given.items()))
+        else:
+            cells += [parameter(given[name]) if name in given else "" for name in shown]
+        add_row(table, str(row["trial"]), *cells)
+    return table
+
+
+def _pairs(found: Confirmation) -> Table:
+    title = f"Pairs, by {found.metric}"
+    table = plain_table(title, "trials", "difference", "interval", "p", "", "seeds needed")
+    for row in found.pairs.to_dict("records"):
+        is_known = not pd.isna(row["low"])
+        better, needed = row["better"], row["seeds_needed"]
+        if pd.isna(row["p"]):
+            verdict = "not tested"
+        else:
+            verdict = SAME if pd.isna(better) else f"{better:.0f} is better"
+        add_row(
+            table,
+            f"{row['first']} - {row['second']}",
+            _cell(row["difference"]),
+            f"{number(row['low'])} to {number(row['high'])}" if is_known else "",
+            "" if pd.isna(row["p"]) else _p(row["p_adjusted"]),
+            verdict,
+            "" if pd.isna(needed) else f"{needed:.0f}",
+        )
+    return table
+
+
+def _labels(found: Confirmation) -> list[Text]:
+    n_pairs, n_looks = len(found.pairs), len(found.looks)
+    over = f"{_count(n_pairs, 'pair')}" + (f" and {n_looks} looks" if n_looks > 1 else "")
+    levels = "95 %" if n_pairs * n_looks == 1 else f"{found.confidence:.1%} each, 95 % together"
+    lines = [
+        f"p: exact sign-flip test of paired differences, by Holm over {over}.",
+        f"interval: Student's t, {levels.replace('%', ' %').replace('  ', ' ')}.",
+        "seeds needed: for a true difference as large as this one, at 80 % power; rough.",
+        f"Over {found.over}.",
+    ]
+    return [Text(line, style="dim") for line in lines]
+
+
+def _extent(found: Confirmation) -> str:
+    if found.unit == "seeds":
+        return f"{_count(found.n_seeds, 'fresh seed')} each"
+    seeds = _count(found.n_seeds, "fresh seed")
+    return f"{_count(found.n_units, 'new division')} of {seeds} each"
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else number(value)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")

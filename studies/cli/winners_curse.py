@@ -1,0 +1,57 @@
+"""The winner's curse in one line: the value that was chosen, and that of fresh seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import optuna
+
+from storage import storage_of
+from storage.seeds import mean, spread
+from studies.cli.format import number
+from studies.lookup import as_argument, open_study
+from studies.results.confirmation_link import confirmations
+from studies.statistics.intervals import interval
+
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def curse_line(
+    trial: int, searched: float, fresh: Sequence[float], unit: str = "seeds"
+) -> str | None:
+    """Return what the best setting of a search had there, and what it comes to anew.
+
+    Args:
+        trial: The trial that the search ranks first.
+        searched: The value that it ranks it by.
+        fresh: Its values with fresh seeds, or on new divisions.
+        unit: What is counted: `seeds` or `divisions`.
+
+    Returns:
+        None where there is no fresh value yet.
+    """
+    n = len(fresh)
+    if not n:
+        return None
+    count = WORDS[n] if n < len(WORDS) else str(n)
+    kind = f"{'fresh' if unit == 'seeds' else 'new'} {unit if n > 1 else unit[:-1]}"
+    words = f"Trial {trial}: searched {number(searched)}, {count} {kind} {number(mean(fresh))}"
+    ends = interval(mean(fresh), spread(fresh), n)
+    if ends is None:
+        return f"{words}."
+    return f"{words} ± {number(mean(fresh) - ends[0])} (95 %, Student's t over the {unit})."
+
+
+def confirmed_lines(study: optuna.Study) -> list[str]:
+    """Return such a line for each confirmation of a study's best settings, and where more is."""
+    lines = []
+    for name, link in confirmations(study).items():
+        if link.division is not None:
+            continue
+        from studies.results.confirmed_values import values_of_settings  # reads the definition
+
+        own = values_of_settings(open_study(name, storage_of(study)))[0]
+        line = curse_line(link.trials[0], link.values[0], own.complete)
+        if line is not None:
+            lines.append(f"{line} All of {name}: hpo confirm {as_argument(name)}")
+    return lines

@@ -1,0 +1,185 @@
+"""Train the best settings of a study anew, with fresh seeds, and tell which of them are better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import optuna
+from optuna.study import StudyDirection
+
+import objectives
+from storage import create_storage
+from studies.confirmation.looks import TOP, Wanted, check_n_seeds, looks_for
+from studies.confirmation.study import Prepare, find, grow, make, queue_all, set_looks
+from studies.definition.study import StudyDefinition
+from studies.errors import SettingError
+from studies.fleet.local import fetch_data, work_here
+from studies.fleet.own_code import prepare
+from studies.fleet.trials_bar import trials_bar
+from studies.lookup import definition_of, find_study, open_study
+from studies.results.confirmation import Confirmation, read_confirmation
+from studies.results.confirmation_link import Link, link_of
+from studies.results.confirmed_values import values_of_settings
+from studies.statistics.until_clear import UntilClear
+from studies.worker.open_studies import check_allowed
+
+Work = Callable[[optuna.Study], bool]
+
+
+def confirm(
+    study: str,
+    storage: str,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+    until_clear: bool = False,
+    max_seeds: int | None = None,
+    name: str | None = None,
+    workers: int | None = None,
+    allow_modules: Sequence[str] = (),
+) -> Confirmation:
+    """Train the best settings of a study anew, with fresh seeds, and compare them pair by pair.
+
+    Each setting gets the same seeds, which no search uses: the same split, order and noise, so that
+    the differences are paired. The exact sign-flip test decides, adjusted by Holm over all pairs.
+    The trials form a study of their own, which is gone on with where it is there already.
+
+    Args:
+        study: The name of the searched study in the storage, or of a study that confirms one.
+        storage: The URL of the storage.
+        top: How many of the best settings; 3 by default.
+        seeds: How many fresh seeds each; 8 by default, or more where so few could tell no two
+            settings apart. A larger number than before adds the difference.
+        until_clear: Whether settings that are not found worse than another get more seeds, until
+            one is left, or `max_seeds` is reached. The level is shared over all looks.
+        max_seeds: How many seeds a setting has then at most; three times as many by default.
+        name: The name of the study that trains them, by default the searched one's with `-confirm`.
+        workers: Number of worker processes; by default one a GPU, or one where there is none.
+        allow_modules: Packages and files whose functions may be executed.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        NoCompleteTrialError: No trial of it is complete.
+        SettingError: So few, or so many, settings or seeds cannot be compared.
+        TakenNameError: Another study has the name, or one that confirms other settings.
+        WorkerError: A function of the study is of no package in `allow_modules`.
+        LaunchError: A worker could not do its work.
+    """
+    objectives.admit(allow_modules)
+    allowed = tuple(f"--allow-module={module}" for module in allow_modules)
+
+    def work(own: optuna.Study) -> bool:
+        fetch_data(definition_of(own))
+        with trials_bar(own) as advance:
+            return work_here(own, storage, workers, options=allowed, on_tick=advance)
+
+    def look_at(definition: StudyDefinition) -> StudyDefinition:
+        return prepare(definition, allow_modules)
+
+    return confirm_by(
+        study,
+        storage,
+        Wanted(top, seeds, until_clear, max_seeds, name),
+        work,
+        look_at,
+        allow_modules,
+    )
+
+
+def confirm_by(
+    source: str,
+    storage_url: str,
+    wanted: Wanted,
+    work: Work,
+    look_at: Prepare,
+    allow_modules: Sequence[str],
+) -> Confirmation:
+    """Do as `confirm`, with another way to work.
+
+    Args:
+        source: See `confirm`.
+        storage_url: See `confirm`.
+        wanted: What is wanted.
+        work: Works on a study, and tells whether it is done; False after a signal.
+        look_at: Looks at the code that a new study names.
+        allow_modules: See `confirm`.
+    """
+    opened = create_storage(storage_url)
+    searched = open_study(find_study(source, opened), opened)
+    check_allowed(definition_of(searched), allow_modules)
+    study = _opened(searched, wanted, look_at)
+    if is_open(study) and not work(study):
+        return read_confirmation([study])
+    while _grown(study):
+        if not work(study):
+            break
+    return read_confirmation([study])
+
+
+def is_open(study: optuna.Study) -> bool:
+    """Tell whether a trial of a study of confirmation waits or runs."""
+    return any(own.n_open for own in values_of_settings(study))
+
+
+def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.Study:
+    """Return the study of confirmation that is there, with the seeds wanted, or a new one."""
+    own = link_of(searched)
+    if own is not None and wanted.top not in (None, len(own.trials)):
+        raise SettingError(
+            f"Expected top={len(own.trials)}, the settings that {searched.study_name} confirms. "
+            f"Received: top={wanted.top}."
+        )
+    name = wanted.name or f"{searched.study_name}-confirm"
+    found = find(name, searched, wanted.top) if own is None else searched
+    if found is None:
+        top = wanted.top or TOP
+        looks = looks_for(top, wanted)
+        return make(searched, name, top, looks, until_clear=wanted.until_clear, prepare=look_at)
+    queue_all(found)  # the creation, or a command that adds seeds, may have been interrupted
+    _add_seeds(found, wanted)
+    return found
+
+
+def _add_seeds(study: optuna.Study, wanted: Wanted) -> None:
+    """Give a study the seeds of a further look, where more are wanted than it has."""
+    link = link_of(study)
+    assert link is not None
+    _check_plan(study.study_name, link, wanted)
+    if link.until_clear or wanted.seeds is None or wanted.seeds <= link.looks[-1]:
+        return
+    # What nobody has seen was no look.
+    looks = [*(link.looks[:-1] if is_open(study) else link.looks), wanted.seeds]
+    check_n_seeds(len(link.trials), wanted.seeds, len(looks))
+    set_looks(study, link, looks)
+    grow(study, wanted.seeds, range(len(link.trials)))
+
+
+def _check_plan(name: str, link: Link, wanted: Wanted) -> None:
+    """Refuse to change looks that were fixed when a confirmation began, or to plan them late."""
+    first, last = link.looks[0], link.looks[-1]
+    if wanted.until_clear and not link.until_clear:
+        raise SettingError(
+            "Expected looks that are fixed before the first one. Received: until_clear, where "
+            f"{name} was begun without. Begin another with --name."
+        )
+    is_other = wanted.seeds not in (None, first) or wanted.max_seeds not in (None, last)
+    if link.until_clear and is_other:
+        raise SettingError(
+            f"Expected the looks that {name} was begun with: seeds={first}, max_seeds={last}. "
+            f"Received: seeds={wanted.seeds}, max_seeds={wanted.max_seeds}. Begin another with "
+            "--name."
+        )
+
+
+def _grown(study: optuna.Study) -> bool:
+    """Queue the seeds of the next look, of the settings in contention; tell whether there are."""
+    link = link_of(study)
+    assert link is not None
+    if not link.until_clear:
+        return False
+    procedure = UntilClear(link.looks, study.direction is StudyDirection.MAXIMIZE)
+    further = procedure.next([own.values for own in values_of_settings(study)])
+    if further is None:
+        return False
+    grow(study, further.n, further.settings)
+    return True

@@ -1,0 +1,92 @@
+"""With how many seeds settings are compared, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studies.errors import SettingError
+from studies.statistics.paired import MOST_SEEDS, least_seeds
+from studies.statistics.until_clear import looks_at
+
+TOP = 3
+SEEDS = 8
+N_LOOKS = 3  # of a confirmation until all is clear, where its first look can tell settings apart
+FEWEST_LOOKS = 2
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a confirmation; None where it is not said.
+
+    Attributes:
+        top: How many of the best settings; 3, or those of the confirmation that there is.
+        seeds: How many fresh seeds each; 8, or as many as can tell the settings apart.
+        until_clear: Whether settings in contention get more seeds, until it is clear which is best.
+        max_seeds: How many seeds a setting has then at most; three times the first ones.
+        name: The name of the study that trains them; that of the searched one with `-confirm`.
+    """
+
+    top: int | None = None
+    seeds: int | None = None
+    until_clear: bool = False
+    max_seeds: int | None = None
+    name: str | None = None
+
+
+def looks_for(top: int, wanted: Wanted) -> list[int]:
+    """Return with how many seeds so many settings are compared, in order.
+
+    Raises:
+        SettingError: No two settings can be told apart with so few seeds, there are too many for an
+            exact test, or there is a largest number without `until_clear`.
+    """
+    if not wanted.until_clear:
+        if wanted.max_seeds is not None:
+            raise SettingError(
+                f"Expected max_seeds with until_clear. Received: max_seeds={wanted.max_seeds} "
+                "without. Add --until-clear."
+            )
+        return [check_n_seeds(top, wanted.seeds, 1)]
+    if top == 1:
+        raise SettingError("Expected two settings or more for until_clear. Received: top=1.")
+    first = check_n_seeds(top, wanted.seeds, FEWEST_LOOKS)
+    most = min(3 * first, MOST_SEEDS) if wanted.max_seeds is None else wanted.max_seeds
+    if not first < most <= MOST_SEEDS:
+        raise SettingError(
+            f"Expected max_seeds from {first + 1} to {MOST_SEEDS}, more than the seeds of the "
+            f"first look. Received: max_seeds={most}."
+        )
+    planned = [looks_at(first, most, n) for n in (N_LOOKS, FEWEST_LOOKS)]
+    return list(next(each for each in planned if least_seeds(top, looks=len(each)) <= first))
+
+
+def check_n_seeds(top: int, seeds: int | None, looks: int) -> int:
+    """Return how many seeds to take: as many as can tell two of the settings apart.
+
+    Args:
+        top: The number of settings.
+        seeds: How many are wanted; None for 8, or more where these are too few.
+        looks: How often the settings are compared.
+
+    Raises:
+        SettingError: So many seeds cannot, or are too many for an exact test.
+    """
+    least = least_seeds(top, looks=looks) if top > 1 else 2
+    n = max(SEEDS, least) if seeds is None else seeds
+    if n > MOST_SEEDS:
+        raise SettingError(
+            f"Expected at most {MOST_SEEDS} seeds, for an exact test. Received: seeds={n}."
+        )
+    if n >= least:
+        return n
+    if top == 1:
+        raise SettingError(
+            f"Expected at least 2 seeds, for a standard deviation. Received: seeds={n}."
+        )
+    n_pairs = top * (top - 1) // 2
+    shared = f"{n_pairs} pair{'' if n_pairs == 1 else 's'}"
+    shared += f" x {looks} looks" if looks > 1 else ""
+    raise SettingError(
+        f"Expected at least {least} seeds for {top} settings: the least p of n seeds, 2/2^n, must "
+        f"reach 0.05 / ({shared}). Received: seeds={n}."
+    )

@@ -1,0 +1,148 @@
+"""The settings to confirm, and the definition of the study that does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+import objectives
+from objectives.data.encoding import from_json
+from storage import BestPoint, best_points, storage_of
+from storage.study_attributes import SEED_KEY as SEED
+from studies.attributes import ARTIFACTS_KEY, DATA_KEY, DEFAULTS_KEY, ENCODING_KEY
+from studies.create import as_stored
+from studies.definition.fresh_seeds import FRESH_SEEDS, check_searched_seeds
+from studies.definition.study import StudyDefinition
+from studies.errors import DefinitionError, NoCompleteTrialError
+from studies.lookup import as_argument, definition_of
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The best settings of a study.
+
+    Attributes:
+        settings: The parameters of each, without a seed, the best first.
+        trials: The number of its trial; of several seeds that of the best one.
+        values: What the search ranks it by.
+        n_searched: How many trials of the search are complete.
+    """
+
+    settings: Sequence[Mapping[str, Any]]
+    trials: Sequence[int]
+    values: Sequence[float]
+    n_searched: int
+
+
+def choose(study: optuna.Study, top: int) -> Chosen:
+    """Return the `top` best settings of a study, each of them once.
+
+    Raises:
+        NoCompleteTrialError: No trial is complete.
+        ValueError: The study has fewer settings with a complete trial.
+    """
+    states = (TrialState.COMPLETE,)
+    n_searched = len(study.get_trials(deepcopy=False, states=states))
+    name = as_argument(study.study_name)
+    if not n_searched:
+        raise NoCompleteTrialError(
+            f"Expected a study with a complete trial. Received: {study.study_name}, of which none "
+            f"is. Work on it first: hpo run {name}"
+        )
+    found = _distinct(study, top)
+    if len(found) < top:
+        raise ValueError(
+            f"Expected at most {len(found)}, the settings of {study.study_name} that have a "
+            f"complete trial. Received: top={top}."
+        )
+    return Chosen(
+        [_setting(point) for point in found],
+        [point.trial.number for point in found],
+        [point.value for point in found],
+        n_searched,
+    )
+
+
+def definition_for(
+    study: optuna.Study, settings: Sequence[Mapping[str, Any]], name: str, n_seeds: int
+) -> StudyDefinition:
+    """Return the definition of a study that trains these settings of another one anew.
+
+    It differs from that of the searched study in its name and in `[search]`, and where the seed is
+    a hyperparameter there, in that it is none here.
+
+    Raises:
+        DefinitionError: The searched study has seeds of the range that the fresh ones are from, or
+            varies its seed together with other hyperparameters.
+    """
+    searched = with_what_is_stored(study)
+    check_searched_seeds(searched, always=True)
+    if SEED not in searched.space and searched.factors.values_of(SEED):
+        raise DefinitionError(
+            "space",
+            "Expected a seed that no factor sets together with other hyperparameters: the settings "
+            f"get fresh ones. Received: such a factor in {study.study_name}.",
+        )
+    search: dict[str, Any] = {
+        "design": "settings",
+        "enqueue": [dict(setting) for setting in settings],
+        "seed": FRESH_SEEDS,
+        "replicates": n_seeds,
+    }
+    if searched.search.trial_timeout is not None:
+        search["trial_timeout"] = searched.search.trial_timeout
+    return searched.with_lines(
+        name=name,
+        search=search,
+        fixed={key: value for key, value in searched.fixed.items() if key != SEED},
+        space={key: value for key, value in searched.space.items() if key != SEED},
+    )
+
+
+def with_what_is_stored(study: optuna.Study) -> StudyDefinition:
+    """Return the definition of a study with what it has of its code and of its data."""
+    definition = as_stored(definition_of(study), storage_of(study))
+    encoding = study.user_attrs.get(ENCODING_KEY)
+    if encoding is None or definition.is_examined:
+        return definition
+    return definition.with_encoding(from_json(encoding))
+
+
+def inherited(study: optuna.Study) -> dict[str, Any]:
+    """Return the attributes that a study of confirmation has from the searched one.
+
+    They keep its defaults of hyperparameters, which may have been others when it was made, and make
+    a worker refuse other data.
+    """
+    attributes = study.user_attrs
+    found = {key: attributes[key] for key in (DATA_KEY, DEFAULTS_KEY) if key in attributes}
+    name = definition_of(study).objective
+    if DEFAULTS_KEY not in found and name in objectives.names():
+        found[DEFAULTS_KEY] = objectives.get(name).defaults_before
+    return found
+
+
+def artifacts_of(study: optuna.Study) -> str:
+    """Return the folder of a study's networks."""
+    return str(study.user_attrs[ARTIFACTS_KEY])
+
+
+def _distinct(study: optuna.Study, top: int) -> list[BestPoint]:
+    """Return the best points that differ in more than their seed, fewer where there are fewer."""
+    n_read = top
+    while True:
+        points = best_points(study, n_read)
+        found: dict[frozenset[tuple[str, Any]], BestPoint] = {}
+        for point in points:
+            found.setdefault(frozenset(_setting(point).items()), point)
+        if len(found) >= top or len(points) < n_read:
+            return list(found.values())[:top]
+        n_read *= 4
+
+
+def _setting(point: BestPoint) -> dict[str, Any]:
+    return {name: value for name, value in point.trial.params.items() if name != SEED}

@@ -1,0 +1,74 @@
+"""Searches and confirmations whose trials are told here, without a worker: for tests of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isnan
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from storage import TrialStorage, claim, storage_of, study_id
+from studies.confirmation.confirm import confirm_by
+from studies.confirmation.looks import Wanted
+from studies.create import create_study
+from studies.definition.study import parse_definition
+from studies.lookup import definition_of
+from studies.results.confirmation import Confirmation
+from studies.suggest import prepare_trial, seed_of
+
+LEVELS = [0.1, 0.5, 0.51, 0.7]
+ALLOWED = ["user_objectives"]
+Value = Callable[[float, int], float | None]
+
+
+def searched(
+    storage: TrialStorage | str, value: Value, levels: list[float] = LEVELS, **lines: Any
+) -> optuna.Study:
+    """Make a study `s` of one factor, and tell the value of each trial.
+
+    Args:
+        storage: The storage, or its URL.
+        value: The value of a level with a seed; None fails the trial.
+        levels: The levels of the factor `x`.
+        lines: Other lines of the definition.
+    """
+    plain = {
+        "name": "s",
+        "objective": "user_objectives:quick",
+        "metric": "score",
+        "direction": "maximize",
+        "search": {"design": "grid"},
+        "space": {"x": levels},
+    }
+    study = create_study(parse_definition(plain | lines), storage)
+    tell(study, value)
+    return study
+
+
+def tell(study: optuna.Study, value: Value, n: int = 1_000_000) -> bool:
+    """Tell the values of up to `n` waiting trials, as workers would; return whether none waits."""
+    storage, definition = storage_of(study), definition_of(study)
+    for _ in range(n):
+        claimed = claim(storage, study_id(study), 1)
+        if not claimed:
+            return True
+        trial, params = prepare_trial(study, definition, claimed[0])
+        x = next(iter(params.values())) if params else trial.suggest_float("x", 0, 1)
+        assert isinstance(x, float)
+        found = value(x, seed_of(definition, trial, params))
+        if found is None or isnan(found):
+            reason = "the value is not a finite number" if found is not None else "a mistake"
+            trial.set_user_attr("fail_reason", reason)
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, found)
+    return not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def confirmed(url: str, value: Value, source: str = "s", **wanted: Any) -> Confirmation:
+    """Confirm a study whose trials are told here."""
+    return confirm_by(
+        source, url, Wanted(**wanted), lambda own: tell(own, value), lambda d: d, ALLOWED
+    )
