@@ -16,6 +16,8 @@ ORIGIN_KEY = "fixed_from"  # study, trial and setting that [fixed] from has name
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
 CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
+TRANSFERS_KEY = "transfers"  # a search on other data for a transfer: its search, and these data
+TRANSFERRED_KEY = "transferred"  # which settings it trains on other data: TransferLink
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 

@@ -30,7 +30,7 @@ class PairComparison:
 
     Attributes:
         first: The place of the one setting.
-        second: The place of the other, larger than `first`.
+        second: The place of the other.
         n: The number of their common seeds.
         mean: The mean of the differences, first less second; NaN where it has none.
         std: The standard deviation of the differences, n - 1 in it; NaN with fewer than two seeds.
@@ -62,9 +62,13 @@ class PairComparison:
 
 
 def compare_pairs(
-    values: Sequence[Sequence[float | None]], *, alpha: float = ALPHA, looks: int = 1
+    values: Sequence[Sequence[float | None]],
+    *,
+    alpha: float = ALPHA,
+    looks: int = 1,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> list[PairComparison]:
-    """Compare all pairs of settings, each over the seeds that both have.
+    """Compare pairs of settings, each over the seeds that both have.
 
     A value that is not finite is that of a seed that diverged. Its pairs are not tested: there is
     no mean to compare, and without that seed the setting that diverges would gain by it. They
@@ -75,14 +79,16 @@ def compare_pairs(
             for a seed without a value. Those of one setting may end earlier than those of another.
         alpha: The probability to call any pair different, where none is.
         looks: How often the values are looked at in all, while seeds are added.
+        pairs: The places of those to compare, chosen before the values were seen; None for all.
 
     Returns:
-        The pairs in order: 0 and 1, 0 and 2, and so on.
+        The pairs in their order; of all pairs it is 0 and 1, 0 and 2, and so on.
 
     Raises:
         ValueError: There are more than 40 common seeds.
     """
-    pairs = list(combinations(range(len(values)), 2))
+    if pairs is None:
+        pairs = list(combinations(range(len(values)), 2))
     differences = [paired_differences(values[i], values[j]) for i, j in pairs]
     confidence = 1 - alpha / max(len(pairs) * looks, 1)
     figures = _figures(differences, confidence).tolist()
@@ -107,8 +113,9 @@ def paired_differences(first: Sequence[float | None], second: Sequence[float | N
         for one, other in zip(first, second, strict=False)
         if one is not None and other is not None
     ]
+    of_first, of_second = np.array(common, dtype=float).reshape(-1, 2).T
     with np.errstate(invalid="ignore"):  # infinity less infinity
-        return -np.diff(np.array(common, dtype=float).reshape(-1, 2))[:, 0]
+        return np.asarray(of_first - of_second)
 
 
 def sign_flip_p(differences: Sequence[float] | Array) -> float:
@@ -164,7 +171,7 @@ def least_seeds(n_settings: int, *, looks: int = 1, alpha: float = ALPHA) -> int
         looks: How often they are compared in all, while seeds are added.
         alpha: The probability to call any pair different, where none is.
     """
-    return _least_seeds(n_settings * (n_settings - 1) // 2 * looks, alpha)
+    return least_seeds_of_tests(n_settings * (n_settings - 1) // 2 * looks, alpha)
 
 
 def seeds_needed(
@@ -198,7 +205,7 @@ def seeds_needed(
     numbers = np.asarray(differences, dtype=float)
     if len(numbers) < 2 or not np.isfinite(numbers).all() or not abs(numbers.mean()) > 0:
         return None
-    least = _least_seeds(n_pairs * looks, alpha)
+    least = least_seeds_of_tests(n_pairs * looks, alpha)
     effect = abs(numbers.mean()) / numbers.std(ddof=1) if numbers.std(ddof=1) > 0 else inf
     of_level = -float(ndtri(alpha / (n_pairs * looks) / 2))
     n = ((of_level + float(ndtri(power))) / effect) ** 2 + of_level**2 / 2
@@ -224,7 +231,8 @@ def holm(p_values: Sequence[float], looks: int = 1) -> list[float]:
     return [float(p) for p in np.where(is_tested, np.minimum(adjusted * looks, 1.0), np.nan)]
 
 
-def _least_seeds(n_tests: int, alpha: float) -> int:
+def least_seeds_of_tests(n_tests: int, alpha: float = ALPHA) -> int:
+    """Return the least number of seeds n for which 2 / 2^n is at most alpha / n_tests."""
     return next(n for n in range(1, 1000) if 2.0 * n_tests <= alpha * 2.0**n)
 
 
