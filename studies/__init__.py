@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.confirmation.confirm import confirm
+    from studies.confirmation.transfer import transfer
     from studies.create import create_study
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
@@ -68,6 +69,7 @@ _HOME = {
     "predict": "studies.results.predict",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
+    "transfer": "studies.confirmation.transfer",
 }
 
 __all__ = [
@@ -113,6 +115,7 @@ __all__ = [
     "predict",
     "retry_trials",
     "run",
+    "transfer",
 ]
 
 
