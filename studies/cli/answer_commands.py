@@ -33,6 +33,9 @@ def confirm_settings(
     max_seeds: Annotated[
         int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
     ] = None,
+    splits: Annotated[
+        int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -58,7 +61,7 @@ def confirm_settings(
     found = confirm_by(
         study,
         storage,
-        Wanted(top, seeds, until_clear, max_seeds, name),
+        Wanted(top, seeds, until_clear, max_seeds, splits, name),
         lambda own: _train(own, storage, workers, allowed, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
         allowed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -28,8 +27,9 @@ def confirmation_view(found: Confirmation) -> list[RenderableType]:
     if len(found.pairs):
         shown += [Text(""), _pairs(found), *_labels(found)]
     best = found.settings.iloc[0]
-    fresh = [value for value in best["values"] if value is not None and isfinite(value)]
-    curse = curse_line(int(best["trial"]), float(best["searched"]), fresh, found.unit)
+    curse = curse_line(
+        int(best["trial"]), best["searched"], best["mean"], best["low"], best["n"], found.unit
+    )
     lines = [*([curse] if curse else []), *found.notes]
     return [*shown, Text(""), *(Text(line) for line in lines)]
 

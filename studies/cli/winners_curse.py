@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from math import isnan
 
 import optuna
 
@@ -17,29 +17,34 @@ WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 
 def curse_line(
-    trial: int, searched: float, fresh: Sequence[float], unit: str = "seeds"
+    trial: int,
+    searched: float,
+    fresh: float | None,
+    low: float | None,
+    n: int,
+    unit: str = "seeds",
 ) -> str | None:
     """Return what the best setting of a search had there, and what it comes to anew.
 
     Args:
         trial: The trial that the search ranks first.
         searched: The value that it ranks it by.
-        fresh: Its values with fresh seeds, or on new divisions.
+        fresh: The mean over its fresh seeds, or new divisions.
+        low: The lower end of Student's t interval of that mean; None or NaN where it has none.
+        n: How many there are.
         unit: What is counted: `seeds` or `divisions`.
 
     Returns:
         None where there is no fresh value yet.
     """
-    n = len(fresh)
-    if not n:
+    if not n or fresh is None:
         return None
     count = WORDS[n] if n < len(WORDS) else str(n)
     kind = f"{'fresh' if unit == 'seeds' else 'new'} {unit if n > 1 else unit[:-1]}"
-    words = f"Trial {trial}: searched {number(searched)}, {count} {kind} {number(mean(fresh))}"
-    ends = interval(mean(fresh), spread(fresh), n)
-    if ends is None:
+    words = f"Trial {trial}: searched {number(searched)}, {count} {kind} {number(fresh)}"
+    if low is None or isnan(low):
         return f"{words}."
-    return f"{words} ± {number(mean(fresh) - ends[0])} (95 %, Student's t over the {unit})."
+    return f"{words} ± {number(fresh - low)} (95 %, Student's t over the {unit})."
 
 
 def confirmed_lines(study: optuna.Study) -> list[str]:
@@ -51,7 +56,10 @@ def confirmed_lines(study: optuna.Study) -> list[str]:
         from studies.results.confirmed_values import values_of_settings  # reads the definition
 
         own = values_of_settings(open_study(name, storage_of(study)))[0]
-        line = curse_line(link.trials[0], link.values[0], own.complete)
+        n, fresh = len(own.complete), mean(own.complete)
+        ends = interval(fresh, spread(own.complete), n)
+        low = None if ends is None else ends[0]
+        line = curse_line(link.trials[0], link.values[0], fresh, low, n)
         if line is not None:
             lines.append(f"{line} All of {name}: hpo confirm {as_argument(name)}")
     return lines

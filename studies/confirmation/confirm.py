@@ -10,13 +10,15 @@ from optuna.study import StudyDirection
 import objectives
 from storage import create_storage
 from studies.confirmation.looks import TOP, Wanted, check_n_seeds, looks_for
-from studies.confirmation.study import Prepare, find, grow, make, queue_all, set_looks
+from studies.confirmation.settings import choose
+from studies.confirmation.splits import opened_divisions
+from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
 from studies.definition.study import StudyDefinition
 from studies.errors import SettingError
 from studies.fleet.local import fetch_data, work_here
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
-from studies.lookup import definition_of, find_study, open_study
+from studies.lookup import as_argument, definition_of, find_study, open_study
 from studies.results.confirmation import Confirmation, read_confirmation
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import values_of_settings
@@ -34,6 +36,7 @@ def confirm(
     seeds: int | None = None,
     until_clear: bool = False,
     max_seeds: int | None = None,
+    splits: int | None = None,
     name: str | None = None,
     workers: int | None = None,
     allow_modules: Sequence[str] = (),
@@ -53,6 +56,8 @@ def confirm(
         until_clear: Whether settings that are not found worse than another get more seeds, until
             one is left, or `max_seeds` is reached. The level is shared over all looks.
         max_seeds: How many seeds a setting has then at most; three times as many by default.
+        splits: On how many new divisions of the data into training and validation, a study each;
+            the seeds are dealt over them, and each division counts once.
         name: The name of the study that trains them, by default the searched one's with `-confirm`.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         allow_modules: Packages and files whose functions may be executed.
@@ -79,7 +84,7 @@ def confirm(
     return confirm_by(
         study,
         storage,
-        Wanted(top, seeds, until_clear, max_seeds, name),
+        Wanted(top, seeds, until_clear, max_seeds, splits, name),
         work,
         look_at,
         allow_modules,
@@ -90,7 +95,7 @@ def confirm_by(
     source: str,
     storage_url: str,
     wanted: Wanted,
-    work: Work,
+    train: Work,
     look_at: Prepare,
     allow_modules: Sequence[str],
 ) -> Confirmation:
@@ -100,13 +105,24 @@ def confirm_by(
         source: See `confirm`.
         storage_url: See `confirm`.
         wanted: What is wanted.
-        work: Works on a study, and tells whether it is done; False after a signal.
+        train: Works on a study, and tells whether it is done; False after a signal.
         look_at: Looks at the code that a new study names.
         allow_modules: See `confirm`.
     """
+
+    def work(own: optuna.Study) -> bool:
+        check_allowed(definition_of(own), allow_modules)
+        return train(own)
+
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
-    check_allowed(definition_of(searched), allow_modules)
+    if wanted.splits is not None:
+        name = wanted.name or f"{searched.study_name}-confirm"
+        studies = opened_divisions(searched, name, wanted, look_at)
+        for each in studies:
+            if is_open(each) and not work(each):
+                break
+        return read_confirmation(studies)
     study = _opened(searched, wanted, look_at)
     if is_open(study) and not work(study):
         return read_confirmation([study])
@@ -124,6 +140,12 @@ def is_open(study: optuna.Study) -> bool:
 def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.Study:
     """Return the study of confirmation that is there, with the seeds wanted, or a new one."""
     own = link_of(searched)
+    if own is not None and own.division is not None:
+        raise SettingError(
+            "Expected a searched study, or one that confirms it on its own division of the data. "
+            f"Received: {searched.study_name}, division {own.division} of {own.divisions}. See "
+            f"all: hpo confirm {as_argument(own.study)} --splits {own.divisions}"
+        )
     if own is not None and wanted.top not in (None, len(own.trials)):
         raise SettingError(
             f"Expected top={len(own.trials)}, the settings that {searched.study_name} confirms. "
@@ -134,7 +156,8 @@ def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.
     if found is None:
         top = wanted.top or TOP
         looks = looks_for(top, wanted)
-        return make(searched, name, top, looks, until_clear=wanted.until_clear, prepare=look_at)
+        plan = Plan(looks[0], looks, wanted.until_clear)
+        return make(searched, name, choose(searched, top), plan, look_at)
     queue_all(found)  # the creation, or a command that adds seeds, may have been interrupted
     _add_seeds(found, wanted)
     return found

@@ -23,6 +23,7 @@ class Wanted:
         seeds: How many fresh seeds each; 8, or as many as can tell the settings apart.
         until_clear: Whether settings in contention get more seeds, until it is clear which is best.
         max_seeds: How many seeds a setting has then at most; three times the first ones.
+        splits: On how many new divisions of the data; the seeds are dealt over them.
         name: The name of the study that trains them; that of the searched one with `-confirm`.
     """
 
@@ -30,6 +31,7 @@ class Wanted:
     seeds: int | None = None
     until_clear: bool = False
     max_seeds: int | None = None
+    splits: int | None = None
     name: str | None = None
 
 
@@ -90,3 +92,33 @@ def check_n_seeds(top: int, seeds: int | None, looks: int) -> int:
         f"Expected at least {least} seeds for {top} settings: the least p of n seeds, 2/2^n, must "
         f"reach 0.05 / ({shared}). Received: seeds={n}."
     )
+
+
+def check_splits(top: int, splits: int, wanted: Wanted) -> int:
+    """Return how many seeds a setting has on each of several divisions of the data.
+
+    Args:
+        top: The number of settings.
+        splits: The number of divisions, over which they are compared.
+        wanted: What is wanted; by default 8 seeds, or more where these cannot be dealt out.
+
+    Raises:
+        SettingError: So few divisions cannot tell two settings apart, the seeds cannot be dealt out
+            evenly, or they are to be added until all is clear.
+    """
+    if wanted.until_clear or wanted.max_seeds is not None:
+        raise SettingError("Expected splits or until_clear. Received: both.")
+    least = least_seeds(top) if top > 1 else 2
+    if not least <= splits <= MOST_SEEDS:
+        raise SettingError(
+            f"Expected from {least} to {MOST_SEEDS} splits for {top} setting"
+            f"{'' if top == 1 else 's'}: each division counts once, however many seeds it has, and "
+            f"the least p of n is 2/2^n. Received: splits={splits}."
+        )
+    seeds = -(-SEEDS // splits) * splits if wanted.seeds is None else wanted.seeds
+    if seeds % splits:
+        raise SettingError(
+            f"Expected a multiple of splits={splits}, so that each division has as many seeds. "
+            f"Received: seeds={seeds}."
+        )
+    return seeds // splits

@@ -67,19 +67,44 @@ def choose(study: optuna.Study, top: int) -> Chosen:
     )
 
 
+@dataclass(frozen=True)
+class Division:
+    """A new division of the data into training and validation.
+
+    Attributes:
+        number: Which one, from 1.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+
 def definition_for(
-    study: optuna.Study, settings: Sequence[Mapping[str, Any]], name: str, n_seeds: int
+    study: optuna.Study,
+    settings: Sequence[Mapping[str, Any]],
+    name: str,
+    n_seeds: int,
+    division: Division | None = None,
 ) -> StudyDefinition:
     """Return the definition of a study that trains these settings of another one anew.
 
     It differs from that of the searched study in its name and in `[search]`, and where the seed is
     a hyperparameter there, in that it is none here.
 
+    Args:
+        study: The searched study.
+        settings: The parameters of each setting.
+        name: The name of the new study.
+        n_seeds: How many seeds each setting gets.
+        division: The division of the data to train on, where that is a new one. Each has seeds of
+            its own.
+
     Raises:
         DefinitionError: The searched study has seeds of the range that the fresh ones are from, or
             varies its seed together with other hyperparameters.
     """
-    searched = with_what_is_stored(study)
+    searched = with_what_is_stored(study, is_divided=division is not None)
     check_searched_seeds(searched, always=True)
     if SEED not in searched.space and searched.factors.values_of(SEED):
         raise DefinitionError(
@@ -90,36 +115,54 @@ def definition_for(
     search: dict[str, Any] = {
         "design": "settings",
         "enqueue": [dict(setting) for setting in settings],
-        "seed": FRESH_SEEDS,
+        "seed": FRESH_SEEDS + (0 if division is None else (division.number - 1) * n_seeds),
         "replicates": n_seeds,
     }
+    data = searched.data.model_dump(exclude_unset=True)
+    if division is not None:
+        data["seed"] = FRESH_SEEDS + division.number - 1
     if searched.search.trial_timeout is not None:
         search["trial_timeout"] = searched.search.trial_timeout
     return searched.with_lines(
         name=name,
         search=search,
+        data=data,
         fixed={key: value for key, value in searched.fixed.items() if key != SEED},
         space={key: value for key, value in searched.space.items() if key != SEED},
     )
 
 
-def with_what_is_stored(study: optuna.Study) -> StudyDefinition:
-    """Return the definition of a study with what it has of its code and of its data."""
-    definition = as_stored(definition_of(study), storage_of(study))
+def with_what_is_stored(study: optuna.Study, *, is_divided: bool = False) -> StudyDefinition:
+    """Return the definition of a study with what it has of its code and of its data.
+
+    Args:
+        study: The study.
+        is_divided: Whether the data are to be divided anew: the columns of a table are fitted to
+            the training part, so that this has to be looked at again.
+    """
+    plain = definition_of(study)
+    if is_divided and not plain.is_own_network:
+        return plain
+    definition = as_stored(plain, storage_of(study))
     encoding = study.user_attrs.get(ENCODING_KEY)
     if encoding is None or definition.is_examined:
         return definition
     return definition.with_encoding(from_json(encoding))
 
 
-def inherited(study: optuna.Study) -> dict[str, Any]:
+def inherited(study: optuna.Study, *, is_divided: bool = False) -> dict[str, Any]:
     """Return the attributes that a study of confirmation has from the searched one.
 
     They keep its defaults of hyperparameters, which may have been others when it was made, and make
     a worker refuse other data.
+
+    Args:
+        study: The searched study.
+        is_divided: Whether the data are divided anew; then the digest of a table is another.
     """
     attributes = study.user_attrs
-    found = {key: attributes[key] for key in (DATA_KEY, DEFAULTS_KEY) if key in attributes}
+    keys = (DEFAULTS_KEY,) if is_divided else (DATA_KEY, DEFAULTS_KEY)
+    found = {key: attributes[key] for key in keys if key in attributes}
     name = definition_of(study).objective
     if DEFAULTS_KEY not in found and name in objectives.names():
         found[DEFAULTS_KEY] = objectives.get(name).defaults_before

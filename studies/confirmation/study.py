@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import optuna
 
 from storage import Budget, enqueue, storage_of, study_id, study_names
 from studies.attributes import ADDED_SEEDS_KEY, CONFIRMS_KEY, CREATED_KEY, DEFINITION_KEY
-from studies.confirmation.settings import artifacts_of, choose, definition_for, inherited
+from studies.confirmation.settings import (
+    Chosen,
+    Division,
+    artifacts_of,
+    choose,
+    definition_for,
+    inherited,
+)
 from studies.create import create_study
 from studies.definition.study import StudyDefinition
 from studies.designs.added_seeds import AddedSeeds, added_seeds
@@ -22,32 +29,42 @@ from studies.results.confirmation_link import Link, link_of
 Prepare = Callable[[StudyDefinition], StudyDefinition]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a study of confirmation trains its settings.
+
+    Attributes:
+        n_seeds: How many seeds a setting has at first.
+        looks: With how many seeds, or divisions, the settings are compared, in order.
+        until_clear: Whether these looks are fixed, and seeds are added until all is clear.
+        division: The new division of the data that it trains on; None for that of the search.
+    """
+
+    n_seeds: int
+    looks: Sequence[int]
+    until_clear: bool = False
+    division: Division | None = None
+
+
 def make(
-    searched: optuna.Study,
-    name: str,
-    top: int,
-    looks: Sequence[int],
-    *,
-    until_clear: bool,
-    prepare: Prepare,
+    searched: optuna.Study, name: str, chosen: Chosen, plan: Plan, prepare: Prepare
 ) -> optuna.Study:
-    """Make the study that trains the `top` best settings of another one.
+    """Make the study that trains settings of another one.
 
     Args:
         searched: The searched study.
         name: The name of the new study.
-        top: How many settings.
-        looks: With how many seeds they are compared, in order; they are queued with the first.
-        until_clear: See `Link`.
+        chosen: The settings.
+        plan: With how many seeds, and on which division of the data.
         prepare: Looks at the code that the study names, before anything is written.
 
     Raises:
-        NoCompleteTrialError: No trial of the searched study is complete.
-        ValueError: It has fewer settings.
-        DefinitionError: Its seeds are of the fresh range, or a line breaks a rule.
+        DefinitionError: The seeds of the searched study are of the fresh range, or a line breaks a
+            rule.
     """
-    chosen = choose(searched, top)
-    definition = prepare(definition_for(searched, chosen.settings, name, looks[0]))
+    division = plan.division
+    settings = chosen.settings
+    definition = prepare(definition_for(searched, settings, name, plan.n_seeds, division))
     link = Link(
         study=searched.study_name,
         created_at=searched.user_attrs[CREATED_KEY],
@@ -55,15 +72,17 @@ def make(
         values=chosen.values,
         n_searched=chosen.n_searched,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        looks=looks,
-        until_clear=until_clear,
+        looks=plan.looks,
+        until_clear=plan.until_clear,
+        division=None if division is None else division.number,
+        divisions=None if division is None else division.of,
     )
-    attributes = {**inherited(searched), CONFIRMS_KEY: link.to_json()}
+    attributes = inherited(searched, is_divided=division is not None)
     return create_study(
         definition,
         storage_of(searched),
         artifacts=artifacts_of(searched),
-        attributes=attributes,
+        attributes={**attributes, CONFIRMS_KEY: link.to_json()},
     )
 
 

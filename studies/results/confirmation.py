@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, Literal
 
 import optuna
 import pandas as pd
 
+from objectives.data.divisions import validation_share
 from storage.seeds import mean, spread
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
 from studies.results.confirmation_link import Link, link_of
 from studies.results.confirmed_values import SettingValues, values_of_settings
-from studies.statistics.intervals import interval
+from studies.statistics.intervals import interval, overlap_factor
 from studies.statistics.paired import ALPHA, PairComparison, paired_differences, seeds_needed
 from studies.statistics.until_clear import UntilClear
 
@@ -94,8 +95,10 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
     is_divided = link.division is not None
     units = _by_division(found) if is_divided else [each.ended for each in found[0]]
     n_seeds = max(len(each.values) for each in found[0])
-    settings = _settings(link, definition.search.enqueue, units, found)
-    pairs, confidence = _pairs(link, definition.direction, units)
+    share = validation_share(definition.data)
+    wider = overlap_factor(len(studies), share) if is_divided else 1.0
+    settings = _settings(link, definition.search.enqueue, units, found, wider)
+    pairs, confidence = _pairs(link, definition.direction, units, wider)
     return Confirmation(
         study=link.study,
         confirmed_in=[each.study_name for each in studies],
@@ -120,8 +123,9 @@ def _over(definition: StudyDefinition, link: Link) -> str:
     """Return in words what the intervals are over."""
     if link.divisions is not None:
         return (
-            f"{link.divisions} divisions of these data into training and validation; they share "
-            "examples, and nothing is said of other data"
+            f"{link.divisions} new divisions of these data into training and validation. They "
+            "share examples: the intervals are Nadeau and Bengio's, wider for it; the test does "
+            "not know of it, and nothing is said of other data"
         )
     if definition.is_function:
         return "seeds of the function"
@@ -147,12 +151,13 @@ def _settings(
     parameters: Sequence[Mapping[str, Any]],
     units: Sequence[Sequence[float | None]],
     found: Sequence[Sequence[SettingValues]],
+    wider: float,
 ) -> pd.DataFrame:
     rows = []
     for i, own in enumerate(units):
         finite = [value for value in own if value is not None and isfinite(value)]
-        fresh, std = (mean(finite) if finite else None), spread(finite)
-        ends = None if fresh is None else interval(fresh, std, len(finite))
+        fresh, std = (mean(finite) if finite else nan), spread(finite)
+        low, high = interval(fresh, std, len(finite)) or (nan, nan)
         rows.append(
             {
                 "rank": i + 1,
@@ -160,8 +165,8 @@ def _settings(
                 "searched": link.values[i],
                 "mean": fresh,
                 "std": std,
-                "low": None if ends is None else ends[0],
-                "high": None if ends is None else ends[1],
+                "low": fresh - wider * (fresh - low),
+                "high": fresh + wider * (high - fresh),
                 "n": len(finite),
                 "n_failed": sum(each[i].n_failed for each in found),
                 "n_diverged": sum(each[i].n_diverged for each in found),
@@ -173,9 +178,9 @@ def _settings(
 
 
 def _pairs(
-    link: Link, direction: str, units: Sequence[Sequence[float | None]]
+    link: Link, direction: str, units: Sequence[Sequence[float | None]], wider: float
 ) -> tuple[pd.DataFrame, float]:
-    """Return the table of pairs, and the level of their intervals."""
+    """Return the table of pairs, and the level of their intervals; `wider` multiplies these."""
     looks = len(link.looks)
     compared = UntilClear(link.looks, direction == "maximize").compare(units)
     rows = []
@@ -188,8 +193,8 @@ def _pairs(
                 "n": each.n,
                 "difference": each.mean,
                 "std": each.std,
-                "low": each.low,
-                "high": each.high,
+                "low": each.mean - wider * (each.mean - each.low),
+                "high": each.mean + wider * (each.high - each.mean),
                 "p": each.p,
                 "p_adjusted": each.p_adjusted,
                 "better": _better(link, direction, each),

@@ -21,6 +21,20 @@ def interval(mean: float, std: float | None, n: int) -> tuple[float, float] | No
     return mean - half, mean + half
 
 
+def overlap_factor(n_divisions: int, share: float) -> float:
+    """Return how much wider an interval is over divisions of one data set than of several.
+
+    The training parts of such divisions share examples, so that what is learned from them varies
+    less than over other data. The variance of the mean is (1/n + share) times that of the divisions
+    in place of 1/n: Nadeau and Bengio, Inference for the Generalization Error (2003).
+
+    Args:
+        n_divisions: The number of divisions into training and validation.
+        share: The examples that validate for each that trains.
+    """
+    return sqrt(1 + n_divisions * share)
+
+
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     """Return the t that a Student variable lies within, either side of 0, with a probability.
 
