@@ -84,12 +84,11 @@ def _label(found: Transfer) -> Text:
 
 def _answers(found: Transfer) -> list[str]:
     lines = [_sentence(found, test) for test in found.tests.to_dict("records")]
-    if any(not pd.isna(test["p"]) for test in found.tests.to_dict("records")):
-        n = found.tests["p"].notna().sum()
+    if n := int(found.tests["p"].notna().sum()):
+        adjusted, together = (", by Holm over both", " each, 95 % together") if n > 1 else ("", "")
         lines.append(
-            f"p: exact sign-flip test of paired differences{', by Holm over both' * (n > 1)}. "
-            f"Intervals: Student's t, {_level(found.confidence)}"
-            f"{' each, 95 % together' * (n > 1)}."
+            f"p: exact sign-flip test of paired differences{adjusted}. Intervals: Student's t, "
+            f"{100 * found.confidence:g} %{together}."
         )
     if found.is_complete:
         lines += _correlations(found)
@@ -135,10 +134,6 @@ def _tau(found: RankCorrelation) -> str:
     if pd.isna(found.tau):
         return "none, since all values are equal"
     return f"Kendall's tau {found.tau:.2f}, p {_p(found.p)}"
-
-
-def _level(confidence: float) -> str:
-    return f"{100 * confidence:g} %"
 
 
 def _p(p: float) -> str:
