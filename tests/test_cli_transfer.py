@@ -12,6 +12,11 @@ from transfers import RATES, Value, by_rate, noise_there, reversed_there, search
 from transfers import transferred as told
 
 
+@pytest.fixture(autouse=True)
+def _in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def shown(url: str, folder: Path, value: Value, *options: str, rates: list[float] = RATES) -> str:
     """Return what the command shows of a transfer that has ended, in one line."""
     searched(url, value, space={"learning_rate": rates})
@@ -25,7 +30,6 @@ def shown(url: str, folder: Path, value: Value, *options: str, rates: list[float
 def test_a_gain_that_carries_over(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     text = shown(sqlite_url, tmp_path, by_rate)
     assert "s: the best 8 settings on other.npz, 8 fresh seeds each" in text
     assert "The gain carries over: trial 11 is better on other.npz than the median" in text
@@ -40,7 +44,6 @@ def test_a_gain_that_carries_over(
 def test_a_gain_that_does_not(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     text = shown(sqlite_url, tmp_path, reversed_there)
     assert "The gain does not carry over: trial 11 is worse on other.npz than the median" in text
     assert "The search on other.npz has found a better setting, its trial 0: difference" in text
@@ -50,7 +53,6 @@ def test_a_gain_that_does_not(
 def test_what_cannot_be_told(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     text = shown(sqlite_url, tmp_path, noise_there, rates=RATES[:5])
     assert "Whether the gain carries over stays open: on other.npz trial 4 and the median" in text
     assert "not distinguishable with these seeds" in text
@@ -61,7 +63,6 @@ def test_what_cannot_be_told(
 def test_json_has_the_tables(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     found = json.loads(shown(sqlite_url, tmp_path, by_rate, "--json"))
     assert [test["verdict"] for test in found["tests"]] == ["better", "same setting"]
     assert found["top_correlation"]["n"] == 8
