@@ -144,6 +144,18 @@ def test_intervals_of_three_pairs_cover_together() -> None:
     assert 0.40 < power < 0.48
 
 
+def test_adding_seeds_finds_more_with_fewer_of_them() -> None:
+    looks = looks_at(9, 24)
+    rule = UntilClear(looks, maximize=True)
+    values = noise("normal", 3, 24)[: N // 10] / np.sqrt(2) + np.array([[1.0], [0.0], [0.0]])
+    ends = [run(rule, each) for each in values]
+    power = np.mean([pairs[0].is_different for pairs in ends])
+    n = np.mean([pairs[0].n for pairs in ends])
+    print(f"\n3 settings, until clear at {looks} seeds: {power:.1%} found, {n:.1f} seeds a pair")
+    assert power > 0.9
+    assert n < 20
+
+
 def test_as_many_seeds_as_are_said_to_be_needed_find_four_in_five() -> None:
     shape = np.array([-1.0, 0.0, 1.0])  # its standard deviation is 1
     for effect in (0.7, 1.0):

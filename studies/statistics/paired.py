@@ -3,6 +3,10 @@
 The seeds of two settings are paired: the same split, the same order and the same noise, so that the
 difference of a seed says more than the two values do. The test assumes that without a difference
 between the settings each seed's difference is as likely to be d as to be -d, and nothing else.
+
+With 8 seeds a true difference of one standard deviation of the differences is found in 65 % of
+cases between two settings, and in 44 % for a pair of three; what 10,000 simulations come to is in
+tests/test_statistics_simulation.py.
 """
 
 from __future__ import annotations
