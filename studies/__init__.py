@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.confirmation.confirm import confirm
+    from studies.confirmation.transfer import transfer
     from studies.create import create_study
     from studies.definition.files import load_definition
     from studies.definition.study import StudyDefinition
@@ -80,6 +81,7 @@ _HOME = {
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
     "show": "studies.results.provenance",
+    "transfer": "studies.confirmation.transfer",
 }
 
 __all__ = [
@@ -132,6 +134,7 @@ __all__ = [
     "retry_trials",
     "run",
     "show",
+    "transfer",
 ]
 
 

@@ -6,6 +6,7 @@ from math import nan
 
 import numpy as np
 import pytest
+import statsmodels.stats.multitest  # noqa: F401  (here, so that no later collection of garbage goes through it)
 
 from studies.statistics.paired import compare_pairs, least_seeds
 from studies.statistics.until_clear import NextSeeds, UntilClear, in_contention, looks_at
@@ -75,7 +76,7 @@ def test_the_level_is_shared_over_the_looks_and_all_pairs_of_the_start() -> None
 def test_a_pair_once_called_different_stays_so() -> None:
     random, rule = np.random.default_rng(5), UntilClear(LOOKS, maximize=True)
     n_dropped = 0
-    for _ in range(200):
+    for _ in range(100):
         all_values = random.normal([[0.0], [0.3], [1.0], [2.0]], 1, (4, 15))
         counts, different = [0] * 4, set[tuple[int, int]]()
         while step := rule.next(
@@ -88,7 +89,7 @@ def test_a_pair_once_called_different_stays_so() -> None:
             assert different <= now
             different = now
         n_dropped += len({*counts}) > 1
-    assert n_dropped > 50
+    assert n_dropped > 25
 
 
 def test_a_setting_that_diverged_is_given_no_more_seeds() -> None:

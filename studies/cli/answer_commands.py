@@ -82,6 +82,59 @@ def confirm_settings(
     _show(found, is_json=json_)
 
 
+@answers.command("transfer")
+def transfer_settings(
+    study: Study,
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="The other data set: a name, or a path.")
+    ],
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many of the best settings; 8.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    allow_module: AllowModule = None,
+    json_: Json = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Train the best settings on other data, beside a search made there.
+
+    It makes the same search there, the study STUDY-on-DATASET, and trains the settings in
+    STUDY-on-DATASET-settings. Called again it goes on.
+
+    Example: hpo transfer fashion-mlp-grid --top 8 --dataset cifar10 -j 2
+    """
+    from studies.cli.transfer_tables import transfer_view
+    from studies.cli.trust import trusted
+    from studies.cli.waiting import told_while
+    from studies.confirmation.transfer import transfer_by
+    from studies.fleet.own_code import prepare
+    from studies.results.as_json import to_json
+
+    allowed = trusted([study], allow_module, {"dataset": dataset})
+    open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
+    found = transfer_by(
+        study,
+        storage,
+        dataset,
+        lambda own: _train(own, storage, workers, allowed, is_json=json_, goes_on=True),
+        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        allowed,
+        top=top,
+        seeds=seeds,
+        name=name,
+    )
+    if json_:
+        say(to_json(found))
+    else:
+        show(*transfer_view(found))
+
+
 def _train(
     study: optuna.Study,
     url: str,
@@ -89,6 +142,7 @@ def _train(
     allowed: Sequence[str],
     *,
     is_json: bool,
+    goes_on: bool = False,
 ) -> bool:
     """Work on a study of confirmation; end with exit code 1 where it is told to stop."""
     from rich.console import Console
@@ -104,7 +158,9 @@ def _train(
         fetch_data(definition_of(study), advance)
     options = [f"--allow-module={module}" for module in allowed]
     if not work_in_sight(study, url, workers, options, terminal=terminal):
-        fail(f"Stopped; nothing is lost. Go on with: hpo confirm {work_arguments(study)}")
+        same = "The same command goes on."
+        how = same if goes_on else f"Go on with: hpo confirm {work_arguments(study)}"
+        fail(f"Stopped; nothing is lost. {how}")
     return True
 
 

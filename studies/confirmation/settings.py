@@ -53,7 +53,7 @@ def choose(study: optuna.Study, top: int) -> Chosen:
             f"Expected a study with a complete trial. Received: {study.study_name}, of which none "
             f"is. Work on it first: hpo run {name}"
         )
-    found = _distinct(study, top)
+    found = distinct_points(study, top)
     if len(found) < top:
         raise ValueError(
             f"Expected at most {len(found)}, the settings of {study.study_name} that have a "
@@ -174,7 +174,7 @@ def artifacts_of(study: optuna.Study) -> str:
     return str(study.user_attrs[ARTIFACTS_KEY])
 
 
-def _distinct(study: optuna.Study, top: int) -> list[BestPoint]:
+def distinct_points(study: optuna.Study, top: int) -> list[BestPoint]:
     """Return the best points that differ in more than their seed, fewer where there are fewer."""
     n_read = top
     while True:

@@ -65,7 +65,7 @@ def as_definition(given: StudyDefinition | Mapping[str, Any] | str | Path) -> St
         return load_definition(given)
     if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
         # Its paths are relative to the current folder, as those of a file there.
-        return parse_definition(_with_path(dict(given), Path("study.toml")))
+        return parse_definition(with_path(dict(given), Path("study.toml")))
     raise DefinitionError(
         "",
         "Expected a StudyDefinition, a dict of its lines such as {'name': 'my-first', ...}, a name "
@@ -167,7 +167,7 @@ def read_table(
         raise _no_toml(path, error) from None
     small = table.pop("quick", None)
     if not quick:
-        return _with_path(table, path)
+        return with_path(table, path)
     if not isinstance(small, dict):
         raise DefinitionError(
             "quick",
@@ -177,7 +177,7 @@ def read_table(
     for key, value in small.items():
         is_section = key in SECTIONS and isinstance(value, dict)
         lines |= {f"{key}.{name}": v for name, v in value.items()} if is_section else {key: value}
-    return _with_path(with_overrides(table, lines), path)
+    return with_path(with_overrides(table, lines), path)
 
 
 def _no_toml(path: Path, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> DefinitionError:
@@ -195,7 +195,7 @@ def _no_toml(path: Path, error: tomllib.TOMLDecodeError | UnicodeDecodeError) ->
     return DefinitionError("", message, f"{path}, line {line}")
 
 
-def _with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:
+def with_path(table: dict[str, Any], file: Path) -> dict[str, Any]:
     """Make relative paths of code and data, which are relative to the file, valid in every folder.
 
     What is only in the folder HPO_DATA keeps its name: workers elsewhere find it in theirs.

@@ -3,6 +3,10 @@
 The seeds of two settings are paired: the same split, the same order and the same noise, so that the
 difference of a seed says more than the two values do. The test assumes that without a difference
 between the settings each seed's difference is as likely to be d as to be -d, and nothing else.
+
+With 8 seeds a true difference of one standard deviation of the differences is found in 65 % of
+cases between two settings, and in 44 % for a pair of three; what 10,000 simulations come to is in
+tests/test_statistics_simulation.py.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ from studies.statistics.intervals import student_quantile
 ALPHA = 0.05
 POWER = 0.8
 MOST_SEEDS = 40  # of which the exact test goes through all signs in half a second
-_DIRECT = 12  # seeds up to which each of all sums is made; with more, those of halves are matched
 _CHUNK = 21  # 2^21 sums at a time, 16 MB
 _TIE = 1e-9  # of the sum of sizes: differences of decimals that are equal differ by less
 
@@ -31,7 +34,7 @@ class PairComparison:
 
     Attributes:
         first: The place of the one setting.
-        second: The place of the other, larger than `first`.
+        second: The place of the other.
         n: The number of their common seeds.
         mean: The mean of the differences, first less second; NaN where it has none.
         std: The standard deviation of the differences, n - 1 in it; NaN with fewer than two seeds.
@@ -63,9 +66,13 @@ class PairComparison:
 
 
 def compare_pairs(
-    values: Sequence[Sequence[float | None]], *, alpha: float = ALPHA, looks: int = 1
+    values: Sequence[Sequence[float | None]],
+    *,
+    alpha: float = ALPHA,
+    looks: int = 1,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> list[PairComparison]:
-    """Compare all pairs of settings, each over the seeds that both have.
+    """Compare pairs of settings, each over the seeds that both have.
 
     A value that is not finite is that of a seed that diverged. Its pairs are not tested: there is
     no mean to compare, and without that seed the setting that diverges would gain by it. They
@@ -76,14 +83,16 @@ def compare_pairs(
             for a seed without a value. Those of one setting may end earlier than those of another.
         alpha: The probability to call any pair different, where none is.
         looks: How often the values are looked at in all, while seeds are added.
+        pairs: The places of those to compare, chosen before the values were seen; None for all.
 
     Returns:
-        The pairs in order: 0 and 1, 0 and 2, and so on.
+        The pairs in their order; of all pairs it is 0 and 1, 0 and 2, and so on.
 
     Raises:
         ValueError: There are more than 40 common seeds.
     """
-    pairs = list(combinations(range(len(values)), 2))
+    if pairs is None:
+        pairs = list(combinations(range(len(values)), 2))
     differences = [paired_differences(values[i], values[j]) for i, j in pairs]
     confidence = 1 - alpha / max(len(pairs) * looks, 1)
     figures = _figures(differences, confidence).tolist()
@@ -108,8 +117,9 @@ def paired_differences(first: Sequence[float | None], second: Sequence[float | N
         for one, other in zip(first, second, strict=False)
         if one is not None and other is not None
     ]
+    of_first, of_second = np.array(common, dtype=float).reshape(-1, 2).T
     with np.errstate(invalid="ignore"):  # infinity less infinity
-        return -np.diff(np.array(common, dtype=float).reshape(-1, 2))[:, 0]
+        return np.asarray(of_first - of_second)
 
 
 def sign_flip_p(differences: Sequence[float] | Array) -> float:
@@ -149,7 +159,7 @@ def sign_flip_p_values(differences: Array) -> Array:
     n = differences.shape[1]
     if n > MOST_SEEDS:
         raise ValueError(f"Expected at most {MOST_SEEDS} seeds, for an exact test. Received: n={n}")
-    step = max(2**_CHUNK >> (n if n <= _DIRECT else n - n // 2), 1)
+    step = max(2**_CHUNK >> (n - n // 2), 1)
     parts = [_p_values(differences[i : i + step]) for i in range(0, len(differences), step)]
     return np.concatenate(parts) if parts else np.empty(0)
 
@@ -165,7 +175,7 @@ def least_seeds(n_settings: int, *, looks: int = 1, alpha: float = ALPHA) -> int
         looks: How often they are compared in all, while seeds are added.
         alpha: The probability to call any pair different, where none is.
     """
-    return _least_seeds(n_settings * (n_settings - 1) // 2 * looks, alpha)
+    return least_seeds_of_tests(n_settings * (n_settings - 1) // 2 * looks, alpha)
 
 
 def seeds_needed(
@@ -199,7 +209,7 @@ def seeds_needed(
     numbers = np.asarray(differences, dtype=float)
     if len(numbers) < 2 or not np.isfinite(numbers).all() or not abs(numbers.mean()) > 0:
         return None
-    least = _least_seeds(n_pairs * looks, alpha)
+    least = least_seeds_of_tests(n_pairs * looks, alpha)
     effect = abs(numbers.mean()) / numbers.std(ddof=1) if numbers.std(ddof=1) > 0 else inf
     of_level = -float(ndtri(alpha / (n_pairs * looks) / 2))
     n = ((of_level + float(ndtri(power))) / effect) ** 2 + of_level**2 / 2
@@ -225,7 +235,8 @@ def holm(p_values: Sequence[float], looks: int = 1) -> list[float]:
     return [float(p) for p in np.where(is_tested, np.minimum(adjusted * looks, 1.0), np.nan)]
 
 
-def _least_seeds(n_tests: int, alpha: float) -> int:
+def least_seeds_of_tests(n_tests: int, alpha: float = ALPHA) -> int:
+    """Return the least number of seeds n for which 2 / 2^n is at most alpha / n_tests."""
     return next(n for n in range(1, 1000) if 2.0 * n_tests <= alpha * 2.0**n)
 
 
@@ -262,20 +273,16 @@ def _p_values(differences: Array) -> Array:
     sizes = np.abs(finite)
     # By symmetry one of the two tails is counted: sums that are at least this one.
     least = np.abs(finite.sum(axis=1)) - _TIE * sizes.sum(axis=1)
-    counts = _count_all(sizes, least) if n <= _DIRECT else _count_halves(sizes, least)
-    p_values = np.where(least > 0, np.minimum(2.0 * counts / 2.0**n, 1.0), 1.0)
+    shares = np.minimum(2.0 * _count(sizes, least) / 2.0**n, 1.0)
+    p_values = np.where(least > 0, shares, 1.0)
     return np.where(is_finite, p_values, nan)
 
 
-def _count_all(sizes: Array, least: Array) -> Array:
-    """Return how many of the sums of all signs are at least as large as `least`, in each row."""
-    return np.asarray((_sums(sizes) >= least[:, None]).sum(axis=1))
+def _count(sizes: Array, least: Array) -> Array:
+    """Return how many of the sums of all signs are at least as large as `least`, in each row.
 
-
-def _count_halves(sizes: Array, least: Array) -> Array:
-    """Do as `_count_all`: for each sum of the one half count those of the other that suffice.
-
-    The method is that of Horowitz and Sahni (1974) for the sums of subsets.
+    For each sum of the one half those of the other are counted that suffice, the method of Horowitz
+    and Sahni (1974) for the sums of subsets.
     """
     half = sizes.shape[1] // 2
     low, high = (np.sort(_sums(part)) for part in (sizes[:, :half], sizes[:, half:]))

@@ -11,6 +11,9 @@ seeds of this look, and as all pairs rejected before it do differ, it is at most
 alpha / (looks x pairs without a difference). For a look and a pair this has that probability; the
 sum over all of them is alpha. For the same reason a pair once called different stays so: its p
 value does not change, and each later look only adds to those rejected before it.
+
+Of three settings, one of them better by one standard deviation of the differences, looks at 9, 17
+and 24 seeds find each of its two differences in 97 % of cases, with 16 seeds a pair.
 """
 
 from __future__ import annotations
