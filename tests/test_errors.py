@@ -198,6 +198,13 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
+    "a study to transfer of which no trial is complete": (
+        "transfer",
+        lambda study, folder: studies.transfer(study.study_name, url_of(study), dataset="mnist"),
+        errors.NoCompleteTrialError,
+        ValueError,
+        None,
+    ),
     "one study to compare": (
         "compare",
         lambda study, folder: studies.compare([study]),
