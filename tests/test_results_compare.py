@@ -213,6 +213,23 @@ def test_curves_are_a_long_table_of_all_seeds_of_the_points(
     assert read["value"].isna().sum() == 4  # the losses that were not finite
 
 
+def test_a_curve_that_is_the_mean_of_seeds_has_no_seed(
+    sqlite_storage: TrialStorage, tmp_path: Path
+) -> None:
+    lines: dict[str, Any] = {"search": RANDOM | {"replicates": 2}}
+    a, b = (network(sqlite_storage, tmp_path, name, [0.5], **lines) for name in "ab")
+    third = claim(sqlite_storage, study_id(a))[0]
+    sqlite_storage.set_trial_user_attr(trial_id(third), "seed", 0)
+    sqlite_storage.set_trial_user_attr(trial_id(third), "seed_values", [0.8, 0.6])
+    sqlite_storage.set_trial_system_attr(trial_id(third), "history", {"loss": [1.0]})
+    a.tell(third.number, 0.7)
+    found = compare([a, b])
+    row = found.table.set_index("study").loc["a"]
+    assert (row["value"], row["n_seeds"]) == (pytest.approx(0.7), 2)
+    assert row["std"] == pytest.approx(0.2 / 2**0.5)
+    assert found.curves[found.curves["study"] == "a"]["seed"].isna().tolist() == [True]
+
+
 def test_of_a_function_the_curve_is_what_it_has_reported(drawing: Drawing) -> None:
     made = []
     for name in "ab":
