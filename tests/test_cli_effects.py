@@ -51,13 +51,15 @@ def test_the_command_that_adds_replicates_makes_a_study_of_them(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     space = {"activation": ["relu", "tanh"], "optimizer": ["sgd", "adam"]}
-    network = {"objective": "mlp", "dataset": "digits"}
+    name = "a-study-whose-name-is-so-long-that-no-line-holds-the-command"
+    network = {"objective": "mlp", "dataset": "digits", "name": name}
     values = iter((0.1, 0.2, 0.4, 0.3))
     ended(sqlite_url, tmp_path, space, {"design": "grid"}, lambda *_: next(values), **network)
-    (command,) = [x for x in shown(sqlite_url, tmp_path).splitlines() if x.startswith("  hpo run")]
+    out = hpo_here("effects", name, url=sqlite_url, folder=tmp_path).stdout
+    (command,) = [line for line in out.splitlines() if line.startswith("  hpo run")]
     done = hpo_here("create", *shlex.split(command)[2:], url=sqlite_url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(load_study("s-replicated", sqlite_url)[0].trials) == 12
+    assert len(load_study(f"{name}-replicated", sqlite_url)[0].trials) == 12
 
 
 def test_an_l16_with_an_interaction_prints_the_alias(sqlite_url: str, tmp_path: Path) -> None:

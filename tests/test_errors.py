@@ -142,6 +142,13 @@ WRONG: dict[str, Wrong] = {
         ValueError,
         None,
     ),
+    "no complete trial that tells of a level": (
+        "effects",
+        lambda study, folder: studies.effects(study),
+        errors.NoCompleteTrialError,
+        ValueError,
+        None,
+    ),
     "no trial": (
         "load_model",
         lambda study, folder: studies.load_model(study, 99),

@@ -84,6 +84,7 @@ def test_ranges_are_in_bins_of_about_equally_many_trials_which_have_all_of_them(
     ends = [float(end) for words in own["level"] for end in words.split(" to ")]
     assert ends == sorted(ends)
     assert list(of(found, "activation")["level"]) == ["relu", "tanh"]
+    assert any("what was pruned or failed is not in it" in note for note in found.notes)
     # Points that were drawn whatever the others came to are a sample.
     assert found.levels["low"].notna().all()
 

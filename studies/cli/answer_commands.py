@@ -331,7 +331,8 @@ def show_effects(
     if json_:
         say(to_json(answer))
     else:
-        show(*effects_tables(answer))
+        for each in effects_tables(answer):
+            say(each) if isinstance(each, str) else show(each)
     if enqueue:
         _enqueue(found, answer, allow_module, warn if json_ else say)
 

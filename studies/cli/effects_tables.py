@@ -24,7 +24,7 @@ SAME = 1e-9  # adjusted means that differ from the means by less, in parts of th
 
 
 def effects_tables(found: Effects) -> Iterator[RenderableType]:
-    """Yield the tables and notes of effects."""
+    """Yield the tables and notes of effects; as a plain string what must stand on one line."""
     what = "a search by a sampler" if found.design is None else found.design
     yield Text(
         f"{found.study}: effects on {found.metric} ({found.direction[:3]}), {what}, "
@@ -193,12 +193,12 @@ def _title(words: str) -> Text:
     return Text(f"\n{words}", style="table.title")
 
 
-def _with_command(words: str) -> Iterator[Text]:
-    """Yield a line; a command in it on a line of its own, however long, to be copied."""
+def _with_command(words: str) -> Iterator[Text | str]:
+    """Yield a line; a command in it as a string of its own, which is not broken at 80 columns."""
     before, colon, command = words.partition(": hpo ")
     yield Text(before + colon[:1])
     if colon:
-        yield Text(f"  hpo {command}", no_wrap=True, overflow="ignore")
+        yield f"  hpo {command}"
 
 
 def _dim(words: str) -> Text:

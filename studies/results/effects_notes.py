@@ -73,6 +73,8 @@ def notes_of_search(
             f"each factor, in parts of 1. Stability: 5 % to 95 % of {RESAMPLED} bootstrap "
             "resamplings of the trials, no confidence interval."
         )
+        if n < len(trials.trials):
+            found.append("It is of complete trials alone: what was pruned or failed is not in it.")
         if n < ADVISED:
             found.append(f"The best tenth of {n} trials are few: {ADVISED} or more are advised.")
     if independent:
