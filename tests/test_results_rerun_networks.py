@@ -10,7 +10,7 @@ import pytest
 from commands import hpo
 from repeated import trained
 from small_workers import SLOW, alike, in_the_child, kill_and_replace
-from test_own_studies import written
+from written_networks import written
 
 from storage import history_of
 from studies import load_study, rerun, run, show
