@@ -13,8 +13,8 @@ import keras
 import optuna
 import pytest
 from commands import hpo, hpo_here, states
-from own_files import FIRST, written
 from small_workers import SLOW, in_the_child, kill_and_replace
+from written_networks import FIRST, written
 
 from objectives import DataOptions
 from objectives.data.datasets import load_test

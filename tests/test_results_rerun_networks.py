@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from commands import hpo
-from own_files import written
 from repeated import trained
 from small_workers import SLOW, alike, in_the_child, kill_and_replace
+from written_networks import written
 
 from storage import history_of
 from studies import load_study, rerun, run, show
@@ -118,4 +118,5 @@ def test_a_trial_that_went_on_from_a_checkpoint_is_made_again_without_a_break(
     assert f"from a checkpoint after epoch {resumed_after}" in found.notes[0]
     lost = rerun(study, 0)
     assert (lost.verdict, lost.failure) == ("different", "does not fail again")
+    assert (lost.n_epochs, len(lost.metrics)) == (0, 0)
     assert show(study, last.number).attempts["trial"].tolist() == [0]

@@ -88,14 +88,18 @@ def _series(
     definition: StudyDefinition, first: FrozenTrial, again: Again
 ) -> tuple[list[int], tuple[dict[str, list[Any]], dict[str, list[Any]]]]:
     """Return the steps that are compared, and what both have at them, by name."""
+    # What the second one did after the first one's untimely end, nothing can be compared with.
+    is_whole = first.state is TrialState.COMPLETE
     if again.reports is not None:
         one, other = first.intermediate_values, again.reports
-        is_pruned = first.state is TrialState.PRUNED
-        end = max(one, default=0) if is_pruned else max([*one, *other], default=0)
+        end = max([*one, *other] if is_whole else one, default=0)
         steps = [step for step in sorted({*one, *other}) if step <= end]
         both = ({REPORT: [each.get(step) for step in steps]} for each in (one, other))
         return steps, (next(both), next(both)) if steps else ({}, {})
     before, now = history_of(first), dict(again.ended.attributes.get(HISTORY_KEY, {}))
+    if not is_whole:
+        n = max(map(len, before.values()), default=0)
+        now = {name: values[:n] for name, values in now.items() if n > 0}
     n = max((len(each) for each in (*before.values(), *now.values())), default=0)
     return list(range(1, n + 1)), (before, now)
 

@@ -1,4 +1,4 @@
-"""A network of a user's own, and its study, as files: in each way in which it is trained."""
+"""A file of a user's network and its study, for tests: trained in each of the three ways."""
 
 from __future__ import annotations
 
