@@ -19,6 +19,7 @@ CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirm
 TRANSFERS_KEY = "transfers"  # a search on other data for a transfer: its search, and these data
 TRANSFERRED_KEY = "transferred"  # which settings it trains on other data: TransferLink
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
+TESTED_KEY = "confirmed_on_test"  # the values of its settings there: confirmation/on_test.py
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
 
 # Of each trial of a network that a user builds.

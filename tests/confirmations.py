@@ -9,8 +9,8 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from storage import TrialStorage, claim, storage_of, study_id
-from studies.confirmation.confirm import confirm_by
+from storage import TrialStorage, claim, storage_of, study_id, trial_id
+from studies.confirmation.confirm import Ways, confirm_by
 from studies.confirmation.looks import Wanted
 from studies.create import create_study
 from studies.definition.study import parse_definition
@@ -50,25 +50,29 @@ def searched(
 def tell(study: optuna.Study, value: Value, n: int = 1_000_000) -> bool:
     """Tell the values of up to `n` waiting trials, as workers would; return whether none waits."""
     storage, definition = storage_of(study), definition_of(study)
-    for _ in range(n):
-        claimed = claim(storage, study_id(study), 1)
-        if not claimed:
-            return True
-        trial, params = prepare_trial(study, definition, claimed[0])
-        x = next(iter(params.values())) if params else trial.suggest_float("x", 0, 1)
-        assert isinstance(x, float)
-        found = value(x, seed_of(definition, trial, params))
-        if found is None or isnan(found):
-            reason = "the value is not a finite number" if found is not None else "a mistake"
-            trial.set_user_attr("fail_reason", reason)
-            study.tell(trial, state=TrialState.FAIL)
-        else:
-            study.tell(trial, found)
+    while n and (claimed := claim(storage, study_id(study), min(n, 100))):
+        n -= len(claimed)
+        for each in claimed:
+            x, seed = each.params.get("x"), each.user_attrs.get("seed", 0)
+            if x is None or "seed" in each.params:  # a sampler's, a network's, or with a seed
+                trial, params = prepare_trial(study, definition, each)
+                x = next(iter(params.values())) if params else trial.suggest_float("x", 0, 1)
+                seed = seed_of(definition, trial, params)
+            _end(storage, trial_id(each), value(float(x), seed))
     return not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def _end(storage: TrialStorage, own_id: int, value: float | None) -> None:
+    if value is None or isnan(value):
+        reason = "a mistake" if value is None else "the value is not a finite number"
+        storage.set_trial_user_attr(own_id, "fail_reason", reason)
+        storage.set_trial_state_values(own_id, TrialState.FAIL)
+    else:
+        storage.set_trial_state_values(own_id, TrialState.COMPLETE, [value])
 
 
 def confirmed(url: str, value: Value, source: str = "s", **wanted: Any) -> Confirmation:
     """Confirm a study whose trials are told here."""
     return confirm_by(
-        source, url, Wanted(**wanted), lambda own: tell(own, value), lambda d: d, ALLOWED
+        source, url, Wanted(**wanted), Ways(lambda own: tell(own, value), lambda d: d), ALLOWED
     )

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from storage import create_storage
 from studies import NoCompleteTrialError, SettingError, TakenNameError, load_study
-from studies.confirmation.confirm import confirm_by
+from studies.confirmation.confirm import Ways, confirm_by
 from studies.confirmation.looks import Wanted, looks_for
 from studies.create import create_study
 from studies.definition.fresh_seeds import FRESH_SEEDS
@@ -56,7 +56,7 @@ def test_the_best_settings_get_the_same_fresh_seeds_and_the_search_is_untouched(
 def test_a_second_command_goes_on_where_the_first_was_stopped(sqlite_url: str) -> None:
     searched(sqlite_url, clear)
     first = confirm_by(
-        "s", sqlite_url, Wanted(), lambda own: tell(own, clear, 5), lambda d: d, ALLOWED
+        "s", sqlite_url, Wanted(), Ways(lambda own: tell(own, clear, 5), lambda d: d), ALLOWED
     )
     assert not first.is_complete
     assert first.pairs["p"].isna().all()  # what is half done is no look
@@ -90,7 +90,8 @@ def test_more_seeds_are_added_and_the_second_look_is_told(sqlite_url: str) -> No
 
 def test_seeds_that_nobody_has_seen_are_no_look(sqlite_url: str) -> None:
     searched(sqlite_url, clear)
-    confirm_by("s", sqlite_url, Wanted(), lambda own: tell(own, clear, 5), lambda d: d, ALLOWED)
+    some = Ways(lambda own: tell(own, clear, 5), lambda d: d)
+    confirm_by("s", sqlite_url, Wanted(), some, ALLOWED)
     found = confirmed(sqlite_url, clear, seeds=10)
     assert (list(found.looks), found.n_units, found.notes) == ([10], 10, [])
 
@@ -284,5 +285,5 @@ def test_pruned_trials_have_no_value(sqlite_url: str) -> None:
         own.tell(trial, state=TrialState.PRUNED)
         return tell(own, clear)
 
-    found = confirm_by("s", sqlite_url, Wanted(), work, lambda d: d, ALLOWED)
+    found = confirm_by("s", sqlite_url, Wanted(), Ways(work, lambda d: d), ALLOWED)
     assert list(found.settings["n_failed"]) == [1, 0, 0]

@@ -270,3 +270,11 @@ def own_space(trial: optuna.Trial) -> float:
     if x > 0.5:
         raise optuna.TrialPruned
     return x
+
+
+def seeded(trial: optuna.Trial) -> float:
+    """Return what depends on the seed of its point, after a moment."""
+    _note(trial)
+    time.sleep(0.1)
+    seed: int = getattr(trial, "seed")  # noqa: B009  Optuna's own trial has none
+    return float(trial.params["x"]) + (seed % 7) / 1000

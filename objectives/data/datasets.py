@@ -12,6 +12,7 @@ from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.permutation import permuted
 from objectives.data.sources import source_of
 from objectives.data.streams import Streams
+from objectives.errors import DataError
 from objectives.head import TargetScale
 from objectives.types import Array, Arrays, Batch
 
@@ -100,14 +101,24 @@ def load_folds(name: str, options: DataOptions, encoding: Encoding | None = None
 
 
 def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
-    """Load all that a search may see to train on; one example stands for the validation part.
+    """Load training and validation part to train on; one example stands for the validation part.
+
+    Of folds these are all that a search may see; otherwise `train_size` holds.
 
     Raises:
-        ObjectiveError: As `load`.
+        ObjectiveError: As `load`, or the data come batch by batch.
     """
-    whole = options.model_copy(update={"folds": None, "train_size": None})
+    has_folds = options.folds is not None
+    whole = options.model_copy(update={"folds": None, "train_size": None}) if has_folds else options
     examples = source_of(name).read(whole, encoding)
-    split = replace(examples, train=examples.seen, validation=examples.seen[:1])
+    if examples.streams is not None:
+        raise DataError(
+            "Expected data that are in memory, to train on the validation part too. Received: "
+            f"{name}, which come batch by batch."
+        )
+    both = np.sort(np.concatenate([examples.train, examples.validation]))
+    rows_seen = examples.seen if has_folds else both
+    split = replace(examples, train=rows_seen, validation=rows_seen[:1])
     return _dataset(name, split, options)
 
 

@@ -36,6 +36,12 @@ def confirm_settings(
     splits: Annotated[
         int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="test: compare the confirmed there. Once.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look at the test part once more.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
     ] = None,
@@ -52,20 +58,22 @@ def confirm_settings(
     """
     from studies.cli.trust import trusted
     from studies.cli.waiting import told_while
-    from studies.confirmation.confirm import confirm_by
+    from studies.confirmation.confirm import Ways, confirm_by
     from studies.confirmation.looks import Wanted
     from studies.fleet.own_code import prepare
 
     allowed = trusted([study], allow_module, {})
     open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
-    found = confirm_by(
-        study,
-        storage,
-        Wanted(top, seeds, until_clear, max_seeds, splits, name),
+    wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    ways = Ways(
         lambda own: _train(own, storage, workers, allowed, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
-        allowed,
+        warn,
     )
+    try:
+        found = confirm_by(study, storage, wanted, ways, allowed)
+    except KeyboardInterrupt:  # while networks are trained for the test part
+        fail("Stopped; the networks so far are kept. The same command goes on with the others.")
     _show(found, is_json=json_)
 
 

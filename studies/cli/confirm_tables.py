@@ -30,7 +30,8 @@ def confirmation_view(found: Confirmation) -> list[RenderableType]:
     curse = curse_line(
         int(best["trial"]), best["searched"], best["mean"], best["low"], best["n"], found.unit
     )
-    lines = [*([curse] if curse else []), *found.notes]
+    # On the test part the networks have seen more, so that the two cannot be compared.
+    lines = [*([curse] if curse and found.part != "test" else []), *found.notes]
     return [*shown, Text(""), *(Text(line) for line in lines)]
 
 
@@ -39,9 +40,8 @@ def _settings(found: Confirmation) -> Table:
     shown = names if len(names) <= WIDEST else ["parameters"]
     n_settings = len(found.settings)
     title = f"{found.study}: {_count(n_settings, 'setting')} with {_extent(found)}"
-    table = plain_table(
-        title, "trial", "searched", f"fresh {found.metric}", "std", found.unit, *shown
-    )
+    value = f"{'test' if found.part == 'test' else 'fresh'} {found.metric}"
+    table = plain_table(title, "trial", "searched", value, "std", found.unit, *shown)
     table.min_width = len(title)
     for row in found.settings.to_dict("records"):
         missing = [f"{row[f'n_{what}']} {what}" for what in ("failed", "diverged")]
@@ -94,7 +94,8 @@ def _labels(found: Confirmation) -> list[Text]:
 
 def _extent(found: Confirmation) -> str:
     if found.unit == "seeds":
-        return f"{_count(found.n_seeds, 'fresh seed')} each"
+        most = "up to " if found.settings["n"].nunique() > 1 else ""
+        return f"{most}{_count(found.n_seeds, 'fresh seed')} each"
     seeds = _count(found.n_seeds, "fresh seed")
     return f"{_count(found.n_units, 'new division')} of {seeds} each"
 

@@ -161,5 +161,6 @@ def holdout(
     if earlier:
         first = earlier[0]
         say(f"This is recorded as evaluation {len(earlier) + 1} on this test part.")
-        say(f"The first was at {first.at}, of trial {first.trial} of {first.study}.")
+        what = f"trial {first.trial}" if first.networks == 1 else f"{first.networks} networks"
+        say(f"The first was at {first.at}, of {what} of {first.study}.")
         say("Choosing by these results uses the test part up.")

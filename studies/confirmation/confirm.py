@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
 
 import objectives
 from storage import create_storage
-from studies.confirmation.looks import TOP, Wanted, check_n_seeds, looks_for
+from studies.confirmation.looks import TOP, Wanted, check_n_seeds, check_on, looks_for
+from studies.confirmation.on_test import compare_on_test
 from studies.confirmation.settings import choose
 from studies.confirmation.splits import opened_divisions
 from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
@@ -28,6 +30,21 @@ from studies.worker.open_studies import check_allowed
 Work = Callable[[optuna.Study], bool]
 
 
+@dataclass(frozen=True)
+class Ways:
+    """How a confirmation is carried out.
+
+    Attributes:
+        work: Works on a study, and tells whether it is done; False after a signal.
+        prepare: Looks at the code that a new study names.
+        tell: Called with a line for each network that is trained for the test part.
+    """
+
+    work: Work
+    prepare: Prepare
+    tell: Callable[[str], None] = lambda line: None
+
+
 def confirm(
     study: str,
     storage: str,
@@ -37,6 +54,8 @@ def confirm(
     until_clear: bool = False,
     max_seeds: int | None = None,
     splits: int | None = None,
+    on: str | None = None,
+    again: bool = False,
     name: str | None = None,
     workers: int | None = None,
     allow_modules: Sequence[str] = (),
@@ -58,6 +77,9 @@ def confirm(
         max_seeds: How many seeds a setting has then at most; three times as many by default.
         splits: On how many new divisions of the data into training and validation, a study each;
             the seeds are dealt over them, and each division counts once.
+        on: `test` trains the settings, once they are confirmed, on training and validation part,
+            for the median of their best epochs, and compares them on the test part: one look.
+        again: Whether that may be done once more where somebody has looked at it.
         name: The name of the study that trains them, by default the searched one's with `-confirm`.
         workers: Number of worker processes; by default one a GPU, or one where there is none.
         allow_modules: Packages and files whose functions may be executed.
@@ -81,22 +103,15 @@ def confirm(
     def look_at(definition: StudyDefinition) -> StudyDefinition:
         return prepare(definition, allow_modules)
 
-    return confirm_by(
-        study,
-        storage,
-        Wanted(top, seeds, until_clear, max_seeds, splits, name),
-        work,
-        look_at,
-        allow_modules,
-    )
+    wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    return confirm_by(study, storage, wanted, Ways(work, look_at), allow_modules)
 
 
 def confirm_by(
     source: str,
     storage_url: str,
     wanted: Wanted,
-    train: Work,
-    look_at: Prepare,
+    ways: Ways,
     allow_modules: Sequence[str],
 ) -> Confirmation:
     """Do as `confirm`, with another way to work.
@@ -105,31 +120,70 @@ def confirm_by(
         source: See `confirm`.
         storage_url: See `confirm`.
         wanted: What is wanted.
-        train: Works on a study, and tells whether it is done; False after a signal.
-        look_at: Looks at the code that a new study names.
+        ways: How it is done.
         allow_modules: See `confirm`.
     """
+    check_on(wanted)
 
     def work(own: optuna.Study) -> bool:
         check_allowed(definition_of(own), allow_modules)
-        return train(own)
+        return ways.work(own)
 
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
+    if wanted.on is not None:
+        study = confirmed_study(searched, wanted)
+        check_allowed(definition_of(study), allow_modules)
+        return compare_on_test(study, again=wanted.again, tell=ways.tell)
     if wanted.splits is not None:
         name = wanted.name or f"{searched.study_name}-confirm"
-        studies = opened_divisions(searched, name, wanted, look_at)
+        studies = opened_divisions(searched, name, wanted, ways.prepare)
         for each in studies:
             if is_open(each) and not work(each):
                 break
         return read_confirmation(studies)
-    study = _opened(searched, wanted, look_at)
+    study = _opened(searched, wanted, ways.prepare)
     if is_open(study) and not work(study):
         return read_confirmation([study])
     while _grown(study):
         if not work(study):
             break
     return read_confirmation([study])
+
+
+def confirmed_study(searched: optuna.Study, wanted: Wanted) -> optuna.Study:
+    """Return the study that has confirmed the settings of another one, or itself.
+
+    Raises:
+        SettingError: There is none, or its trials are not all complete.
+    """
+    definition = definition_of(searched)
+    if definition.dataset is None:
+        raise SettingError(
+            f"Expected a study with a data set. Received: {definition.objective}, a function of "
+            "yours, which knows its data itself."
+        )
+    name = wanted.name or f"{searched.study_name}-confirm"
+    own = link_of(searched)
+    found = find(name, searched, wanted.top) if own is None else searched
+    argument = as_argument(searched.study_name)
+    if found is None:
+        raise SettingError(
+            "Expected settings that are confirmed on the validation part, which tells for how many "
+            f"epochs to train. Received: no study {name}. Confirm them: hpo confirm {argument}"
+        )
+    link = link_of(found)
+    if link is not None and link.division is not None:
+        raise SettingError(
+            "Expected settings that are confirmed on the search's own division of the data. "
+            f"Received: {found.study_name}, on a new one."
+        )
+    if is_open(found):
+        raise SettingError(
+            f"Expected trials of {found.study_name} that have all ended. Received: some that wait "
+            f"or run. Go on with them: hpo confirm {argument}"
+        )
+    return found
 
 
 def is_open(study: optuna.Study) -> bool:

@@ -24,6 +24,8 @@ class Wanted:
         until_clear: Whether settings in contention get more seeds, until it is clear which is best.
         max_seeds: How many seeds a setting has then at most; three times the first ones.
         splits: On how many new divisions of the data; the seeds are dealt over them.
+        on: `test`, to compare the confirmed settings on the test part; None to confirm them.
+        again: Whether it may be looked at once more.
         name: The name of the study that trains them; that of the searched one with `-confirm`.
     """
 
@@ -32,7 +34,33 @@ class Wanted:
     until_clear: bool = False
     max_seeds: int | None = None
     splits: int | None = None
+    on: str | None = None
+    again: bool = False
     name: str | None = None
+
+
+def check_on(wanted: Wanted) -> None:
+    """Check what is wanted of the test part.
+
+    Raises:
+        SettingError: It is another part, or what changes the seeds stands beside it.
+    """
+    if wanted.on not in (None, "test"):
+        raise SettingError(f"Expected on='test', or nothing. Received: on={wanted.on!r}.")
+    if wanted.again and wanted.on is None:
+        raise SettingError("Expected again beside on='test'. Received: again alone.")
+    if wanted.on is None:
+        return
+    if wanted.until_clear or wanted.max_seeds is not None:
+        raise SettingError(
+            "Expected one look at the test part, by all settings and seeds. Received: until_clear "
+            "beside on='test', which would look until it is pleased."
+        )
+    if wanted.splits is not None:
+        raise SettingError(
+            "Expected no splits beside on='test': training and validation part are one then. "
+            f"Received: splits={wanted.splits}."
+        )
 
 
 def looks_for(top: int, wanted: Wanted) -> list[int]:

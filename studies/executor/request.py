@@ -27,7 +27,7 @@ class DatasetSpec:
         name: Its name or path, or the user's function that returns it.
         options: The options of `DataOptions`.
         encoding: The study's `Encoding`; None in a study of before these were stored.
-        whole: Whether all that a search may see is for training, without folds.
+        whole: Whether the validation part is for training too; of folds, all of them.
     """
 
     name: str

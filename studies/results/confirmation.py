@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from objectives.data.divisions import validation_share
 from storage.seeds import mean, spread
+from studies.attributes import TESTED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
@@ -90,14 +91,41 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
         raise StudyNotFoundError(
             f"Expected a study that hpo confirm has made. Received: {studies[0].study_name}."
         )
-    definition = definition_of(studies[0])
     found = [values_of_settings(each) for each in studies]
     is_divided = link.division is not None
     units = _by_division(found) if is_divided else [each.ended for each in found[0]]
+    answer = _answer(studies, link, units, found)
+    return replace(answer, notes=[*answer.notes, *_tested(studies[0], link)])
+
+
+def answer_on_test(study: optuna.Study, values: Sequence[Sequence[float | None]]) -> Confirmation:
+    """Return what the settings of a study come to on the test part.
+
+    Args:
+        study: The study that has confirmed them.
+        values: For each setting the value of each seed, as in `SettingValues`.
+    """
+    link = link_of(study)
+    assert link is not None
+    own = replace(link, looks=[max(map(len, values))], until_clear=False)
+    found = [[SettingValues(each, len(each), 0, each.count(None)) for each in map(list, values)]]
+    answer = _answer([study], own, values, found)
+    metric = answer.metric.removeprefix("val_")
+    over = "seeds, of networks trained on training and validation part for a fixed number of epochs"
+    return replace(answer, part="test", metric=metric, over=over)
+
+
+def _answer(
+    studies: Sequence[optuna.Study],
+    link: Link,
+    units: Sequence[Sequence[float | None]],
+    found: Sequence[Sequence[SettingValues]],
+) -> Confirmation:
+    definition = definition_of(studies[0])
+    is_divided = link.division is not None
     n_seeds = max(len(each.values) for each in found[0])
     share = validation_share(definition.data)
     wider = overlap_factor(len(studies), share) if is_divided else 1.0
-    settings = _settings(link, definition.search.enqueue, units, found, wider)
     pairs, confidence = _pairs(link, definition.direction, units, wider)
     return Confirmation(
         study=link.study,
@@ -113,10 +141,22 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
         alpha=ALPHA,
         confidence=confidence,
         is_complete=not any(own.n_open for each in found for own in each),
-        settings=settings,
+        settings=_settings(link, definition.search.enqueue, units, found, wider),
         pairs=pairs,
         notes=_notes(link, found),
     )
+
+
+def _tested(study: optuna.Study, link: Link) -> list[str]:
+    """Return what the settings came to on the test part, where that was looked at."""
+    stored = study.user_attrs.get(TESTED_KEY)
+    if stored is None:
+        return []
+    means = [mean([value for value in own if isinstance(value, float)]) for own in stored["values"]]
+    shown = ", ".join(
+        f"trial {trial} {value:.4f}" for trial, value in zip(link.trials, means, strict=True)
+    )
+    return [f"On the test part, looked at {stored['at']}, means over seeds: {shown}."]
 
 
 def _over(definition: StudyDefinition, link: Link) -> str:

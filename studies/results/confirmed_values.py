@@ -56,6 +56,16 @@ class SettingValues:
 
 def values_of_settings(study: optuna.Study) -> list[SettingValues]:
     """Return what each setting came to, in the order of `search.enqueue`."""
+    return [_of_setting(own) for own in _lineages(study)]
+
+
+def trials_of_settings(study: optuna.Study) -> list[list[FrozenTrial | None]]:
+    """Return the last attempt of each seed of each setting, in order; None where there is none."""
+    return [_in_order(own) for own in _lineages(study)]
+
+
+def _lineages(study: optuna.Study) -> list[dict[int, FrozenTrial | None]]:
+    """Return for each setting: replicate -> the last attempt, None where its row was deleted."""
     definition = definition_of(study)
     points = initial_points(definition, added_seeds(study.user_attrs))
     trials = study.get_trials(deepcopy=False)
@@ -65,11 +75,15 @@ def values_of_settings(study: optuna.Study) -> list[SettingValues]:
         key = _key_of_point(point)
         replicate = point.user_attrs[SEED_KEY] - definition.search.seed
         found.setdefault(key[0], {})[replicate] = by_key.get(key)
-    return [_of_setting(own) for own in found.values()]
+    return list(found.values())
+
+
+def _in_order(trials: Mapping[int, FrozenTrial | None]) -> list[FrozenTrial | None]:
+    return [trials.get(replicate) for replicate in range(max(trials) + 1)]
 
 
 def _of_setting(trials: Mapping[int, FrozenTrial | None]) -> SettingValues:
-    in_order = [trials.get(replicate) for replicate in range(max(trials) + 1)]
+    in_order = _in_order(trials)
     ended = [trial for trial in in_order if trial is not None and trial.state.is_finished()]
     values = [None if trial is None else _value(trial) for trial in in_order]
     n_valued = sum(value is not None for value in values)

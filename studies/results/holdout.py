@@ -25,6 +25,7 @@ from studies.worker.open_studies import check_allowed
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
     from studies.definition.study import StudyDefinition
@@ -41,6 +42,7 @@ class HoldoutEvaluation:
         metrics: "loss" and the objective's metrics.
         data: SHA-256 of the data that the trial was trained on; the test part belongs to them.
         study: The name of the trial's study.
+        networks: How many networks were evaluated; the trial is that of the first one then.
     """
 
     trial: int
@@ -49,6 +51,7 @@ class HoldoutEvaluation:
     metrics: Mapping[str, float | None]
     data: str
     study: str
+    networks: int = 1
 
 
 def evaluate_on_holdout(
@@ -94,9 +97,13 @@ def evaluate_on_holdout(
         data=evaluated.user_attrs[DATA_KEY],
         study=study.study_name,
     )
-    # With the study: a search shows and exports the attributes of its trials.
-    study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(found))
+    record(study, found)
     return found
+
+
+def record(study: optuna.Study, evaluation: HoldoutEvaluation) -> None:
+    """Record an evaluation with its study: a search shows and exports attributes of its trials."""
+    study.set_user_attr(f"{HOLDOUT_KEY}{uuid4().hex[:8]}", asdict(evaluation))
 
 
 def holdout_evaluations(study: optuna.Study) -> list[HoldoutEvaluation]:
@@ -110,10 +117,19 @@ def earlier_evaluations(now: HoldoutEvaluation, study: optuna.Study) -> list[Hol
     Those of all studies in the storage count: comparing two studies by the test part chooses by it
     as well.
     """
-    everywhere = storage_of(study).get_all_studies()
-    found = [each for other in everywhere for each in _recorded(other.user_attrs)]
-    earlier = [each for each in found if each.data == now.data and each.at < now.at]
-    return sorted(earlier, key=lambda each: each.at)
+    found = evaluations_on(now.data, storage_of(study))
+    return [each for each in found if each.at < now.at]
+
+
+def evaluations_on(data: str, storage: BaseStorage) -> list[HoldoutEvaluation]:
+    """Return the evaluations of all studies on the test part of some data, the first one first.
+
+    Args:
+        data: The SHA-256 of what a search sees of the data.
+        storage: The storage.
+    """
+    found = [each for other in storage.get_all_studies() for each in _recorded(other.user_attrs)]
+    return sorted((each for each in found if each.data == data), key=lambda each: each.at)
 
 
 def _recorded(attributes: Mapping[str, Any]) -> list[HoldoutEvaluation]:

@@ -1,19 +1,19 @@
-"""Train the network of a trial of folds: once, on all that its search has seen."""
+"""Train a network on all that its search has seen: of a trial of folds, or for the test part."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage.seeds import best_seed
 from studies.definition.study import StudyDefinition
 from studies.errors import NetworkNotKeptError
 from studies.executor.client import Executor
-from studies.executor.protocol import AddTrials, ExecutorKind, TrialTask
-from studies.results.child import child_of
+from studies.executor.protocol import AddTrials, TrialResult, TrialTask
+from studies.results.child import Child, child_of
 from studies.worker.open_studies import check_allowed
 
 if TYPE_CHECKING:
@@ -58,34 +58,56 @@ def train_on_all(
             f"Expected a trial that has trained on all folds. Received: trial={trial.number}, "
             "which has no value."
         )
-    n_epochs = statistics.median_low(best)
+    child = child_of(study, definition, trial)
     settings = definition.setting_at(definition.factors.at(trial.params))
+    request = request_whole(child, definition, settings, best_seed(trial, study.direction))
+    executor = Executor(child.kind, should_abort=lambda: False)
+    try:
+        train_whole(executor, request, statistics.median_low(best))
+        return executor.save(ONLY, file)
+    finally:
+        executor.close()
+
+
+def request_whole(
+    child: Child, definition: StudyDefinition, settings: Mapping[str, Any], seed: int
+) -> AddTrials:
+    """Return the request to train a setting on the validation part too, until it is stopped.
+
+    Args:
+        child: What the child needs for the network.
+        definition: The study.
+        settings: The hyperparameters.
+        seed: The seed.
+    """
+    # Nothing is left to validate on.
     without = {"early_stopping_patience": None, "plateau_patience": None}
     settings = {**settings, **without, "restore_best_weights": False}
-    child = child_of(study, definition, trial)
-    request = AddTrials(
+    return AddTrials(
         objective=child.objective,
         dataset=replace(child.dataset, whole=True),
         levels={},
         metric=definition.metric,
         maximize=definition.direction == "maximize",
-        tasks=[TrialTask(ONLY, settings, best_seed(trial, study.direction), None)],
+        tasks=[TrialTask(ONLY, settings, seed, None)],
     )
-    return _trained(child.kind, request, n_epochs, file)
 
 
-def _trained(kind: ExecutorKind, request: AddTrials, n_epochs: int, file: Path) -> list[Path]:
-    """Train the only trial of a request for some epochs, and save its network; raises as above."""
-    executor = Executor(kind, should_abort=lambda: False)
-    try:
-        answer = executor.add(request)
-        for refused in answer.refused:
-            raise NetworkNotKeptError(refused.error.message)
-        for epoch in range(n_epochs):
-            trained = executor.train_epoch()
-            if epoch + 1 == n_epochs and not trained[0].ended:
-                executor.stop([ONLY])
-        executor.take_ended()
-        return executor.save(ONLY, file)
-    finally:
-        executor.close()
+def train_whole(executor: Executor, request: AddTrials, n_epochs: int) -> TrialResult:
+    """Train the only trial of a request for some epochs, after which it can be saved.
+
+    Raises:
+        NetworkNotKeptError: It cannot be built.
+        TrialError: Training raised an exception.
+        ExecutorDiedError: The child process ended.
+    """
+    for refused in executor.add(request).refused:
+        raise NetworkNotKeptError(refused.error.message)
+    for epoch in range(n_epochs):
+        (trained,) = executor.train_epoch()
+        if trained.ended:  # as where it diverges
+            break
+        if epoch + 1 == n_epochs:
+            executor.stop([ONLY])
+    (result,) = executor.take_ended()
+    return result
