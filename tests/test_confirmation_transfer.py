@@ -29,6 +29,7 @@ from studies import (
     WorkerError,
     load_study,
 )
+from studies.attributes import DATA_KEY
 from studies.confirmation.transfer import transfer_by
 from studies.create import create_study
 from studies.definition.fresh_seeds import FRESH_SEEDS
@@ -47,12 +48,14 @@ def test_the_same_search_is_made_there_and_the_settings_get_fresh_seeds(
     sqlite_url: str, other: Path
 ) -> None:
     study = searched(sqlite_url)
+    study.set_user_attr(DATA_KEY, "that of the digits, which its workers have recorded")
     before = study.trials, study.user_attrs
     found = transferred(sqlite_url, other)
     assert (study.trials, study.user_attrs) == before
     there, definition = load_study("s-on-other", sqlite_url)
     own = load_study("s", sqlite_url)[1]
     assert definition.dataset == str(other)
+    assert DATA_KEY not in there.user_attrs
     assert definition.identity | {"dataset": "digits"} == own.identity
     assert [trial.params for trial in there.trials] == [trial.params for trial in study.trials]
     trained = load_study("s-on-other-settings", sqlite_url)[0].trials
