@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from studies.fleet.local import run
     from studies.lookup import load_study
     from studies.results.compare import compare
-    from studies.results.effects import effects
+    from studies.results.effects.effects import effects
     from studies.results.export import best_trials, export_trials
     from studies.results.models import load_model
     from studies.results.outlook import outlook
     from studies.results.predict import predict
     from studies.results.provenance import show
-    from studies.results.rerun import rerun
+    from studies.results.reruns.rerun import rerun
     from studies.retry import retry_trials
     from studies.worker.function_files import checkpoint_folder, keep_file
 
@@ -69,7 +69,7 @@ _HOME = {
     "confirm": "studies.confirmation.confirm",
     "create_study": "studies.create",
     "delete_study": "studies.delete",
-    "effects": "studies.results.effects",
+    "effects": "studies.results.effects.effects",
     "export_trials": "studies.results.export",
     "keep_file": "studies.worker.function_files",
     "load_definition": "studies.definition.files",
@@ -77,7 +77,7 @@ _HOME = {
     "load_study": "studies.lookup",
     "outlook": "studies.results.outlook",
     "predict": "studies.results.predict",
-    "rerun": "studies.results.rerun",
+    "rerun": "studies.results.reruns.rerun",
     "retry_trials": "studies.retry",
     "run": "studies.fleet.local",
     "show": "studies.results.provenance",

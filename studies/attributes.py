@@ -21,7 +21,7 @@ TRANSFERRED_KEY = "transferred"  # which settings it trains on other data: Trans
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of the searched one
 PREDICTED_KEY = (
-    "predicted"  # of a study of that combination: results/effects_predicted.py::Predicted
+    "predicted"  # of a study of that combination: results/effects/predicted.py::Predicted
 )
 PREDICTED_KEY = "predicted"  # of a study of what effects predict: confirmation/predicted.py
 TESTED_KEY = "confirmed_on_test"  # the values of its settings there: confirmation/on_test.py

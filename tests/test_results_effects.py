@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from storage import claim, create_storage, requeue_failed, storage_of, study_id
 from studies import AnswerError, NoCompleteTrialError, create_study, effects
 from studies.definition.study import parse_definition
-from studies.results.effects import Effects
+from studies.results.effects.effects import Effects
 
 TWO = {name: [0, 1] for name in "ABCDE"}
 L16 = TWO | {"F": ["a", "b", "c", "d"]}

@@ -14,7 +14,7 @@ from ended_designs import FAILED, end, ended, noise
 from storage import claim, create_storage, study_id
 from studies import create_study, effects
 from studies.definition.study import parse_definition
-from studies.results.effects import Effects
+from studies.results.effects.effects import Effects
 from studies.suggest import prepare_trials
 
 SPACE = {

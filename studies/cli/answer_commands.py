@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from studies.definition.study import StudyDefinition
     from studies.results.confirmation import Confirmation
-    from studies.results.effects import Effects
+    from studies.results.effects.effects import Effects
 
 answers = typer.Typer()
 Trial = Annotated[int, typer.Argument(min=0, help="Its number.")]
@@ -195,7 +195,7 @@ def rerun(
     from studies.cli.trust import trusted
     from studies.lookup import find_trial
     from studies.results.as_json import to_json
-    from studies.results.rerun import rerun as make_again
+    from studies.results.reruns.rerun import rerun as make_again
 
     found = find(study, storage, writes=True)
     seconds = find_trial(found, trial).user_attrs.get(TRAIN_SECONDS_KEY)
@@ -324,7 +324,7 @@ def show_effects(
     """
     from studies.cli.effects_tables import effects_tables
     from studies.results.as_json import to_json
-    from studies.results.effects import effects
+    from studies.results.effects.effects import effects
 
     found = find(study, storage, writes=enqueue, waiting=True)
     answer = effects(found)

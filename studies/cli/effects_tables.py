@@ -12,11 +12,11 @@ from rich.text import Text
 
 from studies.cli.format import number, parameter
 from studies.cli.tables import WIDEST_NAME, add_row, plain_table
-from studies.results.effects_findings import p_text
+from studies.results.effects.findings import p_text
 
 if TYPE_CHECKING:
-    from studies.results.effects import Effects
-    from studies.results.effects_predicted import Confirmation, Predicted
+    from studies.results.effects.effects import Effects
+    from studies.results.effects.predicted import Confirmation, Predicted
 
 SHOWN = 3  # aliases of a factor that are named
 WHOLE = 0.999  # the share from which on a main effect may be an interaction in full

@@ -17,7 +17,7 @@ from studies.lookup import as_argument
 from studies.statistics.agreement import VERDICTS, Verdict
 
 if TYPE_CHECKING:
-    from studies.results.rerun import Rerun
+    from studies.results.reruns.rerun import Rerun
 
 OF_NO_EPOCH = ("value", "seed_values", "fold_values", "kept weights")
 

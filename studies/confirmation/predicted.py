@@ -13,8 +13,8 @@ from studies.confirmation.study import Prepare
 from studies.create import create_study
 from studies.errors import AnswerError, TakenNameError
 from studies.lookup import as_argument, open_study
-from studies.results.effects import Effects
-from studies.results.effects_predicted import Predicted
+from studies.results.effects.effects import Effects
+from studies.results.effects.predicted import Predicted
 
 
 def make_predicted(study: optuna.Study, found: Effects, prepare: Prepare) -> optuna.Study:

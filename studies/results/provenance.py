@@ -35,7 +35,7 @@ from studies.errors import StudyNotFoundError
 from studies.lookup import attempts_of, definition_of, find_trial
 from studies.results.chosen_by import chosen_by
 from studies.results.code_here import code_rows
-from studies.results.rerun_study import find_reruns
+from studies.results.reruns.study import find_reruns
 from studies.results.settings import whole_setting
 from studies.versions import installed_versions
 

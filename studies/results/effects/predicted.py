@@ -12,9 +12,9 @@ from optuna.trial import TrialState
 from storage import latest_attempts, storage_of, study_attributes
 from studies.attributes import CREATED_KEY, DEFINITION_KEY, PREDICTED_KEY
 from studies.lookup import open_study
-from studies.results.effects_design import PartEffects, only, weights_of
-from studies.results.effects_levels import mean_of
-from studies.results.effects_trials import Level, Trials
+from studies.results.effects.design import PartEffects, only, weights_of
+from studies.results.effects.levels import mean_of
+from studies.results.effects.trials import Level, Trials
 from studies.statistics.intervals import student_quantile
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.results.effects_trials import BROKEN, ENDINGS, Level, Trial
+from studies.results.effects.trials import BROKEN, ENDINGS, Level, Trial
 
 COLUMNS: Mapping[str, str] = {
     "factor": "str",

@@ -16,10 +16,10 @@ from storage.study_attributes import SEED_KEY
 from studies.attributes import DEFINITION_KEY, LANES_KEY, VERSIONS_KEY
 from studies.errors import NotRepeatableError, StudyNotFoundError
 from studies.lookup import as_argument, definition_of, find_trial
-from studies.results.again import Again, last_epoch, trained_again
-from studies.results.called_again import called_again
-from studies.results.compared_trials import Compared, Failure, compared, kept_networks
-from studies.results.rerun_study import (
+from studies.results.reruns.again import Again, last_epoch, trained_again
+from studies.results.reruns.called_again import called_again
+from studies.results.reruns.compared_trials import Compared, Failure, compared, kept_networks
+from studies.results.reruns.study import (
     begin_rerun,
     check_name,
     check_searched,

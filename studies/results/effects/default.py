@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from studies.attributes import DEFINITION_KEY
 from studies.errors import HpoError
 from studies.lookup import definition_of
-from studies.results.effects_trials import Level, Trials
+from studies.results.effects.trials import Level, Trials
 
 if TYPE_CHECKING:
     import optuna

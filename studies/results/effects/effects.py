@@ -12,15 +12,15 @@ from optuna.study import StudyDirection
 from studies.attributes import ARRAY_KEY, DEFINITION_KEY
 from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
-from studies.results.effects_default import default_of
-from studies.results.effects_design import PartEffects, analyse, told_rows
-from studies.results.effects_findings import findings
-from studies.results.effects_levels import level_table
-from studies.results.effects_notes import notes_of_design, notes_of_search
-from studies.results.effects_parts import parts_of
-from studies.results.effects_predicted import Predicted, predicted
-from studies.results.effects_search import importance, search_means
-from studies.results.effects_trials import OPEN, Trials, read_trials_of
+from studies.results.effects.default import default_of
+from studies.results.effects.design import PartEffects, analyse, told_rows
+from studies.results.effects.findings import findings
+from studies.results.effects.levels import level_table
+from studies.results.effects.notes import notes_of_design, notes_of_search
+from studies.results.effects.parts import parts_of
+from studies.results.effects.predicted import Predicted, predicted
+from studies.results.effects.search import importance, search_means
+from studies.results.effects.trials import OPEN, Trials, read_trials_of
 
 if TYPE_CHECKING:
     import optuna

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from studies.results.effects_trials import Level, Trial, Trials
+from studies.results.effects.trials import Level, Trial, Trials
 from studies.statistics.factorial import Array, Codes
 
 

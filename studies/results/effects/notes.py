@@ -12,10 +12,10 @@ from objectives.code.names import module_to_allow
 from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.lookup import as_argument
-from studies.results.effects_design import PartEffects, told_rows
-from studies.results.effects_findings import LEVEL
-from studies.results.effects_search import ADVISED, FEWEST, RESAMPLED
-from studies.results.effects_trials import Trials
+from studies.results.effects.design import PartEffects, told_rows
+from studies.results.effects.findings import LEVEL
+from studies.results.effects.search import ADVISED, FEWEST, RESAMPLED
+from studies.results.effects.trials import Trials
 
 if TYPE_CHECKING:
     import optuna

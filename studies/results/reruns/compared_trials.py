@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 from storage import artifact_store, history_of, storage_of
 from storage.study_attributes import FAIL_REASON_KEY, HISTORY_KEY, SEED_VALUES_KEY
 from studies.attributes import ARTIFACTS_KEY, LANES_KEY
-from studies.results.again import Again, last_epoch
-from studies.results.kept_weights import flat, is_of_network, kept_weights
+from studies.results.reruns.again import Again, last_epoch
+from studies.results.reruns.kept_weights import flat, is_of_network, kept_weights
 from studies.statistics.agreement import Agreement, Verdict, agreement, agreements, worst
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ from studies.worker.study_notes import StudyNote, place_of, write_note
 
 if TYPE_CHECKING:
     from studies.definition.study import StudyDefinition
-    from studies.results.again import Again
+    from studies.results.reruns.again import Again
     from studies.statistics.agreement import Verdict
 
 ENDING = "-rerun"

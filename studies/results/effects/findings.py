@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.results.effects_design import PartEffects, told_rows
-from studies.results.effects_levels import endings_of, in_words, n_broken
-from studies.results.effects_trials import BROKEN, OPEN, Trial
+from studies.results.effects.design import PartEffects, told_rows
+from studies.results.effects.levels import endings_of, in_words, n_broken
+from studies.results.effects.trials import BROKEN, OPEN, Trial
 
 LEVEL = 0.05  # of a test below which something is told as a finding
 MOST = 10  # interactions that are told

@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage.seeds import spread
 from storage.study_attributes import SEED_KEY as SEED
-from studies.results.effects_levels import level_row
-from studies.results.effects_trials import Trial, Trials
+from studies.results.effects.levels import level_row
+from studies.results.effects.trials import Trial, Trials
 from studies.statistics.intervals import interval
 
 FEWEST = 20  # trials, of which PED-ANOVA compares the best tenth with all

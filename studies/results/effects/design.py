@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from studies.results.effects_levels import level_row
-from studies.results.effects_parts import Part
-from studies.results.effects_trials import Level, Trial
+from studies.results.effects.levels import level_row
+from studies.results.effects.parts import Part
+from studies.results.effects.trials import Level, Trial
 from studies.statistics.aliases import Alias, aliases
 from studies.statistics.factorial import (
     Anova,

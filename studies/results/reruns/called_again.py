@@ -18,8 +18,8 @@ from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, TRAIN_SECONDS_KEY
 from studies.errors import CodeError, ExecutorDiedError, ExecutorTimeoutError, TrialError
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
-from studies.results.again import Again
-from studies.results.rerun_study import begin_rerun, open_reruns
+from studies.results.reruns.again import Again
+from studies.results.reruns.study import begin_rerun, open_reruns
 from studies.worker.checkpoints import checkpoint_file, remove_checkpoint
 from studies.worker.function_files import files_to_keep, folder_of
 from studies.worker.open_studies import function_kind

@@ -1,0 +1,1 @@
+"""What the factors of a study do: means, analysis of variance, aliases, importance."""

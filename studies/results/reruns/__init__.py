@@ -1,0 +1,1 @@
+"""A trial made again and compared with the first time."""
