@@ -15,14 +15,13 @@ ARRAY_KEY = "orthogonal_array"  # of a study of that design: which one, and how 
 ORIGIN_KEY = "fixed_from"  # study, trial and setting that [fixed] from has named
 DEFAULTS_KEY = "defaults"  # of its objective's hyperparameters when it was made
 CODE_KEY = "code"  # of a network that a user builds: studies/definition/code.py::CodeRecord
-CONFIRMS_KEY = "confirms"  # which study's best settings it trains anew: confirmation/link.py::Link
+CONFIRMS_KEY = (
+    "confirms"  # which study's best settings it trains anew: results/confirmed/link.py::Link
+)
 TRANSFERS_KEY = "transfers"  # a search on other data for a transfer: its search, and these data
 TRANSFERRED_KEY = "transferred"  # which settings it trains on other data: TransferLink
 ADDED_SEEDS_KEY = "added_seeds"  # of known settings: studies/designs/added_seeds.py::AddedSeeds
 RERUN_STUDY_KEY = "reruns_of"  # of one that keeps repetitions: name and mark of the searched one
-PREDICTED_KEY = (
-    "predicted"  # of a study of that combination: results/effects/predicted.py::Predicted
-)
 PREDICTED_KEY = "predicted"  # of a study of what effects predict: confirmation/predicted.py
 TESTED_KEY = "confirmed_on_test"  # the values of its settings there: confirmation/on_test.py
 HOLDOUT_KEY = "test_look:"  # prefix; one attribute for each evaluation on the holdout
