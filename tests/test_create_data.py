@@ -53,6 +53,20 @@ def test_the_best_five_of_two_classes_judge_nothing(
     assert optuna.get_all_study_names(sqlite_storage) == []
 
 
+def test_a_metric_of_two_labels_is_refused_where_one_judges(
+    sqlite_storage: TrialStorage, file: str, tmp_path: Path
+) -> None:
+    with np.load(file) as old:
+        x = old["x_train"]
+    change(file, x_val=x[:9], y_val=np.full(9, 98))
+    with pytest.raises(DefinitionError, match=r"^metric: Expected at least two .* for val_auc"):
+        make(sqlite_storage, file, tmp_path, metric="val_auc")
+    assert optuna.get_all_study_names(sqlite_storage) == []
+    assert make(sqlite_storage, file, tmp_path, metric="val_f1").study_name == "s"
+    change(file, y_val=np.arange(9) % 2 + 97)
+    assert make(sqlite_storage, file, tmp_path, metric="val_auc", name="t").study_name == "t"
+
+
 def test_a_study_stores_its_divisor_and_its_labels(
     sqlite_storage: TrialStorage, file: str, tmp_path: Path
 ) -> None:

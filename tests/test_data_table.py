@@ -128,6 +128,49 @@ def test_the_test_part_is_held_out_first_and_none_is_not_asked_for(tmp_path: Pat
     datasets.load_checked(file, options(), AS_STORED)
 
 
+def test_a_column_of_weights_is_no_input_and_goes_with_its_rows(tmp_path: Path) -> None:
+    weights = np.random.default_rng(1).integers(0, 5, N) / 4
+    file = written(tmp_path, FRAME.assign(counts=weights))
+    given = {"weight": "counts", "test_fraction": 0.1, "seed": 3}
+    data = load(file, **given)
+    plain = load(file, drop=[*OTHERS, "counts"], test_fraction=0.1, seed=3)
+    np.testing.assert_array_equal(data.x_train, plain.x_train)
+    of_price = dict(zip(FRAME["price"], weights, strict=True))
+    for y, own in (
+        (data.y_train, data.train_weights), (data.y_validation, data.validation_weights),
+    ):  # fmt: skip
+        assert own.dtype == np.float32
+        np.testing.assert_allclose(own, [of_price[each] for each in y])
+    assert data.sha256 != plain.sha256
+    _, y, own = datasets.load_test(file, options(**given), AS_STORED)
+    np.testing.assert_allclose(own, [of_price[each] for each in y])
+    encoding = sources.source_of(file).examine(options(**given)).encoding
+    built_in = datasets.load(file, options(**given), encoding)
+    np.testing.assert_array_equal(built_in.train_weights, data.train_weights)
+    np.testing.assert_array_equal(datasets.load_test(file, options(**given), encoding)[2], own)
+
+
+def test_the_names_of_labels_are_part_of_the_digest(tmp_path: Path) -> None:
+    other = FRAME.replace({"kind": {"flat": "boat", "house": "hut"}})
+    names = [written(tmp_path, f, n) for f, n in ((FRAME, "a.csv"), (other, "b.csv"))]
+    one, two = (load(name, target="kind", drop=[*OTHERS, "price"]) for name in names)
+    np.testing.assert_array_equal(one.x_train, two.x_train)
+    np.testing.assert_array_equal(one.y_train, two.y_train)
+    assert one.sha256 != two.sha256
+    given = options(target="kind", drop=[*OTHERS, "price"])
+    encoding = sources.source_of(names[0]).examine(given).encoding
+    assert datasets.load(names[0], given, encoding).sha256 == one.sha256
+
+
+def test_how_many_labels_judge_is_told(tmp_path: Path) -> None:
+    kinds = np.where(FRAME["part"] == "val", "flat", FRAME["kind"])
+    file = written(tmp_path, FRAME.assign(kind=kinds))
+    given = options(target="kind", split="part", drop=["owner", "sold"])
+    assert sources.source_of(file).examine(given).n_judged == 1
+    given = options(target="kind", drop=OTHERS)
+    assert sources.source_of(file).examine(given).n_judged == 2
+
+
 def spoiled(column: str, value: Any) -> pd.DataFrame:
     frame = FRAME.astype({column: object}).copy()
     frame.loc[3, column] = value
@@ -151,6 +194,10 @@ def spoiled(column: str, value: Any) -> pd.DataFrame:
         (FRAME[["price"]], {"drop": None}, "none beside the target"),
         (FRAME, {"validation_fraction": 0.999}, "which makes 0 and 200"),
         (FRAME[:0], {}, "Expected rows"),
+        (spoiled("rooms", -1), {"weight": "rooms"}, "the weight. Received: -1 in line 5"),
+        (spoiled("rooms", None), {"weight": "rooms"}, "the weight. Received: nan in line 5"),
+        (spoiled("rooms", "two"), {"weight": "rooms"}, "Received: 'two' in line 5"),
+        (FRAME.assign(rooms=0), {"weight": "rooms"}, "rows of a weight above 0 in the train"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(
@@ -170,6 +217,8 @@ def test_a_mistake_is_named_with_its_line(
         ({"target": "prize"}, "for target, .* Received: prize. Did you mean price?"),
         ({"drop": ["rooms", "rom"]}, "for drop, .* Received: rom"),
         ({"group": "own"}, "for group"),
+        ({"weight": "heft"}, "for weight"),
+        ({"weight": "price"}, "another column as weight than as target"),
     ],
 )
 def test_columns_that_are_not_there_are_told_from_the_first_line(

@@ -1,6 +1,6 @@
 """Training in shared programs, against stock Keras. Runs on the backend that KERAS_BACKEND names.
 
-The last test runs all the others, and those of test_training_result.py, on the other backend.
+The last test runs all the others, and those of two files beside this one, on the other backend.
 """
 
 from pathlib import Path
@@ -269,7 +269,8 @@ def test_program_cache_drops_the_one_unused_for_longest() -> None:
 
 def test_all_of_this_on_the_other_backend() -> None:
     other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
-    files = [__file__, str(Path(__file__).with_name("test_training_result.py"))]
+    beside = ("test_training_result.py", "test_training_row_weights.py")
+    files = [__file__, *(str(Path(__file__).with_name(name)) for name in beside)]
     said_by(start_tests(*files, backend=other, select="not other_backend"))
 
 

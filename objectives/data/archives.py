@@ -58,13 +58,15 @@ class Archive(ABC):
             fold_parts(train.y, options.folds, options.seed, 0)
         del train
         labels = dict.fromkeys(summary.labels)
+        n_judged = None
         others: list[Part] = ["validation", "test"]
         for part in others:
             if self.has(part, options):
                 other = summarize(self._pictures(part, options), is_test=part == "test")
                 check_alike(summary, other)
                 check_labels(other.labels, labels, other.where)
-        return Examined(encoding_of(summary, options.scale), summary.shape)
+                n_judged = len(other.labels) if part == "validation" else n_judged
+        return Examined(encoding_of(summary, options.scale), summary.shape, n_judged)
 
     def read(
         self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0

@@ -163,6 +163,33 @@ def numbers_of(column: pd.Series[Any]) -> Array:
     return found
 
 
+def weights_of(column: pd.Series[Any], part: str) -> Array:
+    """Return a column as weights of examples, (n,), float32.
+
+    Args:
+        column: What each row counts.
+        part: The part that the rows are, for errors.
+
+    Raises:
+        DataError: One is missing or below 0, or all are 0.
+    """
+    values = numbers_of(column)
+    is_wrong = ~np.isfinite(values) | (values < 0)
+    if is_wrong.any():
+        place = column.index[is_wrong][0]
+        where = "" if part == "test" else f" {column.loc[place]} in line {int(place) + FIRST_ROW}"
+        raise DataError(
+            f"Expected a number from 0 in each row of column {column.name}, the weight. "
+            f"Received:{where or ' others in the test part'}."
+        )
+    if not values.any():
+        raise DataError(
+            f"Expected rows of a weight above 0 in the {part} part, by column {column.name}. "
+            "Received: 0 in each."
+        )
+    return values.astype(np.float32)
+
+
 def _text_among_numbers(column: pd.Series[Any], parsed: pd.Series[Any]) -> DataError:
     place = parsed.index[parsed.isna() & column.loc[parsed.index].notna()][0]
     return DataError(

@@ -50,10 +50,13 @@ class Examined:
     Attributes:
         encoding: What the pictures are divided by, and the label of each class.
         shape: Height, width and channels.
+        n_judged: How many different labels the validation part has, the fewest of all folds; None
+            where it has each class.
     """
 
     encoding: Encoding
     shape: tuple[int, ...]
+    n_judged: int | None = None
 
 
 class DataSource(Protocol):

@@ -37,6 +37,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
         group: Of a table: a column whose equal rows stay in one part.
         time: Of a table: a column of numbers or dates; the latest rows are held out.
         split: Of a table: a column that says the part of each row, train, validation or test.
+        weight: Of a table: a column of numbers from 0, what each row counts in the loss.
         rotation: The largest angle in degrees by which rendered dials are turned; None is 180, any
             way round.
         arguments: What a function that returns the data is called with, by name; every line of
@@ -59,6 +60,7 @@ class DataOptions(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
     group: str | None = None
     time: str | None = None
     split: str | None = None
+    weight: str | None = None
     arguments: dict[str, Any] = {}
 
 

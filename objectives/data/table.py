@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives.data import as_stored
-from objectives.data.columns import FIRST_ROW, Columns, is_text, numbers_of
+from objectives.data.columns import FIRST_ROW, Columns, is_text, numbers_of, weights_of
 from objectives.data.data_source import Examined, Examples, chosen
 from objectives.data.encoding import Encoding, classes
 from objectives.data.npz import Part
@@ -42,7 +42,7 @@ class Table:
     path: Path
     labels: Labels = "class"
     own_options: frozenset[str] = frozenset(
-        {"target", "drop", "test_fraction", "group", "time", "split"}
+        {"target", "drop", "test_fraction", "group", "time", "split", "weight"}
     )
     _read: dict[str, Any] = field(default_factory=dict, compare=False)
 
@@ -59,12 +59,15 @@ class Table:
                 "Expected [data] target, the column to predict, one of "
                 f"{', '.join(columns)}. Received: none."
             )
-        lists = ("target", "drop")
-        for option in (*lists, "group", "time", "split"):
+        for option in ("target", "drop", "group", "time", "split", "weight"):
             value = getattr(options, option)
             for name in as_list(value):
                 if name not in columns:
                     raise unknown_name(f"a column of {self.path.name}, for {option}", name, columns)
+        if options.weight is not None and options.weight in as_list(options.target):
+            raise DataError(
+                f"Expected another column as weight than as target. Received: {options.weight}."
+            )
 
     def input_shape(self, options: DataOptions) -> None:
         """Return None: only reading the file would tell."""
@@ -87,7 +90,15 @@ class Table:
         if options.folds is not None:  # for rows to predict, by a network that sees all of these
             columns = Columns.fit(self.seen(options).drop(columns=_not_inputs(options)))
             known = replace(known, table=columns.to_json())
-        return Examined(known, examples.x.shape[1:])
+        n_judged = min(
+            len(
+                np.unique(
+                    _target(self._frame().iloc[self._rows(options, i)["validation"]], options)
+                )
+            )
+            for i in range(options.folds or 1)
+        )
+        return Examined(known, examples.x.shape[1:], n_judged)
 
     def read(
         self, options: DataOptions, encoding: Encoding | None = None, fold: int = 0
@@ -124,10 +135,10 @@ class Table:
             )
         parts: list[Part] = ["train", "test"]
         train, test = (self._batch(part, options, columns, 0) for part in parts)
-        x, y = as_stored.holdout(self.name, train, test)
+        x, y, *weights = as_stored.holdout(self.name, train, test)
         if encoding is None or encoding.is_stored:
-            return x, y
-        return x, _as_trained(y, encoding.labels, f"the test part of {self.name}")
+            return x, y, *weights
+        return x, _as_trained(y, encoding.labels, f"the test part of {self.name}"), *weights
 
     def label_text(self, y: int) -> str:
         """Return the label."""
@@ -195,7 +206,10 @@ class Table:
 
     def _batch(self, part: Part, options: DataOptions, columns: Columns, fold: int) -> Batch:
         rows = self._frame().iloc[self._rows(options, fold)[part]]
-        return columns.encode(rows), _target(rows, options)
+        batch = columns.encode(rows), _target(rows, options)
+        if options.weight is None:
+            return batch
+        return *batch, weights_of(rows[options.weight], part)
 
 
 def find_table(path: str) -> Table | None:
@@ -252,7 +266,8 @@ def as_list(value: str | Sequence[str] | None) -> list[str]:
 def _not_inputs(options: DataOptions) -> list[str]:
     """Return the columns that a network does not see."""
     named = [*as_list(options.target), *as_list(options.drop)]
-    named += [name for name in (options.group, options.time, options.split) if name is not None]
+    others = options.group, options.time, options.split, options.weight
+    named += [name for name in others if name is not None]
     return list(dict.fromkeys(named))
 
 

@@ -24,13 +24,17 @@ def losses_and_predictions(network: keras.Model, head: Head, x: Array, y: Array)
     return np.concatenate(found)[: len(x)]
 
 
-def metrics(head: Head, scores: Array, y: Array) -> dict[str, float]:
+def metrics(head: Head, scores: Array, y: Array, weights: Array | None = None) -> dict[str, float]:
     """Return the loss and the head's metrics, named without `val_` or `test_`.
 
     Args:
         head: The label codec.
         scores: As `losses_and_predictions` returns them.
         y: Labels, (n,).
+        weights: What each example counts in the loss, (n,); the other metrics are of all alike, as
+            Keras's `metrics` are.
     """
     loss, predicted, details = scores[:, 0], scores[:, 1], scores[:, 2:]
+    if weights is not None:
+        loss = loss * weights
     return {"loss": float(loss.mean()), **head.summarize(y, predicted, details)}

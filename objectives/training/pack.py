@@ -339,7 +339,8 @@ class Pack(LanePack):
         data = self._data
         x, shapes = data.x_train, (data.x_train.shape, data.x_validation.shape)
         structure = task.hyperparameters.structure(self._levels)
-        read_as = str(x.dtype), data.scale, data.n_classes, data.target, data.permuted
+        weighted = data.train_weights is not None
+        read_as = str(x.dtype), data.scale, data.n_classes, data.target, data.permuted, weighted
         return self._objective.name, structure, shapes, read_as, self._reported(task)
 
     def _reported(self, task: TrainingTask) -> tuple[str, ...]:
@@ -352,7 +353,12 @@ class Pack(LanePack):
         metrics = {}
         for i in chosen:
             metrics[i] = {name: float(values[i]) for name, values in found.items()}
-            own = evaluate.metrics(self._program.network.head, scores[i], self._data.y_validation)
+            own = evaluate.metrics(
+                self._program.network.head,
+                scores[i],
+                self._data.y_validation,
+                self._data.validation_weights,
+            )
             metrics[i] |= {f"val_{name}": value for name, value in own.items()}
         return metrics
 

@@ -66,6 +66,7 @@ EXAMPLES: Mapping[str, str] = {
     "data.group": '"patient"',
     "data.time": '"date"',
     "data.split": '"part"',
+    "data.weight": '"weight"',
     "data.arguments": "{ n = 1000 }",
     "fixed.batch_size": "32",
     "fixed.class_weight": '"balanced"',

@@ -134,12 +134,41 @@ def check_metric_name(metric: str, network: Objective) -> str:
     return known[metric]
 
 
-def check_encoding(metric: str, network: Objective, encoding: Encoding) -> None:
+def check_judged(metric: str, n_labels: int | None) -> None:
+    """Check that a metric is defined for the labels that it is to be computed of.
+
+    Args:
+        metric: Its name.
+        n_labels: How many different labels the validation part has; None where that is not known.
+
+    Raises:
+        DefinitionError: It is not: an area under a curve and R squared need two labels.
+    """
+    needs_two = "auc" in metric.lower() or metric.lower().startswith("val_r2")
+    if n_labels == 1 and needs_two:
+        raise DefinitionError(
+            "metric",
+            f"Expected at least two different labels in the validation part, for {metric}. "
+            "Received: one, by which it is not defined. Hold other examples out, by [data], or "
+            "choose another metric.",
+        )
+
+
+def check_encoding(
+    metric: str, network: Objective, encoding: Encoding, n_judged: int | None
+) -> None:
     """Check that a network learns what the data have, and is judged by a metric of that.
+
+    Args:
+        metric: The metric of the study.
+        network: The network.
+        encoding: What was found of the data.
+        n_judged: See `check_judged`.
 
     Raises:
         DefinitionError: It does not, or is not.
     """
+    check_judged(metric, n_judged)
     n_classes = TOP + 1 if encoding.labels is None else len(encoding.labels)
     if metric == f"val_{TOP_ACCURACY}" and n_classes <= TOP:
         raise DefinitionError(

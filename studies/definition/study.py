@@ -236,7 +236,7 @@ class StudyDefinition(BaseModel):
             )
         source = sources.source_of(self.dataset)
         examined = keyed("dataset", lambda: source.examine(self.data))
-        check_encoding(self.metric, self.network, examined.encoding)
+        check_encoding(self.metric, self.network, examined.encoding, examined.n_judged)
         if source.input_shape(self.data) is None:
             self._check_points(self.network, examined.shape)
         return examined.encoding

@@ -77,5 +77,6 @@ class BuiltInNetworks:
         every = self._objective.every_metric()
         head = self._objective.head_of(hyperparameters, target, reported=every)
         network = keras.models.load_model(request.file, compile=False)
-        x, y, *_ = test
-        return evaluate.metrics(head, evaluate.losses_and_predictions(network, head, x, y), y)
+        x, y, *weights = test
+        scores = evaluate.losses_and_predictions(network, head, x, y)
+        return evaluate.metrics(head, scores, y, *weights)

@@ -230,7 +230,7 @@ class Trainer:
 
         self._admit_what_is_imported(request.dataset.name)
         found = source_of(request.dataset.name).examine(DataOptions(**request.dataset.options))
-        return DataExamined(found.encoding.to_json(), list(found.shape))
+        return DataExamined(found.encoding.to_json(), list(found.shape), found.n_judged)
 
     def checkpoint(self, request: SaveCheckpoint) -> Done:
         """Write the state of a trial to a file."""

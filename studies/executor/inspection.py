@@ -24,6 +24,7 @@ class NetworkInspected:
         encoding: How it gets the data: which class each label is, where labels are text.
         training: Numbers of training that the code itself gives; None for those that vary.
         notes: Sentences for a person, of what was found beside it.
+        n_judged: How many different labels the validation part has; None where that is not known.
     """
 
     space: dict[str, Any]
@@ -37,6 +38,7 @@ class NetworkInspected:
     encoding: dict[str, Any]
     training: dict[str, int | None]
     notes: list[str]
+    n_judged: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,12 @@ class DataExamined:
     Attributes:
         encoding: How pictures and labels become what networks take.
         shape: Height, width and channels.
+        n_judged: How many different labels the validation part has; None where that is not known.
     """
 
     encoding: dict[str, Any]
     shape: list[int]
+    n_judged: int | None = None
 
 
 @dataclass(frozen=True)

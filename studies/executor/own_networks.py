@@ -85,6 +85,7 @@ class OwnNetworks:
             encoding=(data.encoding or AS_STORED).to_json(),
             training=dict(found.training),
             notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
+            n_judged=_n_labels(data),
         )
 
     def pack(self, request: AddTrials, data: Dataset, programs: ProgramCache) -> NetworkPack:
@@ -151,6 +152,15 @@ class OwnNetworks:
         batch_size = min(hyperparameters.batch_size, count(test))
         found = network.evaluate(*test, batch_size=batch_size, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
+
+
+def _n_labels(data: Dataset) -> int | None:
+    """Return how many different labels the validation part has; None of several or nested ones."""
+    found = data.y_validation
+    if data.streams is not None or not isinstance(found, np.ndarray):
+        return None
+    is_one_each = found.ndim == 1 or (found.ndim == 2 and 0 < found.shape[1])
+    return len(np.unique(found, axis=0)) if is_one_each else None
 
 
 def _reads_alike(network: keras.Model, file: Path, example: Arrays) -> bool:

@@ -12,6 +12,7 @@ from objectives.code.source_code import SourceCode, distribution
 from objectives.data.encoding import from_json
 from objectives.data.sources import source_of
 from objectives.errors import DataError, DataNotFoundError, unknown_name
+from studies.definition.check_network import check_judged
 from studies.definition.code import CodeRecord, locate
 from studies.definition.search import keyed
 from studies.definition.study import StudyDefinition
@@ -109,6 +110,7 @@ def _with_data(definition: StudyDefinition) -> StudyDefinition:
     spec = DatasetSpec(definition.dataset, definition.data.model_dump())
     with _asked("dataset", kind) as executor:
         found = executor.examine_data(ExamineData(spec))
+    check_judged(definition.metric, found.n_judged)
     return definition.with_encoding(from_json(found.encoding), tuple(found.shape))
 
 
@@ -146,6 +148,7 @@ def _inspect(
             "metric",
             str(unknown_name("a metric of the network", definition.metric, found.metrics)),
         )
+    check_judged(definition.metric, found.n_judged)
     check_watched(definition.factors, definition.metric, found.metrics)
     for note in found.notes:
         tell(note)
