@@ -150,18 +150,6 @@ def test_a_column_of_weights_is_no_input_and_goes_with_its_rows(tmp_path: Path) 
     np.testing.assert_array_equal(datasets.load_test(file, options(**given), encoding)[2], own)
 
 
-def test_the_names_of_labels_are_part_of_the_digest(tmp_path: Path) -> None:
-    other = FRAME.replace({"kind": {"flat": "boat", "house": "hut"}})
-    names = [written(tmp_path, f, n) for f, n in ((FRAME, "a.csv"), (other, "b.csv"))]
-    one, two = (load(name, target="kind", drop=[*OTHERS, "price"]) for name in names)
-    np.testing.assert_array_equal(one.x_train, two.x_train)
-    np.testing.assert_array_equal(one.y_train, two.y_train)
-    assert one.sha256 != two.sha256
-    given = options(target="kind", drop=[*OTHERS, "price"])
-    encoding = sources.source_of(names[0]).examine(given).encoding
-    assert datasets.load(names[0], given, encoding).sha256 == one.sha256
-
-
 def test_how_many_labels_judge_is_told(tmp_path: Path) -> None:
     kinds = np.where(FRAME["part"] == "val", "flat", FRAME["kind"])
     file = written(tmp_path, FRAME.assign(kind=kinds))

@@ -1,7 +1,6 @@
 """Load a data set by name or path: what a search may see, or the test part."""
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -198,17 +197,9 @@ def _batch(x: Arrays, y: Arrays, weights: Arrays | None) -> Batch:
 
 
 def _digest_of(examples: Examples) -> str:
-    """Return the SHA-256 of all that a search may see, labels that are text by their names too."""
+    """Return the SHA-256 of all that a search may see."""
     if examples.streams is not None:
         return examples.streams.digest
-    plain = _digest_of_arrays(examples)
-    labels = examples.encoding.labels or ()
-    if not any(isinstance(label, str) for label in labels):
-        return plain
-    return hashlib.sha256(json.dumps([plain, *labels]).encode()).hexdigest()
-
-
-def _digest_of_arrays(examples: Examples) -> str:
     x, y, weights = examples.x, examples.y, examples.weights
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and weights is None:
         return _digest(x, y if examples.classes is None else examples.classes, examples.seen)
