@@ -59,9 +59,9 @@ def test_networks_are_confirmed_and_looked_at_on_the_test_part_once(
 ) -> None:
     lines: dict[str, Any] = {
         "search": {"design": "grid"},
-        "fixed": {"epochs": 2, "hidden_units": [8]},
+        "fixed": {"epochs": 4, "hidden_units": [32]},
         "space": {"learning_rate": [1e-2, 1e-5]},
-        "data": {"train_size": 200},
+        "data": {"train_size": 600},
     }
     study = create_study(
         parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path / "artifacts"
@@ -73,7 +73,8 @@ def test_networks_are_confirmed_and_looked_at_on_the_test_part_once(
     assert shown.returncode == 0, shown.stderr
     assert "0 is better" in shown.stdout
     assert "seeds on this validation part" in shown.stdout
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+    tables = shown.stdout[shown.stdout.index("s: 2 settings") :]
+    assert max(map(len, tables.splitlines())) <= 80
     own = load_study("s-confirm", sqlite_url)[0]
     assert own.user_attrs["data_sha256"] == study.user_attrs["data_sha256"]
     found = confirm("s", sqlite_url, on="test")
