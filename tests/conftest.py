@@ -24,7 +24,7 @@ from nested import IS_LEAN, IS_NESTED, set_precision
 from processes import processes
 from small_studies import table
 from without import Without
-from xla import FAST_XLA
+from xla import FASTEST_XLA
 
 from storage import TrialStorage, claim, create_storage, study_id, trial_id
 from studies import create_study
@@ -35,9 +35,9 @@ garbage.begin_imports()
 _databases = itertools.count()
 IN_MEMORY = Path("/dev/shm")
 NEEDED_IN_MEMORY = 4 * 2**30  # bytes free there
-# Compilation is most of the time of tests that train, and without fusion emitters it takes half as
-# long; one test of packs (see there) trains as users do, without flags.
-os.environ.setdefault("XLA_FLAGS", FAST_XLA)
+# Compilation is most of the time of tests that train, and takes a tenth so; one test of packs (see
+# there) trains as users do, without flags.
+os.environ.setdefault("XLA_FLAGS", FASTEST_XLA)
 # SQLite waits for the disk at each transaction, half of the time of the tests that write most.
 if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > NEEDED_IN_MEMORY:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))  # where folders of tests lie
