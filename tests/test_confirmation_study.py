@@ -56,15 +56,15 @@ def test_the_best_settings_get_the_same_fresh_seeds_and_the_search_is_untouched(
 def test_a_second_command_goes_on_where_the_first_was_stopped(sqlite_url: str) -> None:
     searched(sqlite_url, clear)
     first = confirm_by(
-        "s", sqlite_url, Wanted(), Ways(lambda own: tell(own, clear, 5), lambda d: d), ALLOWED
+        "s", sqlite_url, Wanted(), Ways(lambda own: tell(own, clear, 15), lambda d: d), ALLOWED
     )
     assert not first.is_complete
     assert first.pairs["p"].isna().all()  # what is half done is no look
-    before = load_study("s-confirm", sqlite_url)[0].trials[:5]
+    before = load_study("s-confirm", sqlite_url)[0].trials[:15]
     second = confirmed(sqlite_url, clear)
     study = load_study("s-confirm", sqlite_url)[0]
     assert second.is_complete
-    assert (study.trials[:5], len(study.trials)) == (before, 24)
+    assert (study.trials[:15], len(study.trials)) == (before, 24)
     assert list(second.looks) == [8]
 
 

@@ -21,6 +21,7 @@ from objectives.data import datasets
 from studies import SettingError, confirm, create_study, load_study
 from studies.confirmation.confirm import Ways, confirm_by
 from studies.confirmation.looks import Wanted
+from studies.confirmation.on_test import compare_on_test
 from studies.definition.study import parse_definition
 from studies.results.holdout import holdout_evaluations
 
@@ -77,7 +78,19 @@ def test_networks_are_confirmed_and_looked_at_on_the_test_part_once(
     assert max(map(len, tables.splitlines())) <= 80
     own = load_study("s-confirm", sqlite_url)[0]
     assert own.user_attrs["data_sha256"] == study.user_attrs["data_sha256"]
-    found = confirm("s", sqlite_url, on="test")
+    told: list[str] = []
+
+    def interrupt(line: str) -> None:
+        told.append(line)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_on_test(own, again=False, tell=interrupt)
+    assert holdout_evaluations(load_study("s-confirm", sqlite_url)[0]) == []
+    ways = Ways(lambda own: True, lambda definition: definition, told.append)
+    found = confirm_by("s", sqlite_url, Wanted(on="test"), ways, [])
+    assert len(told) == 3 + 10  # the two that were kept are not trained again
     assert (found.part, found.metric, list(found.settings["n"])) == ("test", "accuracy", [6, 6])
     assert found.settings["mean"].between(0, 1).all()
     tested = load_study("s-confirm", sqlite_url)[0].user_attrs["confirmed_on_test"]
