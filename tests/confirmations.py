@@ -15,7 +15,7 @@ from studies.confirmation.looks import Wanted
 from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.lookup import definition_of
-from studies.results.confirmation import Confirmation
+from studies.results.confirmed.confirmation import Confirmation
 from studies.suggest import prepare_trial, seed_of
 
 LEVELS = [0.1, 0.5, 0.51, 0.7]

@@ -18,7 +18,7 @@ from studies.create import create_study
 from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError
-from studies.results.confirmation import read_confirmation
+from studies.results.confirmed.confirmation import read_confirmation
 
 
 def clear(x: float, seed: int) -> float:

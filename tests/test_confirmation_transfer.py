@@ -34,8 +34,8 @@ from studies.confirmation.transfer import transfer_by
 from studies.create import create_study
 from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.definition.study import parse_definition
-from studies.results.transfer import Transfer
-from studies.results.transfer_link import search_link
+from studies.results.confirmed.transfer import Transfer
+from studies.results.confirmed.transfer_link import search_link
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from studies.confirmation.transfer import transfer_by
 from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.lookup import definition_of
-from studies.results.transfer import Transfer
+from studies.results.confirmed.transfer import Transfer
 from studies.suggest import prepare_trial, seed_of
 
 RATES = [0.001 * (i + 1) for i in range(12)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import optuna
 
     from studies.definition.study import StudyDefinition
-    from studies.results.confirmation import Confirmation
+    from studies.results.confirmed.confirmation import Confirmation
     from studies.results.effects.effects import Effects
 
 answers = typer.Typer()

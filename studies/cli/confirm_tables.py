@@ -15,7 +15,7 @@ from studies.cli.winners_curse import curse_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from studies.results.confirmation import Confirmation
+    from studies.results.confirmed.confirmation import Confirmation
 
 WIDEST = 3  # parameters in columns of their own
 SAME = "not distinguishable with these seeds"

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from studies.cli.format import number, parameter
 from studies.cli.tables import add_row, plain_table
-from studies.results.transfer import BESIDE, GAIN
+from studies.results.confirmed.transfer import BESIDE, GAIN
 from studies.statistics.rank_correlation import LEAST, RankCorrelation
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from studies.results.transfer import Transfer
+    from studies.results.confirmed.transfer import Transfer
 
 MARKS = {"transferred": "", "median": " median", "best there": " best there"}
 SENTENCES = {

@@ -10,7 +10,7 @@ from storage import storage_of
 from storage.seeds import mean, spread
 from studies.cli.format import number
 from studies.lookup import as_argument, open_study
-from studies.results.confirmation_link import confirmations
+from studies.results.confirmed.link import confirmations
 from studies.statistics.intervals import interval
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -53,7 +53,7 @@ def confirmed_lines(study: optuna.Study) -> list[str]:
     for name, link in confirmations(study).items():
         if link.division is not None:
             continue
-        from studies.results.confirmed_values import values_of_settings  # reads the definition
+        from studies.results.confirmed.values import values_of_settings  # reads the definition
 
         own = values_of_settings(open_study(name, storage_of(study)))[0]
         n, fresh = len(own.complete), mean(own.complete)

@@ -21,9 +21,9 @@ from studies.fleet.local import fetch_data, work_here
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
 from studies.lookup import as_argument, definition_of, find_study, open_study
-from studies.results.confirmation import Confirmation, read_confirmation
-from studies.results.confirmation_link import Link, link_of
-from studies.results.confirmed_values import values_of_settings
+from studies.results.confirmed.confirmation import Confirmation, read_confirmation
+from studies.results.confirmed.link import Link, link_of
+from studies.results.confirmed.values import values_of_settings
 from studies.statistics.until_clear import UntilClear
 from studies.worker.open_studies import check_allowed
 

@@ -28,8 +28,8 @@ from studies.executor.client import Executor
 from studies.executor.protocol import EvaluateHoldout, HoldoutEvaluated
 from studies.lookup import as_argument, definition_of
 from studies.results.child import Child, child_of
-from studies.results.confirmation import Confirmation, answer_on_test
-from studies.results.confirmed_values import trials_of_settings
+from studies.results.confirmed.confirmation import Confirmation, answer_on_test
+from studies.results.confirmed.values import trials_of_settings
 from studies.results.holdout import HoldoutEvaluation, evaluations_on, record
 from studies.results.whole import ONLY, request_whole, train_whole
 from studies.worker.checkpoints import FOLDER, mark_of, remove_part

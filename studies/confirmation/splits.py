@@ -10,7 +10,7 @@ from studies.confirmation.settings import Chosen, Division, choose
 from studies.confirmation.study import Plan, Prepare, find, make, queue_all
 from studies.errors import SettingError
 from studies.lookup import definition_of
-from studies.results.confirmation_link import link_of
+from studies.results.confirmed.link import link_of
 
 
 def opened_divisions(

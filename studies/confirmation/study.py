@@ -24,7 +24,7 @@ from studies.designs.added_seeds import AddedSeeds, added_seeds
 from studies.designs.points import initial_points
 from studies.errors import TakenNameError
 from studies.lookup import as_argument, definition_of, open_study
-from studies.results.confirmation_link import Link, link_of
+from studies.results.confirmed.link import Link, link_of
 
 Prepare = Callable[[StudyDefinition], StudyDefinition]
 

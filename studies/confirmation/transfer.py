@@ -25,8 +25,8 @@ from studies.fleet.local import fetch_data, work_here
 from studies.fleet.own_code import prepare
 from studies.fleet.trials_bar import trials_bar
 from studies.lookup import as_argument, definition_of, find_study, open_study
-from studies.results.transfer import Transfer, read_transfer
-from studies.results.transfer_link import transfer_link
+from studies.results.confirmed.transfer import Transfer, read_transfer
+from studies.results.confirmed.transfer_link import transfer_link
 from studies.statistics.paired import MOST_SEEDS, least_seeds_of_tests
 from studies.worker.open_studies import check_allowed
 

@@ -32,8 +32,8 @@ from studies.definition.study import StudyDefinition
 from studies.designs.points import initial_points
 from studies.errors import NoCompleteTrialError, SettingError, TakenNameError
 from studies.lookup import as_argument, definition_of, open_study
-from studies.results.transfer import ALL
-from studies.results.transfer_link import (
+from studies.results.confirmed.transfer import ALL
+from studies.results.confirmed.transfer_link import (
     SearchLink,
     TransferLink,
     search_link,

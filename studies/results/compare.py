@@ -28,8 +28,8 @@ from studies.results.compared_points import (
     settings_in,
     with_setting,
 )
+from studies.results.confirmed.fresh_values import fresh_values
 from studies.results.curves import as_frame, curves_of
-from studies.results.fresh_values import fresh_values
 from studies.results.search_order import how_searched
 from studies.statistics.intervals import interval
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import optuna
 
 from storage.seeds import pooled_spread
-from studies.results.fresh_values import fresh_values
+from studies.results.confirmed.fresh_values import fresh_values
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from storage.study_attributes import SEED_KEY as SEED
 from studies.attributes import DEFINITION_KEY
 from studies.errors import HpoError
 from studies.lookup import definition_of
-from studies.results.confirmed_values import NOT_FINITE
+from studies.results.confirmed.values import NOT_FINITE
 from studies.results.export import level_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from studies.attributes import TESTED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
-from studies.results.confirmation_link import Link, link_of
-from studies.results.confirmed_values import SettingValues, values_of_settings
+from studies.results.confirmed.link import Link, link_of
+from studies.results.confirmed.values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval, overlap_factor
 from studies.statistics.paired import ALPHA, PairComparison, paired_differences, seeds_needed
 from studies.statistics.until_clear import UntilClear

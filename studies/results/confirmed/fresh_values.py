@@ -11,7 +11,7 @@ import optuna
 from storage import storage_of
 from studies.errors import HpoError
 from studies.lookup import open_study
-from studies.results.confirmation_link import confirmations
+from studies.results.confirmed.link import confirmations
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def fresh_values(study: optuna.Study) -> dict[int, FreshValues]:
     for name, link in confirmations(study).items():
         if link.division is not None:
             continue
-        from studies.results.confirmed_values import values_of_settings  # reads the definition
+        from studies.results.confirmed.values import values_of_settings  # reads the definition
 
         with suppress(HpoError, ValueError, OSError):  # as where its data are not on this machine
             settings = values_of_settings(open_study(name, storage_of(study)))

@@ -16,8 +16,8 @@ from studies.attributes import CREATED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of, open_study
-from studies.results.confirmed_values import SettingValues, values_of_settings
-from studies.results.transfer_link import TransferLink, search_link, transfer_link
+from studies.results.confirmed.transfer_link import TransferLink, search_link, transfer_link
+from studies.results.confirmed.values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval
 from studies.statistics.paired import ALPHA, PairComparison, compare_pairs
 from studies.statistics.rank_correlation import RankCorrelation, rank_correlation

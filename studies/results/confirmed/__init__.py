@@ -1,0 +1,1 @@
+"""What settings came to with fresh seeds, here and on other data."""
