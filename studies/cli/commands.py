@@ -16,6 +16,7 @@ import typer
 
 from studies.cli.answer_commands import answers
 from studies.cli.catalog_commands import catalog
+from studies.cli.confirm_commands import confirming
 from studies.cli.operate_commands import operating
 from studies.cli.options import Settings
 from studies.cli.output import print_error
@@ -66,7 +67,7 @@ def make_app(named: Collection[str] | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(options)
-    for group in (making, operating, results, answers, catalog):
+    for group in (making, operating, results, answers, confirming, catalog):
         for command in group.registered_commands:
             function = command.callback
             assert function is not None, "each is registered by its function"

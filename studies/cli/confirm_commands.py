@@ -1,0 +1,156 @@
+"""The commands that train settings anew and say how sure an answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studies.cli.answers import print_answer
+from studies.cli.options import STORAGE, AllowModule, Json, Name, Storage, Study
+from studies.cli.output import console, fail, open_storage, say, warn
+
+if TYPE_CHECKING:
+    import optuna
+
+
+confirming = typer.Typer()
+
+
+@confirming.command("confirm")
+def confirm_settings(
+    study: Study,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many of the best settings; 3.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8, or the least.")
+    ] = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="More seeds for those that are still in question.")
+    ] = False,
+    max_seeds: Annotated[
+        int | None, typer.Option("--max-seeds", min=2, help="At most, then; three times as many.")
+    ] = None,
+    splits: Annotated[
+        int | None, typer.Option("--splits", min=2, help="New divisions to deal the seeds over.")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="test: compare the confirmed there. Once.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look at the test part once more.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    allow_module: AllowModule = None,
+    json_: Json = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Train the best settings anew with fresh seeds, and tell which are better.
+
+    Called again it goes on, also with more --seeds. It makes the study STUDY-confirm.
+
+    Example: hpo confirm digits-mlp --top 3 --seeds 8 -j 2
+    """
+    from studies.cli.confirm_tables import confirmation_view
+    from studies.cli.trust import trusted
+    from studies.cli.waiting import told_while
+    from studies.confirmation.confirm import Ways, confirm_by
+    from studies.confirmation.looks import Wanted
+    from studies.fleet.own_code import prepare
+
+    allowed = trusted([study], allow_module, {})
+    open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
+    wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    ways = Ways(
+        lambda own: _train(own, storage, workers, allowed, is_json=json_),
+        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        warn,
+    )
+    try:
+        found = confirm_by(study, storage, wanted, ways, allowed)
+    except KeyboardInterrupt:  # while networks are trained for the test part
+        fail("Stopped; the networks so far are kept. The same command goes on with the others.")
+    print_answer(found, confirmation_view, is_json=json_)
+
+
+@confirming.command("transfer")
+def transfer_settings(
+    study: Study,
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="The other data set: a name, or a path.")
+    ],
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many of the best settings; 8.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+    ] = None,
+    name: Name = None,
+    allow_module: AllowModule = None,
+    json_: Json = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Train the best settings on other data, beside a search made there.
+
+    It makes the same search there, the study STUDY-on-DATASET, and trains the settings in
+    STUDY-on-DATASET-settings. Called again it goes on.
+
+    Example: hpo transfer fashion-mlp-grid --top 8 --dataset cifar10 -j 2
+    """
+    from studies.cli.transfer_tables import transfer_view
+    from studies.cli.trust import trusted
+    from studies.cli.waiting import told_while
+    from studies.confirmation.transfer import transfer_by
+    from studies.fleet.own_code import prepare
+
+    allowed = trusted([study], allow_module, {"dataset": dataset})
+    open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
+    found = transfer_by(
+        study,
+        storage,
+        dataset,
+        lambda own: _train(own, storage, workers, allowed, is_json=json_, goes_on=True),
+        lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
+        allowed,
+        top=top,
+        seeds=seeds,
+        name=name,
+    )
+    print_answer(found, transfer_view, is_json=json_)
+
+
+def _train(
+    study: optuna.Study,
+    url: str,
+    workers: int | None,
+    allowed: Sequence[str],
+    *,
+    is_json: bool,
+    goes_on: bool = False,
+) -> bool:
+    """Work on a study of confirmation; end with exit code 1 where it is told to stop."""
+    from rich.console import Console
+
+    from studies.cli.live import rendering_progress
+    from studies.cli.notes import work_arguments
+    from studies.cli.study_commands import work_in_sight
+    from studies.fleet.local import fetch_data
+    from studies.lookup import definition_of
+
+    terminal = Console(stderr=True) if is_json else console()
+    with rendering_progress(terminal) as advance:
+        fetch_data(definition_of(study), advance)
+    options = [f"--allow-module={module}" for module in allowed]
+    if not work_in_sight(study, url, workers, options, terminal=terminal):
+        same = "The same command goes on."
+        how = same if goes_on else f"Go on with: hpo confirm {work_arguments(study)}"
+        fail(f"Stopped; nothing is lost. {how}")
+    return True
