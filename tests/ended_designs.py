@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from storage import claim, create_storage, study_id
 from studies import create_study
 from studies.definition.study import parse_definition
+from studies.results.effects.effects import Effects
 
 FAILED = None  # what a trial comes to that fails
 Value = Callable[[dict[str, Any], int], float | None]  # parameters and seed -> value
@@ -47,3 +48,11 @@ def end(study: optuna.Study, trial: FrozenTrial, value: float | None) -> None:
 def noise(*key: int, size: float = 0.01) -> float:
     """Return a normal number that hangs on a key alone."""
     return float(size * np.random.default_rng(key).normal())
+
+
+def column(found: Effects, factor: str, name: str) -> list[Any]:
+    return list(found.levels[found.levels["factor"] == factor][name])
+
+
+def found_trials(url: str) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name="s", storage=create_storage(url)).trials
