@@ -10,8 +10,9 @@ import optuna
 from optuna.trial import TrialState
 
 from storage import TrialStorage, claim, storage_of, study_id, trial_id
-from studies.confirmation.confirm import Ways, confirm_by
+from studies.confirmation.confirm import confirm_by
 from studies.confirmation.looks import Wanted
+from studies.confirmation.ways import Ways
 from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.lookup import definition_of

@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from storage import create_storage
 from studies import NoCompleteTrialError, SettingError, TakenNameError, load_study
-from studies.confirmation.confirm import Ways, confirm_by
+from studies.confirmation.confirm import confirm_by
 from studies.confirmation.looks import Wanted, looks_for
+from studies.confirmation.ways import Ways
 from studies.create import create_study
 from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.definition.study import parse_definition

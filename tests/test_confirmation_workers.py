@@ -19,9 +19,10 @@ from small_studies import table
 from objectives import DataOptions
 from objectives.data import datasets
 from studies import SettingError, confirm, create_study, load_study
-from studies.confirmation.confirm import Ways, confirm_by
+from studies.confirmation.confirm import confirm_by
 from studies.confirmation.looks import Wanted
 from studies.confirmation.on_test import compare_on_test
+from studies.confirmation.ways import Ways
 from studies.definition.study import parse_definition
 from studies.results.holdout import holdout_evaluations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.answers import print_answer
-from studies.cli.options import STORAGE, AllowModule, Json, Name, Storage, Study
+from studies.cli.options import STORAGE, AllowModule, Json, Name, Storage, Study, Workers
 from studies.cli.output import console, fail, open_storage, say, warn
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def confirm_settings(
     again: Annotated[
         bool, typer.Option("--again", help="Look at the test part once more.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
-    ] = None,
+    workers: Workers = None,
     name: Name = None,
     allow_module: AllowModule = None,
     json_: Json = False,
@@ -59,8 +57,9 @@ def confirm_settings(
     from studies.cli.confirm_tables import confirmation_view
     from studies.cli.trust import trusted
     from studies.cli.waiting import told_while
-    from studies.confirmation.confirm import Ways, confirm_by
+    from studies.confirmation.confirm import confirm_by
     from studies.confirmation.looks import Wanted
+    from studies.confirmation.ways import Ways
     from studies.fleet.own_code import prepare
 
     allowed = trusted([study], allow_module, {})
@@ -90,9 +89,7 @@ def transfer_settings(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
-    ] = None,
+    workers: Workers = None,
     name: Name = None,
     allow_module: AllowModule = None,
     json_: Json = False,

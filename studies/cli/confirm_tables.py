@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
-from studies.cli.format import number, parameter
+from studies.cli.format import cell, count, number, p_value, parameter
 from studies.cli.tables import add_row, plain_table
 from studies.cli.winners_curse import curse_line
 
@@ -39,7 +39,7 @@ def _settings(found: Confirmation) -> Table:
     names = list(dict.fromkeys(name for each in found.settings["parameters"] for name in each))
     shown = names if len(names) <= WIDEST else ["parameters"]
     n_settings = len(found.settings)
-    title = f"{found.study}: {_count(n_settings, 'setting')} with {_extent(found)}"
+    title = f"{found.study}: {count(n_settings, 'setting')} with {_extent(found)}"
     value = f"{'test' if found.part == 'test' else 'fresh'} {found.metric}"
     table = plain_table(title, "trial", "searched", value, "std", found.unit, *shown)
     table.min_width = len(title)
@@ -47,7 +47,7 @@ def _settings(found: Confirmation) -> Table:
         missing = [f"{row[f'n_{what}']} {what}" for what in ("failed", "diverged")]
         missing = [words for words in missing if not words.startswith("0 ")]
         n = ", ".join([str(row["n"]), *missing])
-        cells = [_cell(row["searched"]), _cell(row["mean"]), _cell(row["std"]), n]
+        cells = [cell(row["searched"]), cell(row["mean"]), cell(row["std"]), n]
         given = row["parameters"]
         if shown == ["parameters"]:
             cells.append(", ".join(f"{name}={parameter(value)}" for name, value in given.items()))
@@ -70,9 +70,9 @@ def _pairs(found: Confirmation) -> Table:
         add_row(
             table,
             f"{row['first']} - {row['second']}",
-            _cell(row["difference"]),
+            cell(row["difference"]),
             f"{number(row['low'])} to {number(row['high'])}" if is_known else "",
-            "" if pd.isna(row["p"]) else _p(row["p_adjusted"]),
+            "" if pd.isna(row["p"]) else p_value(row["p_adjusted"]),
             verdict,
             "" if pd.isna(needed) else f"{needed:.0f}",
         )
@@ -81,7 +81,7 @@ def _pairs(found: Confirmation) -> Table:
 
 def _labels(found: Confirmation) -> list[Text]:
     n_pairs, n_looks = len(found.pairs), len(found.looks)
-    over = f"{_count(n_pairs, 'pair')}" + (f" and {n_looks} looks" if n_looks > 1 else "")
+    over = f"{count(n_pairs, 'pair')}" + (f" and {n_looks} looks" if n_looks > 1 else "")
     levels = "95 %" if n_pairs * n_looks == 1 else f"{found.confidence:.1%} each, 95 % together"
     lines = [
         f"p: exact sign-flip test of paired differences, by Holm over {over}.",
@@ -95,18 +95,6 @@ def _labels(found: Confirmation) -> list[Text]:
 def _extent(found: Confirmation) -> str:
     if found.unit == "seeds":
         most = "up to " if found.settings["n"].nunique() > 1 else ""
-        return f"{most}{_count(found.n_seeds, 'fresh seed')} each"
-    seeds = _count(found.n_seeds, "fresh seed")
-    return f"{_count(found.n_units, 'new division')} of {seeds} each"
-
-
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else number(value)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
+        return f"{most}{count(found.n_seeds, 'fresh seed')} each"
+    seeds = count(found.n_seeds, "fresh seed")
+    return f"{count(found.n_units, 'new division')} of {seeds} each"

@@ -22,6 +22,21 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.5g}"
 
 
+def cell(value: float | None) -> str:
+    """Write a number of a data frame, nothing where it is missing."""
+    return "" if value is None or value != value else number(value)
+
+
+def p_value(p: float) -> str:
+    """Write a p value in three digits, a small one in one."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+
+
+def count(n: int, what: str) -> str:
+    """Write how many there are of something that takes an s."""
+    return f"{n} {what}" + ("" if n == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """Return a time in its two largest units: `3 h 5 min`."""
     minutes, rest = divmod(round(seconds), 60)

@@ -79,6 +79,9 @@ PackSize = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write it as JSON, for a program to read.")]
+Workers = Annotated[
+    int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
+]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many trials.")]
 
 

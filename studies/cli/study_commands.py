@@ -25,6 +25,7 @@ from studies.cli.options import (
     Storage,
     Study,
     Trials,
+    Workers,
     options_named,
     overrides,
 )
@@ -42,9 +43,7 @@ making = typer.Typer()
 @making.command()
 def run(
     study: NewStudy,
-    workers: Annotated[
-        int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; one a GPU.")
-    ] = None,
+    workers: Workers = None,
     name: Name = None,
     n_trials: Trials = None,
     set_: Set = None,

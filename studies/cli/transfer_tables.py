@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
-from studies.cli.format import number, parameter
+from studies.cli.format import cell, count, number, p_value, parameter
 from studies.cli.tables import add_row, plain_table
 from studies.results.confirmed.transfer import BESIDE, GAIN
 from studies.statistics.rank_correlation import LEAST, RankCorrelation
@@ -57,8 +57,8 @@ def data_name(dataset: str) -> str:
 def _settings(found: Transfer) -> Table:
     n = int((found.settings["role"] == "transferred").sum())
     title = (
-        f"{found.study}: the best {_count(n, 'setting')} on {data_name(found.dataset_there)}, "
-        f"{_count(found.n_seeds, 'fresh seed')} each"
+        f"{found.study}: the best {count(n, 'setting')} on {data_name(found.dataset_there)}, "
+        f"{count(found.n_seeds, 'fresh seed')} each"
     )
     table = plain_table(
         title, "trial", "searched", f"fresh {found.metric}", "std", "seeds", "parameters"
@@ -67,7 +67,7 @@ def _settings(found: Transfer) -> Table:
     for row in found.settings.to_dict("records"):
         missing = [f"{row[key]} {key[2:]}" for key in ("n_failed", "n_diverged") if row[key]]
         given = ", ".join(f"{name}={parameter(value)}" for name, value in row["parameters"].items())
-        cells = [_cell(row["searched"]), _cell(row["mean"]), _cell(row["std"])]
+        cells = [cell(row["searched"]), cell(row["mean"]), cell(row["std"])]
         seeds = ", ".join([str(row["n"]), *missing])
         add_row(table, f"{row['trial']}{MARKS[row['role']]}", *cells, seeds, given)
     return table
@@ -105,7 +105,7 @@ def _sentence(found: Transfer, test: Mapping[Any, Any]) -> str:
         return f"{words}."
     return (
         f"{words}: difference {number(test['difference'])} ({number(test['low'])} to "
-        f"{number(test['high'])}), p {_p(test['p_adjusted'])}."
+        f"{number(test['high'])}), p {p_value(test['p_adjusted'])}."
     )
 
 
@@ -133,16 +133,4 @@ def _correlations(found: Transfer) -> list[str]:
 def _tau(found: RankCorrelation) -> str:
     if pd.isna(found.tau):
         return "none, since all values are equal"
-    return f"Kendall's tau {found.tau:.2f}, p {_p(found.p)}"
-
-
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else number(value)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
+    return f"Kendall's tau {found.tau:.2f}, p {p_value(found.p)}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import optuna
 from optuna.study import StudyDirection
@@ -15,34 +14,14 @@ from studies.confirmation.on_test import compare_on_test
 from studies.confirmation.settings import choose
 from studies.confirmation.splits import opened_divisions
 from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
-from studies.definition.study import StudyDefinition
+from studies.confirmation.ways import Ways, ways_here
 from studies.errors import SettingError
-from studies.fleet.local import fetch_data, work_here
-from studies.fleet.own_code import prepare
-from studies.fleet.trials_bar import trials_bar
 from studies.lookup import as_argument, definition_of, find_study, open_study
 from studies.results.confirmed.confirmation import Confirmation, read_confirmation
 from studies.results.confirmed.link import Link, link_of
 from studies.results.confirmed.values import values_of_settings
 from studies.statistics.until_clear import UntilClear
 from studies.worker.open_studies import check_allowed
-
-Work = Callable[[optuna.Study], bool]
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How a confirmation is carried out.
-
-    Attributes:
-        work: Works on a study, and tells whether it is done; False after a signal.
-        prepare: Looks at the code that a new study names.
-        tell: Called with a line for each network that is trained for the test part.
-    """
-
-    work: Work
-    prepare: Prepare
-    tell: Callable[[str], None] = lambda line: None
 
 
 def confirm(
@@ -93,18 +72,10 @@ def confirm(
         LaunchError: A worker could not do its work.
     """
     objectives.admit(allow_modules)
-    allowed = tuple(f"--allow-module={module}" for module in allow_modules)
-
-    def work(own: optuna.Study) -> bool:
-        fetch_data(definition_of(own))
-        with trials_bar(own) as advance:
-            return work_here(own, storage, workers, options=allowed, on_tick=advance)
-
-    def look_at(definition: StudyDefinition) -> StudyDefinition:
-        return prepare(definition, allow_modules)
-
     wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
-    return confirm_by(study, storage, wanted, Ways(work, look_at), allow_modules)
+    return confirm_by(
+        study, storage, wanted, ways_here(storage, workers, allow_modules), allow_modules
+    )
 
 
 def confirm_by(

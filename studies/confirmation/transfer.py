@@ -9,7 +9,7 @@ import optuna
 
 import objectives
 from storage import create_storage
-from studies.confirmation.confirm import Work, is_open
+from studies.confirmation.confirm import is_open
 from studies.confirmation.looks import SEEDS
 from studies.confirmation.study import Prepare
 from studies.confirmation.transfer_studies import (
@@ -19,11 +19,8 @@ from studies.confirmation.transfer_studies import (
     search_there,
     settings_there,
 )
-from studies.definition.study import StudyDefinition
+from studies.confirmation.ways import Work, ways_here
 from studies.errors import SettingError, WorkerError
-from studies.fleet.local import fetch_data, work_here
-from studies.fleet.own_code import prepare
-from studies.fleet.trials_bar import trials_bar
 from studies.lookup import as_argument, definition_of, find_study, open_study
 from studies.results.confirmed.transfer import Transfer, read_transfer
 from studies.results.confirmed.transfer_link import transfer_link
@@ -76,18 +73,17 @@ def transfer(
         LaunchError: A worker could not do its work.
     """
     objectives.admit(allow_modules)
-    allowed = tuple(f"--allow-module={module}" for module in allow_modules)
-
-    def work(own: optuna.Study) -> bool:
-        fetch_data(definition_of(own))
-        with trials_bar(own) as advance:
-            return work_here(own, storage, workers, options=allowed, on_tick=advance)
-
-    def look_at(definition: StudyDefinition) -> StudyDefinition:
-        return prepare(definition, allow_modules)
-
+    ways = ways_here(storage, workers, allow_modules)
     return transfer_by(
-        study, storage, dataset, work, look_at, allow_modules, top=top, seeds=seeds, name=name
+        study,
+        storage,
+        dataset,
+        ways.work,
+        ways.prepare,
+        allow_modules,
+        top=top,
+        seeds=seeds,
+        name=name,
     )
 
 
