@@ -1,4 +1,4 @@
-"""How settings are trained anew: in worker processes of this machine, or as the command line does."""
+"""How settings are trained anew: by worker processes of this machine, or as a command does."""
 
 from __future__ import annotations
 
