@@ -300,6 +300,25 @@ def test_the_interval_of_a_prediction_is_for_the_mean_of_new_seeds(
     assert found.observed == pytest.approx(frame[(frame["A"] == 1) & (frame["B"] == 2)]["y"].mean())
 
 
+def test_a_prediction_that_no_accuracy_can_reach_is_said_to_be_one(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    space = {"activation": ["relu", "tanh"], "hidden_units": [[8], [16]]}
+    lines = {"objective": "mlp", "dataset": "digits"}
+    found = [
+        effects(ended(url, tmp_path, space, {"design": "grid"}, value, **lines))
+        for url, value in (
+            (
+                sqlite_url,
+                lambda p, s: 0.5 if p == {"activation": "relu", "hidden_units": "8"} else 0.99,
+            ),
+            (f"sqlite:///{tmp_path}/low.db", lambda p, s: 0.5 + 0.1 * (p["activation"] == "relu")),
+        )
+    ]
+    told = [[note for note in each.notes if "above 1" in note] for each in found]
+    assert [len(each) for each in told] == [1, 0]
+
+
 def test_a_factor_that_sets_several_hyperparameters_is_one_by_its_label(
     sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from studies.results.effects.default import default_of
 from studies.results.effects.design import PartEffects, analyse, told_rows
 from studies.results.effects.findings import findings
 from studies.results.effects.levels import level_table
-from studies.results.effects.notes import notes_of_design, notes_of_search
+from studies.results.effects.notes import notes_of_design, notes_of_prediction, notes_of_search
 from studies.results.effects.parts import parts_of
 from studies.results.effects.predicted import Predicted, predicted
 from studies.results.effects.search import importance, search_means
@@ -132,6 +132,7 @@ def _of_design(study: optuna.Study, trials: Trials) -> Effects:
     default = default_of(study, trials) if stored.get("default") else None
     parts = [analyse(p, interactions=is_grid, default=default) for p in parts_of(trials)]
     rows = [row for part in parts for row in part.means]
+    best = predicted(study, trials, parts, maximize=_maximizes(study))
     return _effects(
         study,
         trials,
@@ -140,8 +141,8 @@ def _of_design(study: optuna.Study, trials: Trials) -> Effects:
         contrasts=_contrasts(parts),
         aliases=_frame([row for part in parts for row in _alias_rows(part)], ALIASES),
         findings=tuple(findings(trials.trials, rows, parts)),
-        predicted=predicted(study, trials, parts, maximize=_maximizes(study)),
-        notes=tuple(notes_of_design(study, trials, parts)),
+        predicted=best,
+        notes=(*notes_of_design(study, trials, parts), *notes_of_prediction(study, best)),
     )
 
 

@@ -16,9 +16,12 @@ from studies.results.effects.design import PartEffects, told_rows
 from studies.results.effects.findings import LEVEL
 from studies.results.effects.search import ADVISED, FEWEST, RESAMPLED
 from studies.results.effects.trials import Trials
+from studies.results.metric_bounds import metric_bounds
 
 if TYPE_CHECKING:
     import optuna
+
+    from studies.results.effects.predicted import Predicted
 
 REPLICATES = 3  # that are advised where a study has one
 ONE_AT_A_TIME = (
@@ -53,6 +56,19 @@ def notes_of_design(study: optuna.Study, trials: Trials, parts: Sequence[PartEff
             "these out."
         )
     return list(dict.fromkeys(found))
+
+
+def notes_of_prediction(study: optuna.Study, best: Predicted | None) -> list[str]:
+    """Return that a predicted value cannot be, where the bounds of its metric are known."""
+    low, high = metric_bounds(study)
+    if best is None or best.value is None or low <= best.value <= high:
+        return []
+    metric = study.user_attrs[DEFINITION_KEY]["metric"]
+    return [
+        f"No {metric} is {'below' if best.value < low else 'above'} "
+        f"{low if best.value < low else high:g}: effects cannot all add up to the predicted value, "
+        "and trials of the combination tell more."
+    ]
 
 
 def notes_of_search(
