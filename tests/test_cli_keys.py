@@ -93,7 +93,7 @@ BESIDE |= dict.fromkeys(("data.n_images", "data.rotation"), BESIDE["data.size"])
 
 OF_SOME_DATA = {
     f"data.{name}"
-    for name in ("channels", "test_fraction", "target", "drop", "group", "time", "split")
+    for name in ("channels", "test_fraction", "target", "drop", "group", "time", "split", "weight")
 } | {"data.arguments"}
 
 

@@ -170,7 +170,7 @@ def test_one_ctrl_c_stops_in_order_and_a_second_run_goes_on(
     words, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Stopping after this epoch" in words
-    assert "begins its trial anew. Go on with: hpo run --allow-module user_objectives s" in words
+    assert f"begins its trial anew. Go on with: hpo run {tmp_path}/s.toml\n" in words
     study = studies.load_study("s", sqlite_url)[0]
     assert not [t for t in study.trials if t.state.name == "RUNNING"]
     assert workers_seen(create_storage(sqlite_url)) == []
@@ -190,7 +190,7 @@ def test_a_signal_while_the_workers_are_being_started_stops_them_all(
     process.send_signal(signal.SIGINT)
     words, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "begins its trial anew. Go on with: hpo run --allow-module user_objectives s" in words
+    assert f"begins its trial anew. Go on with: hpo run {tmp_path}/s.toml\n" in words
     assert workers_seen(create_storage(sqlite_url)) == []
     assert "RUNNING" not in {t.state.name for t in studies.load_study("s", sqlite_url)[0].trials}
 
