@@ -25,6 +25,10 @@ from forked_processes import LEAN
 # The programs, and what needs libraries that few commands import.
 NOT_IMPORTED = (
     "studies.__main__",
+    "studies.cli.confirm_tables",
+    "studies.cli.effects_tables",
+    "studies.cli.transfer_tables",
+    "studies.confirmation.",
     "studies.dashboard.",
     "studies.executor.built_in_networks",
     "studies.executor.own_networks",
