@@ -6,10 +6,10 @@ from math import isnan
 
 import optuna
 
-from storage import storage_of
 from storage.seeds import mean, spread
 from studies.cli.format import number
-from studies.lookup import as_argument, open_study
+from studies.lookup import as_argument
+from studies.results.confirmed.fresh_values import fresh_values
 from studies.results.confirmed.link import confirmations
 from studies.statistics.intervals import interval
 
@@ -49,17 +49,15 @@ def curse_line(
 
 def confirmed_lines(study: optuna.Study) -> list[str]:
     """Return such a line for each confirmation of a study's best settings, and where more is."""
-    lines = []
+    fresh, lines = fresh_values(study), []
     for name, link in confirmations(study).items():
-        if link.division is not None:
+        own = fresh.get(link.trials[0])
+        if own is None or own.study != name:
             continue
-        from studies.results.confirmed.values import values_of_settings  # reads the definition
-
-        own = values_of_settings(open_study(name, storage_of(study)))[0]
-        n, fresh = len(own.complete), mean(own.complete)
-        ends = interval(fresh, spread(own.complete), n)
+        n, center = len(own.values), mean(own.values)
+        ends = interval(center, spread(own.values), n)
         low = None if ends is None else ends[0]
-        line = curse_line(link.trials[0], link.values[0], fresh, low, n)
+        line = curse_line(link.trials[0], link.values[0], center, low, n)
         if line is not None:
             lines.append(f"{line} All of {name}: hpo confirm {as_argument(name)}")
     return lines
