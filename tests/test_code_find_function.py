@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_a_function_is_found_in_the_current_folder_and_in_a_file_made_later(fold
         find_function("later_module:f")
     (folder / "later_module.py").write_text("def f(trial):\n    return 2.0\n")
     assert find_function("later_module:f")(None) == 2.0
+
+
+def test_a_file_written_twice_within_a_second_is_imported_as_it_is(folder: Path) -> None:
+    file = folder / "plain_module.py"
+    for value in ("1.0", "2.0"):
+        file.write_text(f"def mine(trial):\n    return {value}\n")
+        os.utime(file, (1e9, 1e9))
+        assert find_function(f"{file}:mine")(None) == float(value)
+        del sys.modules["plain_module"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from objectives.code.names import PACKAGES, file_of
@@ -96,19 +97,33 @@ def _import_file(file: Path) -> ModuleType:
             f"Expected a file whose name is that of no other module. Received: {file.name}. "
             "Give it another name."
         )
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.is_file():
+    loader = _FromSource(file.stem, str(file))
+    spec = importlib.util.spec_from_file_location(file.stem, file, loader=loader)
+    if spec is None or not file.is_file():
         raise ImportError(f"Expected a file that is there. Received: no such file as {file}.")
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))  # for the modules beside it
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[file.stem]
         raise _not_importable(file.name, error) from error
     return module
+
+
+class _FromSource(SourceFileLoader):
+    """Compile a file each time it is imported.
+
+    Python knows the bytecode of a file by its size and its time in whole seconds: of a file written
+    twice within a second the first text may run, while a trial records the second.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
 
 def _not_importable(name: str, error: BaseException) -> ImportError:
