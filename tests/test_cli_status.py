@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 import pytest
 from commands import COMMAND, environment, hpo, wait_until
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from queues import traffic
 from rich.console import Console
@@ -120,6 +120,45 @@ def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
     assert max(map(len, lines)) <= 80
     broken = " ".join(line[line.index("a_long") :] for line in lines[2:])
     assert broken == ", ".join(f"{name}=0.25" for name in space)
+
+
+def test_no_word_is_broken_where_five_parameters_have_columns_of_their_own(
+    sqlite_storage: TrialStorage,
+) -> None:
+    study = optuna.create_study(storage=sqlite_storage, study_name="fashion-mlp-rounds")
+    params = {
+        "activation": "sigmoid",
+        "optimizer": "rmsprop",
+        "learning_rate": 0.000389,
+        "dropout": 0.25,
+        "hidden_units": "256-128-64",
+    }
+    space = {name: CategoricalDistribution([value]) for name, value in params.items()}
+    attributes = {"epochs": 25, "train_seconds": 121.9}
+    made = optuna.trial.create_trial(
+        value=0.9003, params=params, distributions=space, user_attrs=attributes
+    )
+    study.add_trial(made)
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(best_table(study, best_points(study, 1)))
+    lines = [line.split() for line in shown.get().splitlines()]
+    assert lines[1] == ["learning", "hidden"]
+    assert lines[2] == [
+        "trial",
+        "value",
+        *"activation optimizer rate dropout units epochs time".split(),
+    ]
+    assert lines[3][2:] == [
+        "sigmoid",
+        "rmsprop",
+        "0.000389",
+        "0.25",
+        "256-128-64",
+        "25",
+        "121.9",
+        "s",
+    ]
 
 
 def test_studies_that_are_worked_on_come_first_where_not_all_fit(

@@ -106,6 +106,8 @@ def best_table(study: optuna.Study, points: Sequence[BestPoint]) -> Table:
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
         extra.append("epochs")
     table = plain_table(title, "trial", metric_name(study), *shown, *extra, "time")
+    # So many columns have no room for more between them, where no word is to be broken.
+    table.collapse_padding = len(shown) == WIDEST
     compiling = _compiling(trials)
     if compiling:
         table.caption, table.caption_justify = Text(compiling, style="dim"), "left"
