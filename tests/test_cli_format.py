@@ -9,7 +9,14 @@ from studies.cli.format import duration, number
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.97916667, "0.9792"), (0.0, "0.0000"), (1.5e-06, "1.5e-06"), (1000000123.456, "1e+09")],
+    [
+        (0.97916667, "0.9792"),
+        (0.0, "0.0000"),
+        (-0.00090542, "-0.000905"),  # beside such as 0.8940
+        (1.5e-06, "1.5e-06"),
+        (1000000123.456, "1e+09"),
+        (1234567.8, "1.2346e+06"),
+    ],
 )
 def test_a_number_says_something_whatever_its_size(value: float, shown: str) -> None:
     assert number(value) == shown

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def number(value: float | None) -> str:
-    """Return a value with four decimals, or with five digits where four decimals hide it."""
+    """Return a value with four decimals, or where these hide it with three digits; five of 1e6."""
     if value is None:
         return ""
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.5g}"
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:.4f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.5g}"
 
 
 def cell(value: float | None) -> str:
