@@ -95,7 +95,7 @@ def test_trials_before_the_first_that_runs_are_what_is_told_of(
     )
     shown = " ".join(done.stdout.split())
     assert max(map(len, done.stdout.partition("The noise")[0].splitlines())) <= 80
-    assert "3 trials to come, 3 trials of these begun" in shown
+    assert "3 trials to come, 3 of them begun." in shown
     assert "beats the best of these and of the 3 that have begun has a chance of 26 %" in shown
     assert "10 / (25 + 3 + 10)" in shown
     assert "of the 20 drawn before the first of them: long ones are not missing" in shown

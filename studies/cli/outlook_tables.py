@@ -51,7 +51,9 @@ def _trials(found: Outlook) -> str:
     if found.n_unsuccessful:
         words += f", {found.n_unsuccessful} without a value (failed, pruned or diverged)"
     words += f"; {_n(found.n_open, 'trial')} to come" if found.n_open else ""
-    words += f", {_n(found.n_begun, _noun(found))} of these begun" if found.n_begun else ""
+    if found.n_begun:
+        begun = f"{found.n_begun} of them" if found.n_seeds == 1 else _n(found.n_begun, "point")
+        words += f", {begun} begun"
     if found.n_given:
         words += f"; {found.n_given} more, given and not drawn, left out"
     return f"{words}."
