@@ -78,8 +78,13 @@ def notes_of_search(
     n = len(trials.complete)
     found = [*trials.notes, *_single(trials)]
     seeds = study.user_attrs.get(DEFINITION_KEY, {}).get("search", {}).get("replicates", 1)
-    if seeds > 1:
+    if seeds > 1 and trials.design is None:
         found.append(f"The value of a trial is the mean over its {seeds} seeds.")
+    elif seeds > 1:
+        found.append(
+            f"Each point has {seeds} trials, which differ in the seed: intervals are over the "
+            "means of points."
+        )
     if importance.empty:
         why = f"only {n} of them" if n < FEWEST else "all values are equal"
         found.append(f"No importance: it needs {FEWEST} complete trials or more; here {why}.")
@@ -95,8 +100,9 @@ def notes_of_search(
             found.append(f"The best tenth of {n} trials are few: {ADVISED} or more are advised.")
     if independent:
         found.append(
-            "95 % intervals: Student's t over the trials, each by itself. Points were drawn "
-            "independently, and a mean is over all that the other factors had."
+            f"95 % intervals: Student's t over the {'points' if trials.design else 'trials'}, each "
+            "by itself. Points were drawn independently, and a mean is over all that the other "
+            "factors had."
         )
     else:
         found.append(ADAPTIVE)
