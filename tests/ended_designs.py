@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from storage import claim, create_storage, study_id
@@ -56,3 +57,13 @@ def column(found: Effects, factor: str, name: str) -> list[Any]:
 
 def found_trials(url: str) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="s", storage=create_storage(url)).trials
+
+
+def with_seeds(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """Return parameters, `point` and `seed` as words and value `y` of the trials that have one."""
+    rows = [
+        {**t.params, "point": str(t.params), "seed": str(t.user_attrs["seed"]), "y": t.value}
+        for t in trials
+        if t.state is TrialState.COMPLETE
+    ]
+    return pd.DataFrame(rows)

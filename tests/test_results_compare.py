@@ -8,18 +8,16 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pandas as pd
 import pytest
 from commands import hpo_here
 from confirmations import confirmed, searched
 from drawn_studies import Drawing, hill
 from optuna.trial import TrialState
-from small_studies import table
+from told_networks import told as network
 
 from storage import TrialStorage, claim, study_id, trial_id
-from studies import AnswerError, NoCompleteTrialError, TrialNotFoundError, compare, create_study
-from studies.definition.study import parse_definition
+from studies import AnswerError, NoCompleteTrialError, TrialNotFoundError, compare
 
 RANDOM = {"sampler": "random", "n_trials": 200}
 GRID = {"design": "grid", "replicates": 2}
@@ -46,26 +44,6 @@ def shown(drawing: Drawing, tmp_path: Path) -> Callable[..., str]:
     return show
 
 
-def network(
-    storage: TrialStorage, folder: Path, name: str, values: list[float], **lines: Any
-) -> optuna.Study:
-    """Make a study of a network with trials of these values, each with a curve of two epochs."""
-    plain: dict[str, Any] = {
-        "name": name,
-        "metric": "val_accuracy",
-        "direction": "maximize",
-        "search": {"design": "grid", "replicates": 2},
-        "space": {"activation": ["relu", "tanh"]},
-    }
-    study = create_study(parse_definition(table(**plain | lines)), storage, artifacts=folder)
-    study.set_user_attr("data_sha256", lines.get("dataset", "digits"))
-    for trial, value in zip(claim(storage, study_id(study), len(values)), values, strict=True):
-        curve = {"loss": [2.0, None], "val_accuracy": [value / 2, value]}
-        storage.set_trial_system_attr(trial_id(trial), "history", curve)
-        study.tell(trial.number, value)
-    return study
-
-
 def test_the_best_points_of_studies_stand_in_one_table(
     drawing: Drawing, shown: Callable[..., str]
 ) -> None:
@@ -88,6 +66,7 @@ def test_the_best_points_of_studies_stand_in_one_table(
     assert rows["rank"].to_dict() == {"a": 1, "b": 2}
     words = shown("a", "b")
     assert "0.5500 ± 0.0707 2 2" in words
+    assert "(-0.0853 to 1.1853)" in words
     assert "a: of one seed, which calls nothing better." in words
     assert "no finding" in words
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from ended_designs import FAILED, column, ended, found_trials, noise
+from ended_designs import FAILED, column, ended, found_trials, noise, with_seeds
 from scipy.stats import t as student
 
 from studies import effects
@@ -134,7 +135,8 @@ def test_replicates_give_a_saturated_array_its_p(sqlite_url: str, tmp_path: Path
     )
     found = effects(study)
     assert found.anova is not None
-    assert list(found.anova.iloc[-1][["term", "df"]]) == ["seeds (pure error)", 8]
+    assert list(found.anova["term"][-2:]) == ["seeds (blocks)", "points x seeds (error)"]
+    assert list(found.anova["df"][-2:]) == [1, 7]
     assert p_of(found, "A") < 0.001
     assert found.contrasts is None
     assert not found.aliases.empty
@@ -216,8 +218,9 @@ def test_seeds_that_are_missing_make_it_unbalanced_and_that_is_said(
 
     found = effects(ended(sqlite_url, tmp_path, space, search, value))
     assert found.anova is not None
-    assert list(found.anova["term"]) == ["A", "B", "A x B", "seeds (pure error)"]
-    assert list(found.anova["df"]) == [1, 2, 2, 11]
+    error = ["seeds (blocks)", "points x seeds (error)"]
+    assert list(found.anova["term"]) == ["A", "B", "A x B", *error]
+    assert list(found.anova["df"]) == [1, 2, 2, 2, 9]
     assert any("Unbalanced" in note and "type II" in note for note in found.notes)
     assert column(found, "B", "n") == [6, 6, 5]
 
@@ -258,19 +261,23 @@ def test_conditional_factors_are_analysed_within_the_trials_that_have_them(
 
     def value(params: dict[str, Any], seed: int) -> float:
         slope = 0.1 * params["momentum"] if "momentum" in params else 0.0
-        return 0.5 + slope + 0.05 * (params["activation"] == "tanh") + noise(seed, size=1e-3)
+        own = noise(seed, *map(ord, str(params)), size=1e-4)
+        return 0.5 + slope + 0.05 * (params["activation"] == "tanh") + own
 
     search = {"design": "grid", "replicates": 2}
     found = effects(ended(sqlite_url, tmp_path, space, search, value))
     own = found.levels[found.levels["factor"] == "momentum"]
     assert set(own["within"]) == {"optimizer sgd"}
     assert list(own["n_trials"]) == [4, 4, 4]
-    assert list(own["mean"].diff()[1:]) == pytest.approx([0.05, 0.04])
+    assert list(own["mean"].diff()[1:]) == pytest.approx([0.05, 0.04], abs=1e-3)
     assert found.anova is not None
     within = found.anova[found.anova["within"] == "optimizer sgd"]
-    assert list(within["term"]) == ["momentum", "activation x momentum", "seeds (pure error)"] or (
-        list(within["term"])[:2] == ["momentum", "momentum x activation"]
+    first, second, *error = within["term"]
+    assert (first, second) == ("momentum", "activation x momentum") or (
+        second == "momentum x activation"
     )
+    assert error == ["seeds (blocks)", "points x seeds (error)"]
+    assert list(within["df"]) == [2, 2, 1, 5]
     assert found.predicted is not None
     setting = {"optimizer": "sgd", "momentum": 0.9, "activation": "tanh"}
     assert found.predicted.setting == setting
@@ -285,16 +292,27 @@ def test_the_interval_of_a_prediction_is_for_the_mean_of_new_seeds(
     space = {"A": [0, 1], "B": [0, 1, 2]}
     search = {"design": "grid", "replicates": 3}
     study = ended(
-        sqlite_url, tmp_path, space, search, lambda p, s: sum(p.values()) + noise(s, *p.values())
+        sqlite_url,
+        tmp_path,
+        space,
+        search,
+        lambda p, s: sum(p.values()) + noise(s, size=0.03) + noise(s, *p.values()),
     )
     found = effects(study).predicted
     assert found is not None
-    frame = pd.DataFrame([{**t.params, "y": t.value} for t in study.trials])
-    variance = frame.groupby(["A", "B"])["y"].var().mean()
+    frame = with_seeds(study.trials)
     means = [frame[frame["A"] == 1]["y"].mean(), frame[frame["B"] == 2]["y"].mean()]
     value = sum(means) - frame["y"].mean()
-    # Of the sum of a mean of 9 and one of 6 trials, less that of all 18, and of 3 new trials.
-    half = student.ppf(0.975, 12) * (variance * (1 / 9 + 1 / 6 - 1 / 18 + 1 / 3)) ** 0.5
+    table = sm.stats.anova_lm(smf.ols("y ~ C(A) * C(B) + C(seed)", frame).fit(), typ=2)
+    of_seeds, of_rest = (table["sum_sq"] / table["df"])[["C(seed)", "Residual"]]
+    of_seed = (of_seeds - of_rest) / 6
+    assert of_seed > 0
+    # The model's mean has 3 seeds in common. Beside these it is the sum of a mean of 9 and one of 6
+    # trials, less that of all 18. Of the new trials each has a seed of its own.
+    variance = of_seed * (1 / 3 + 1 / 3) + of_rest * (1 / 9 + 1 / 6 - 1 / 18 + 1 / 3)
+    parts = (of_seeds / 6 * 2 / 3, variance - of_seeds / 6 * 2 / 3)
+    freedom = variance**2 / (parts[0] ** 2 / 2 + parts[1] ** 2 / 10)
+    half = student.ppf(0.975, freedom) * variance**0.5
     assert (found.value, found.n_seeds) == (pytest.approx(value), 3)
     assert (found.low, found.high) == pytest.approx((value - half, value + half))
     assert found.observed == pytest.approx(frame[(frame["A"] == 1) & (frame["B"] == 2)]["y"].mean())
@@ -344,20 +362,28 @@ def test_one_factor_at_a_time_is_each_level_against_the_default(
     search = {"design": "one-factor-at-a-time", "replicates": 3, "default": default}
 
     def value(params: dict[str, Any], seed: int) -> float:
-        return 0.5 - 0.3 * (params["A"] == "x") + 0.1 * params["B"] + noise(seed, size=1e-3)
+        return (
+            0.5
+            - 0.3 * (params["A"] == "x")
+            + 0.1 * params["B"]
+            + noise(seed)
+            + noise(seed, *map(ord, str(params)), size=1e-3)
+        )
 
     found = effects(ended(sqlite_url, tmp_path, space, search, value))
     assert column(found, "A", "is_default") == [False, True, False]
     differences = column(found, "A", "difference")
-    assert differences[0] == pytest.approx(-0.3, abs=1e-9)  # the seeds are the same
+    assert differences[0] == pytest.approx(-0.3, abs=2e-3)  # the seeds are the same
     assert np.isnan(differences[1])
-    assert column(found, "B", "difference")[0] == pytest.approx(-0.1)
+    assert column(found, "B", "difference")[0] == pytest.approx(-0.1, abs=2e-3)
     assert list(found.levels["n"]) == [3] * 7
-    frame = pd.DataFrame([{**t.params, "y": t.value} for t in found_trials(sqlite_url)])
-    variance = frame.groupby(["A", "B", "C"])["y"].var().mean()
-    half = student.ppf(0.975, 10) * (variance * 2 / 3) ** 0.5
+    frame = with_seeds(found_trials(sqlite_url))
+    reference = smf.ols("y ~ point + seed", frame).fit()
+    assert reference.df_resid == 8
+    half = student.ppf(0.975, 8) * (reference.mse_resid * 2 / 3) ** 0.5
     low, high = column(found, "A", "low")[0], column(found, "A", "high")[0]
     assert (low, high) == pytest.approx((differences[0] - half, differences[0] + half))
     assert any("No interactions can be estimated" in note for note in found.notes)
     assert found.anova is not None
-    assert list(found.anova["term"]) == ["A", "B", "C", "seeds (pure error)"]
+    error = ["seeds (blocks)", "points x seeds (error)"]
+    assert list(found.anova["term"]) == ["A", "B", "C", *error]

@@ -10,6 +10,7 @@ import optuna
 import pandas as pd
 import pytest
 from ended_designs import FAILED, end, ended, noise
+from scipy.stats import t as student
 
 from storage import claim, create_storage, study_id
 from studies import create_study, effects
@@ -136,3 +137,17 @@ def test_the_same_trials_have_the_same_stability(sqlite_url: str, tmp_path: Path
     one, other = (effects(study).importance for _ in range(2))
     assert one is not None
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_the_seeds_of_a_random_design_are_no_further_draws(sqlite_url: str, tmp_path: Path) -> None:
+    """Three seeds a point that agree tell no more of a level than one does."""
+    space = {"A": [0, 1], "x": {"low": 0.0, "high": 1.0}}
+    search = {"design": "random", "n_trials": 36, "replicates": 3}
+    study = ended(sqlite_url, tmp_path, space, search, lambda p, s: p["x"] + noise(s, size=1e-3))
+    found = of(effects(study), "A")
+    points = pd.DataFrame([{**t.params, "y": t.value} for t in study.trials])
+    for level, low, high in zip(found["level"], found["low"], found["high"], strict=True):
+        values = points[points["A"] == level].groupby("x")["y"].mean()
+        ends = student.interval(0.95, len(values) - 1, values.mean(), values.sem())
+        assert (low, high) == pytest.approx(ends)
+    assert any("over the means of points" in note for note in effects(study).notes)

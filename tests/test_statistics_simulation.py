@@ -17,6 +17,7 @@ import pytest
 import statsmodels.stats.multitest  # noqa: F401  (loaded before that is left out of collections)
 
 from objectives.types import Array
+from studies.statistics.intervals import student_quantile
 from studies.statistics.paired import (
     ALPHA,
     PairComparison,
@@ -102,6 +103,39 @@ def test_equal_settings_are_rarely_called_different(n_settings: int, kind: str) 
     errors = error_rate(noise(kind, n_settings, n), pairs, [n], None)
     print(f"\n{n_settings} settings, {kind} noise, {n} seeds: {errors:.2%} errors")
     assert 0.005 < errors <= MOST_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "n", "low", "high"),
+    [
+        ("normal", 3.0, 8, 0.045, 0.055),
+        ("skewed", 0.0, 8, 0.09, 0.105),
+        ("skewed", 0.3, 8, 0.077, 0.091),
+        ("skewed", 1.0, 8, 0.046, 0.058),
+        ("skewed", 0.0, 16, 0.08, 0.093),
+    ],
+)
+def test_noise_of_another_shape_is_called_a_difference_more_often(
+    first: str, second: float, n: int, low: float, high: float
+) -> None:
+    """Equal means: the other setting has normal noise of this standard deviation."""
+    differences = noise(first, n) - second * noise("normal", n, seed=3)
+    is_error = sign_flip_p_values(differences) <= ALPHA
+    lower = np.mean(is_error & (differences.mean(axis=1) < 0))
+    print(
+        f"\n{first} noise against {second} normal, {n} seeds: {is_error.mean():.2%}, {lower=:.2%}"
+    )
+    assert low < is_error.mean() < high
+    if second < 1:  # the long tail of skewed noise is upwards, and most of its means are too low
+        assert lower > 0.9 * is_error.mean()
+
+
+def test_intervals_of_skewed_differences_cover_less() -> None:
+    differences = noise("skewed", 8)
+    half = student_quantile(7) * differences.std(axis=1, ddof=1) / np.sqrt(8)
+    covered = np.mean(np.abs(differences.mean(axis=1)) <= half)
+    print(f"\nskewed noise against none, 8 seeds: {covered:.2%} covered")
+    assert 0.88 < covered < 0.905
 
 
 @pytest.mark.parametrize("kind", ["normal", "skewed"])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from studies.cli.format import duration, number, parameter
-from studies.cli.tables import add_row, plain_table
+from studies.cli.confirm_tables import SAME
+from studies.cli.format import duration, number, p_value, parameter
+from studies.cli.tables import WIDEST_NAME, add_row, plain_table
 
 if TYPE_CHECKING:
     from studies.results.compare import Comparison
@@ -35,7 +36,9 @@ def comparison_view(found: Comparison) -> list[RenderableType]:
     has_ranks = any(_is_ranked(row, rows) for row in rows)
     ranks = ["rank"] if has_ranks else []
     fresh = ["fresh seeds"] if any(row["n_fresh"] for row in rows) else []
-    columns = ["value", "seeds", *fresh, *ranks, "trial", "trials", "time"]
+    has_interval = any(not isnan(row["low"]) for row in rows)
+    value = "value\n(95 % interval)" if has_interval else "value"
+    columns = [value, "seeds", *fresh, *ranks, "trial", "trials", "time"]
     table = plain_table(None, "study", *heads, *columns)
     for row in rows:
         own = [str(row[key] or "") for key in differing]
@@ -46,8 +49,50 @@ def comparison_view(found: Comparison) -> list[RenderableType]:
     return [
         *(Text(words) for words in _common(rows[0], differing, found)),
         table,
+        *_pairs(found, rows[0]["metric"]),
         *(Text(note) for note in notes),
     ]
+
+
+def _pairs(found: Comparison, metric: str) -> Iterator[RenderableType]:
+    """Yield the differences of one setting between data sets."""
+    if found.pairs.empty:
+        return
+    title = f"This setting on different data: differences in {metric.partition(' ')[0]} by seed"
+    table = plain_table(title, "studies", "difference", "interval", "seeds", "p", "")
+    table.min_width = len(title)
+    for row in found.pairs.to_dict("records"):
+        is_tested = not isnan(row["p"])
+        verdict = ("differ" if row["differs"] else SAME) if is_tested else "not tested"
+        add_row(
+            table,
+            _both(row["first"], row["second"]),
+            number(row["difference"]),
+            _interval(row["low"], row["high"]),
+            str(row["n"]),
+            p_value(row["p_adjusted"]) if is_tested else "",
+            verdict,
+        )
+    n = len(found.pairs)
+    over = f", by Holm over {n} pairs" if n > 1 else ""
+    levels = "95 %" if n == 1 else f"{100 * found.confidence:.1f} % each, 95 % together"
+    yield Text("")
+    yield table
+    yield Text(
+        f"p: exact sign-flip test over the seeds that both have{over}. interval: Student's t, "
+        f"{levels}. What differs is the data, for this one setting.",
+        style="dim",
+    )
+
+
+def _both(first: str, second: str) -> str:
+    """Return two studies; long names on a line each."""
+    words = f"{first} - {second}"
+    return words if len(words) <= WIDEST_NAME else f"{first} -\n{second}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if isnan(low) or isnan(high) else f"{number(low)} to {number(high)}"
 
 
 def _metric(row: dict[Any, Any]) -> str:
@@ -74,7 +119,9 @@ def _value(row: _Row) -> list[str]:
         return ["", ""]
     seeds = "one" if row["n_seeds"] == 1 else str(row["n_seeds"])
     missing = f", {row['n_missing']} missing" if row["n_missing"] else ""
-    return [_with_std(row["value"], row["std"]), f"{seeds}{missing}"]
+    ends = _interval(row["low"], row["high"])
+    value = _with_std(row["value"], row["std"])
+    return [f"{value}\n({ends})" if ends else value, f"{seeds}{missing}"]
 
 
 def _with_std(value: float, std: float) -> str:

@@ -85,6 +85,7 @@ def _labels(found: Confirmation) -> list[Text]:
     levels = "95 %" if n_pairs * n_looks == 1 else f"{found.confidence:.1%} each, 95 % together"
     lines = [
         f"p: exact sign-flip test of paired differences, by Holm over {over}.",
+        "better: the test rejects that both have one distribution; the mean says which.",
         f"interval: Student's t, {levels.replace('%', ' %').replace('  ', ' ')}.",
         "seeds needed: for a true difference as large as this one, at 80 % power; rough.",
         f"Over {found.over}.",

@@ -38,8 +38,10 @@ def outlook_view(found: Outlook) -> list[RenderableType]:
         return [*lines, Text(words), *map(Text, _noise(found))]
     if found.basis != "random":
         lines.append(Text(NO_FORECAST[found.basis].format(found.searched_by)))
-    if found.chance is not None:
-        lines += [Text(_chance(found)), _table(found), Text(_labels(found), style="dim")]
+    if len(found.expected):
+        lines += [Text(_chance(found))] if found.chance is not None else []
+        lines += [Text(words) for words in _missing(found)]
+        lines += [_table(found), Text(_labels(found), style="dim")]
     return [*lines, *map(Text, _gains(found)), *map(Text, _noise(found))]
 
 
@@ -49,6 +51,9 @@ def _trials(found: Outlook) -> str:
     if found.n_unsuccessful:
         words += f", {found.n_unsuccessful} without a value (failed, pruned or diverged)"
     words += f"; {_n(found.n_open, 'trial')} to come" if found.n_open else ""
+    if found.n_begun:
+        begun = f"{found.n_begun} of them" if found.n_seeds == 1 else _n(found.n_begun, "point")
+        words += f", {begun} begun"
     if found.n_given:
         words += f"; {found.n_given} more, given and not drawn, left out"
     return f"{words}."
@@ -68,17 +73,17 @@ def _n(n: int, noun: str) -> str:
 
 def _chance(found: Outlook) -> str:
     assert found.chance is not None
-    n, seen = found.n, found.n_trials
-    leads = found.best != _best_drawn(found)
-    is_bound = found.n_best > 1 or leads
+    n, seen, begun = found.n, found.n_trials, found.n_begun
+    is_bound = found.n_best > 1 or found.is_given
     words = (
-        f"That one of another {_n(n, _noun(found))} beats the best has a chance of "
-        f"{'at most ' if is_bound else ''}{_percent(found.chance)}: {n} / ({seen} + {n}), as they "
-        "come in random order."
+        f"That one of another {_n(n, _noun(found))} beats the best"
+        f"{f' of these and of the {begun} that have begun' if begun else ''} has a chance of "
+        f"{'at most ' if is_bound else ''}{_percent(found.chance)}: {n} / ({seen} + "
+        f"{f'{begun} + ' if begun else ''}{n}), as they come in random order."
     )
-    if found.n_left is not None and found.n == found.n_left:
+    if found.n_left is not None and found.n == found.n_left - begun:
         words += f" No more than {n} points are left."
-    if leads:
+    if found.is_given:
         words += " The best was not drawn, and is better than all that were."
     elif found.n_best > 1:
         words += f" {found.n_best} share the best value, and another equal one would not beat it."
@@ -93,14 +98,27 @@ def _percent(chance: float) -> str:
     return f"{100 * chance:.0f} %" if 0.01 <= chance <= 0.99 else f"{100 * chance:.2f} %"
 
 
-def _best_drawn(found: Outlook) -> float:
-    return float(found.expected["expected_best"].iloc[-1])
+def _missing(found: Outlook) -> Iterator[str]:
+    """Yield what trials that have not ended leave open: they are those that take long."""
+    if not found.n_begun:
+        return
+    if found.chance is None:
+        yield f"No {_noun(found)} is left but those that have begun."
+    follows = (
+        f"of the {found.n_sample} drawn before the first of them: long ones are not missing there."
+        if found.is_fair
+        else "of all that have ended, where long ones are missing: it may be too high or too low."
+    )
+    yield (
+        "Trials that have begun and not ended are mostly long ones, and may be better or worse "
+        f"than the others. What follows is {follows}"
+    )
 
 
 def _table(found: Outlook) -> Table:
     table = plain_table(None, f"{_noun(found)}s", "expected best", "95 % bootstrap band")
     rows = {int(row["n_trials"]): row for row in found.expected.to_dict("records")}
-    for wanted in _shown(found.n_trials):
+    for wanted in _shown(found.n_sample):
         n = min(rows, key=lambda each: abs(each - wanted))  # of very many trials not all are there
         band = f"{number(rows[n]['low'])} to {number(rows[n]['high'])}"
         table.add_row(str(n), number(rows[n]["expected_best"]), band)
@@ -117,14 +135,14 @@ def _labels(found: Outlook) -> str:
     return (
         "Expected best: the mean over all sets of so many of these, without replacement "
         "(Dodge et al. 2019, unbiased). Band: the middle 95 % over 1,000 resamples of them, too "
-        f"narrow beyond {max(1, found.n_trials // TRUSTED)}: no resample has a better one."
+        f"narrow beyond {max(1, found.n_sample // TRUSTED)}: no resample has a better one."
     )
 
 
 def _gains(found: Outlook) -> Iterator[str]:
     if found.last_gain is not None and found.basis == "random":
-        first = found.n_trials - found.n_last
-        yield f"From {first} to {found.n_trials} the expected best gains {number(found.last_gain)}."
+        first = found.n_sample - found.n_last
+        yield f"From {first} to {found.n_sample} the expected best gains {number(found.last_gain)}."
     elif found.last_gain is not None:
         yield f"The last {found.n_last} have brought a gain of {number(found.last_gain)}."
     if found.basis != "random" or found.chance is None:

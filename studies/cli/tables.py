@@ -200,7 +200,11 @@ def plain_table(title: str | None, *columns: str) -> Table:
 def add_row(table: Table, first: str, *cells: str) -> None:
     """Add a row to a table."""
     # rich wraps the other columns, but makes the first one as wide as its widest cell.
-    lines = [first[i : i + WIDEST_NAME] for i in range(0, len(first), WIDEST_NAME)]
+    lines = [
+        line[i : i + WIDEST_NAME]
+        for line in first.splitlines()
+        for i in range(0, len(line), WIDEST_NAME)
+    ]
     table.add_row(*map(Text, ["\n".join(lines), *cells]))
 
 

@@ -19,6 +19,7 @@ from storage.seeds import mean, spread
 from storage.study_attributes import WORKED_KEY
 from studies.attributes import DATA_KEY, DEFINITION_KEY
 from studies.errors import AnswerError
+from studies.results.compared_pairs import data_pairs, pair_notes, pair_table
 from studies.results.compared_points import (
     ComparedPoint,
     Setting,
@@ -30,6 +31,7 @@ from studies.results.compared_points import (
 )
 from studies.results.confirmed.fresh_values import fresh_values
 from studies.results.curves import as_frame, curves_of
+from studies.results.metric_bounds import metric_bounds, within
 from studies.results.search_order import how_searched
 from studies.statistics.intervals import interval
 
@@ -38,7 +40,7 @@ _Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Studies beside each other. None of them is called better: no test is made here.
+    """Studies beside each other. None of them is called better: no test of settings is made here.
 
     Attributes:
         table: A row for each study, as they were given: `study`, `objective`, `dataset`,
@@ -52,12 +54,19 @@ class Comparison:
             the group.
         curves: The learning curves of these points: see `studies.results.curves`.
         setting: The setting of all points, defaults included, where it is the same; else None.
+        pairs: Of one setting on several data sets, `first` less `second` study over the `n` seeds
+            that both have: `difference`, `std`, the ends `low` and `high` of Student's t interval
+            at `confidence`, `p` of the exact sign-flip test, `p_adjusted` by Holm, and `differs`.
+            Empty where the points are of different settings, or have no two seeds in common.
+        confidence: The level of these intervals, by Bonferroni.
         notes: What keeps these values from being compared.
     """
 
     table: pd.DataFrame
     curves: pd.DataFrame
     setting: Setting | None
+    pairs: pd.DataFrame
+    confidence: float
     notes: Sequence[str]
 
 
@@ -89,11 +98,25 @@ def compare(studies: Sequence[optuna.Study], trial: int | None = None) -> Compar
         for study, point in zip(studies, points, strict=True)
         if point is not None
     ]
+    setting = _common_setting(studies, points)
+    is_setting = trial is not None
+    names = [study.study_name for study in studies]
+    others = data_pairs(rows, [_data_of(row) for row in rows])
+    known = others if is_setting or setting else []
+    pairs, confidence = pair_table(names, points, known)
+    notes = [*_notes(rows, is_setting=is_setting), *pair_notes(names, points, known, pairs)]
+    if others and not known:
+        notes.append(
+            "Their best points are of different settings. --trial takes one setting, and tells how "
+            "it differs between data sets over the seeds that both have."
+        )
     return Comparison(
         table=_as_table(rows),
         curves=pd.concat([each for each in curves if len(each)] or [as_frame([])]),
-        setting=_common_setting(studies, points),
-        notes=_notes(rows, is_setting=trial is not None),
+        setting=setting,
+        pairs=pairs,
+        confidence=confidence,
+        notes=notes,
     )
 
 
@@ -113,6 +136,7 @@ def _row(study: optuna.Study, point: ComparedPoint | None) -> _Row:
     value, std = (None, None) if point is None else (point.value, point.std)
     n_seeds = 0 if point is None else len(point.values)
     ends = None if value is None else interval(value, std, n_seeds)
+    ends = within(ends, metric_bounds(study))
     return {
         "study": study.study_name,
         "objective": stored.get("objective"),

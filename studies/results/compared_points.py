@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import Parts, best_point, started_trials, trial_id
+from storage import Parts, best_point, started_trials, storage_of, trial_id
 from storage.ranking import ids_in_order
 from storage.seeds import mean, spread, values_of_seeds
 from storage.study_attributes import SEED_KEY, SEED_VALUES_KEY
@@ -35,6 +35,7 @@ class ComparedPoint:
         values: The value of each complete seed.
         n_missing: How many seeds are not complete.
         params: Its parameters, without a seed.
+        seeds: Seed -> value, of those of the complete seeds that are known.
     """
 
     trial: int
@@ -42,6 +43,7 @@ class ComparedPoint:
     values: Sequence[float]
     n_missing: int
     params: Setting
+    seeds: Mapping[int, float]
 
     @property
     def value(self) -> float:
@@ -68,7 +70,10 @@ def best_of(study: optuna.Study) -> ComparedPoint:
             f"See its progress: hpo status {as_argument(study.study_name)}"
         )
     params = {name: value for name, value in best.trial.params.items() if name != SEED_KEY}
-    found = ComparedPoint(best.trial.number, best.ids, best.values, best.n_missing, params)
+    trials = [storage_of(study).get_trial(i) for i in best.ids]
+    found = ComparedPoint(
+        best.trial.number, best.ids, best.values, best.n_missing, params, _by_seed(trials)
+    )
     if not isfinite(found.value):
         raise AnswerError(
             f"Expected studies whose best value is finite. Received: {study.study_name} with "
@@ -106,7 +111,8 @@ def with_setting(study: optuna.Study, setting: Setting) -> ComparedPoint | None:
     params = {name: value for name, value in best.params.items() if name != SEED_KEY}
     seeds = [value for i in ids for value in values_of_seeds(complete[i])]
     n_missing = len({_seed(t) for t in found} - {_seed(t) for t in complete.values()})
-    return ComparedPoint(best.number, ids, seeds, n_missing, params)
+    by_seed = _by_seed([complete[i] for i in ids])
+    return ComparedPoint(best.number, ids, seeds, n_missing, params, by_seed)
 
 
 def settings_in(study: optuna.Study) -> Callable[[Mapping[str, Any]], Setting]:
@@ -137,6 +143,17 @@ def setting_key(setting: Setting) -> str:
 
 def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if type(value) in (int, float) else value
+
+
+def _by_seed(trials: Sequence[FrozenTrial]) -> dict[int, float]:
+    """Return seed -> value; of a seed that was trained twice the first value."""
+    found: dict[int, float] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        first = trial.params.get(SEED_KEY, trial.user_attrs.get(SEED_KEY))
+        if first is not None:  # a mean over several seeds has the first of them
+            for i, value in enumerate(values_of_seeds(trial)):
+                found.setdefault(int(first) + i, value)
+    return found
 
 
 def _seed(trial: FrozenTrial) -> object:

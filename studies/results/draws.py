@@ -1,10 +1,17 @@
-"""The points of a study in the order in which they began, each with its value, if it has one."""
+"""The points of a study in the order in which they were drawn, each with its value, if it has one.
+
+Trials that take long are missing among those that have ended, so that these are no random sample
+while others run: where long ones are good, the mean and the best of them are too low. How many were
+drawn before the first one that has not ended hangs far less on what they are like; a few points are
+lost, and nearly all of the bias.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from math import inf, isinf, isnan
 from typing import Any
 
@@ -14,26 +21,32 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import Parts, first_attempt, latest_attempts, started_trials
 from storage.seeds import mean
-from storage.study_attributes import FIXED_PARAMS_KEY, SEED_KEY
+from storage.study_attributes import FIXED_PARAMS_KEY, RETRIED_AS_KEY, SEED_KEY
 from studies.attributes import DEFINITION_KEY
 from studies.errors import AnswerError
 from studies.results.search_order import is_design
 
-READ = Parts(user_attrs=(), histories=False, reports=())
+READ = Parts(user_attrs=(RETRIED_AS_KEY,), histories=False, reports=())
+ENOUGH = 0.5  # of all that have ended: the share of those before the first that has not
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A point whose trials have all ended.
+    """A point of which a trial has begun.
 
     Attributes:
+        has_ended: Whether all of its trials have ended, and none of them is queued again.
+        is_in_order: Whether all points of the list before it have begun too.
         value: Its value, the mean where it has several seeds; None where one of them failed, was
-            pruned, or came to an infinite loss: it is no better than the best.
+            pruned, or came to an infinite loss: it is no better than the best. None too where it
+            has not ended.
         params: The parameters of each of its trials, which differ in their seed at most.
         was_pruned: Whether a trial of it was pruned.
         is_given: Whether it is a known setting, or a trial that someone else has queued.
     """
 
+    has_ended: bool
+    is_in_order: bool
     value: float | None
     params: Sequence[Mapping[str, Any]]
     was_pruned: bool
@@ -41,7 +54,7 @@ class Draw:
 
 
 def read_draws(study: optuna.Study) -> list[Draw]:
-    """Return the points of a study that have ended, in the order in which they began.
+    """Return the points of a study that have begun, in the order in which they were drawn.
 
     Raises:
         AnswerError: The best value is infinite.
@@ -54,17 +67,53 @@ def read_draws(study: optuna.Study) -> list[Draw]:
     for trial in trials:
         key = _setting(trial) if is_design(study) else trial.number
         grouped.setdefault(key, []).append(trial)
+    skipped = _first_skipped(trials) if is_design(study) else inf
+    has_ended = {key: _has_ended(own, n_seeds) for key, own in grouped.items()}
     return [
         Draw(
-            _value(study, own),
+            has_ended[key],
+            first_attempt(own[0]) < skipped,
+            _value(study, own) if has_ended[key] else None,
             [trial.params for trial in own],
             any(trial.state is TrialState.PRUNED for trial in own),
             # Known settings are queued before all else; others queue by Optuna's `enqueue_trial`.
             first_attempt(own[0]) < n_given or FIXED_PARAMS_KEY in own[0].system_attrs,
         )
-        for own in grouped.values()
-        if len(own) >= n_seeds and all(trial.state.is_finished() for trial in own)
+        for key, own in grouped.items()
     ]
+
+
+def fair_sample(draws: Sequence[Draw]) -> tuple[list[Draw], bool]:
+    """Return ended points that are, as far as there are enough, not chosen by how long they took.
+
+    Args:
+        draws: The points that have begun, in the order in which they were drawn.
+
+    Returns:
+        Those drawn before the first point that has not ended, and True. Where they are fewer than
+        half of those that have ended, as beside a trial that takes very long, all of these, and
+        False.
+    """
+    ended = [draw for draw in draws if draw.has_ended]
+    first = list(takewhile(lambda draw: draw.has_ended and draw.is_in_order, draws))
+    is_fair = len(first) >= ENOUGH * len(ended) and any(draw.value is not None for draw in first)
+    return (first if is_fair else ended), is_fair
+
+
+def _has_ended(trials: Sequence[FrozenTrial], n_seeds: int) -> bool:
+    # An attempt whose retry still waits is the last one that has begun.
+    return len(trials) >= n_seeds and all(
+        t.state.is_finished() and t.user_attrs.get(RETRIED_AS_KEY) is None for t in trials
+    )
+
+
+def _first_skipped(trials: Sequence[FrozenTrial]) -> int:
+    """Return the least number that no trial has which has begun.
+
+    Trials of one structure are claimed together, and so before others that wait.
+    """
+    begun = {first_attempt(trial) for trial in trials}
+    return next(n for n in count() if n not in begun)
 
 
 def as_gains(draws: Iterable[Draw], direction: StudyDirection) -> list[float]:

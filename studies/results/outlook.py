@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from storage import Ranking, overview, ranking, storage_of, study_id
 from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
-from studies.results.draws import as_gains, read_draws
+from studies.results.draws import as_gains, fair_sample, read_draws
 from studies.results.noise import seed_noise
 from studies.results.points_left import points_left
 from studies.results.search_order import how_searched, order_of, shares_structure
@@ -49,13 +49,21 @@ class Outlook:
         n_unsuccessful: How many of these failed, were pruned or diverged. They count as trials that
             did not beat the best.
         n_given: How many were left out.
+        n_begun: How many trials have begun and have not ended: those that take long, mostly.
+        n_sample: Of how many trials `expected`, `last_gain` and `tail` are.
+        is_fair: Whether the basis is `random` and these are the trials drawn before the first that
+            has not ended, so that long ones are not missing among them; else they are all that have
+            ended, of which those would be less than half.
         n_open: How many trials wait or run.
         n_left: How many points no trial has come to yet; None where there is no end of them.
-        n: How many further trials are spoken of: not more than are left.
-        chance: That one of them beats the best of the `n_trials`: n / (n_trials + n), before any
-            value is looked at. None but where the basis is `random`.
+        n: How many further trials are spoken of, beside those that have begun: not more than are
+            left.
+        chance: That one of them beats the best of the `n_trials` and of the `n_begun`, when these
+            have ended: n / (n_trials + n_begun + n), before any value is looked at. None but where
+            the basis is `random`, and where no further ones are left.
         n_best: How many of the trials share the best value. With ties, and where a known setting
             leads, the chance is that or less.
+        is_given: Whether a known setting is better than all that were drawn.
         expected: A row for each budget, `n_trials`: the `expected_best` of so many trials, and the
             ends `low` and `high` of the middle 95 % over resamples. Empty but for `random`.
         n_last: The last so many trials, of which `last_gain` tells.
@@ -80,11 +88,15 @@ class Outlook:
     n_trials: int
     n_unsuccessful: int
     n_given: int
+    n_begun: int
+    n_sample: int
+    is_fair: bool
     n_open: int
     n_left: int | None
     n: int
     chance: float | None
     n_best: int
+    is_given: bool
     expected: pd.DataFrame
     n_last: int
     last_gain: float | None
@@ -114,17 +126,22 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
             f"Expected a study with a complete trial. Received: none in {study.study_name}. "
             f"See its progress: hpo status {name}"
         )
-    every = read_draws(study)
-    left = points_left(study, every)
+    begun = read_draws(study)
+    left = points_left(study, begun)
     basis: Basis = "exhausted" if left == 0 else order_of(study)
-    drawn = [draw for draw in every if not draw.is_given] if basis == "random" else every
-    is_random = basis == "random" and any(draw.value is not None for draw in drawn)
-    values = np.array(as_gains(drawn, study.direction))
+    drawn = [draw for draw in begun if not draw.is_given] if basis == "random" else begun
+    ended = [draw for draw in drawn if draw.has_ended]
+    is_random = basis == "random" and any(draw.value is not None for draw in ended)
+    n_begun = len(drawn) - len(ended)
+    values = np.array(as_gains(ended, study.direction))
+    chosen, is_fair = fair_sample(drawn) if is_random else (ended, False)
+    sample = np.array(as_gains(chosen, study.direction))
     sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
-    expected = _expected(values, sign) if is_random else _expected(values[:0], sign)
-    n = n if left is None else min(n, left)
+    given = np.array(as_gains((d for d in begun if d.is_given and d.has_ended), study.direction))
+    if left is not None:
+        n = min(n, max(left - n_begun, 0) if is_random else left)
     # What half of the trials have brought is an estimate of the other half's; the first ones' not.
-    most = len(values) // 2 if is_random else len(values) - 1
+    most = len(sample) // 2 if is_random else len(values) - 1
     n_last = max(0, min(n or FURTHER, most))
     progress = overview(storage_of(study), study_id(study))
     return Outlook(
@@ -138,17 +155,22 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
         n_seeds=len(best.values),
         n_trials=len(values),
         n_unsuccessful=int(np.isnan(values).sum()),
-        n_given=len(every) - len(values),
+        n_given=sum(draw.has_ended for draw in begun) - len(values),
+        n_begun=n_begun,
+        n_sample=len(sample),
+        is_fair=is_fair,
         n_open=progress.counts[TrialState.WAITING] + progress.counts[TrialState.RUNNING],
         n_left=left,
         n=n,
-        chance=n / (len(values) + n) if is_random else None,
+        chance=n / (len(drawn) + n) if is_random and n else None,
         n_best=_count_best(values),
-        expected=expected,
+        is_given=is_random and bool((given > np.nanmax(values)).any()),
+        expected=_expected(sample if is_random else sample[:0], sign),
         n_last=n_last,
-        last_gain=_last_gain(values, n_last, is_random=is_random),
-        tail=tail_gain(values, n) if is_random else None,
-        shares_structure=is_random and shares_structure(study),
+        last_gain=_last_gain(sample, n_last, is_random=is_random),
+        tail=tail_gain(sample, n, float(np.nanmax([*values, *given]))) if is_random and n else None,
+        shares_structure=is_random
+        and shares_structure(study, in_order=all(draw.is_in_order for draw in drawn)),
         noise=_noise(study, ranked),
     )
 

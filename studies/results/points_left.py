@@ -24,7 +24,7 @@ def points_left(study: optuna.Study, draws: Sequence[Draw]) -> int | None:
 
     Args:
         study: The study.
-        draws: Its points that have ended.
+        draws: Its points that have begun.
 
     Returns:
         None where there is no end of them, as in a continuous range, or where that is unknown.
@@ -35,7 +35,8 @@ def points_left(study: optuna.Study, draws: Sequence[Draw]) -> int | None:
         if not known or any(not params.keys() <= known for d in draws for params in d.params):
             return None  # its function suggests parameters of its own
         every = _every_point(definition)
-        ended = {_point(definition, params) for draw in draws for params in draw.params}
+        known_to = [draw for draw in draws if draw.has_ended]
+        ended = {_point(definition, params) for draw in known_to for params in draw.params}
         return len(every - ended) if every else None
     return None
 

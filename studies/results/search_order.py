@@ -49,9 +49,17 @@ def order_of(study: optuna.Study) -> Order:
     return orders.get(_sampler_of(stored["search"]), "adaptive")
 
 
-def shares_structure(study: optuna.Study) -> bool:
-    """Tell whether a sampler draws the structure of networks once for all trials of a pack."""
-    if is_design(study):
+def shares_structure(study: optuna.Study, *, in_order: bool) -> bool:
+    """Tell whether trials of a pack were chosen to have one structure of networks.
+
+    A sampler draws it once for them all. Of a design they are those that are claimed before others
+    of the list.
+
+    Args:
+        study: The study.
+        in_order: Whether its points have begun in the order of its list.
+    """
+    if is_design(study) and in_order:
         return False
     with suppress(HpoError, ValueError, OSError):  # as where its data are not on this machine
         return bool(definition_of(study).structural_factors)

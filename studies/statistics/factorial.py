@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from studies.statistics.blocks import Blocks, blocks
+
 Array = npt.NDArray[np.float64]
 Codes = Mapping[str, npt.NDArray[np.intp]]  # factor -> the number of its level, from 0, by row
 Term = tuple[str, ...]  # a factor, or the factors of an interaction
@@ -46,13 +48,19 @@ class Fit:
         """Return what the model of main effects says of a setting, or of a mean over settings.
 
         Args:
-            weights: Of each factor, the weight of each of its levels; they sum to 1.
+            weights: Of each factor, the weight of each of its levels; they sum to 1. A factor
+                without weights stands at the mean of its levels.
 
         Returns:
             The value, and its variance in units of the error's; None where the runs that there are
             do not determine it.
         """
-        parts = [weights[name] @ contrasts(self.sizes[name]) for (name,) in self.terms]
+        parts = [
+            weights[name] @ contrasts(self.sizes[name])
+            if name in weights
+            else np.zeros(self.sizes[name] - 1)
+            for (name,) in self.terms
+        ]
         row = np.concatenate([np.ones(1), *parts])
         if not np.allclose(row @ self.determined, row, atol=1e-8):
             return None
@@ -154,8 +162,8 @@ class ErrorTerm:
     """What effects are judged by.
 
     Attributes:
-        kind: "seeds", the pure error of trials of one point; "residual", what the model leaves
-            over; "none" where it leaves nothing over.
+        kind: "seeds", the pure error of trials of one point; "blocks", what points and seeds leave
+            over; "residual", what the model leaves over; "none" where it leaves nothing over.
         df: Its degrees of freedom.
         ss: Its sum of squares.
     """
@@ -179,11 +187,13 @@ class Anova:
         lack: What the model leaves over beside the pure error; None where that is nothing, or
             where there is no pure error.
         error: What the terms are judged by.
+        blocks: What seeds have in common, where they are blocks.
     """
 
     rows: list[Row]
     lack: Row | None
     error: ErrorTerm
+    blocks: Blocks | None = None
 
 
 def anova(
@@ -192,12 +202,14 @@ def anova(
     sizes: Mapping[str, int],
     terms: Sequence[Term],
     points: Sequence[Hashable],
+    block: str | None = None,
 ) -> Anova:
     """Return the analysis of variance of a model, by sums of squares of type II.
 
     That of a term is what it explains beside all terms that do not contain it. Where all cells
     have equally many trials, it is that of every other type. Trials of one point give the pure
-    error, which takes the residual's place.
+    error, which takes the residual's place; where their seeds are blocks, less what these have in
+    common.
 
     Args:
         codes: The levels of each row.
@@ -205,20 +217,29 @@ def anova(
         sizes: The number of levels of each factor.
         terms: What the model has beside the mean.
         points: The point of each row: equal ones differ in nothing but the seed.
+        block: The name of the seed in `codes` and `sizes`, where seeds are blocks.
     """
-    x, y = _condensed(matrix(codes, sizes, terms), values)
-    places = _places(sizes, terms)
+    model = [*terms, (block,)] if block else list(terms)
+    x, y = _condensed(matrix(codes, sizes, model), values)
+    places = _places(sizes, model)
     residual = float(_least_squares(x, y).ssr)
     least = EXACT * ((values - values.mean()) ** 2).sum() + EQUAL * (values**2).sum()
     pure, df_pure = pure_error(values, points)
+    found = blocks(values, points, codes[block].tolist()) if block else None
+    if found is not None:
+        pure, df_pure = found.error_ss, found.error_df
     df = len(values) - _rank(x)
-    kind = "seeds" if df_pure else "residual" if df else "none"
+    kind = "residual" if df else "none"
+    if df_pure:
+        kind = "seeds" if found is None else "blocks"
     error = ErrorTerm(kind, df_pure, pure) if df_pure else ErrorTerm(kind, df, residual)
     if error.ss <= least or not error.df:
         error = ErrorTerm(kind, error.df, 0.0)
     rows = []
-    for term in estimable(codes, sizes, terms):
-        beside = [t for t in terms if t != term and not set(term) <= set(t)]
+    for term in estimable(codes, sizes, model):
+        if term == (block,):
+            continue
+        beside = [t for t in model if t != term and not set(term) <= set(t)]
         keep = [0, *(i for t in beside for i in places[t])]
         without, with_it = x[:, keep], x[:, keep + places[term]]
         ss = float(_least_squares(without, y).ssr - _least_squares(with_it, y).ssr)
@@ -226,7 +247,7 @@ def anova(
     lack = None
     if df_pure and df > df_pure:
         lack = _row((), df - df_pure, max(residual - pure, 0.0), error)
-    return Anova(rows, lack, error)
+    return Anova(rows, lack, error, found)
 
 
 def pure_error(values: Array, points: Sequence[Hashable]) -> tuple[float, int]:

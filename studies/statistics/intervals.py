@@ -35,11 +35,11 @@ def overlap_factor(n_divisions: int, share: float) -> float:
     return sqrt(1 + n_divisions * share)
 
 
-def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
+def student_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
     """Return the t that a Student variable lies within, either side of 0, with a probability.
 
     Args:
-        freedom: The degrees of freedom, from 1.
+        freedom: The degrees of freedom, from 1; no whole number by Satterthwaite.
         confidence: The probability.
     """
     from scipy.special import stdtrit  # slow to import, so only where a point has several seeds

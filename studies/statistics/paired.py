@@ -3,9 +3,13 @@
 The seeds of two settings are paired: the same split, the same order and the same noise, so that the
 difference of a seed says more than the two values do. The test assumes that without a difference
 between the settings each seed's difference is as likely to be d as to be -d, and nothing else. That
-is so where the noise of both has one shape, however skewed. Where it has not, equal means alone are
-not enough: with 8 seeds, exponential noise of the one setting and none of the other are called
-different in 10 % of cases.
+is so where both settings have one distribution, however skewed, and where the noise of each is
+symmetric, however different: so it is a test of equal distributions, and of equal means only where
+their differences are symmetric. Two settings with equal means and 8 seeds are called different in
+9.7 % of cases where the one has exponential noise and the other none, in nearly all of them with
+the mean of the skewed one on the side away from its long tail. It is 8.2 % against normal noise of
+.3 of that standard deviation, 5.2 % against one of the same, and with 16 seeds 9.2 % against none.
+Normal noise against normal noise of three times its standard deviation keeps to 4.6 %.
 
 With 8 seeds a true difference of one standard deviation of the differences is found in 65 % of
 cases between two settings, and in 44 % for a pair of three; what 10,000 simulations come to is in

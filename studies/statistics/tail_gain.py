@@ -44,13 +44,14 @@ class TailGain:
     n_exceedances: int
 
 
-def tail_gain(values: Floats, n: int) -> TailGain | None:
+def tail_gain(values: Floats, n: int, best: float | None = None) -> TailGain | None:
     """Return the gain that further trials are expected to bring beyond the best so far.
 
     Args:
         values: Of trials in random order, of shape (trials,); greater is better, NaN is a trial
             that came to no value.
         n: How many further trials; more than there are trials count as that many.
+        best: The best so far, where it is not among the values.
 
     Returns:
         None where fewer than 50 trials have a value, or their best ones are too few different ones.
@@ -64,7 +65,8 @@ def tail_gain(values: Floats, n: int) -> TailGain | None:
         return None
     shape, scale = fit_tail(excess)
     n = min(n, len(values))
-    gain = _expected_gain(shape, scale, len(excess) / len(values), float(excess[-1]), n)
+    lead = float(excess[-1]) if best is None else max(best - float(threshold), float(excess[-1]))
+    gain = _expected_gain(shape, scale, len(excess) / len(values), lead, n)
     return TailGain(n, gain, shape, len(excess))
 
 

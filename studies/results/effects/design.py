@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from storage.study_attributes import SEED_KEY as SEED
 from studies.results.effects.levels import level_row
 from studies.results.effects.parts import Part
 from studies.results.effects.trials import Level, Trial
 from studies.statistics.aliases import Alias, aliases
+from studies.statistics.blocks import blocks
 from studies.statistics.factorial import (
     Anova,
     Array,
@@ -78,15 +81,18 @@ def analyse(part: Part, *, interactions: bool, default: Mapping[str, Level] | No
     names, sizes = list(part.levels), part.sizes
     mains = main_effects(names)
     n = len(part.complete)
-    if not names or n < 2 or n * n_columns(sizes, mains) > MOST_CELLS:
+    if not names or n < 2 or n * (n_columns(sizes, mains) + len(part.seeds)) > MOST_CELLS:
         return PartEffects(
             part, None, None, (), tuple(names), means(part, None, 0, 0), [], None, []
         )
     codes, points = part.codes(part.complete), [t.point for t in part.complete]
     wanted = _interactions(part, mains) if interactions else []
     terms = [*mains, *wanted]
-    found = anova(codes, part.values, sizes, terms, points)
-    main = fit(codes, part.values, sizes, mains)
+    block = _block(part, points)
+    if block:
+        sizes, codes = sizes | {block: len(part.seeds)}, {**codes, block: _seeds(part)}
+    found = anova(codes, part.values, sizes, terms, points, block)
+    main = fit(codes, part.values, sizes, [*mains, (block,)] if block else mains)
     known = {row.term for row in found.rows}
     rows = by_default(part, default, found) if default else means(part, main, *_error(found))
     shown = _contrasts(part) if found.error.kind == "none" else []
@@ -150,13 +156,25 @@ def by_default(part: Part, default: Mapping[str, Level], found: Anova) -> list[d
             rows.append(
                 row
                 | {"is_default": is_default}
-                | ({} if is_default else _difference(own, base, df, ms))
+                | ({} if is_default else _difference(*_compared(own, base, found), df, ms))
             )
     return rows
 
 
-def _difference(own: Sequence[Trial], base: Sequence[Trial], df: int, ms: float) -> dict[str, Any]:
-    one, other = ([t.value for t in each if t.value is not None] for each in (own, base))
+def _compared(
+    own: Sequence[Trial], base: Sequence[Trial], found: Anova
+) -> tuple[list[float], list[float]]:
+    """Return the values of two points; where seeds are blocks, those of the seeds of both."""
+    one, other = ([(t.seed, t.value) for t in each if t.value is not None] for each in (own, base))
+    both = {seed for seed, _ in one} & {seed for seed, _ in other}
+    is_any = found.blocks is None
+    return (
+        [value for seed, value in one if is_any or seed in both],
+        [value for seed, value in other if is_any or seed in both],
+    )
+
+
+def _difference(one: Sequence[float], other: Sequence[float], df: int, ms: float) -> dict[str, Any]:
     if not one or not other:
         return {}
     difference = float(np.mean(one) - np.mean(other))
@@ -164,6 +182,19 @@ def _difference(own: Sequence[Trial], base: Sequence[Trial], df: int, ms: float)
         return {"difference": difference}
     half = student_quantile(df) * sqrt(ms * (1 / len(one) + 1 / len(other)))
     return {"difference": difference, "low": difference - half, "high": difference + half}
+
+
+def _block(part: Part, points: Sequence[Hashable]) -> str | None:
+    """Return the name of the seed in a model where seeds are blocks and leave something over."""
+    if len(part.seeds) < 2 or blocks(part.values, points, _seeds(part).tolist()).error_df < 1:
+        return None
+    return SEED
+
+
+def _seeds(part: Part) -> NDArray[np.intp]:
+    """Return the place of each trial's seed among those that are blocks."""
+    places = {seed: place for place, seed in enumerate(part.seeds)}
+    return np.asarray([places[t.seed] for t in part.complete if t.seed is not None], dtype=np.intp)
 
 
 def weights_of(part: Part, name: str) -> Array:

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from studies.statistics.factorial import Row
 
 INDEPENDENT = ("random", "qmc")  # samplers that draw each point whatever the others came to
-PURE, RESIDUAL = "seeds (pure error)", "residual"
+BLOCKS = "seeds (blocks)"
+JUDGED_BY = {
+    "seeds": "seeds (pure error)",
+    "blocks": "points x seeds (error)",
+    "residual": "residual",
+}
 LACK, WITH_CONDITIONAL = "other interactions", "conditional, interactions"
 ANOVA = ("term", "within", "df", "sum_of_squares", "f", "p")
 ALIASES = ("factor", "within", "interaction", "share")
@@ -52,7 +57,8 @@ class Effects:
             the ends of its 95 % interval, Student's t. By one factor at a time: the difference to
             the default, whose interval it is.
         anova: Degrees of freedom, sum of squares of type II, F and p of each term. Its last row is
-            what the others are judged by. None for a search.
+            what the others are judged by; where seeds are blocks, theirs is the one before, and
+            has no F. None for a search.
         contrasts: Where nothing is left to judge by: independent contrasts, and the margins by
             Lenth's pseudo standard error. None elsewhere.
         aliases: Main effects that cannot be told from two-factor interactions: the share of the
@@ -199,9 +205,10 @@ def _anova_rows(part: PartEffects) -> list[dict[str, Any]]:
     rows = [line(" x ".join(row.term), row, row.df, row.ss) for row in told_rows(part)]
     words = WITH_CONDITIONAL if part.part.has_conditional else LACK
     rows += [line(words, lack, lack.df, lack.ss)] if lack is not None else []
+    blocks = part.anova.blocks
+    rows += [line(BLOCKS, None, blocks.df, blocks.ss)] if blocks is not None else []
     if error.kind != "none":
-        words = PURE if error.kind == "seeds" else RESIDUAL
-        rows.append(line(words, None, error.df, error.ss))
+        rows.append(line(JUDGED_BY[error.kind], None, error.df, error.ss))
     return rows
 
 

@@ -78,8 +78,13 @@ def notes_of_search(
     n = len(trials.complete)
     found = [*trials.notes, *_single(trials)]
     seeds = study.user_attrs.get(DEFINITION_KEY, {}).get("search", {}).get("replicates", 1)
-    if seeds > 1:
+    if seeds > 1 and trials.design is None:
         found.append(f"The value of a trial is the mean over its {seeds} seeds.")
+    elif seeds > 1:
+        found.append(
+            f"Each point has {seeds} trials, which differ in the seed: intervals are over the "
+            "means of points."
+        )
     if importance.empty:
         why = f"only {n} of them" if n < FEWEST else "all values are equal"
         found.append(f"No importance: it needs {FEWEST} complete trials or more; here {why}.")
@@ -95,8 +100,9 @@ def notes_of_search(
             found.append(f"The best tenth of {n} trials are few: {ADVISED} or more are advised.")
     if independent:
         found.append(
-            "95 % intervals: Student's t over the trials, each by itself. Points were drawn "
-            "independently, and a mean is over all that the other factors had."
+            f"95 % intervals: Student's t over the {'points' if trials.design else 'trials'}, each "
+            "by itself. Points were drawn independently, and a mean is over all that the other "
+            "factors had."
         )
     else:
         found.append(ADAPTIVE)
@@ -172,12 +178,29 @@ def _judged_by(study: optuna.Study, effects: PartEffects) -> list[str]:
         return ["Nothing is left to judge by: the values are an exact sum, so no p, no intervals."]
     if error.kind == "seeds":
         return [f"Judged by the seeds' pure error, {_freedom(error.df)}."]
+    if error.kind == "blocks":
+        return [_blocks_words(effects, error.df)]
     what = "interactions that are in no line"
     what = f"conditional factors and {what}" if effects.part.has_conditional else what
     return [
         f"Judged by the residual, {_freedom(error.df)}: one seed a point, so that it holds {what} "
         f"beside the noise.{advice}"
     ]
+
+
+def _blocks_words(effects: PartEffects, df: int) -> str:
+    """Return what seeds as blocks come to, and what the intervals are about."""
+    assert effects.anova is not None
+    found = effects.anova.blocks
+    assert found is not None
+    share = found.share or 0.0
+    missing = "" if effects.part.is_balanced else " (some values are missing)"
+    return (
+        f"Seeds are blocks: all points share them{missing}. Of what trials of one point differ by, "
+        f"{100 * share:.3g} % is common to all trials of a seed, and no noise here. Judged by the "
+        f"rest, {_freedom(df)}. Intervals are of means over these {found.n} seeds, to compare "
+        "levels by: other seeds move all levels alike."
+    )
 
 
 def _lenth_words(effects: PartEffects) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +57,21 @@ class Part:
     def sizes(self) -> dict[str, int]:
         """The number of levels of each factor of the model."""
         return {name: len(levels) for name, levels in self.levels.items()}
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds of the trials that have a value, where seeds are blocks; else none.
+
+        They are where each point was queued with the same two seeds or more, whatever its trials
+        have come to. An array that has a point twice gives it further seeds, which are blocks too.
+        """
+        own: dict[Hashable, set[int | None]] = {}
+        for trial in self.trials.trials:
+            own.setdefault(trial.point, set()).add(trial.seed)
+        shared = set.intersection(*own.values())
+        if len(shared) < 2 or any(None in seeds for seeds in own.values()):
+            return []
+        return sorted({trial.seed for trial in self.complete if trial.seed is not None})
 
     @cached_property
     def has_conditional(self) -> bool:

@@ -15,6 +15,8 @@ from studies.lookup import open_study
 from studies.results.effects.design import PartEffects, only, weights_of
 from studies.results.effects.levels import mean_of
 from studies.results.effects.trials import Level, Trials
+from studies.statistics.blocks import of_new_seeds
+from studies.statistics.factorial import Anova
 from studies.statistics.intervals import student_quantile
 
 if TYPE_CHECKING:
@@ -63,8 +65,9 @@ class Predicted:
         observed: The mean of the study's own trials of it; None where it has none.
         n_observed: How many these are.
         confirmations: What it has come to since, in studies that --enqueue has made.
-        variance: The variance of a trial, None where nothing tells it.
-        freedom: Its degrees of freedom.
+        variance: The variance of a trial with a seed of its own, None where nothing tells it.
+        freedom: Its degrees of freedom; by Satterthwaite, and no whole number, where seeds are
+            blocks.
         leverage: The variance of the predicted mean, in parts of that of a trial.
     """
 
@@ -77,7 +80,7 @@ class Predicted:
     n_observed: int
     confirmations: tuple[Confirmation, ...]
     variance: float | None
-    freedom: int
+    freedom: float
     leverage: float | None
 
 
@@ -101,10 +104,9 @@ def predicted(
             continue
         setting |= {name: best[name] for name in inner.part.told if best[name] is not None}
         value, leverage = _with(inner, setting, value), None  # of which no interval is known
-    error = whole.anova.error
-    variance = error.ms or None if leverage is not None else None
     n = _n_seeds(study)
-    low, high = _interval(value, variance, error.df, leverage, n)
+    variance, freedom, leverage = _spread(whole.anova, leverage, n)
+    low, high = _interval(value, variance, freedom, leverage, n)
     own = [t for t in [*trials.trials, *trials.others] if dict(t.levels) == setting]
     values = [t.value for t in own if t.value is not None]
     return Predicted(
@@ -117,7 +119,7 @@ def predicted(
         len(values),
         confirmations(study),
         variance,
-        error.df,
+        freedom,
         leverage,
     )
 
@@ -173,8 +175,27 @@ def _with(inner: PartEffects, setting: Mapping[str, Level], value: float | None)
     return None if one is None or other is None else value + one[0] - other[0]
 
 
+def _spread(
+    found: Anova, leverage: float | None, n: int
+) -> tuple[float | None, float, float | None]:
+    """Return the variance of a trial with a seed of its own, its degrees of freedom, the leverage.
+
+    Args:
+        found: The analysis of variance.
+        leverage: That of the model over the seeds that it has; None where it has none.
+        n: How many new seeds the interval is for.
+    """
+    error = found.error
+    if leverage is None or not error.ms:
+        return None, error.df, leverage
+    if found.blocks is None:
+        return error.ms, error.df, leverage
+    new = of_new_seeds(found.blocks, error.ms, leverage, n)
+    return new.variance, new.freedom, new.leverage
+
+
 def _interval(
-    value: float | None, variance: float | None, freedom: int, leverage: float | None, n: int
+    value: float | None, variance: float | None, freedom: float, leverage: float | None, n: int
 ) -> tuple[float | None, float | None]:
     """Return the 95 % interval of the mean of n new trials; None twice where it is not known."""
     if value is None or not variance or not freedom or leverage is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -14,7 +14,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from storage.seeds import spread
+from storage.seeds import mean, spread
 from storage.study_attributes import SEED_KEY as SEED
 from studies.results.effects.levels import level_row
 from studies.results.effects.trials import Trial, Trials
@@ -94,16 +94,27 @@ def search_means(trials: Trials, *, independent: bool) -> list[dict[str, Any]]:
     Args:
         trials: The trials.
         independent: Whether each trial was drawn whatever the others came to: only then a mean has
-            an interval, Student's t over the trials.
+            an interval, Student's t over the trials; of a design, whose seeds are trials, over its
+            points.
     """
     rows = []
     for name in trials.factors:
         for words, own in _groups(trials, name):
             row = level_row(name, "", words, own)
-            values = [t.value for t in own if t.value is not None]
+            values = _of_draws(own, is_design=trials.design is not None)
             ends = interval(row["mean"], spread(values), len(values)) if independent else None
             rows.append(row if ends is None else row | {"low": ends[0], "high": ends[1]})
     return rows
+
+
+def _of_draws(trials: Sequence[Trial], *, is_design: bool) -> list[float]:
+    """Return a value for each draw: of a design the mean over the seeds of a point."""
+    found: dict[Hashable, list[float]] = {}
+    for trial in trials:
+        if trial.value is not None:
+            key = trial.point if is_design else trial.number
+            found.setdefault(key, []).append(trial.value)
+    return [mean(values) for values in found.values()]
 
 
 def _groups(trials: Trials, name: str) -> list[tuple[Any, list[Trial]]]:

@@ -42,12 +42,14 @@ class Trial:
         levels: Factor -> level, of those that it has.
         value: Its value where it is complete, else None.
         ending: "complete", or one of `ENDINGS`.
+        seed: Its seed; None where that is not known.
     """
 
     number: int
     levels: Mapping[str, Level]
     value: float | None
     ending: str
+    seed: int | None = None
 
     @property
     def point(self) -> Hashable:
@@ -150,9 +152,10 @@ def _key(params: Mapping[str, Any]) -> Hashable:
 def _trial(trial: FrozenTrial) -> Trial:
     levels = {name: level_of(trial, name) for name in trial.params if name != SEED}
     value = trial.value if trial.state is TrialState.COMPLETE else None
+    seed = trial.params.get(SEED, trial.user_attrs.get(SEED))
     if value is not None and not isfinite(value):
-        return Trial(trial.number, levels, None, DIVERGED)
-    return Trial(trial.number, levels, value, _ending(trial))
+        return Trial(trial.number, levels, None, DIVERGED, seed)
+    return Trial(trial.number, levels, value, _ending(trial), seed)
 
 
 def _ending(trial: FrozenTrial) -> str:
