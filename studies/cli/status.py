@@ -25,7 +25,7 @@ from storage import (
     study_id,
     workers_seen,
 )
-from studies.attributes import CREATED_KEY, DEFINITION_KEY
+from studies.attributes import CREATED_KEY, DEFINITION_KEY, RERUN_STUDY_KEY
 from studies.cli.format import best_value, duration, trial_counts
 from studies.cli.notes import missing_note, round_note, rule_note, stop_note, time_note, way_note
 from studies.errors import StudyNotFoundError
@@ -161,6 +161,8 @@ def _failures(study: optuna.Study) -> list[Text]:
 
 
 def _hint(study: optuna.Study) -> list[Text]:
+    if RERUN_STUDY_KEY in study.user_attrs:
+        return []  # no worker would take them
     if not failures(storage_of(study), study_id(study)).numbers:
         return []  # those that failed were queued again
     return [Text(f"Queue them again: hpo retry {as_argument(study.study_name)}", style="dim")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -108,7 +108,7 @@ def rerun(study: optuna.Study, trial: int, *, allow_modules: Sequence[str] = ())
     _check_repeatable(study, definition, first)
     check_allowed(definition, allow_modules)
     check_name(study)
-    began = datetime.now().astimezone().replace(tzinfo=None)  # as Optuna has its times
+    began = datetime.now(UTC).replace(tzinfo=None)
     kept = [] if definition.is_function else kept_networks(study, first)
     with _made_again(study, definition, first, saves=bool(kept)) as again:
         found = compared(definition, first, again, kept)
