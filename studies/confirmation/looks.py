@@ -8,7 +8,6 @@ from studies.errors import SettingError
 from studies.statistics.paired import MOST_SEEDS, least_seeds
 from studies.statistics.until_clear import looks_at
 
-TOP = 3
 SEEDS = 8
 N_LOOKS = 3  # of a confirmation until all is clear, where its first look can tell settings apart
 FEWEST_LOOKS = 2
@@ -19,7 +18,7 @@ class Wanted:
     """What is wanted of a confirmation; None where it is not said.
 
     Attributes:
-        top: How many of the best settings; 3, or those of the confirmation that there is.
+        top: How many of the best settings; 3 at most, or those of the confirmation that there is.
         seeds: How many fresh seeds each; 8, or as many as can tell the settings apart.
         until_clear: Whether settings in contention get more seeds, until it is clear which is best.
         max_seeds: How many seeds a setting has then at most; three times the first ones.

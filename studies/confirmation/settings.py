@@ -17,8 +17,10 @@ from studies.attributes import ARTIFACTS_KEY, DATA_KEY, DEFAULTS_KEY, ENCODING_K
 from studies.create import as_stored
 from studies.definition.fresh_seeds import FRESH_SEEDS, check_searched_seeds
 from studies.definition.study import StudyDefinition
-from studies.errors import DefinitionError, NoCompleteTrialError
+from studies.errors import DefinitionError, NoCompleteTrialError, SettingError
 from studies.lookup import as_argument, definition_of
+
+TOP = 3
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class Chosen:
     n_searched: int
 
 
-def choose(study: optuna.Study, top: int) -> Chosen:
-    """Return the `top` best settings of a study, each of them once.
+def choose(study: optuna.Study, top: int | None) -> Chosen:
+    """Return the `top` best settings of a study, each of them once; by default up to 3.
 
     Raises:
         NoCompleteTrialError: No trial is complete.
-        ValueError: The study has fewer settings with a complete trial.
+        SettingError: The study has fewer settings with a complete trial.
     """
     states = (TrialState.COMPLETE,)
     n_searched = len(study.get_trials(deepcopy=False, states=states))
@@ -53,11 +55,11 @@ def choose(study: optuna.Study, top: int) -> Chosen:
             f"Expected a study with a complete trial. Received: {study.study_name}, of which none "
             f"is. Work on it first: hpo run {name}"
         )
-    found = distinct_points(study, top)
-    if len(found) < top:
-        raise ValueError(
+    found = distinct_points(study, TOP if top is None else top)
+    if top is not None and len(found) < top:
+        raise SettingError(
             f"Expected at most {len(found)}, the settings of {study.study_name} that have a "
-            f"complete trial. Received: top={top}."
+            f"complete trial. Received: top={top}. Without --top it takes these."
         )
     return Chosen(
         [_setting(point) for point in found],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 
 from objectives.data.divisions import why_not_redrawn
-from studies.confirmation.looks import TOP, Wanted, check_splits
+from studies.confirmation.looks import Wanted, check_splits
 from studies.confirmation.settings import Chosen, Division, choose
 from studies.confirmation.study import Plan, Prepare, find, make, queue_all
 from studies.errors import SettingError
@@ -33,7 +33,7 @@ def opened_divisions(
     _check_redrawn(searched)
     names = [f"{name}-split-{number}" for number in range(1, n + 1)]
     first = find(names[0], searched, wanted.top)
-    chosen = choose(searched, wanted.top or TOP) if first is None else _of(first)
+    chosen = choose(searched, wanted.top) if first is None else _of(first)
     n_seeds = check_splits(len(chosen.trials), n, wanted)
     found = []
     for number, own in enumerate(names, 1):

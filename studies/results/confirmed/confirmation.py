@@ -10,7 +10,8 @@ from typing import Any, Literal
 import optuna
 import pandas as pd
 
-from objectives.data.divisions import validation_share
+from objectives.data.divisions import validation_share, why_not_redrawn
+from objectives.errors import ObjectiveError
 from storage.seeds import mean, spread
 from studies.attributes import TESTED_KEY
 from studies.definition.study import StudyDefinition
@@ -171,9 +172,15 @@ def _over(definition: StudyDefinition, link: Link) -> str:
         return "seeds of the function"
     if definition.data.folds is not None:
         return "seeds on these folds; another division of the data may tell otherwise"
-    return (
-        "seeds on this validation part; another division of the data may tell otherwise: --splits"
-    )
+    words = "seeds on this validation part; another division of the data may tell otherwise"
+    return f"{words}: --splits" if _can_be_redrawn(definition) else words
+
+
+def _can_be_redrawn(definition: StudyDefinition) -> bool:
+    try:
+        return why_not_redrawn(str(definition.dataset), definition.data) is None
+    except ObjectiveError:  # the data are gone by now
+        return False
 
 
 def _by_division(found: Sequence[Sequence[SettingValues]]) -> list[list[float | None]]:
