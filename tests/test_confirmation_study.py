@@ -10,8 +10,14 @@ import pytest
 from confirmations import ALLOWED, confirmed, searched, tell
 from optuna.trial import TrialState
 
-from storage import create_storage
-from studies import NoCompleteTrialError, SettingError, TakenNameError, load_study
+from storage import create_storage, storage_of
+from studies import (
+    NoCompleteTrialError,
+    SettingError,
+    StudyNotFoundError,
+    TakenNameError,
+    load_study,
+)
 from studies.confirmation.confirm import confirm_by
 from studies.confirmation.looks import Wanted, looks_for
 from studies.confirmation.ways import Ways
@@ -20,6 +26,7 @@ from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError
 from studies.results.confirmed.confirmation import read_confirmation
+from studies.retry import retry_trials
 
 
 def clear(x: float, seed: int) -> float:
@@ -195,9 +202,16 @@ def test_too_few_seeds_or_settings_are_refused_before_anything_is_trained(sqlite
 
 
 def test_a_study_without_a_complete_trial_has_nothing_to_confirm(sqlite_url: str) -> None:
-    searched(sqlite_url, lambda x, seed: None)
-    with pytest.raises(NoCompleteTrialError, match="hpo run s"):
+    study = searched(sqlite_url, lambda x, seed: None)
+    with pytest.raises(NoCompleteTrialError, match="See how its trials have ended: hpo status s"):
         confirmed(sqlite_url, clear)
+    assert retry_trials(study) == [0, 1, 2, 3]
+    with pytest.raises(NoCompleteTrialError, match="Work on it first: hpo run s"):
+        confirmed(sqlite_url, clear)
+    other = optuna.create_study(storage=storage_of(study), study_name="other")
+    other.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(StudyNotFoundError, match="another program's"):
+        confirmed(sqlite_url, clear, source="other")
 
 
 def test_failed_seeds_are_left_out_and_diverged_ones_are_not(sqlite_url: str) -> None:
@@ -228,6 +242,18 @@ def test_one_setting_has_no_pairs(sqlite_url: str) -> None:
     searched(sqlite_url, clear)
     found = confirmed(sqlite_url, clear, top=1)
     assert (len(found.pairs), list(found.settings["n"])) == (0, [8])
+
+
+def test_of_fewer_settings_than_three_all_are_confirmed_unless_more_are_asked_for(
+    sqlite_url: str,
+) -> None:
+    searched(sqlite_url, clear, levels=[0.1, 0.5])
+    with pytest.raises(SettingError, match=r"at most 2, .* Without --top it takes these"):
+        confirmed(sqlite_url, clear, top=3)
+    found = confirmed(sqlite_url, clear)
+    assert list(found.settings["n"]) == [8, 8]
+    with pytest.raises(SettingError, match="max_seeds with until_clear"):
+        confirmed(sqlite_url, clear, max_seeds=24)
 
 
 def test_seeds_go_to_those_in_question_until_it_is_clear(sqlite_url: str) -> None:

@@ -9,14 +9,20 @@ from optuna.study import StudyDirection
 
 import objectives
 from storage import create_storage
-from studies.confirmation.looks import Wanted, check_n_seeds, check_on, looks_for
+from studies.confirmation.looks import (
+    Wanted,
+    check_n_seeds,
+    check_on,
+    looks_for,
+    without_until_clear,
+)
 from studies.confirmation.on_test import compare_on_test
 from studies.confirmation.settings import choose
 from studies.confirmation.splits import opened_divisions
 from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
 from studies.confirmation.ways import Ways, ways_here
 from studies.errors import SettingError
-from studies.lookup import as_argument, definition_of, find_study, open_study
+from studies.lookup import as_argument, check_made_here, definition_of, find_study, open_study
 from studies.results.confirmed.confirmation import Confirmation, read_confirmation
 from studies.results.confirmed.link import Link, link_of
 from studies.results.confirmed.values import values_of_settings
@@ -102,6 +108,7 @@ def confirm_by(
 
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
+    check_made_here(searched)
     if wanted.on is not None:
         study = confirmed_study(searched, wanted)
         check_allowed(definition_of(study), allow_modules)
@@ -205,6 +212,8 @@ def _add_seeds(study: optuna.Study, wanted: Wanted) -> None:
 def _check_plan(name: str, link: Link, wanted: Wanted) -> None:
     """Refuse to change looks that were fixed when a confirmation began, or to plan them late."""
     first, last = link.looks[0], link.looks[-1]
+    if wanted.max_seeds is not None and not wanted.until_clear and not link.until_clear:
+        raise without_until_clear(wanted.max_seeds)
     if wanted.until_clear and not link.until_clear:
         raise SettingError(
             "Expected looks that are fixed before the first one. Received: until_clear, where "

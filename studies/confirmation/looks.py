@@ -71,10 +71,7 @@ def looks_for(top: int, wanted: Wanted) -> list[int]:
     """
     if not wanted.until_clear:
         if wanted.max_seeds is not None:
-            raise SettingError(
-                f"Expected max_seeds with until_clear. Received: max_seeds={wanted.max_seeds} "
-                "without. Add --until-clear."
-            )
+            raise without_until_clear(wanted.max_seeds)
         return [check_n_seeds(top, wanted.seeds, 1)]
     if top == 1:
         raise SettingError("Expected two settings or more for until_clear. Received: top=1.")
@@ -87,6 +84,14 @@ def looks_for(top: int, wanted: Wanted) -> list[int]:
         )
     planned = [looks_at(first, most, n) for n in (N_LOOKS, FEWEST_LOOKS)]
     return list(next(each for each in planned if least_seeds(top, looks=len(each)) <= first))
+
+
+def without_until_clear(max_seeds: int) -> SettingError:
+    """Return the error of a largest number of seeds that nothing is to reach."""
+    return SettingError(
+        f"Expected max_seeds with until_clear. Received: max_seeds={max_seeds} without. Add "
+        "--until-clear."
+    )
 
 
 def check_n_seeds(top: int, seeds: int | None, looks: int) -> int:

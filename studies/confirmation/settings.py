@@ -18,7 +18,8 @@ from studies.create import as_stored
 from studies.definition.fresh_seeds import FRESH_SEEDS, check_searched_seeds
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError, NoCompleteTrialError, SettingError
-from studies.lookup import as_argument, definition_of
+from studies.fleet.own_code import check_code
+from studies.lookup import definition_of, how_to_complete
 
 TOP = 3
 
@@ -49,11 +50,10 @@ def choose(study: optuna.Study, top: int | None) -> Chosen:
     """
     states = (TrialState.COMPLETE,)
     n_searched = len(study.get_trials(deepcopy=False, states=states))
-    name = as_argument(study.study_name)
     if not n_searched:
         raise NoCompleteTrialError(
             f"Expected a study with a complete trial. Received: {study.study_name}, of which none "
-            f"is. Work on it first: hpo run {name}"
+            f"is. {how_to_complete(study)}"
         )
     found = distinct_points(study, TOP if top is None else top)
     if top is not None and len(found) < top:
@@ -103,10 +103,11 @@ def definition_for(
             its own.
 
     Raises:
-        DefinitionError: The searched study has seeds of the range that the fresh ones are from, or
-            varies its seed together with other hyperparameters.
+        DefinitionError: The searched study has seeds of the range that the fresh ones are from,
+            varies its seed together with other hyperparameters, or its code has changed.
     """
     searched = with_what_is_stored(study, is_divided=division is not None)
+    check_code(searched)  # by its own name, under which changed code can be accepted
     check_searched_seeds(searched, always=True)
     if SEED not in searched.space and searched.factors.values_of(SEED):
         raise DefinitionError(

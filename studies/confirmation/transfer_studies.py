@@ -31,7 +31,7 @@ from studies.definition.files import with_path
 from studies.definition.study import StudyDefinition
 from studies.designs.points import initial_points
 from studies.errors import NoCompleteTrialError, SettingError, TakenNameError
-from studies.lookup import as_argument, definition_of, open_study
+from studies.lookup import as_argument, definition_of, how_to_complete, open_study
 from studies.results.confirmed.transfer import ALL
 from studies.results.confirmed.transfer_link import (
     SearchLink,
@@ -62,8 +62,7 @@ def check_source(searched: optuna.Study) -> list[BestPoint]:
     if len(points) < LEAST_SETTINGS:
         raise NoCompleteTrialError(
             f"Expected a study with {LEAST_SETTINGS} complete settings or more. Received: "
-            f"{searched.study_name}, which has {len(points)}. Work on it first: hpo run "
-            f"{as_argument(searched.study_name)}"
+            f"{searched.study_name}, which has {len(points)}. {how_to_complete(searched)}"
         )
     return points
 
