@@ -17,12 +17,12 @@ from studies.confirmation.looks import (
     without_until_clear,
 )
 from studies.confirmation.on_test import compare_on_test
-from studies.confirmation.settings import choose
+from studies.confirmation.settings import check_is_search, choose
 from studies.confirmation.splits import opened_divisions
 from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
 from studies.confirmation.ways import Ways, ways_here
 from studies.errors import SettingError
-from studies.lookup import as_argument, check_made_here, definition_of, find_study, open_study
+from studies.lookup import as_argument, definition_of, find_study, open_study
 from studies.results.confirmed.confirmation import Confirmation, read_confirmation
 from studies.results.confirmed.link import Link, link_of
 from studies.results.confirmed.values import values_of_settings
@@ -108,7 +108,7 @@ def confirm_by(
 
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
-    check_made_here(searched)
+    check_is_search(searched, "confirm", or_confirms=True)
     if wanted.on is not None:
         study = confirmed_study(searched, wanted)
         check_allowed(definition_of(study), allow_modules)

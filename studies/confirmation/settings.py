@@ -13,13 +13,22 @@ import objectives
 from objectives.data.encoding import from_json
 from storage import BestPoint, best_points, storage_of
 from storage.study_attributes import SEED_KEY as SEED
-from studies.attributes import ARTIFACTS_KEY, DATA_KEY, DEFAULTS_KEY, ENCODING_KEY
+from studies.attributes import (
+    ARTIFACTS_KEY,
+    CONFIRMS_KEY,
+    DATA_KEY,
+    DEFAULTS_KEY,
+    ENCODING_KEY,
+    PREDICTED_KEY,
+    RERUN_STUDY_KEY,
+    TRANSFERRED_KEY,
+)
 from studies.create import as_stored
 from studies.definition.fresh_seeds import FRESH_SEEDS, check_searched_seeds
 from studies.definition.study import StudyDefinition
 from studies.errors import DefinitionError, NoCompleteTrialError, SettingError
 from studies.fleet.own_code import check_code
-from studies.lookup import definition_of, how_to_complete
+from studies.lookup import as_argument, check_made_here, definition_of, how_to_complete
 
 TOP = 3
 
@@ -39,6 +48,35 @@ class Chosen:
     trials: Sequence[int]
     values: Sequence[float]
     n_searched: int
+
+
+def check_is_search(study: optuna.Study, command: str, *, or_confirms: bool = False) -> None:
+    """Check that a study is none that trains settings of another one anew.
+
+    Args:
+        study: The study.
+        command: What is asked for.
+        or_confirms: Whether it may confirm another one.
+
+    Raises:
+        StudyNotFoundError: It is another program's.
+        SettingError: It does train settings of another one.
+    """
+    check_made_here(study)
+    keys = [
+        RERUN_STUDY_KEY,
+        TRANSFERRED_KEY,
+        PREDICTED_KEY,
+        *([] if or_confirms else [CONFIRMS_KEY]),
+    ]
+    for key in keys:
+        link = study.user_attrs.get(key)
+        if link is not None:
+            raise SettingError(
+                f"Expected a searched study. Received: {study.study_name}, which has trained "
+                f"settings of {link['study']} anew. Name that: hpo {command} "
+                f"{as_argument(link['study'])}"
+            )
 
 
 def choose(study: optuna.Study, top: int | None) -> Chosen:

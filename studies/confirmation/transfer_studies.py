@@ -24,7 +24,13 @@ from studies.attributes import (
     TRANSFERRED_KEY,
     TRANSFERS_KEY,
 )
-from studies.confirmation.settings import artifacts_of, definition_for, distinct_points, inherited
+from studies.confirmation.settings import (
+    artifacts_of,
+    check_is_search,
+    definition_for,
+    distinct_points,
+    inherited,
+)
 from studies.confirmation.study import Prepare
 from studies.create import create_study
 from studies.definition.files import with_path
@@ -52,6 +58,7 @@ def check_source(searched: optuna.Study) -> list[BestPoint]:
         SettingError: It is a function's, which has no data set.
         NoCompleteTrialError: Fewer than two settings are complete, so that there is no gain.
     """
+    check_is_search(searched, "transfer")
     definition = definition_of(searched)
     if definition.is_function:
         raise SettingError(
