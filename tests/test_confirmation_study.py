@@ -256,25 +256,25 @@ def test_of_fewer_settings_than_three_all_are_confirmed_unless_more_are_asked_fo
         confirmed(sqlite_url, clear, max_seeds=24)
 
 
-def test_seeds_go_to_those_in_question_until_it_is_clear(sqlite_url: str) -> None:
+def test_seeds_go_to_those_in_question_until_it_is_clear(storage_url: str) -> None:
     def close(x: float, seed: int) -> float:
         rng = random.Random(f"{x} {seed}")
         return (0.0 if x == 0.1 else 1.0) + 0.01 * rng.gauss(0, 1)
 
-    searched(sqlite_url, lambda x, seed: x)
-    found = confirmed(sqlite_url, close, top=4, until_clear=True, seeds=10, max_seeds=13)
+    searched(storage_url, lambda x, seed: x)
+    found = confirmed(storage_url, close, top=4, until_clear=True, seeds=10, max_seeds=13)
     assert list(found.looks) == [10, 12, 13]
     assert list(found.settings["n"]) == [13, 13, 13, 10]  # the fourth was worse at the first look
     assert found.confidence == pytest.approx(1 - 0.05 / (6 * 3))
     assert list(found.pairs["n"]) == [13, 13, 10, 13, 10, 10]
-    again = confirmed(sqlite_url, close)
+    again = confirmed(storage_url, close)
     assert again.pairs.equals(found.pairs)
     for wanted in ({"max_seeds": 20}, {"seeds": 14}):
         with pytest.raises(SettingError, match="looks that s-confirm was begun with"):
-            confirmed(sqlite_url, close, **wanted)
-    confirmed(sqlite_url, close, top=4, name="t")
+            confirmed(storage_url, close, **wanted)
+    confirmed(storage_url, close, top=4, name="t")
     with pytest.raises(SettingError, match="fixed before the first one"):
-        confirmed(sqlite_url, close, top=4, name="t", until_clear=True)
+        confirmed(storage_url, close, top=4, name="t", until_clear=True)
 
 
 def test_looks_are_as_many_as_the_first_can_tell_settings_apart_at() -> None:

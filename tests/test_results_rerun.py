@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 import optuna
 import pytest
 from commands import COMMAND, environment, hpo, hpo_here, start_worker, states, wait_until
+from queues import silence
 from repeated import change_attribute, change_history, functions, opened, trained
 
 from storage import claim, count_claimable, create_storage, history_of, storage_of, study_id
-from storage.tables import HEARTBEATS
 from studies import create_study, load_study, rerun
 from studies.definition.study import parse_definition
 from studies.errors import (
@@ -287,9 +286,7 @@ def test_a_command_that_is_killed_leaves_no_trial_that_runs_for_ever(
     (tmp_path / "blocked").unlink()
     assert rerun(study, 0, allow_modules=[str(file)]).verdict == "equal bits"
     assert states(reruns) == {"COMPLETE": 1, "FAIL": 1, "RUNNING": 1}
-    with storage_of(reruns).transaction() as connection:
-        silent = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=70)
-        connection.execute(HEARTBEATS.update().values(heartbeat=silent))
+    silence(storage_of(reruns))
     found = rerun(study, 0, allow_modules=[str(file)])
     assert (found.verdict, found.kept_as) == ("equal bits", 3)
     assert states(opened(reruns, sqlite_url)) == {"COMPLETE": 2, "FAIL": 2}  # and nothing waits
