@@ -249,7 +249,9 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     # Mended, it does not fail again; but then it is another code.
     text = (tmp_path / "mine.py").read_text()
     (tmp_path / "mine.py").write_text(text.replace("raise ValueError(f", "return (1, "))
-    with pytest.raises(CodeError, match="another mine, which has changed since"):
+    with pytest.raises(
+        CodeError, match=r"another mine, which has changed since\. Bring that code back"
+    ):
         rerun(study, 2, allow_modules=[file])
     assert len(opened(reruns, sqlite_url).trials) == 8
 
@@ -271,12 +273,18 @@ def test_a_command_that_is_killed_leaves_no_trial_that_runs_for_ever(
     command = [*COMMAND, "rerun", "slow", "0", f"--allow-module={file}"]
     for killed in (0, 1):
         pid.unlink(missing_ok=True)
-        launched.append(Popen(command, env=environment(sqlite_url, tmp_path), cwd=tmp_path))
+        with (tmp_path / "said").open("w") as said:
+            process = Popen(
+                command, env=environment(sqlite_url, tmp_path), cwd=tmp_path, stdout=said
+            )
+        launched.append(process)
         wait_until(lambda: pid.exists() and pid.read_text() != "", "the function is called")
         assert "without a worker" not in hpo_here("status", **here).stdout or killed
         target = launched[-1].pid if killed == 0 else int(pid.read_text())
         os.kill(target, signal.SIGKILL)
         assert launched[-1].wait(timeout=60) == (-signal.SIGKILL if killed == 0 else 0)
+    words = " ".join((tmp_path / "said").read_text().split())
+    assert "fails only now; its numbers: different in the value, where one has no number." in words
     reruns, _ = load_study("slow-rerun", sqlite_url)
     assert states(reruns) == {"FAIL": 1, "RUNNING": 1}
     assert (

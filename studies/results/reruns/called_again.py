@@ -85,7 +85,8 @@ def _check_files(first: FrozenTrial, record: Mapping[str, Any]) -> None:
     if changed:
         raise CodeError(
             f"Expected the code that trial {first.number} was made with. Received: another "
-            f"{', '.join(changed)}, which has changed since."
+            f"{', '.join(changed)}, which has changed since. Bring that code back, as from your "
+            "version control."
         )
 
 
