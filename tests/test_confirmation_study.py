@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -10,7 +11,7 @@ import pytest
 from confirmations import ALLOWED, confirmed, searched, tell
 from optuna.trial import TrialState
 
-from storage import create_storage, storage_of
+from storage import create_storage, storage_of, trial_id
 from studies import (
     NoCompleteTrialError,
     SettingError,
@@ -236,6 +237,28 @@ def test_equal_values_say_that_the_seed_is_not_used(sqlite_url: str) -> None:
     searched(sqlite_url, lambda x, seed: x)
     found = confirmed(sqlite_url, lambda x, seed: x)
     assert any("All seeds gave the same value" in note for note in found.notes)
+
+
+def test_a_function_whose_code_has_changed_since_the_search_is_told(sqlite_url: str) -> None:
+    def by_code(sha256: str) -> Callable[[optuna.Study], bool]:
+        def work(own: optuna.Study) -> bool:
+            for each in own.get_trials(states=[TrialState.WAITING]):
+                code = {"mine": sha256, "always_the_same": "0"}
+                storage_of(own).set_trial_user_attr(trial_id(each), "files_sha256", code)
+            return tell(own, clear)
+
+        return work
+
+    study = searched(sqlite_url, clear, n=0)
+    by_code("a")(study)
+    notes = {}
+    for code in ("a", "b"):
+        ways = Ways(by_code(code), lambda definition: definition)
+        notes[code] = confirm_by("s", sqlite_url, Wanted(top=2, name=code), ways, ALLOWED).notes
+    assert list(notes["a"]) == []
+    assert [note[:54] for note in notes["b"]] == [
+        "The code of the function has changed meanwhile (mine):"
+    ]
 
 
 def test_one_setting_has_no_pairs(sqlite_url: str) -> None:

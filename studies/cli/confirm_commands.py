@@ -85,8 +85,8 @@ def confirm_settings(
     )
     try:
         found = confirm_by(study, storage, wanted, ways, allowed)
-    except KeyboardInterrupt:  # while networks are trained for the test part
-        fail("Stopped; the networks so far are kept. The same command goes on with the others.")
+    except KeyboardInterrupt:  # not while workers work
+        fail("Stopped; nothing is lost. The same command goes on.")
     print_answer(found, confirmation_view, is_json=json_)
 
 

@@ -17,6 +17,7 @@ from studies.attributes import TESTED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
+from studies.results.confirmed.changed_code import changed_code
 from studies.results.confirmed.link import Link, link_of
 from studies.results.confirmed.values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval, overlap_factor
@@ -96,7 +97,8 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
     is_divided = link.division is not None
     units = _by_division(found) if is_divided else [each.ended for each in found[0]]
     answer = _answer(studies, link, units, found)
-    return replace(answer, notes=[*answer.notes, *_tested(studies[0], link)])
+    changed = changed_code(studies, link)
+    return replace(answer, notes=[*answer.notes, *changed, *_tested(studies[0], link)])
 
 
 def answer_on_test(study: optuna.Study, values: Sequence[Sequence[float | None]]) -> Confirmation:
