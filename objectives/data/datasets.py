@@ -115,7 +115,7 @@ def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None
     if examples.streams is not None:
         raise DataError(
             "Expected data that are in memory, to train on the validation part too. Received: "
-            f"{name}, which come batch by batch."
+            f"{name}, which come batch by batch. Let the function return arrays."
         )
     both = np.sort(np.concatenate([examples.train, examples.validation]))
     rows_seen = examples.seen if has_folds else both
