@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from commands import hpo_here
 from confirmations import ALLOWED, confirmed, searched, tell
 from optuna.trial import TrialState
 
@@ -155,6 +157,16 @@ def test_where_the_seed_is_a_hyperparameter_it_is_a_fresh_one(
     assert given == list(range(FRESH_SEEDS, FRESH_SEEDS + 8))
     assert "seed" not in {**definition.fixed, **definition.space}
     assert list(found.settings["n"]) == [8, 8, 8]
+
+
+def test_workers_get_the_heartbeat_and_the_grace_of_the_command(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    searched(sqlite_url, clear, **NETWORK, space={"dropout": [0.1, 0.5]})
+    words = ("confirm", "s", "-j1", "--heartbeat=8", "--grace=7")
+    said = hpo_here(*words, url=sqlite_url, folder=tmp_path)
+    assert said.returncode == 1
+    assert "Received: heartbeat=8, grace=7" in said.stderr
 
 
 def test_a_function_that_asks_for_its_parameters_is_confirmed(sqlite_url: str) -> None:
