@@ -32,6 +32,7 @@ from storage.failures import Failures, failures, requeue_failed
 from storage.lacking import lacking_points, missing_numbers
 from storage.lost_trials import (
     StaleTrial,
+    begin_once,
     correct_beats,
     requeue,
     requeue_stale,
@@ -93,6 +94,7 @@ __all__ = [
     "awaited_slots",
     "backup",
     "beat",
+    "begin_once",
     "best_point",
     "best_points",
     "best_trial",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
@@ -137,6 +137,35 @@ def requeue_stale(
                 )
                 ended.append((study_id, trial.number))
     return ended
+
+
+def begin_once(
+    storage: TrialStorage, study_id: int, point: Point, began: datetime | None = None
+) -> FrozenTrial:
+    """Begin a trial that no worker has claimed: where it is lost, it ends without a retry.
+
+    Args:
+        storage: The storage.
+        study_id: The study, which is locked meanwhile.
+        point: Its parameters and attributes.
+        began: When it began, in UTC without a zone; now by default.
+
+    Returns:
+        The trial, which is RUNNING and has its first heartbeat.
+
+    Raises:
+        StudyGoneError: The study was deleted.
+    """
+    once = replace(point, system_attrs={**point.system_attrs, LOST_KEY: MAX_RETRIES})
+    with storage.transaction() as connection:
+        lock_study(connection, study_id)
+        (own_id,) = insert_trials(connection, study_id, [once], TrialState.RUNNING)
+        connection.execute(HEARTBEATS.insert(), [{"trial_id": own_id}])
+        if began is not None:
+            started = TRIALS.update().where(TRIALS.c.trial_id == own_id)
+            connection.execute(started.values(datetime_start=began))
+    (trial,) = storage.adopt(study_id, [own_id])
+    return trial
 
 
 def unfinished_lineages(storage: TrialStorage, study_id: int) -> set[int]:

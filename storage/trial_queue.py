@@ -1,8 +1,9 @@
 """Hand each trial to exactly one worker: enqueue, claim, heartbeat.
 
-Only this file makes trials RUNNING. The points of a design wait as rows; an adaptive sampler has no
-waiting rows, and the claim creates its trial in the transaction that checks the budget; rounds are
-queued by rounds.py, one at once. Each way the number of trials is exact, however many the workers.
+Only this file makes waiting trials RUNNING. The points of a design wait as rows; an adaptive
+sampler has no waiting rows, and the claim creates its trial in the transaction that checks the
+budget; rounds are queued by rounds.py, one at once. Each way the number of trials is exact, however
+many the workers.
 
 Every transaction that creates trials locks the row of the study first, since Optuna's trial numbers
 are counts without a constraint. A claim is the exception: it locks WAITING trials first, and the

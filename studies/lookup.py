@@ -11,7 +11,15 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from objectives.errors import unknown_name
-from storage import TrialStorage, create_storage, storage_of, study_id, study_names
+from storage import (
+    TrialStorage,
+    create_storage,
+    is_claimable,
+    is_running,
+    storage_of,
+    study_id,
+    study_names,
+)
 from storage.study_attributes import RETRIED_AS_KEY, RETRY_HISTORY_KEY
 from studies.attributes import DEFAULTS_KEY, DEFINITION_KEY
 from studies.errors import StudyNotFoundError, TrialNotFoundError
@@ -47,6 +55,27 @@ def open_study(name: str, storage: TrialStorage) -> optuna.Study:
     except KeyError:
         names = study_names(storage)
         raise StudyNotFoundError(str(unknown_name("a study in the storage", name, names))) from None
+
+
+def check_made_here(study: optuna.Study) -> None:
+    """Check that a study is of this service.
+
+    Raises:
+        StudyNotFoundError: It is another program's.
+    """
+    if DEFINITION_KEY not in study.user_attrs:
+        raise StudyNotFoundError(
+            "Expected a study that this service has made. "
+            f"Received: {study.study_name}, another program's."
+        )
+
+
+def how_to_complete(study: optuna.Study) -> str:
+    """Return what to do about a study that has too few complete trials: a sentence."""
+    storage, own_id, name = storage_of(study), study_id(study), as_argument(study.study_name)
+    if is_claimable(storage, own_id) or is_running(storage, own_id):
+        return f"Work on it first: hpo run {name}"
+    return f"See how its trials have ended: hpo status {name}"
 
 
 def find_study(source: str, storage: TrialStorage, *, is_wanted: bool = True) -> str:
@@ -129,9 +158,8 @@ def definition_of(study: optuna.Study) -> StudyDefinition:
     """
     from studies.definition.study import parse_definition
 
-    stored = study.user_attrs.get(DEFINITION_KEY)
-    if stored is None:
-        raise StudyNotFoundError(f"Study {study.study_name!r} has no definition of this service.")
+    check_made_here(study)
+    stored = study.user_attrs[DEFINITION_KEY]
     earlier = earlier_defaults(study)
     return parse_definition({**stored, "name": study.study_name}, earlier=earlier)
 

@@ -9,8 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import requeue_failed, storage_of, study_id
 from storage.study_attributes import RETRIED_AS_KEY
-from studies.errors import TrialNotFailedError
-from studies.lookup import find_trial
+from studies.attributes import RERUN_STUDY_KEY
+from studies.errors import NotRepeatableError, TrialNotFailedError
+from studies.lookup import as_argument, find_trial
 
 
 def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> list[int]:
@@ -29,7 +30,14 @@ def retry_trials(study: optuna.Study, trials: Sequence[int] | None = None) -> li
         TrialNotFoundError: There is no trial of such a number.
         TrialNotFailedError: One of the trials has not failed, or was queued again already. None is
             queued then.
+        NotRepeatableError: The study keeps trials that were made again, which no worker takes.
     """
+    if (searched := study.user_attrs.get(RERUN_STUDY_KEY)) is not None:
+        raise NotRepeatableError(
+            "Expected a study whose trials workers take. Received: "
+            f"{study.study_name}, which keeps trials that were made again. Make one again: "
+            f"hpo rerun {as_argument(searched['study'])} TRIAL"
+        )
     for number in trials or ():
         _check_failed(find_trial(study, number))
     return requeue_failed(storage_of(study), study_id(study), trials)

@@ -25,7 +25,11 @@ Value = Callable[[float, int], float | None]
 
 
 def searched(
-    storage: TrialStorage | str, value: Value, levels: list[float] = LEVELS, **lines: Any
+    storage: TrialStorage | str,
+    value: Value,
+    levels: list[float] = LEVELS,
+    n: int = 1_000_000,
+    **lines: Any,
 ) -> optuna.Study:
     """Make a study `s` of one factor, and tell the value of each trial.
 
@@ -33,6 +37,7 @@ def searched(
         storage: The storage, or its URL.
         value: The value of a level with a seed; None fails the trial.
         levels: The levels of the factor `x`.
+        n: How many trials are told.
         lines: Other lines of the definition.
     """
     plain = {
@@ -44,7 +49,7 @@ def searched(
         "space": {"x": levels},
     }
     study = create_study(parse_definition(plain | lines), storage)
-    tell(study, value)
+    tell(study, value, n)
     return study
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import random
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
-from confirmations import confirmed, searched
+from commands import states
+from confirmations import confirmed, searched, tell
+from rich.console import Console
 
 from objectives.data import datasets
-from studies import SettingError, load_study
+from storage import history_of
+from studies import SettingError, create_study, load_study
+from studies.cli.confirm_tables import confirmation_view
+from studies.confirmation.confirm import confirm_by
+from studies.confirmation.looks import Wanted
+from studies.confirmation.ways import Ways
 from studies.definition.fresh_seeds import FRESH_SEEDS
+from studies.definition.study import parse_definition
 from studies.statistics.intervals import student_quantile
+from studies.worker.loop import WorkerOptions, work
 
 NETWORK: dict[str, Any] = {
     "objective": "mlp",
@@ -50,8 +61,47 @@ def test_seeds_are_dealt_over_divisions_and_each_division_counts_once(sqlite_url
     assert confirmed(sqlite_url, noisy, splits=7).pairs.equals(found.pairs)
     with pytest.raises(SettingError, match="splits=7 and seeds=14, with which"):
         confirmed(sqlite_url, noisy, splits=7, seeds=7)
+    confirmed(sqlite_url, noisy)
+    with pytest.raises(SettingError, match=r"which confirms one\. Name that: s"):
+        confirmed(sqlite_url, noisy, source="s-confirm", splits=7)
     with pytest.raises(SettingError, match="--splits 7"):
         confirmed(sqlite_url, noisy, source="s-confirm-split-2")
+
+
+def test_networks_of_each_division_are_trained_and_an_interrupted_command_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    tiny = {"fixed": {"epochs": 2, "hidden_units": [8]}, "data": {"train_size": 100}}
+    lines = {**NETWORK, **tiny, "name": "s", "search": {"design": "grid"}}
+    tell(create_study(parse_definition(lines), sqlite_url, artifacts=tmp_path), noisy)
+    names = [f"s-confirm-split-{number}" for number in (1, 2, 3)]
+    begun: list[str] = []
+
+    def train(own: optuna.Study) -> bool:
+        begun.append(own.study_name)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        # Of the second command one worker trains all that is left, since each has to start.
+        return work(sqlite_url, names[: len(begun)], WorkerOptions()) > 0
+
+    ways, wanted = Ways(train, lambda definition: definition), Wanted(top=1, splits=3, seeds=3)
+    with pytest.raises(KeyboardInterrupt):
+        confirm_by("s", sqlite_url, wanted, ways, [])
+    studies = [load_study(name, sqlite_url)[0] for name in names]
+    assert [states(study) for study in studies] == [{"COMPLETE": 1}, {"WAITING": 1}, {"WAITING": 1}]
+    before = studies[0].trials
+    found = confirm_by("s", sqlite_url, wanted, ways, [])
+    assert begun == [names[0], names[1], names[1]]
+    studies = [load_study(name, sqlite_url)[0] for name in names]
+    assert studies[0].trials == before
+    values = [study.trials[0].value for study in studies]
+    assert found.settings["values"][0] == values
+    # Each has validated on other pictures of the same data.
+    assert len({trial.user_attrs["data_sha256"] for s in studies for trial in s.trials}) == 1
+    assert len({tuple(history_of(study.trials[0])["val_loss"]) for study in studies}) == 3
+    seen = Console(record=True, width=80, file=StringIO())
+    seen.print(*confirmation_view(found))
+    assert "1 setting with 3 new divisions of 1 fresh seed each" in seen.export_text()
 
 
 def test_a_division_draws_another_validation_part_of_the_same_data(sqlite_url: str) -> None:

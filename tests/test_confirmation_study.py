@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from commands import hpo_here
 from confirmations import ALLOWED, confirmed, searched, tell
 from optuna.trial import TrialState
 
-from storage import create_storage
-from studies import NoCompleteTrialError, SettingError, TakenNameError, load_study
+from storage import create_storage, storage_of, trial_id
+from studies import (
+    NoCompleteTrialError,
+    SettingError,
+    StudyNotFoundError,
+    TakenNameError,
+    load_study,
+)
 from studies.confirmation.confirm import confirm_by
 from studies.confirmation.looks import Wanted, looks_for
 from studies.confirmation.ways import Ways
@@ -20,6 +29,7 @@ from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.definition.study import parse_definition
 from studies.errors import DefinitionError
 from studies.results.confirmed.confirmation import read_confirmation
+from studies.retry import retry_trials
 
 
 def clear(x: float, seed: int) -> float:
@@ -149,6 +159,16 @@ def test_where_the_seed_is_a_hyperparameter_it_is_a_fresh_one(
     assert list(found.settings["n"]) == [8, 8, 8]
 
 
+def test_workers_get_the_heartbeat_and_the_grace_of_the_command(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    searched(sqlite_url, clear, **NETWORK, space={"dropout": [0.1, 0.5]})
+    words = ("confirm", "s", "-j1", "--heartbeat=8", "--grace=7")
+    said = hpo_here(*words, url=sqlite_url, folder=tmp_path)
+    assert said.returncode == 1
+    assert "Received: heartbeat=8, grace=7" in said.stderr
+
+
 def test_a_function_that_asks_for_its_parameters_is_confirmed(sqlite_url: str) -> None:
     search = {"sampler": "random", "n_trials": 5}
     study = searched(sqlite_url, clear, search=search, space={})
@@ -195,9 +215,16 @@ def test_too_few_seeds_or_settings_are_refused_before_anything_is_trained(sqlite
 
 
 def test_a_study_without_a_complete_trial_has_nothing_to_confirm(sqlite_url: str) -> None:
-    searched(sqlite_url, lambda x, seed: None)
-    with pytest.raises(NoCompleteTrialError, match="hpo run s"):
+    study = searched(sqlite_url, lambda x, seed: None)
+    with pytest.raises(NoCompleteTrialError, match="See how its trials have ended: hpo status s"):
         confirmed(sqlite_url, clear)
+    assert retry_trials(study) == [0, 1, 2, 3]
+    with pytest.raises(NoCompleteTrialError, match="Work on it first: hpo run s"):
+        confirmed(sqlite_url, clear)
+    other = optuna.create_study(storage=storage_of(study), study_name="other")
+    other.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(StudyNotFoundError, match="another program's"):
+        confirmed(sqlite_url, clear, source="other")
 
 
 def test_failed_seeds_are_left_out_and_diverged_ones_are_not(sqlite_url: str) -> None:
@@ -224,31 +251,65 @@ def test_equal_values_say_that_the_seed_is_not_used(sqlite_url: str) -> None:
     assert any("All seeds gave the same value" in note for note in found.notes)
 
 
+def test_a_function_whose_code_has_changed_since_the_search_is_told(sqlite_url: str) -> None:
+    def by_code(sha256: str) -> Callable[[optuna.Study], bool]:
+        def work(own: optuna.Study) -> bool:
+            for each in own.get_trials(states=[TrialState.WAITING]):
+                code = {"mine": sha256, "always_the_same": "0"}
+                storage_of(own).set_trial_user_attr(trial_id(each), "files_sha256", code)
+            return tell(own, clear)
+
+        return work
+
+    study = searched(sqlite_url, clear, n=0)
+    by_code("a")(study)
+    notes = {}
+    for code in ("a", "b"):
+        ways = Ways(by_code(code), lambda definition: definition)
+        notes[code] = confirm_by("s", sqlite_url, Wanted(top=2, name=code), ways, ALLOWED).notes
+    assert list(notes["a"]) == []
+    assert [note[:54] for note in notes["b"]] == [
+        "The code of the function has changed meanwhile (mine):"
+    ]
+
+
 def test_one_setting_has_no_pairs(sqlite_url: str) -> None:
     searched(sqlite_url, clear)
     found = confirmed(sqlite_url, clear, top=1)
     assert (len(found.pairs), list(found.settings["n"])) == (0, [8])
 
 
-def test_seeds_go_to_those_in_question_until_it_is_clear(sqlite_url: str) -> None:
+def test_of_fewer_settings_than_three_all_are_confirmed_unless_more_are_asked_for(
+    sqlite_url: str,
+) -> None:
+    searched(sqlite_url, clear, levels=[0.1, 0.5])
+    with pytest.raises(SettingError, match=r"at most 2, .* Without --top it takes these"):
+        confirmed(sqlite_url, clear, top=3)
+    found = confirmed(sqlite_url, clear)
+    assert list(found.settings["n"]) == [8, 8]
+    with pytest.raises(SettingError, match="max_seeds with until_clear"):
+        confirmed(sqlite_url, clear, max_seeds=24)
+
+
+def test_seeds_go_to_those_in_question_until_it_is_clear(storage_url: str) -> None:
     def close(x: float, seed: int) -> float:
         rng = random.Random(f"{x} {seed}")
         return (0.0 if x == 0.1 else 1.0) + 0.01 * rng.gauss(0, 1)
 
-    searched(sqlite_url, lambda x, seed: x)
-    found = confirmed(sqlite_url, close, top=4, until_clear=True, seeds=10, max_seeds=13)
+    searched(storage_url, lambda x, seed: x)
+    found = confirmed(storage_url, close, top=4, until_clear=True, seeds=10, max_seeds=13)
     assert list(found.looks) == [10, 12, 13]
     assert list(found.settings["n"]) == [13, 13, 13, 10]  # the fourth was worse at the first look
     assert found.confidence == pytest.approx(1 - 0.05 / (6 * 3))
     assert list(found.pairs["n"]) == [13, 13, 10, 13, 10, 10]
-    again = confirmed(sqlite_url, close)
+    again = confirmed(storage_url, close)
     assert again.pairs.equals(found.pairs)
     for wanted in ({"max_seeds": 20}, {"seeds": 14}):
         with pytest.raises(SettingError, match="looks that s-confirm was begun with"):
-            confirmed(sqlite_url, close, **wanted)
-    confirmed(sqlite_url, close, top=4, name="t")
+            confirmed(storage_url, close, **wanted)
+    confirmed(storage_url, close, top=4, name="t")
     with pytest.raises(SettingError, match="fixed before the first one"):
-        confirmed(sqlite_url, close, top=4, name="t", until_clear=True)
+        confirmed(storage_url, close, top=4, name="t", until_clear=True)
 
 
 def test_looks_are_as_many_as_the_first_can_tell_settings_apart_at() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from confirmations import confirmed
 from transfers import (
     RATES,
     by_rate,
@@ -194,6 +195,19 @@ def test_what_cannot_be_transferred_is_refused(sqlite_url: str, other: Path) -> 
     assert [study.study_name for study in optuna.get_all_study_summaries(sqlite_url)] == names
 
 
+def test_a_study_that_has_trained_settings_anew_is_not_the_searched_one(
+    sqlite_url: str, other: Path
+) -> None:
+    searched(sqlite_url)
+    transferred(sqlite_url, other)
+    confirmed(sqlite_url, lambda x, seed: x, top=2)
+    for source in ("s-on-other-settings", "s-confirm"):
+        with pytest.raises(SettingError, match=r"settings of s anew\. .* hpo transfer s"):
+            transfer_by(source, sqlite_url, "mnist", lambda own: True, lambda d: d, [])
+    with pytest.raises(SettingError, match=r"settings of s anew\. .* hpo confirm s"):
+        confirmed(sqlite_url, lambda x, seed: x, source="s-on-other-settings")
+
+
 def test_networks_that_do_not_fit_the_other_data_are_refused(
     sqlite_url: str, tmp_path: Path
 ) -> None:
@@ -210,7 +224,9 @@ def test_a_function_and_a_search_without_two_settings_are_refused(
     sqlite_url: str, other: Path
 ) -> None:
     searched(sqlite_url, lambda params, seed, dataset: None)
-    with pytest.raises(NoCompleteTrialError, match=r"2 complete settings.*which has 0.*hpo run s"):
+    with pytest.raises(
+        NoCompleteTrialError, match=r"2 complete settings.*which has 0.*hpo status s"
+    ):
         transferred(sqlite_url, other)
     table = {"name": "f", "objective": "user_objectives:quick", "metric": "score"}
     table |= {"direction": "maximize", "search": {"design": "grid"}, "space": {"x": [0.1, 0.2]}}

@@ -17,6 +17,7 @@ from objectives.data import datasets, sources
 from objectives.data.options import DataOptions
 from objectives.data.permutation import permutation
 from objectives.data.sources import source_of
+from objectives.errors import UnknownNameError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -210,6 +211,12 @@ def test_a_path_is_looked_up_in_hpo_data_too(
     sources.check("/elsewhere/tiny.npz", DataOptions())
     assert datasets.load("/elsewhere/tiny.npz", DataOptions()).n_classes == 3
     assert source_of("/elsewhere/tiny.npz").input_shape(DataOptions()) is None
+
+
+def test_a_table_that_is_not_there_is_told_as_that(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.csv")
+    with pytest.raises(UnknownNameError, match=r"There is no such file: .*gone.csv"):
+        sources.check(gone, DataOptions(target="kind"))
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

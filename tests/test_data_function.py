@@ -106,6 +106,25 @@ def test_what_keras_needs_no_labels_for_has_none(function: Callable[..., str]) -
     assert (len(data.train), data.y_train) == (1, None)
 
 
+def test_whether_there_is_a_test_part_is_told_without_reading_it(
+    function: Callable[..., str], tmp_path: Path
+) -> None:
+    datasets.check_has_test(function("{'train': (x, y), 'test': lambda: 1 / 0}"), DataOptions())
+    with pytest.raises(DataError, match="Let the function return it, under the key test"):
+        datasets.check_has_test(function("{'train': (x, y)}"), DataOptions())
+    table = tmp_path / "t.csv"
+    table.write_text("a,part\n1,train\n2,train\n3,validation\n")
+    for split in (None, "part"):
+        with pytest.raises(DataError, match=r"Make the study with \[data\] test_fraction = 0.2"):
+            datasets.check_has_test(str(table), DataOptions(target="a", split=split))
+    table.write_text("a,part\n1,train\n2,test\n3,validation\n")
+    datasets.check_has_test(str(table), DataOptions(target="a", split="part"))
+    file = tmp_path / "own.npz"
+    np.savez(file, x_train=np.zeros((4, 2, 2)), y_train=[0, 1, 0, 1])
+    with pytest.raises(DataError, match=r"as an \.npz with x_test and y_test"):
+        datasets.check_has_test(str(file), DataOptions())
+
+
 def test_a_search_does_not_call_for_the_test_part(function: Callable[..., str]) -> None:
     name = function("{'train': (x, y), 'test': lambda: 1 / 0}")
     load(name)

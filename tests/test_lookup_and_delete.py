@@ -134,7 +134,7 @@ def test_a_study_is_loaded_with_its_definition(
 
 def test_a_study_without_a_definition_is_an_error(storage: TrialStorage) -> None:
     optuna.create_study(study_name="theirs", storage=storage)
-    with pytest.raises(KeyError, match="no definition of this service"):
+    with pytest.raises(KeyError, match="another program's"):
         load_study("theirs", storage)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import optuna
 import pytest
-from commands import hpo, hpo_here
+from commands import COMMAND, environment, hpo, hpo_here, start_worker, states, wait_until
+from queues import silence
 from repeated import change_attribute, change_history, functions, opened, trained
 
 from storage import claim, count_claimable, create_storage, history_of, storage_of, study_id
@@ -23,6 +27,17 @@ from studies.errors import (
     WorkerError,
 )
 
+BLOCKED = """
+import os, time
+from pathlib import Path
+
+def f(trial):
+    here = Path(__file__).parent
+    (here / "pid").write_text(str(os.getpid()))
+    while (here / "blocked").exists():
+        time.sleep(0.05)
+    return trial.suggest_float("x", 0, 1)
+"""
 PACKED: dict[str, Any] = {
     "search": {"design": "grid"},
     "fixed": {"hidden_units": [16], "batch_size": 64},
@@ -234,6 +249,57 @@ def test_functions_are_called_again_and_may_fail_again(sqlite_url: str, tmp_path
     # Mended, it does not fail again; but then it is another code.
     text = (tmp_path / "mine.py").read_text()
     (tmp_path / "mine.py").write_text(text.replace("raise ValueError(f", "return (1, "))
-    with pytest.raises(CodeError, match="another mine, which has changed since"):
+    with pytest.raises(
+        CodeError, match=r"another mine, which has changed since\. Bring that code back"
+    ):
         rerun(study, 2, allow_modules=[file])
     assert len(opened(reruns, sqlite_url).trials) == 8
+
+
+def test_a_command_that_is_killed_leaves_no_trial_that_runs_for_ever(
+    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(BLOCKED)
+    lines: dict[str, Any] = {"name": "slow", "objective": f"{file}:f", "direction": "minimize"}
+    search = {"sampler": "random", "n_trials": 1}
+    create_study(parse_definition({**lines, "search": search}), sqlite_url, artifacts=tmp_path)
+    words = ("slow", f"--allow-module={file}")
+    assert start_worker(*words, url=sqlite_url, folder=tmp_path).wait(timeout=100) == 0
+    study, _ = load_study("slow", sqlite_url)
+    pid = tmp_path / "pid"
+    (tmp_path / "blocked").touch()
+    here = {"url": sqlite_url, "folder": tmp_path}
+    command = [*COMMAND, "rerun", "slow", "0", f"--allow-module={file}"]
+    for killed in (0, 1):
+        pid.unlink(missing_ok=True)
+        with (tmp_path / "said").open("w") as said:
+            process = Popen(
+                command, env=environment(sqlite_url, tmp_path), cwd=tmp_path, stdout=said
+            )
+        launched.append(process)
+        wait_until(lambda: pid.exists() and pid.read_text() != "", "the function is called")
+        assert "without a worker" not in hpo_here("status", **here).stdout or killed
+        target = launched[-1].pid if killed == 0 else int(pid.read_text())
+        os.kill(target, signal.SIGKILL)
+        assert launched[-1].wait(timeout=60) == (-signal.SIGKILL if killed == 0 else 0)
+    words = " ".join((tmp_path / "said").read_text().split())
+    assert "fails only now; its numbers: different in the value, where one has no number." in words
+    reruns, _ = load_study("slow-rerun", sqlite_url)
+    assert states(reruns) == {"FAIL": 1, "RUNNING": 1}
+    assert (
+        "ended by SIGKILL" in reruns.trials[1].user_attrs["fail_reason"]
+    )  # as it may be each time
+    # The one whose command was killed is not silent for long: it may be alive as well.
+    (tmp_path / "blocked").unlink()
+    assert rerun(study, 0, allow_modules=[str(file)]).verdict == "equal bits"
+    assert states(reruns) == {"COMPLETE": 1, "FAIL": 1, "RUNNING": 1}
+    silence(storage_of(reruns))
+    found = rerun(study, 0, allow_modules=[str(file)])
+    assert (found.verdict, found.kept_as) == ("equal bits", 3)
+    assert states(opened(reruns, sqlite_url)) == {"COMPLETE": 2, "FAIL": 2}  # and nothing waits
+    lost = opened(reruns, sqlite_url).trials[0]
+    assert "no heartbeat for 60 s" in lost.user_attrs["fail_reason"]
+    # Nobody would make again what is queued there.
+    assert "hpo retry" not in hpo_here("status", "slow-rerun", **here).stdout
+    assert "Make one again: hpo rerun slow TRIAL" in hpo_here("retry", "slow-rerun", **here).stderr

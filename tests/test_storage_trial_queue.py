@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from storage import (
     Point,
     TrialStorage,
     beat,
+    begin_once,
     claim,
     count_claimable,
     count_time,
@@ -186,6 +188,21 @@ def test_a_claimed_trial_is_found_lost_though_its_worker_never_beat(storage: Tri
     silence(storage)
     assert requeue_stale(storage, [study_id], grace=60) == [(study_id, 0), (study_id, 1)]
     assert states(storage, study_id) == ["FAIL", "FAIL", "WAITING", "WAITING"]
+
+
+def test_a_trial_that_is_begun_once_is_lost_as_others_and_not_queued_again(
+    storage: TrialStorage,
+) -> None:
+    study_id = new_study(storage)
+    began = datetime(2026, 1, 2, 3, 4, 5)
+    trial = begin_once(storage, study_id, points(1)[0], began)
+    assert (trial.number, trial.state, trial.params) == (0, TrialState.RUNNING, {"x": 0})
+    assert trial.datetime_start is not None
+    assert trial.datetime_start.astimezone(UTC).replace(tzinfo=None) == began
+    assert requeue_stale(storage, [study_id], grace=60) == []
+    silence(storage)
+    assert requeue_stale(storage, [study_id], grace=60) == [(study_id, 0)]
+    assert states(storage, study_id) == ["FAIL"]
 
 
 def test_a_trial_whose_worker_beats_is_not_lost(storage: TrialStorage) -> None:

@@ -98,9 +98,13 @@ class Archive(ABC):
         """Read a random part of the pictures to train on; see `DataSource`."""
         return chosen(self.read(options), options, n)
 
+    def has_test(self, options: DataOptions) -> bool:
+        """Tell whether there is a test part; see `DataSource`."""
+        return self.has("test", options)
+
     def check_test(self, options: DataOptions) -> None:
         """Compare the test part with the training part, both as stored; see `DataSource`."""
-        if self.has("test", options):
+        if self.has_test(options):
             self._stored_test(options)
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:

@@ -77,6 +77,10 @@ class Clocks(ABC):
         """Read a random part of the pictures to train on; see `DataSource`."""
         return chosen(self.read(options), options, n)
 
+    def has_test(self, options: DataOptions) -> bool:
+        """Tell that there is one; see `DataSource`."""
+        return True
+
     def check_test(self, options: DataOptions) -> None:
         """Accept: it is in one array with the others; see `DataSource`."""
         return

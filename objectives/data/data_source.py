@@ -140,6 +140,9 @@ class DataSource(Protocol):
             Pictures with `n` of them, or fewer, in `train`.
         """
 
+    def has_test(self, options: DataOptions) -> bool:
+        """Tell whether there is a test part, of which nothing is read; raises as `read`."""
+
     def check_test(self, options: DataOptions) -> None:
         """Compare the test part, if there is one, with the training part, both as stored.
 

@@ -8,6 +8,7 @@ import numpy as np
 from objectives.data.arrays import count, named, rows
 from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
+from objectives.data.function import DataFunction
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.permutation import permuted
 from objectives.data.sources import source_of
@@ -114,7 +115,7 @@ def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None
     if examples.streams is not None:
         raise DataError(
             "Expected data that are in memory, to train on the validation part too. Received: "
-            f"{name}, which come batch by batch."
+            f"{name}, which come batch by batch. Let the function return arrays."
         )
     both = np.sort(np.concatenate([examples.train, examples.validation]))
     rows_seen = examples.seen if has_folds else both
@@ -132,6 +133,23 @@ def load_checked(name: str, options: DataOptions, encoding: Encoding | None = No
     examples = source.read(options, encoding)
     source.check_test(options)
     return _dataset(name, examples, options)
+
+
+def check_has_test(name: str, options: DataOptions) -> None:
+    """Check that there is a test part, of which nothing is read; a user's function is called.
+
+    Raises:
+        ObjectiveError: There is none, or as `load`.
+    """
+    source = source_of(name)
+    if source.has_test(options):
+        return
+    remedy = "Make the study on data that have one, as an .npz with x_test and y_test."
+    if isinstance(source, DataFunction):
+        remedy = "Let the function return it, under the key test."
+    elif "test_fraction" in source.own_options:
+        remedy = "Make the study with [data] test_fraction = 0.2."
+    raise DataError(f"Expected a test part of {name}. Received: none. {remedy}")
 
 
 def sample(name: str, options: DataOptions, n: int) -> Dataset:

@@ -1,11 +1,10 @@
-"""Whether data can be divided anew into training and validation, and have a test part."""
+"""Whether data can be divided anew into training and validation."""
 
 from objectives.data.archives import Archive
 from objectives.data.clocks import Clocks
 from objectives.data.function import DataFunction
 from objectives.data.options import DataOptions
 from objectives.data.sources import source_of
-from objectives.data.table import Table
 
 
 def why_not_redrawn(name: str, options: DataOptions) -> str | None:
@@ -33,16 +32,6 @@ def why_not_redrawn(name: str, options: DataOptions) -> str | None:
     if isinstance(source, Archive) and source.has("validation", options):
         return f"{name}, which has a validation part of its own"
     return None
-
-
-def lacks_test(name: str, options: DataOptions) -> bool:
-    """Tell whether it is known, without reading the data, that they have no test part."""
-    source = source_of(name)
-    if isinstance(source, Table):
-        return options.test_fraction is None and options.split is None
-    if isinstance(source, DataFunction) or not isinstance(source, Archive):
-        return False  # only its call would tell; clocks have one
-    return not source.has("test", options)
 
 
 def validation_share(options: DataOptions) -> float:

@@ -119,16 +119,20 @@ class Table:
         """Read a random part of the rows to train on; see `DataSource`."""
         return chosen(self.read(options), options, n)
 
+    def has_test(self, options: DataOptions) -> bool:
+        """Tell whether rows are held out, or said to be of the test part; see `DataSource`."""
+        return "test" in self._rows(options)
+
     def check_test(self, options: DataOptions) -> None:
         """Compare the test part, if there is one, with the training part; see `DataSource`."""
-        if "test" in self._rows(options):
+        if self.has_test(options):
             self.read_test(options)
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part; see `DataSource`."""
         whole = options.model_copy(update={"folds": None})
         columns = self._columns(whole, encoding, 0)
-        if "test" not in self._rows(options):
+        if not self.has_test(options):
             raise DataError(
                 f"Expected a test part of {self.name}. Received: none. Make the study with "
                 "[data] test_fraction = 0.2, or split."

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.answers import print_answer
-from studies.cli.options import STORAGE, AllowModule, Json, Name, Storage, Study, Workers
+from studies.cli.options import (
+    STORAGE,
+    AllowModule,
+    Grace,
+    Heartbeat,
+    Json,
+    Name,
+    Storage,
+    Study,
+    Workers,
+)
 from studies.cli.output import console, fail, open_storage, say, warn
 
 if TYPE_CHECKING:
@@ -43,6 +53,8 @@ def confirm_settings(
         bool, typer.Option("--again", help="Look at the test part once more.")
     ] = False,
     workers: Workers = None,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
     name: Name = None,
     allow_module: AllowModule = None,
     json_: Json = False,
@@ -65,15 +77,16 @@ def confirm_settings(
     allowed = trusted([study], allow_module, {})
     open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
     wanted = Wanted(top, seeds, until_clear, max_seeds, splits, on, again, name)
+    options = _worker_options(heartbeat, grace, allowed)
     ways = Ways(
-        lambda own: _train(own, storage, workers, allowed, is_json=json_),
+        lambda own: _train(own, storage, workers, options, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
         warn,
     )
     try:
         found = confirm_by(study, storage, wanted, ways, allowed)
-    except KeyboardInterrupt:  # while networks are trained for the test part
-        fail("Stopped; the networks so far are kept. The same command goes on with the others.")
+    except KeyboardInterrupt:  # not while workers work
+        fail("Stopped; nothing is lost. The same command goes on.")
     print_answer(found, confirmation_view, is_json=json_)
 
 
@@ -90,6 +103,8 @@ def transfer_settings(
         int | None, typer.Option("--seeds", min=1, help="Fresh seeds of each; 8.")
     ] = None,
     workers: Workers = None,
+    heartbeat: Heartbeat = 10.0,
+    grace: Grace = 60.0,
     name: Name = None,
     allow_module: AllowModule = None,
     json_: Json = False,
@@ -110,11 +125,12 @@ def transfer_settings(
 
     allowed = trusted([study], allow_module, {"dataset": dataset})
     open_storage(storage, writes=False).engine.dispose()  # no mistake makes an empty database
+    options = _worker_options(heartbeat, grace, allowed)
     found = transfer_by(
         study,
         storage,
         dataset,
-        lambda own: _train(own, storage, workers, allowed, is_json=json_, goes_on=True),
+        lambda own: _train(own, storage, workers, options, is_json=json_),
         lambda made: prepare(made, allowed, warn if json_ else say, waiting=told_while),
         allowed,
         top=top,
@@ -124,20 +140,19 @@ def transfer_settings(
     print_answer(found, transfer_view, is_json=json_)
 
 
+def _worker_options(heartbeat: float, grace: float, allowed: Sequence[str]) -> list[str]:
+    """Return the options with which workers are started."""
+    modules = [f"--allow-module={module}" for module in allowed]
+    return [f"--heartbeat={heartbeat}", f"--grace={grace}", *modules]
+
+
 def _train(
-    study: optuna.Study,
-    url: str,
-    workers: int | None,
-    allowed: Sequence[str],
-    *,
-    is_json: bool,
-    goes_on: bool = False,
+    study: optuna.Study, url: str, workers: int | None, options: Sequence[str], *, is_json: bool
 ) -> bool:
     """Work on a study of confirmation; end with exit code 1 where it is told to stop."""
     from rich.console import Console
 
     from studies.cli.live import rendering_progress
-    from studies.cli.notes import work_arguments
     from studies.cli.study_commands import work_in_sight
     from studies.fleet.local import fetch_data
     from studies.lookup import definition_of
@@ -145,9 +160,7 @@ def _train(
     terminal = Console(stderr=True) if is_json else console()
     with rendering_progress(terminal) as advance:
         fetch_data(definition_of(study), advance)
-    options = [f"--allow-module={module}" for module in allowed]
     if not work_in_sight(study, url, workers, options, terminal=terminal):
-        same = "The same command goes on."
-        how = same if goes_on else f"Go on with: hpo confirm {work_arguments(study)}"
-        fail(f"Stopped; nothing is lost. {how}")
+        # Not by the name of this study, which may be one of several.
+        fail("Stopped; nothing is lost. The same command goes on.")
     return True

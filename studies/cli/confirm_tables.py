@@ -59,7 +59,7 @@ def _settings(found: Confirmation) -> Table:
 
 def _pairs(found: Confirmation) -> Table:
     title = f"Pairs, by {found.metric}"
-    table = plain_table(title, "trials", "difference", "interval", "p", "", "seeds needed")
+    table = plain_table(title, "trials", "difference", "interval", "p", "", f"{found.unit} needed")
     for row in found.pairs.to_dict("records"):
         is_known = not pd.isna(row["low"])
         better, needed = row["better"], row["seeds_needed"]
@@ -87,7 +87,7 @@ def _labels(found: Confirmation) -> list[Text]:
         f"p: exact sign-flip test of paired differences, by Holm over {over}.",
         "better: the test rejects that both have one distribution; the mean says which.",
         f"interval: Student's t, {levels.replace('%', ' %').replace('  ', ' ')}.",
-        "seeds needed: for a true difference as large as this one, at 80 % power; rough.",
+        f"{found.unit} needed: for a true difference as large as this one, at 80 % power; rough.",
         f"Over {found.over}.",
     ]
     return [Text(line, style="dim") for line in lines]

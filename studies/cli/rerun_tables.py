@@ -19,6 +19,7 @@ from studies.statistics.agreement import VERDICTS, Verdict
 if TYPE_CHECKING:
     from studies.results.reruns.rerun import Rerun
 
+LACKS = "one has no number"
 OF_NO_EPOCH = ("value", "seed_values", "fold_values", "kept weights")
 
 
@@ -65,11 +66,15 @@ def _since(found: Rerun) -> str:
     different = found.metrics[found.metrics["verdict"] == "different"]
     by_epoch = different[~different["name"].isin(OF_NO_EPOCH)]
     if not len(by_epoch):
-        by = [_difference(each) for each in different["largest_difference"][:1]]
-        return "".join(f" in the {different['name'].iloc[0]}, by {each}" for each in by)
+        by = [_by("by", each) for each in different["largest_difference"][:1]]
+        return "".join(f" in the {different['name'].iloc[0]}, {each}" for each in by)
     step = "report" if "report" in set(by_epoch["name"]) else "epoch"
     first, most = by_epoch["differs_from"].min(), by_epoch["largest_difference"].max()
-    return f" from {step} {first} on, by up to {_difference(most)}"
+    return f" from {step} {first} on, {_by('by up to', most)}"
+
+
+def _by(words: str, difference: float) -> str:
+    return f"where {LACKS}" if math.isinf(difference) else f"{words} {_difference(difference)}"
 
 
 def _metrics(found: Rerun) -> Table:
@@ -90,5 +95,5 @@ def _made_with(found: Rerun) -> Table:
 
 def _difference(value: float) -> str:
     if math.isinf(value):
-        return "one has no number"
+        return LACKS
     return "0" if value == 0 else number(value) if value >= 1e-3 else f"{value:.2g}"

@@ -25,11 +25,10 @@ from storage import (
     study_id,
     workers_seen,
 )
-from studies.attributes import CREATED_KEY, DEFINITION_KEY
+from studies.attributes import CREATED_KEY, DEFINITION_KEY, RERUN_STUDY_KEY
 from studies.cli.format import best_value, duration, trial_counts
 from studies.cli.notes import missing_note, round_note, rule_note, stop_note, time_note, way_note
-from studies.errors import StudyNotFoundError
-from studies.lookup import as_argument, open_study
+from studies.lookup import as_argument, check_made_here, open_study
 
 SILENT = 60.0  # seconds without a heartbeat, after which the status line of a worker says so
 FAILURES_SHOWN = 5  # of the latest failed trials
@@ -51,10 +50,7 @@ def status_view(
     """
     if name is not None:
         study = open_study(name, storage)
-        if DEFINITION_KEY not in study.user_attrs:
-            raise StudyNotFoundError(
-                f"Expected a study that this service has made. Received: {name}, another program's."
-            )
+        check_made_here(study)
         way = way_note(study)
         ways = [Text(way, style="dim")] if way else []
         return Group(status_block(study), *ways, *_failures(study), *_hint(study))
@@ -161,6 +157,8 @@ def _failures(study: optuna.Study) -> list[Text]:
 
 
 def _hint(study: optuna.Study) -> list[Text]:
+    if RERUN_STUDY_KEY in study.user_attrs:
+        return []  # no worker would take them
     if not failures(storage_of(study), study_id(study)).numbers:
         return []  # those that failed were queued again
     return [Text(f"Queue them again: hpo retry {as_argument(study.study_name)}", style="dim")]

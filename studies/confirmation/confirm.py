@@ -9,9 +9,15 @@ from optuna.study import StudyDirection
 
 import objectives
 from storage import create_storage
-from studies.confirmation.looks import TOP, Wanted, check_n_seeds, check_on, looks_for
+from studies.confirmation.looks import (
+    Wanted,
+    check_n_seeds,
+    check_on,
+    looks_for,
+    without_until_clear,
+)
 from studies.confirmation.on_test import compare_on_test
-from studies.confirmation.settings import choose
+from studies.confirmation.settings import check_is_search, choose
 from studies.confirmation.splits import opened_divisions
 from studies.confirmation.study import Plan, Prepare, find, grow, make, queue_all, set_looks
 from studies.confirmation.ways import Ways, ways_here
@@ -48,7 +54,7 @@ def confirm(
     Args:
         study: The name of the searched study in the storage, or of a study that confirms one.
         storage: The URL of the storage.
-        top: How many of the best settings; 3 by default.
+        top: How many of the best settings; 3 by default, or all where there are fewer.
         seeds: How many fresh seeds each; 8 by default, or more where so few could tell no two
             settings apart. A larger number than before adds the difference.
         until_clear: Whether settings that are not found worse than another get more seeds, until
@@ -102,6 +108,7 @@ def confirm_by(
 
     opened = create_storage(storage_url)
     searched = open_study(find_study(source, opened), opened)
+    check_is_search(searched, "confirm", or_confirms=True)
     if wanted.on is not None:
         study = confirmed_study(searched, wanted)
         check_allowed(definition_of(study), allow_modules)
@@ -179,10 +186,10 @@ def _opened(searched: optuna.Study, wanted: Wanted, look_at: Prepare) -> optuna.
     name = wanted.name or f"{searched.study_name}-confirm"
     found = find(name, searched, wanted.top) if own is None else searched
     if found is None:
-        top = wanted.top or TOP
-        looks = looks_for(top, wanted)
+        chosen = choose(searched, wanted.top)
+        looks = looks_for(len(chosen.trials), wanted)
         plan = Plan(looks[0], looks, wanted.until_clear)
-        return make(searched, name, choose(searched, top), plan, look_at)
+        return make(searched, name, chosen, plan, look_at)
     queue_all(found)  # the creation, or a command that adds seeds, may have been interrupted
     _add_seeds(found, wanted)
     return found
@@ -205,6 +212,8 @@ def _add_seeds(study: optuna.Study, wanted: Wanted) -> None:
 def _check_plan(name: str, link: Link, wanted: Wanted) -> None:
     """Refuse to change looks that were fixed when a confirmation began, or to plan them late."""
     first, last = link.looks[0], link.looks[-1]
+    if wanted.max_seeds is not None and not wanted.until_clear and not link.until_clear:
+        raise without_until_clear(wanted.max_seeds)
     if wanted.until_clear and not link.until_clear:
         raise SettingError(
             "Expected looks that are fixed before the first one. Received: until_clear, where "

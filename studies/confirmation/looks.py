@@ -8,7 +8,6 @@ from studies.errors import SettingError
 from studies.statistics.paired import MOST_SEEDS, least_seeds
 from studies.statistics.until_clear import looks_at
 
-TOP = 3
 SEEDS = 8
 N_LOOKS = 3  # of a confirmation until all is clear, where its first look can tell settings apart
 FEWEST_LOOKS = 2
@@ -19,7 +18,7 @@ class Wanted:
     """What is wanted of a confirmation; None where it is not said.
 
     Attributes:
-        top: How many of the best settings; 3, or those of the confirmation that there is.
+        top: How many of the best settings; 3 at most, or those of the confirmation that there is.
         seeds: How many fresh seeds each; 8, or as many as can tell the settings apart.
         until_clear: Whether settings in contention get more seeds, until it is clear which is best.
         max_seeds: How many seeds a setting has then at most; three times the first ones.
@@ -72,10 +71,7 @@ def looks_for(top: int, wanted: Wanted) -> list[int]:
     """
     if not wanted.until_clear:
         if wanted.max_seeds is not None:
-            raise SettingError(
-                f"Expected max_seeds with until_clear. Received: max_seeds={wanted.max_seeds} "
-                "without. Add --until-clear."
-            )
+            raise without_until_clear(wanted.max_seeds)
         return [check_n_seeds(top, wanted.seeds, 1)]
     if top == 1:
         raise SettingError("Expected two settings or more for until_clear. Received: top=1.")
@@ -88,6 +84,14 @@ def looks_for(top: int, wanted: Wanted) -> list[int]:
         )
     planned = [looks_at(first, most, n) for n in (N_LOOKS, FEWEST_LOOKS)]
     return list(next(each for each in planned if least_seeds(top, looks=len(each)) <= first))
+
+
+def without_until_clear(max_seeds: int) -> SettingError:
+    """Return the error of a largest number of seeds that nothing is to reach."""
+    return SettingError(
+        f"Expected max_seeds with until_clear. Received: max_seeds={max_seeds} without. Add "
+        "--until-clear."
+    )
 
 
 def check_n_seeds(top: int, seeds: int | None, looks: int) -> int:

@@ -18,7 +18,6 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from objectives.data.divisions import lacks_test
 from storage import storage_of
 from storage.study_attributes import SEED_KEY
 from studies.attributes import ARTIFACTS_KEY, CREATED_KEY, DATA_KEY, TESTED_KEY
@@ -66,9 +65,9 @@ def compare_on_test(study: optuna.Study, *, again: bool, tell: Tell) -> Confirma
         tell: Called with a line for each network.
 
     Raises:
-        SettingError: Trials are missing, a setting has `plateau_patience`, there is no test part,
-            or somebody has looked at it already.
-        TrialError: A network cannot be trained, or the data are others by now.
+        SettingError: Trials are missing, a setting has `plateau_patience`, the data are others by
+            now, or somebody has looked at the test part already.
+        TrialError: There is no test part, or a network cannot be trained.
         ExecutorDiedError: The child process ended.
     """
     definition = definition_of(study)
@@ -86,6 +85,7 @@ def compare_on_test(study: optuna.Study, *, again: bool, tell: Tell) -> Confirma
     child = child_of(study, definition, first)
     executor = Executor(child.kind, should_abort=lambda: False)
     try:
+        _check_data(executor, child, data)
         for number, network in enumerate(networks, 1):
             if not network.folder.is_dir():
                 tell(_line(number, len(networks), network))
@@ -120,8 +120,6 @@ def _check(
                 "Expected settings without plateau_patience: nothing is left to validate on, by "
                 f"which to lower a rate. Received: plateau_patience={given['plateau_patience']}."
             )
-    if lacks_test(str(definition.dataset), definition.data):
-        raise SettingError(f"Expected a test part of {definition.dataset}. Received: none.")
 
 
 def _check_unseen(study: optuna.Study, data: str) -> None:
@@ -132,6 +130,16 @@ def _check_unseen(study: optuna.Study, data: str) -> None:
             f"Expected a test part that nobody has looked at. Received: {len(seen)} "
             f"look{'' if len(seen) == 1 else 's'}, the first at {seen[0].at}, of {what} of "
             f"{seen[0].study}. Choosing by these results uses it up; to look once more: --again"
+        )
+
+
+def _check_data(executor: Executor, child: Child, data: str) -> None:
+    """Check, before anything is trained, that the data are the same and have a test part."""
+    found = executor.load_data(child.dataset, for_test=True)
+    if found != data:
+        raise SettingError(
+            f"Expected the data of {child.dataset.name} that the settings were confirmed on, of "
+            f"SHA-256 {data[:12]}. Received: others, of SHA-256 {found[:12]}."
         )
 
 

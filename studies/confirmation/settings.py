@@ -13,12 +13,24 @@ import objectives
 from objectives.data.encoding import from_json
 from storage import BestPoint, best_points, storage_of
 from storage.study_attributes import SEED_KEY as SEED
-from studies.attributes import ARTIFACTS_KEY, DATA_KEY, DEFAULTS_KEY, ENCODING_KEY
+from studies.attributes import (
+    ARTIFACTS_KEY,
+    CONFIRMS_KEY,
+    DATA_KEY,
+    DEFAULTS_KEY,
+    ENCODING_KEY,
+    PREDICTED_KEY,
+    RERUN_STUDY_KEY,
+    TRANSFERRED_KEY,
+)
 from studies.create import as_stored
 from studies.definition.fresh_seeds import FRESH_SEEDS, check_searched_seeds
 from studies.definition.study import StudyDefinition
-from studies.errors import DefinitionError, NoCompleteTrialError
-from studies.lookup import as_argument, definition_of
+from studies.errors import DefinitionError, NoCompleteTrialError, SettingError
+from studies.fleet.own_code import check_code
+from studies.lookup import as_argument, check_made_here, definition_of, how_to_complete
+
+TOP = 3
 
 
 @dataclass(frozen=True)
@@ -38,26 +50,54 @@ class Chosen:
     n_searched: int
 
 
-def choose(study: optuna.Study, top: int) -> Chosen:
-    """Return the `top` best settings of a study, each of them once.
+def check_is_search(study: optuna.Study, command: str, *, or_confirms: bool = False) -> None:
+    """Check that a study is none that trains settings of another one anew.
+
+    Args:
+        study: The study.
+        command: What is asked for.
+        or_confirms: Whether it may confirm another one.
+
+    Raises:
+        StudyNotFoundError: It is another program's.
+        SettingError: It does train settings of another one.
+    """
+    check_made_here(study)
+    keys = [
+        RERUN_STUDY_KEY,
+        TRANSFERRED_KEY,
+        PREDICTED_KEY,
+        *([] if or_confirms else [CONFIRMS_KEY]),
+    ]
+    for key in keys:
+        link = study.user_attrs.get(key)
+        if link is not None:
+            raise SettingError(
+                f"Expected a searched study. Received: {study.study_name}, which has trained "
+                f"settings of {link['study']} anew. Name that: hpo {command} "
+                f"{as_argument(link['study'])}"
+            )
+
+
+def choose(study: optuna.Study, top: int | None) -> Chosen:
+    """Return the `top` best settings of a study, each of them once; by default up to 3.
 
     Raises:
         NoCompleteTrialError: No trial is complete.
-        ValueError: The study has fewer settings with a complete trial.
+        SettingError: The study has fewer settings with a complete trial.
     """
     states = (TrialState.COMPLETE,)
     n_searched = len(study.get_trials(deepcopy=False, states=states))
-    name = as_argument(study.study_name)
     if not n_searched:
         raise NoCompleteTrialError(
             f"Expected a study with a complete trial. Received: {study.study_name}, of which none "
-            f"is. Work on it first: hpo run {name}"
+            f"is. {how_to_complete(study)}"
         )
-    found = distinct_points(study, top)
-    if len(found) < top:
-        raise ValueError(
+    found = distinct_points(study, TOP if top is None else top)
+    if top is not None and len(found) < top:
+        raise SettingError(
             f"Expected at most {len(found)}, the settings of {study.study_name} that have a "
-            f"complete trial. Received: top={top}."
+            f"complete trial. Received: top={top}. Without --top it takes these."
         )
     return Chosen(
         [_setting(point) for point in found],
@@ -101,10 +141,11 @@ def definition_for(
             its own.
 
     Raises:
-        DefinitionError: The searched study has seeds of the range that the fresh ones are from, or
-            varies its seed together with other hyperparameters.
+        DefinitionError: The searched study has seeds of the range that the fresh ones are from,
+            varies its seed together with other hyperparameters, or its code has changed.
     """
     searched = with_what_is_stored(study, is_divided=division is not None)
+    check_code(searched)  # by its own name, under which changed code can be accepted
     check_searched_seeds(searched, always=True)
     if SEED not in searched.space and searched.factors.values_of(SEED):
         raise DefinitionError(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import optuna
 
 from objectives.data.divisions import why_not_redrawn
-from studies.confirmation.looks import TOP, Wanted, check_splits
+from studies.confirmation.looks import Wanted, check_splits
 from studies.confirmation.settings import Chosen, Division, choose
 from studies.confirmation.study import Plan, Prepare, find, make, queue_all
 from studies.errors import SettingError
-from studies.lookup import definition_of
+from studies.lookup import as_argument, definition_of
 from studies.results.confirmed.link import link_of
 
 
@@ -33,7 +33,7 @@ def opened_divisions(
     _check_redrawn(searched)
     names = [f"{name}-split-{number}" for number in range(1, n + 1)]
     first = find(names[0], searched, wanted.top)
-    chosen = choose(searched, wanted.top or TOP) if first is None else _of(first)
+    chosen = choose(searched, wanted.top) if first is None else _of(first)
     n_seeds = check_splits(len(chosen.trials), n, wanted)
     found = []
     for number, own in enumerate(names, 1):
@@ -49,10 +49,11 @@ def opened_divisions(
 
 def _check_redrawn(searched: optuna.Study) -> None:
     definition = definition_of(searched)
-    if link_of(searched) is not None:
+    own = link_of(searched)
+    if own is not None:
         raise SettingError(
-            "Expected a searched study for splits. Received: "
-            f"{searched.study_name}, which confirms one."
+            f"Expected a searched study for splits. Received: {searched.study_name}, which "
+            f"confirms one. Name that: {as_argument(own.study)}"
         )
     if definition.dataset is None:
         raise SettingError(

@@ -24,14 +24,20 @@ from studies.attributes import (
     TRANSFERRED_KEY,
     TRANSFERS_KEY,
 )
-from studies.confirmation.settings import artifacts_of, definition_for, distinct_points, inherited
+from studies.confirmation.settings import (
+    artifacts_of,
+    check_is_search,
+    definition_for,
+    distinct_points,
+    inherited,
+)
 from studies.confirmation.study import Prepare
 from studies.create import create_study
 from studies.definition.files import with_path
 from studies.definition.study import StudyDefinition
 from studies.designs.points import initial_points
 from studies.errors import NoCompleteTrialError, SettingError, TakenNameError
-from studies.lookup import as_argument, definition_of, open_study
+from studies.lookup import as_argument, definition_of, how_to_complete, open_study
 from studies.results.confirmed.transfer import ALL
 from studies.results.confirmed.transfer_link import (
     SearchLink,
@@ -52,6 +58,7 @@ def check_source(searched: optuna.Study) -> list[BestPoint]:
         SettingError: It is a function's, which has no data set.
         NoCompleteTrialError: Fewer than two settings are complete, so that there is no gain.
     """
+    check_is_search(searched, "transfer")
     definition = definition_of(searched)
     if definition.is_function:
         raise SettingError(
@@ -62,8 +69,7 @@ def check_source(searched: optuna.Study) -> list[BestPoint]:
     if len(points) < LEAST_SETTINGS:
         raise NoCompleteTrialError(
             f"Expected a study with {LEAST_SETTINGS} complete settings or more. Received: "
-            f"{searched.study_name}, which has {len(points)}. Work on it first: hpo run "
-            f"{as_argument(searched.study_name)}"
+            f"{searched.study_name}, which has {len(points)}. {how_to_complete(searched)}"
         )
     return points
 

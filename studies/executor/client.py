@@ -127,15 +127,19 @@ class Executor:
         """Whether the child still serves."""
         return self._process.poll() is None
 
-    def load_data(self, dataset: DatasetSpec) -> str:
+    def load_data(self, dataset: DatasetSpec, *, for_test: bool = False) -> str:
         """Load a data set in the child, downloading it where need be; return its SHA-256.
+
+        Args:
+            dataset: The data set.
+            for_test: Whether it must have a test part, of which nothing is read.
 
         Raises:
             TrialError: There is no such data set, or it does not fit its options.
             ExecutorDiedError: The child ended.
             ExecutorStoppedError: The worker was told to stop at once.
         """
-        return self._ask(LoadData(dataset)).sha256
+        return self._ask(LoadData(dataset, for_test)).sha256
 
     def add(self, request: AddTrials, within: float | None = None) -> TrialsAdded:
         """Train trials of one structure beside those that train already.

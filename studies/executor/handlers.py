@@ -155,7 +155,14 @@ class Trainer:
 
     def load_data(self, request: LoadData) -> DataLoaded:
         """Load a data set before the first trial is claimed, so that a missing one costs none."""
-        return DataLoaded(self._load(request.dataset).sha256)
+        from objectives import DataOptions
+        from objectives.data import datasets
+
+        sha256 = self._load(request.dataset).sha256
+        if request.for_test:
+            options = DataOptions(**request.dataset.options)
+            datasets.check_has_test(request.dataset.name, options)
+        return DataLoaded(sha256)
 
     def add(self, request: AddTrials) -> TrialsAdded:
         """Add trials of one structure to those that train; one that cannot begin is refused."""

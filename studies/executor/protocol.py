@@ -80,9 +80,15 @@ class DataLoaded:
 
 @dataclass(frozen=True)
 class LoadData(Request[DataLoaded]):
-    """Load a data set, downloading it where need be."""
+    """Load a data set, downloading it where need be.
+
+    Attributes:
+        dataset: The data set.
+        for_test: Whether its test part is wanted later: without one the request is refused.
+    """
 
     dataset: DatasetSpec
+    for_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,20 @@ def prepare(
     is_changed = definition.code is not None and definition.code.sha256 != code.sha256
     if definition.code is None or (is_changed and accepts_code):
         return _inspect(definition, code, tell, waiting)
-    if is_changed:
+    check_code(definition)
+    return definition
+
+
+def check_code(definition: StudyDefinition) -> None:
+    """Check that the code of a study's networks is still what the study was made with.
+
+    Raises:
+        DefinitionError: It has changed.
+    """
+    if definition.code is None:
+        return
+    code = located("objective", definition.objective)
+    if definition.code.sha256 != code.sha256:
         raise DefinitionError(
             "objective",
             f"Expected the code that study {definition.name!r} was made with. Received: "
@@ -76,7 +89,6 @@ def prepare(
             "the code builds the same networks: hpo create --accept-code "
             f"{as_argument(definition.name)}",
         )
-    return definition
 
 
 def _announce(definition: StudyDefinition, tell: Callable[[str], None]) -> None:

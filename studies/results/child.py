@@ -66,6 +66,7 @@ def code_of(study: optuna.Study, trial: FrozenTrial) -> SourceCode:
     if code.sha256 != trained:
         raise CodeError(
             f"Expected the code that trial {trial.number} was trained with, of SHA-256 "
-            f"{str(trained)[:12]}. Received: {code.file} of SHA-256 {code.sha256[:12]}."
+            f"{str(trained)[:12]}. Received: {code.file} of SHA-256 {code.sha256[:12]}. Bring that "
+            "code back, as from your version control."
         )
     return code

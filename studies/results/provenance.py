@@ -22,7 +22,6 @@ from studies.attributes import (
     ARTIFACTS_KEY,
     COMPILE_SECONDS_KEY,
     DATA_KEY,
-    DEFINITION_KEY,
     ENCODING_KEY,
     LANES_KEY,
     RERUN_KEY,
@@ -31,7 +30,6 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.definition.as_toml import as_toml
-from studies.errors import StudyNotFoundError
 from studies.lookup import attempts_of, definition_of, find_trial
 from studies.results.chosen_by import chosen_by
 from studies.results.code_here import code_rows
@@ -141,11 +139,6 @@ def show(study: optuna.Study, trial: int) -> Provenance:
         DefinitionError: The study's definition is not valid on this machine.
     """
     found = find_trial(study, trial)
-    if DEFINITION_KEY not in study.user_attrs:
-        raise StudyNotFoundError(
-            "Expected a study that this service has made. "
-            f"Received: {study.study_name}, another program's."
-        )
     definition, attributes = definition_of(study), found.user_attrs
     worker = attributes.get("worker")
     ways = [attributes.get("trained_by"), attributes.get("trained_by_reason")]

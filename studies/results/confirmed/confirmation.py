@@ -10,12 +10,14 @@ from typing import Any, Literal
 import optuna
 import pandas as pd
 
-from objectives.data.divisions import validation_share
+from objectives.data.divisions import validation_share, why_not_redrawn
+from objectives.errors import ObjectiveError
 from storage.seeds import mean, spread
 from studies.attributes import TESTED_KEY
 from studies.definition.study import StudyDefinition
 from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of
+from studies.results.confirmed.changed_code import changed_code
 from studies.results.confirmed.link import Link, link_of
 from studies.results.confirmed.values import SettingValues, values_of_settings
 from studies.statistics.intervals import interval, overlap_factor
@@ -95,7 +97,8 @@ def read_confirmation(studies: Sequence[optuna.Study]) -> Confirmation:
     is_divided = link.division is not None
     units = _by_division(found) if is_divided else [each.ended for each in found[0]]
     answer = _answer(studies, link, units, found)
-    return replace(answer, notes=[*answer.notes, *_tested(studies[0], link)])
+    changed = changed_code(studies, link)
+    return replace(answer, notes=[*answer.notes, *changed, *_tested(studies[0], link)])
 
 
 def answer_on_test(study: optuna.Study, values: Sequence[Sequence[float | None]]) -> Confirmation:
@@ -171,9 +174,15 @@ def _over(definition: StudyDefinition, link: Link) -> str:
         return "seeds of the function"
     if definition.data.folds is not None:
         return "seeds on these folds; another division of the data may tell otherwise"
-    return (
-        "seeds on this validation part; another division of the data may tell otherwise: --splits"
-    )
+    words = "seeds on this validation part; another division of the data may tell otherwise"
+    return f"{words}: --splits" if _can_be_redrawn(definition) else words
+
+
+def _can_be_redrawn(definition: StudyDefinition) -> bool:
+    try:
+        return why_not_redrawn(str(definition.dataset), definition.data) is None
+    except ObjectiveError:  # the data are gone by now
+        return False
 
 
 def _by_division(found: Sequence[Sequence[SettingValues]]) -> list[list[float | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from studies.errors import CodeError, ExecutorDiedError, ExecutorTimeoutError, T
 from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction
 from studies.results.reruns.again import Again
-from studies.results.reruns.study import begin_rerun, open_reruns
+from studies.results.reruns.study import begin_rerun, kept_alive, open_reruns
 from studies.worker.checkpoints import checkpoint_file, remove_checkpoint
 from studies.worker.function_files import files_to_keep, folder_of
 from studies.worker.open_studies import function_kind
@@ -51,13 +50,13 @@ def called_again(
         executor.find_function(definition.objective)
         _check_files(first, executor.function_record)
         reruns = open_reruns(study, definition)
-        # Optuna's times are local ones.
-        second = begin_rerun(reruns, first, datetime.now().astimezone().replace(tzinfo=None))
+        second = begin_rerun(reruns, first)
         attributes = reruns.user_attrs
         folder, mark = Path(attributes[ARTIFACTS_KEY]), attributes[CREATED_KEY]
         checkpoint = checkpoint_file(folder, mark, second)
         try:
-            ended = _call(reruns, definition, second, executor, folder_of(checkpoint))
+            with kept_alive(reruns, second, executor.device):
+                ended = _call(reruns, definition, second, executor, folder_of(checkpoint))
             (read,) = storage_of(reruns).adopt(study_id(reruns), [trial_id(second)])
             reports, files = read.intermediate_values, tuple(files_to_keep(checkpoint))
             yield Again(ended, executor.backend, executor.device, reports=reports, files=files)
@@ -86,7 +85,8 @@ def _check_files(first: FrozenTrial, record: Mapping[str, Any]) -> None:
     if changed:
         raise CodeError(
             f"Expected the code that trial {first.number} was made with. Received: another "
-            f"{', '.join(changed)}, which has changed since."
+            f"{', '.join(changed)}, which has changed since. Bring that code back, as from your "
+            "version control."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 import objectives
 from storage.study_attributes import SEED_KEY
-from studies.attributes import DEFINITION_KEY, LANES_KEY, VERSIONS_KEY
-from studies.errors import NotRepeatableError, StudyNotFoundError
-from studies.lookup import as_argument, definition_of, find_trial
+from studies.attributes import LANES_KEY, VERSIONS_KEY
+from studies.errors import NotRepeatableError
+from studies.lookup import as_argument, check_made_here, definition_of, find_trial
 from studies.results.reruns.again import Again, last_epoch, trained_again
 from studies.results.reruns.called_again import called_again
 from studies.results.reruns.compared_trials import Compared, Failure, compared, kept_networks
@@ -98,17 +98,13 @@ def rerun(study: optuna.Study, trial: int, *, allow_modules: Sequence[str] = ())
     """
     objectives.admit(allow_modules)
     first = find_trial(study, trial)
-    if DEFINITION_KEY not in study.user_attrs:
-        raise StudyNotFoundError(
-            "Expected a study that this service has made. "
-            f"Received: {study.study_name}, another program's."
-        )
+    check_made_here(study)
     check_searched(study, trial)
     definition = definition_of(study)
     _check_repeatable(study, definition, first)
     check_allowed(definition, allow_modules)
     check_name(study)
-    began = datetime.now().astimezone().replace(tzinfo=None)  # as Optuna has its times
+    began = datetime.now(UTC).replace(tzinfo=None)
     kept = [] if definition.is_function else kept_networks(study, first)
     with _made_again(study, definition, first, saves=bool(kept)) as again:
         found = compared(definition, first, again, kept)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,18 @@ from uuid import uuid4
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial
 
 from storage import (
     Budget,
+    Point,
     TrialStorage,
+    Worker,
     artifact_store,
+    begin_once,
     enqueue,
     keep_artifacts,
+    requeue_stale,
     storage_of,
     study_id,
     study_names,
@@ -50,7 +55,11 @@ from studies.errors import NotRepeatableError, TakenNameError
 from studies.lookup import as_argument, open_study
 from studies.versions import installed_versions
 from studies.worker.checkpoints import mark_of
+from studies.worker.database_retry import RetryingDatabase
+from studies.worker.heartbeat import Heartbeat
+from studies.worker.log import WorkerLog
 from studies.worker.recorder import STATES, provenance
+from studies.worker.signals import StopRequests
 from studies.worker.study_notes import StudyNote, place_of, write_note
 
 if TYPE_CHECKING:
@@ -59,6 +68,7 @@ if TYPE_CHECKING:
     from studies.statistics.agreement import Verdict
 
 ENDING = "-rerun"
+HEARTBEAT, GRACE = 10.0, 60.0  # seconds, as workers have them by default
 LONGEST = 200  # characters of a study's name
 # What a trial means depends on these; the rest is of the search.
 TAKEN_OVER = (ARTIFACTS_KEY, CODE_KEY, DATA_KEY, DEFAULTS_KEY, ENCODING_KEY, ORIGIN_KEY)
@@ -145,26 +155,46 @@ def open_reruns(study: optuna.Study, definition: StudyDefinition) -> optuna.Stud
     return made
 
 
-def begin_rerun(reruns: optuna.Study, first: FrozenTrial, began: datetime) -> FrozenTrial:
+def begin_rerun(
+    reruns: optuna.Study, first: FrozenTrial, began: datetime | None = None
+) -> FrozenTrial:
     """Begin the repetition of a trial, with its parameters and its seed; no worker claims it.
+
+    Those of commands that were killed are ended here, as lost.
 
     Args:
         reruns: The study that keeps it.
         first: The trial.
-        began: When it began, in local time without a zone, as Optuna has it.
+        began: When it began, in UTC without a zone; now by default.
     """
     known = {key: value for key, value in first.user_attrs.items() if key in OF_POINT}
-    template = create_trial(
-        state=TrialState.RUNNING,
-        params=first.params,
-        distributions=first.distributions,
-        user_attrs={**known, RERUN_KEY: first.number},
-    )
-    template.datetime_start = began
-    storage = storage_of(reruns)
-    i = storage.create_new_trial(study_id(reruns), template)
+    point = Point(first.params, first.distributions, {**known, RERUN_KEY: first.number})
+    storage, own_id = storage_of(reruns), study_id(reruns)
+    requeue_stale(storage, [own_id], GRACE)
+    second = begin_once(storage, own_id, point, began)
     _set_budget(reruns, len(reruns.get_trials(deepcopy=False)))
-    return storage.get_trial(i)
+    return second
+
+
+@contextmanager
+def kept_alive(reruns: optuna.Study, second: FrozenTrial, device: str) -> Iterator[None]:
+    """Beat for a repetition within the context, so that nobody takes it for lost.
+
+    Args:
+        reruns: The study that keeps it.
+        second: The trial, which runs.
+        device: What it is computed on.
+    """
+    own = Worker(_worker(), socket.gethostname(), os.getpid())
+    log = WorkerLog(own.name)
+    database = RetryingDatabase(storage_of(reruns), StopRequests(log), log)
+    beating = Heartbeat(
+        database, own, log, interval=HEARTBEAT, grace=GRACE, give_up=lambda error: None
+    )
+    with beating:
+        trials = {trial_id(second): second.number}
+        beating.begin(study_id(reruns), reruns.study_name, trials, device)
+        yield
 
 
 def record_rerun(
@@ -176,8 +206,9 @@ def record_rerun(
 ) -> None:
     """Record the second trial as a worker records one, and its files."""
     storage, own_id, ended = storage_of(reruns), trial_id(second), again.ended
-    worker = f"{socket.gethostname()}-{os.getpid()}-rerun"
-    where = provenance(definition.dataset, again.data_sha256, again.backend, again.device, worker)
+    where = provenance(
+        definition.dataset, again.data_sha256, again.backend, again.device, _worker()
+    )
     _keep_files(reruns, second, again.files)
     storage.adopt(study_id(reruns), [own_id])
     with storage.batch(study_id(reruns), others=False) as batch:
@@ -192,6 +223,10 @@ def record_rerun(
                     storage.set_trial_intermediate_value(own_id, step, value)
         reruns.tell(second.number, ended.value, state=STATES[ended.outcome])
     batch.write()
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-rerun"
 
 
 def _reported(definition: StudyDefinition, attributes: Mapping[str, Any]) -> Sequence[Any]:
