@@ -159,12 +159,22 @@ class FitPack:
         return [(trial, self._result(trial)) for trial in ended]
 
     def checkpoint(self, trial: FitTrial) -> Checkpoint:
-        """Copy a trial's state: all variables, then the weights of its best epoch."""
-        return Checkpoint([*trial.fit.state(), *trial.kept], trial.epochs.state())
+        """Copy a trial's state: all variables, then the weights of its best epoch.
+
+        No variables where it would begin anew.
+        """
+        state = [*trial.fit.state(), *trial.kept] if self._goes_on else []
+        return Checkpoint(state, trial.epochs.state())
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a trial can go on with the batches that it would have seen."""
+        streams = self._data.streams
+        return streams is None or streams.why_anew is None
 
     def _begin(self, task: FitTask) -> FitTrial:
         trial = self._built(task)
-        if task.checkpoint is None:
+        if task.checkpoint is None or not self._goes_on:
             return trial
         state = task.checkpoint.epochs
         try:

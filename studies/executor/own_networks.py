@@ -67,8 +67,12 @@ class OwnNetworks:
             way, reason = thread.submit(
                 way_of, untouched, batch, is_stream=data.streams is not None
             ).result()
+        notes = self._function.notes() if isinstance(self._function, TunerBuild) else []
         if self._own_fit is not None:
             way, reason = "fit", self._own_fit.way
+        why_anew = None if data.streams is None else data.streams.why_anew
+        if why_anew is not None:
+            notes.append(f"A trial whose worker is lost begins anew: {why_anew}.")
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
@@ -84,7 +88,7 @@ class OwnNetworks:
             structural=structural,
             encoding=(data.encoding or AS_STORED).to_json(),
             training=dict(found.training),
-            notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
+            notes=notes,
             n_judged=_n_labels(data),
         )
 
