@@ -114,7 +114,7 @@ def test_a_train_size_may_be_any_from_the_number_of_classes_on(tmp_path: Path, s
             [20, 20, 20],
             r"each of 3 classes .*Received: validation_fraction=0\.02, which makes 58 and 2 ",
         ),
-        ({}, [20, 1, 20], r"two pictures of each class.*Received: one of class 1\."),
+        ({}, [20, 1, 20], r"two examples of each class.*Received: one of class 1\."),
     ],
 )
 def test_classes_that_cannot_be_divided_are_an_error(

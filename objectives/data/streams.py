@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from objectives.code.raised import raised
 from objectives.data.arrays import each, named
 from objectives.errors import DataError
 from objectives.types import Batch
@@ -104,9 +105,15 @@ def first_batch(where: str, stream: Any) -> Batch:
         stream: The stream.
 
     Raises:
-        DataError: It has none.
+        DataError: It has none, or the user's code raises.
     """
-    first = next(batches(stream), None)
+    try:
+        first = next(batches(stream), None)
+    except Exception as error:
+        maker = getattr(type(stream), "__getitem__", stream)
+        raise DataError(
+            f"Expected batches, as {where}. Received: {raised(maker, error)}."
+        ) from error
     if first is None:
         raise DataError(f"Expected batches, as {where}. Received: none.")
     return first

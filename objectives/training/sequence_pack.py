@@ -156,7 +156,7 @@ class SequencePack:
         best = trial.best
         state = [*([] if best is None else best.weights), *([] if part is None else part.state)]
         about = {
-            "values": trial.seed_values,
+            "values": [*trial.seed_values],
             "best": None if best is None else [best.number, best.about, len(best.weights)],
             "part": None if part is None else part.epochs,
             "all": trial.epochs.state(),
