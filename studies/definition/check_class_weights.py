@@ -46,8 +46,10 @@ def _check(key: str, wanted: str | dict[str, float], encoding: Encoding) -> None
             f"Expected classes as target, for {NAME}. Received: {NAME}={wanted!r}, and a target "
             "whose numbers are told. Leave it out; [data] weight names a column of weights.",
         )
-    labels = None if encoding.labels is None else [*map(str, encoding.labels)]
-    for label in wanted if labels is not None and isinstance(wanted, dict) else ():
+    if encoding.labels is None or not isinstance(wanted, dict):
+        return
+    labels = [*map(str, encoding.labels)]
+    for label in wanted:
         if label not in labels:
             unknown = unknown_name(f"a label of the data, for {NAME}", label, labels)
             raise DefinitionError(key, str(unknown))
