@@ -94,7 +94,7 @@ def test_train_size_leaves_the_validation_part_alone(tmp_path: Path) -> None:
     assert np.bincount(whole.y_validation).tolist() == [4, 4, 4]
     assert {x.tobytes() for x in part.x_train} < {x.tobytes() for x in whole.x_train}
     np.testing.assert_array_equal(whole.x_train, all_of_it.x_train)
-    with pytest.raises(ValueError, match=r"at most the 48 pictures.*Received: train_size=49\."):
+    with pytest.raises(ValueError, match=r"at most the 48 examples.*Received: train_size=49\."):
         datasets.load(file, DataOptions(**options, train_size=49))
 
 
