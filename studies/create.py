@@ -43,6 +43,7 @@ from studies.attributes import (
     VERSIONS_KEY,
 )
 from studies.copies import settle
+from studies.definition.check_class_weights import check_class_weights
 from studies.definition.code import CodeRecord
 from studies.definition.difference import difference
 from studies.definition.files import as_definition, lines_named, read_table, with_overrides
@@ -194,7 +195,7 @@ def check_new(definition: StudyDefinition) -> None:
     check_searched_seeds(definition)
     if definition.search.design == "orthogonal":  # whose levels an array may not hold
         orthogonal(definition.factors, definition.search.dummy_levels)
-    _ = definition.encoding  # a mistake in the data must leave no study behind
+    check_class_weights(definition)  # a mistake in the data must leave no study behind
 
 
 def _check_same(study: optuna.Study, definition: StudyDefinition) -> None:

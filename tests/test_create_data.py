@@ -109,7 +109,7 @@ def test_a_study_of_an_earlier_version_gets_no_divisor_when_it_goes_on(
         ({"y_train": np.full(40, 3)}, {}, r"^dataset: .*two classes.*label=3"),
         ({"y_test": np.full(9, 3)}, {}, r"^dataset: .*labels in the test part.*label=3"),
         ({"x_test": np.zeros((9, 8, 7))}, {}, r"^dataset: .*shape \(8, 8, 1\)"),
-        ({}, {"data": {"train_size": 37}}, r"^dataset: .*at most the 36 pictures"),
+        ({}, {"data": {"train_size": 37}}, r"^dataset: .*at most the 36 examples"),
         ({}, {"data": {"train_size": 1}}, r"^dataset: .*at least the 2 classes"),
         ({}, DEEP, r"^space \(filters=.*Expected at least 2 pixels a side in block 4 of 4"),
     ],

@@ -95,7 +95,7 @@ def test_train_size_leaves_the_validation_part_alone(tmp_path: Path) -> None:
     assert np.bincount(whole.y_validation).tolist() == [4, 4, 4]
     assert {x.tobytes() for x in part.x_train} < {x.tobytes() for x in whole.x_train}
     np.testing.assert_array_equal(whole.x_train, all_of_it.x_train)
-    with pytest.raises(ValueError, match=r"at most the 48 pictures.*Received: train_size=49\."):
+    with pytest.raises(ValueError, match=r"at most the 48 examples.*Received: train_size=49\."):
         datasets.load(file, DataOptions(**options, train_size=49))
 
 
@@ -115,7 +115,7 @@ def test_a_train_size_may_be_any_from_the_number_of_classes_on(tmp_path: Path, s
             [20, 20, 20],
             r"each of 3 classes .*Received: validation_fraction=0\.02, which makes 58 and 2 ",
         ),
-        ({}, [20, 1, 20], r"two pictures of each class.*Received: one of class 1\."),
+        ({}, [20, 1, 20], r"two examples of each class.*Received: one of class 1\."),
     ],
 )
 def test_classes_that_cannot_be_divided_are_an_error(

@@ -123,7 +123,7 @@ def test_a_validation_part_of_a_file_is_used(
     source = source_of(data.name)
     with pytest.raises(DataError, match=r"no validation_fraction for .*mine\.npz.*=0\.2\."):
         source.examine(DataOptions(validation_fraction=0.2))
-    with pytest.raises(DataError, match=r"at most the 60 pictures"):
+    with pytest.raises(DataError, match=r"at most the 60 examples"):
         source.examine(DataOptions(train_size=61))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_arguments_are_the_lines_of_the_data(function: Callable[..., str]) -> No
     assert load(name, arguments={"n": 40}, validation_fraction=0.25).n_train == 30
     with pytest.raises(DataError, match="unexpected keyword argument 'm'"):
         load(name, arguments={"m": 40})
+
+
+def test_the_function_of_the_page_is_called_with_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    (name,) = re.findall(r'`dataset = "(.*?)"`', page)
+    (n,) = re.findall(r"here `n =\s(\d+)`", page)
+    (tmp_path / name.partition(":")[0]).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    try:
+        data = load(name, arguments={"n": int(n)})
+    finally:
+        sys.modules.pop("my_data", None)
+    assert {key: x.shape for key, x in data.x_train.items()} == {
+        "title": (900, 8),
+        "body": (900, 20, 4),
+    }
+    assert len(data.y_validation) == 100
 
 
 def test_nested_arrays_keep_their_names_and_have_weights(function: Callable[..., str]) -> None:

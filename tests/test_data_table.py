@@ -183,7 +183,7 @@ def spoiled(column: str, value: Any) -> pd.DataFrame:
         (FRAME, {"validation_fraction": 0.999}, "which makes 0 and 200"),
         (FRAME[:0], {}, "Expected rows"),
         (spoiled("rooms", -1), {"weight": "rooms"}, "the weight. Received: -1 in line 5"),
-        (spoiled("rooms", None), {"weight": "rooms"}, "the weight. Received: nan in line 5"),
+        (spoiled("rooms", None), {"weight": "rooms"}, "the weight. Received: none in line 5"),
         (spoiled("rooms", "two"), {"weight": "rooms"}, "Received: 'two' in line 5"),
         (FRAME.assign(rooms=0), {"weight": "rooms"}, "rows of a weight above 0 in the train"),
     ],

@@ -85,7 +85,7 @@ ANSWERS: list[Any] = [
         ["loss"],
         [],
         4,
-        has_convolutions=True,
+        convolves_pictures=True,
         trained_by="fit",
         reason="a GAN",
         structural=["u"],

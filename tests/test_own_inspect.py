@@ -60,7 +60,7 @@ def test_the_space_is_found_and_a_network_is_tried() -> None:
         "rate": {"low": 0.1, "high": 0.2, "when": {"wide": [True]}},
     }
     assert set(found.metrics) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-    assert not found.has_convolutions
+    assert not found.convolves_pictures
     assert found.overridden == []
 
 
@@ -80,16 +80,22 @@ def test_the_studys_own_bounds_win_and_this_is_told() -> None:
     assert inspect(build, DATA, {}, settings, alike).overridden == []
 
 
-def test_a_convolution_within_a_network_within_a_network_is_seen() -> None:
+@pytest.mark.parametrize(
+    ("shape", "layer", "is_of_pictures"),
+    [((4, 4, 1), keras.layers.Conv2D, True), ((16, 1), keras.layers.Conv1D, False)],
+)
+def test_a_convolution_within_a_network_within_a_network_is_seen(
+    shape: tuple[int, ...], layer: Any, is_of_pictures: bool
+) -> None:
     def nested(trial: Any) -> keras.Model:
-        inner = keras.Sequential([keras.layers.Reshape((4, 4, 1)), keras.layers.Conv2D(2, 2)])
+        inner = keras.Sequential([keras.layers.Reshape(shape), layer(2, 2)])
         model = keras.Sequential([inner, keras.layers.Flatten(), keras.layers.Dense(3)])
         model.compile("sgd", "mse")
         return model
 
     labels = np.zeros((16, 3), np.float32)
     data = Dataset("own", X, labels, X, labels, 0, "", 1.0)
-    assert inspect(nested, data, {}, [], {}).has_convolutions
+    assert inspect(nested, data, {}, [], {}).convolves_pictures == is_of_pictures
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from commands import hpo, hpo_here
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from storage import history_of
+from studies import load_definition
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 STUDY = """
@@ -65,10 +66,17 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     table.drop(columns="kind").to_csv(tmp_path / "houses.csv", index=False)
     (tmp_path / "net.py").write_text(NET)
     (text,) = re.findall(r"```toml\n(# prices.toml.*?)```", README, flags=re.DOTALL)
+    run, predict = re.findall(r"^hpo (run prices.*|predict prices.*)$", README, flags=re.MULTILINE)
     parted = text.replace("test_fraction = 0.2", 'split = "part"\ndrop = ["id"]')
     (tmp_path / "prices.toml").write_text(parted)
     fewer = ("-n2", "--set=batch_size=32", "--set=learning_rate=0.01", "--set=backend=jax")
     here = {"url": sqlite_url, "folder": tmp_path}
+    stands = tmp_path / "as_it_stands"
+    stands.mkdir()
+    table.drop(columns=["kind", "id", "part"]).to_csv(stands / "houses.csv", index=False)
+    (stands / "prices.toml").write_text(text)
+    made = hpo_here("create", str(stands / "prices.toml"), "--name=as-it-stands", **here)
+    assert "Study as-it-stands is ready." in made.stdout, made.stderr
     for changed, words in {
         "--set=metric=val_accuracy": "a metric of numbers, as the target has, one of val_loss",
         "--set=objective=cnn": "Expected mlp, or a network of your own",
@@ -81,13 +89,13 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
         assert words in refused.stderr
     made = hpo_here("create", "prices.toml", *fewer, **here)
     assert "2 columns of numbers are standardized, 1 of text are one-hot: 4 inputs." in made.stdout
-    assert hpo("run", "prices.toml", *fewer, **here).returncode == 0
+    assert hpo(*run.split(), *fewer, **here).returncode == 0
     study = optuna.load_study(study_name="prices", storage=sqlite_url)
     new = table[table["part"] == "val"].drop(columns=["price", "kind", "id"])
     new.to_csv(tmp_path / "new.csv", index=False)
-    told = hpo_here("predict", "prices", "new.csv", "-o", "told.csv", **here)
+    told = hpo_here(*predict.split(), **here)
     assert told.returncode == 0, told.stderr
-    found = pd.read_csv(tmp_path / "told.csv")["predicted_price"]
+    found = pd.read_csv(tmp_path / "predicted.csv")["predicted_price"]
     expected = table.loc[new.index, "price"]
     best = study.best_trial
     assert r2_score(expected, found) > 0.9
@@ -118,6 +126,22 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     assert "column rooms. Received: 'three' in line 2" in refused.stderr
     refused = hpo_here("predict", "own", "new.txt", "-o", "none.csv", **here)
     assert "Expected a file of .csv or .parquet" in refused.stderr
+
+
+def test_the_command_of_the_page_writes_the_study_of_a_network_on_a_table(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text()
+    (command,) = re.findall(r"`hpo (init [^`]*)`", page)
+    assert "--set target=price" in " ".join(command.split())
+    houses().drop(columns=["kind", "id", "part"]).to_csv(tmp_path / "houses.csv", index=False)
+    net = NET.replace('2, "softmax"', "1").replace("sparse_categorical_crossentropy", "mse")
+    (tmp_path / "my_net.py").write_text(net.replace('["accuracy"]', '["mae"]'))
+    made = hpo_here(*command.split(), url=sqlite_url, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    definition = load_definition(str(tmp_path / "mine.toml"))
+    assert (definition.data.target, definition.metric) == ("price", "val_loss")
+    assert set(definition.factors.factors) == {"learning_rate"}
 
 
 def test_a_study_of_folds_is_ranked_by_means_and_trains_its_network_on_all(

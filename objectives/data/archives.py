@@ -297,8 +297,8 @@ class NpzFile(Archive):
             if place.is_file():
                 return place
         remedy = (
-            "Or give the path of an .npz file, or of a folder with images.npy and labels.npy; "
-            "or put it into the folder that HPO_DATA names."
+            "Or give the path of an .npz, .csv or .parquet file, of a folder of pictures, or of a "
+            "folder with images.npy and labels.npy; or put it into the folder that HPO_DATA names."
         )
         if Path(self.name).name != self.name or Path(self.name).suffix:
             tried = ", nor ".join(str(place.absolute()) for place in places(self.name))

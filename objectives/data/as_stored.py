@@ -109,6 +109,8 @@ def check(where: str, batch: Batch, *, is_test: bool = False) -> None:
     ]
     sizes = {a.shape[0] if a.ndim else 0 for a in named(batch).values()}
     empty = any(0 in array.shape for array in named(batch[0]).values())
+    if sizes == {0}:
+        raise DataError(f"Expected examples in {where}. Received: {', '.join(shapes)}.")
     if len(sizes) != 1 or empty:
         raise DataError(
             f"Expected as many labels as inputs in {where}. Received: {', '.join(shapes)}."
@@ -123,6 +125,9 @@ def check(where: str, batch: Batch, *, is_test: bool = False) -> None:
                 )
             if array.dtype.kind == "f":
                 _check_finite(where, f"{word}{name}", array, is_test=is_test)
+            if word == "weights" and array.min() < 0:
+                shown = "others" if is_test else f"{array.min():g}"
+                raise DataError(f"Expected weights{name} from 0 in {where}. Received: {shown}.")
 
 
 def check_parts_alike(name: str, part: str, train: Batch, other: Batch) -> None:
@@ -239,6 +244,8 @@ def _check_finite(where: str, what: str, array: Array, *, is_test: bool) -> None
     for start in range(0, len(array), rows):
         chunk = array[start : start + rows]
         if not np.isfinite(chunk.sum(dtype=np.float64)) and not np.isfinite(chunk).all():
-            place = [start, *[0] * (array.ndim - 1)] + np.argwhere(~np.isfinite(chunk))[0]
+            first = np.argwhere(~np.isfinite(chunk))[0]
+            first[0] += start
+            place = first.tolist()
             shown = "others, whose places are not told" if is_test else f"others, first at {place}"
             raise DataError(f"Expected finite {what} in {where}. Received: {shown}.")

@@ -177,7 +177,11 @@ def weights_of(column: pd.Series[Any], part: str) -> Array:
     is_wrong = ~np.isfinite(values) | (values < 0)
     if is_wrong.any():
         place = column.index[is_wrong][0]
-        where = "" if part == "test" else f" {column.loc[place]} in line {int(place) + FIRST_ROW}"
+        where = (
+            ""
+            if part == "test"
+            else f" {_shown(column.loc[place])} in line {int(place) + FIRST_ROW}"
+        )
         raise DataError(
             f"Expected a number from 0 in each row of column {column.name}, the weight. "
             f"Received:{where or ' others in the test part'}."
@@ -188,6 +192,10 @@ def weights_of(column: pd.Series[Any], part: str) -> Array:
             "Received: 0 in each."
         )
     return values.astype(np.float32)
+
+
+def _shown(value: Any) -> str:
+    return "none" if value != value else str(value)
 
 
 def _text_among_numbers(column: pd.Series[Any], parsed: pd.Series[Any]) -> DataError:

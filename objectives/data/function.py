@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from objectives.code import source_code
-from objectives.code.find_function import find_function
+from objectives.code.find_function import find_function, find_object
 from objectives.code.raised import ExitsRaised, raised
 from objectives.data import as_stored
 from objectives.data.archives import Archive
@@ -108,11 +108,18 @@ class DataFunction(Archive):
 
     def _parts(self, options: DataOptions) -> Mapping[str, Any]:
         if not self._returned:
-            returned = self._call(find_function(self.name), options.arguments)
+            try:
+                function = find_function(self.name)
+            except TypeError:
+                kind = type(find_object(self.name)).__name__
+                raise DataError(
+                    f"Expected a function that returns data. Received: {self.name}, of type {kind}."
+                ) from None
+            returned = self._call(function, options.arguments)
             if not isinstance(returned, Mapping) or "train" not in returned:
-                shown = f"a dict of {', '.join(map(str, returned))}" if returned else "nothing"
+                shown = f"a dict of {', '.join(map(str, returned))}." if returned else "nothing."
                 shown = shown if isinstance(returned, Mapping) else _shown(returned)
-                raise DataError(f"{RULE}, from {self.name}. Received: {shown}.")
+                raise DataError(f"{RULE}, from {self.name}. Received: {shown}")
             unknown = [str(name) for name in returned if name not in PARTS]
             if unknown:
                 raise DataError(f"{RULE}, from {self.name}. Received: {', '.join(unknown)}, too.")
@@ -133,9 +140,11 @@ class DataFunction(Archive):
         except ObjectiveError:
             raise
         except Exception as error:
+            is_of_call = isinstance(error, TypeError) and "argument" in str(error)
+            remedy = " Its arguments are the lines of [data]." if is_of_call else ""
             raise DataError(
                 f"Expected a function that returns data, {self.name}. "
-                f"Received: {raised(function, error)}."
+                f"Received: {raised(function, error)}.{remedy}"
             ) from error
 
 
@@ -146,10 +155,10 @@ def _batch(where: str, given: Any) -> Batch:
         DataError: It is something else.
     """
     if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
-        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}.")
+        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}")
     parts = [part for part in given if part is not None]
     if isinstance(given[0], int | float) or not parts or given[0] is None:
-        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}.")
+        raise DataError(f"{RULE}, as {where}. Received: {_shown(given)}")
     return tuple(each(_array, part) for part in map(_without_lists, parts))
 
 
@@ -176,5 +185,5 @@ def _without_lists(part: Any) -> Any:
 
 def _shown(thing: Any) -> str:
     if isinstance(thing, tuple | list):
-        return f"{type(thing).__name__} of {len(thing)}"
-    return "None. Is a `return` missing?" if thing is None else type(thing).__name__
+        return f"{type(thing).__name__} of {len(thing)}."
+    return "None. Is a `return` missing?" if thing is None else f"{type(thing).__name__}."

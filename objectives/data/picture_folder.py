@@ -166,6 +166,11 @@ def _listed(folder: Path) -> tuple[list[Path], Array]:
             f"Expected a folder for each class in {folder}, with its pictures. Received: none. Or "
             "give a folder of clocks, with images.npy and labels.npy."
         )
+    if {each.name for each in classes} <= {end for ends in ENDINGS.values() for end in ends}:
+        raise DataError(
+            f"Expected a folder train beside those of other parts in {folder}. Received: "
+            f"{', '.join(each.name for each in classes)}."
+        )
     files: list[Path] = []
     labels: list[str] = []
     for each in classes:

@@ -78,7 +78,8 @@ def as_pictures(where: str, batch: Batch, *, is_test: bool = False) -> Pictures:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     is_one_hot = y.ndim == 2 and len(y) == len(x) and len(x) > 0
-    remedy = " Turn one-hot labels into classes with y.argmax(1)." if is_one_hot else ""
+    others = " A network of your own, build(trial), takes any arrays."
+    remedy = " Turn one-hot labels into classes with y.argmax(1)." if is_one_hot else others
     if x.ndim != 4 or y.shape != (len(x),) or 0 in x.shape:
         raise DataError(
             f"Expected pictures (n, h, w) or (n, h, w, c) and labels (n,) or (n, 1) in {where}. "

@@ -54,8 +54,8 @@ def check(name: str, options: DataOptions) -> None:
         ObjectiveError: It does not, or cannot.
     """
     source = source_of(name)
-    if isinstance(source, NpzFile):
-        source.check(options)  # what is not there is no other kind of data either
+    if isinstance(source, NpzFile):  # what stands for a file that is not there has no options
+        source.check(options)
     if options.folds is not None and options.validation_fraction != DEFAULT.validation_fraction:
         raise DataError(
             "Expected no validation_fraction beside folds, each of which validates once. "

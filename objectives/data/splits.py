@@ -180,7 +180,7 @@ def check_train_size(train_size: int, most: int) -> None:
     """
     if train_size > most:
         raise DataError(
-            f"Expected train_size to be at most the {most} pictures that the validation "
+            f"Expected train_size to be at most the {most} examples that the validation "
             f"part leaves. Received: train_size={train_size}."
         )
 
@@ -189,13 +189,13 @@ def _check_classes(y: Array, n_train: int, n_held_out: int, option: str, fractio
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise DataError(
-            "Expected at least two pictures of each class, to train and to validate. "
+            "Expected at least two examples of each class, to train and to validate. "
             f"Received: one of class {classes[counts.argmin()]}."
         )
     if min(n_train, n_held_out) < len(classes):
         judge = "validate" if option == "validation_fraction" else "test"
         raise DataError(
-            f"Expected a picture of each of {len(classes)} classes to train and to {judge}. "
-            f"Received: {option}={fraction:g}, which makes {n_train} and {n_held_out} pictures of "
+            f"Expected an example of each of {len(classes)} classes to train and to {judge}. "
+            f"Received: {option}={fraction:g}, which makes {n_train} and {n_held_out} examples of "
             f"{len(y)}."
         )

@@ -11,18 +11,23 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
 
+from objectives.code.raised import raised
 from objectives.data.arrays import each, named
 from objectives.errors import DataError
 from objectives.types import Batch
 
 LOOKED_AT = 4  # batches, by which streams are told apart
+FEW = 16  # batches, whose order two shuffled passes share by chance: of four one pair in 24
+MORE_LOOKS = 7
 NOT_COMPARABLE = "not comparable: two passes over the data differ"
 """Stands in place of the digest of a stream that is shuffled or augmented anew in each pass."""
+_HOOKS = ("on_epoch_begin", "on_epoch_end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +42,33 @@ class Streams:
     train: Any
     validation: Any
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return the SHA-256 of what each looks like, its length and its first batches.
 
-        Where two passes differ, `NOT_COMPARABLE`.
+        Where two passes differ, `NOT_COMPARABLE`. Few batches are looked at more often.
         """
         digest = hashlib.sha256()
         for stream in (self.train, self.validation):
-            one, other = _look(stream), _look(stream)
-            if one != other:
+            n = length(stream)
+            looks = [_look(stream)]
+            for _ in range(MORE_LOOKS if n is not None and n <= FEW else 1):
+                if has_hooks(stream):
+                    stream.on_epoch_end()
+                looks.append(_look(stream))
+            if len(set(looks)) > 1:
                 return NOT_COMPARABLE
-            digest.update(one)
+            digest.update(looks[0])
         return digest.hexdigest()
+
+    @property
+    def why_anew(self) -> str | None:
+        """Why a trial cannot go on from a checkpoint with the batches to come; None if it can."""
+        if self.digest == NOT_COMPARABLE:
+            return "the batches differ from pass to pass"
+        if has_hooks(self.train):
+            return f"{type(self.train).__name__} does something between two epochs"
+        return None
 
 
 def is_stream(thing: Any) -> bool:
@@ -70,15 +89,12 @@ def length(stream: Any) -> int | None:
         return None
 
 
-def begun(stream: Any, n: int) -> Any:
-    """Return what `fit` reads to see a stream from its n-th batch on, from 0."""
-    if is_function(stream):
-        return (batch for batch in islice(stream(), n, None))  # Keras wants a generator
-    if n == 0:
-        return stream
-    if _is_py_dataset(stream):  # Keras shuffles those that end: there is no n-th batch
-        return stream if stream.num_batches is not None else (stream[i] for i in count(n))
-    return (stream if length(stream) is None else stream.repeat()).skip(n)
+def has_hooks(stream: Any) -> bool:
+    """Tell whether a `PyDataset` does something between two epochs, such as shuffling."""
+    if not _is_py_dataset(stream):
+        return False
+    plain = sys.modules["keras"].utils.PyDataset
+    return any(getattr(type(stream), name) is not getattr(plain, name) for name in _HOOKS)
 
 
 def first_batch(where: str, stream: Any) -> Batch:
@@ -89,9 +105,15 @@ def first_batch(where: str, stream: Any) -> Batch:
         stream: The stream.
 
     Raises:
-        DataError: It has none.
+        DataError: It has none, or the user's code raises.
     """
-    first = next(batches(stream), None)
+    try:
+        first = next(batches(stream), None)
+    except Exception as error:
+        maker = getattr(type(stream), "__getitem__", stream)
+        raise DataError(
+            f"Expected batches, as {where}. Received: {raised(maker, error)}."
+        ) from error
     if first is None:
         raise DataError(f"Expected batches, as {where}. Received: none.")
     return first

@@ -54,7 +54,7 @@ class Table:
                 "whose columns have no neighbours."
             )
         columns = _columns_of(self.path)
-        if options.target is None:
+        if not as_list(options.target):
             raise DataError(
                 "Expected [data] target, the column to predict, one of "
                 f"{', '.join(columns)}. Received: none."
@@ -63,7 +63,8 @@ class Table:
             value = getattr(options, option)
             for name in as_list(value):
                 if name not in columns:
-                    raise unknown_name(f"a column of {self.path.name}, for {option}", name, columns)
+                    what = f"a column of {self.path.name}, for {option}"
+                    raise unknown_name(what, name, columns, remedy=_by_commas(columns))
         if options.weight is not None and options.weight in as_list(options.target):
             raise DataError(
                 f"Expected another column as weight than as target. Received: {options.weight}."
@@ -84,6 +85,7 @@ class Table:
 
     def examine(self, options: DataOptions) -> Examined:
         """Read the file, and fit the columns to its training part; see `DataSource`."""
+        _check_names(self.path, as_list(options.drop))
         examples = self.read(options)
         self.check_test(options)
         known = examples.encoding
@@ -235,8 +237,7 @@ def read_frame(file: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(file) if file.suffix.lower() == ".csv" else pd.read_parquet(file)
     except (ValueError, OSError) as error:  # of pandas and of pyarrow
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"Expected a table in {file}. Received: {reason}.") from None
+        raise _no_table(file, error) from None
     if not len(frame):
         raise DataError(f"Expected rows in {file}. Received: none.")
     frame.columns = frame.columns.map(str)
@@ -259,7 +260,46 @@ def _columns_of(file: Path) -> list[str]:
     try:
         return list(map(str, pd.read_csv(file, nrows=0).columns))
     except (ValueError, OSError) as error:
-        raise DataError(f"Expected a table in {file}. Received: {error}.") from None
+        raise _no_table(file, error) from None
+
+
+def _no_table(file: Path, error: ValueError | OSError) -> DataError:
+    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    remedy = " Save it in UTF-8." if isinstance(error, UnicodeDecodeError) else ""
+    return DataError(f"Expected a table in {file}. Received: {reason}.{remedy}")
+
+
+def _by_commas(columns: Sequence[str]) -> str:
+    """Return what helps where other signs than commas part the columns."""
+    others = [sign for sign in (";", "\t", "|") if len(columns) == 1 and sign in columns[0]]
+    return f"Separate the columns by commas, not by {others[0]!r}." if others else ""
+
+
+def _check_names(file: Path, dropped: Sequence[str]) -> None:
+    """Check that each column has a name of its own: pandas would make one up.
+
+    Raises:
+        DataError: One has none that is not dropped, or two have the same.
+    """
+    import pandas as pd
+
+    if file.suffix.lower() == ".csv":
+        names = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+        twice = sorted(set(names[names.duplicated() & (names != "")]))
+    else:
+        names = pd.Series(_columns_of(file))
+        twice = sorted(set(names[names.duplicated()]))
+    if twice:
+        raise DataError(
+            f"Expected columns of different names in {file}. Received: {', '.join(twice)}, more "
+            "than once."
+        )
+    for i in np.flatnonzero((names == "").to_numpy()):
+        if (made_up := f"Unnamed: {i}") not in dropped:
+            raise DataError(
+                f"Expected a name for each column of {file}. Received: none for column {i + 1}, as "
+                f'where pandas has written the index. Leave it out: drop = ["{made_up}"].'
+            )
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:
@@ -283,6 +323,13 @@ def _target(rows: pd.DataFrame, options: DataOptions) -> Arrays:
     """
     names = as_list(options.target)
     for name in names:
+        is_number = rows[name].dtype.kind == "f"
+        if is_number and (infinite := np.isinf(rows[name])).any():
+            line = int(rows.index[infinite][0]) + FIRST_ROW
+            raise DataError(
+                f"Expected finite numbers in column {name}, the target. Received: "
+                f"{rows[name][infinite].iloc[0]} in line {line}."
+            )
         if rows[name].isna().any():
             line = int(rows.index[rows[name].isna()][0]) + FIRST_ROW
             raise DataError(

@@ -42,7 +42,9 @@ def parts_of(
     if options.split is not None:
         return _as_said(table[options.split], options)
     if options.group is not None and options.time is not None:
-        raise DataError("Expected group or time. Received: both.")
+        raise DataError("Expected group or time. Received: both. Leave one out.")
+    if options.group is not None:
+        _check_whole(table[options.group])
     hold_out = _random(y, options)
     if options.group is not None:
         hold_out = _by_group(table[options.group], options)
@@ -80,9 +82,14 @@ def _fold(
             own = y[rows]
             is_class = own.dtype.kind == "U" or are_classes(own)
             train, validation = fold_parts(own, folds, options.seed, fold, is_class=is_class)
-    except ValueError as error:  # of scikit-learn: fewer groups or rows than folds
+    except DataError:
+        raise
+    except ValueError:  # of scikit-learn: fewer groups or rows than folds
+        n, what = len(rows), "rows"
+        if options.group is not None:
+            n, what = table[options.group].iloc[rows].nunique(), f"groups in {options.group}"
         raise DataError(
-            f"Expected more rows, or groups, than folds. Received: folds={folds}. {error}"
+            f"Expected at least as many {what} as folds. Received: folds={folds}, and {n}."
         ) from None
     return rows[np.sort(train)], rows[np.sort(validation)]
 
@@ -102,13 +109,16 @@ def _as_said(column: pd.Series[Any], options: DataOptions) -> Mapping[Part, Arra
         line = int(column.index[unknown][0]) + FIRST_ROW
         raise DataError(
             f"Expected one of {', '.join(known)} in column {column.name}. "
-            f"Received: {column[unknown].iloc[0]!r} in line {line}."
+            f"Received: {_shown(column[unknown].iloc[0])} in line {line}."
         )
     parts = said.map(known).to_numpy()
     found = {part: np.flatnonzero(parts == part) for part in ENDINGS}
     for part in ("train", "validation"):
         if not len(found[part]):
-            raise DataError(f"Expected rows of the {part} part in {column.name}. Received: none.")
+            raise DataError(
+                f"Expected rows of the {part} part, by column {column.name}. Received: none. Write "
+                f"{part} there, or leave split out."
+            )
     return {part: rows for part, rows in found.items() if len(rows)}
 
 
@@ -138,6 +148,11 @@ def _by_group(column: pd.Series[Any], options: DataOptions) -> HoldOut:
         order = np.random.default_rng(options.seed).permutation(len(names))
         before = np.cumsum(sizes[order]) - sizes[order]
         is_held = np.isin(groups, order[before < fraction * len(rows)])
+        if len(names) < 2:
+            raise DataError(
+                f"Expected at least two groups in column {column.name}, to learn from and to judge "
+                f"by. Received: one, {names[0]}."
+            )
         return _checked(rows[~is_held], rows[is_held], fraction, option)
 
     return hold_out
@@ -168,9 +183,23 @@ def _times(column: pd.Series[Any]) -> Array:
         line = int(column.index[parsed.isna()][0]) + FIRST_ROW
         raise DataError(
             f"Expected a number or a date in column {column.name}. "
-            f"Received: {column[parsed.isna()].iloc[0]!r} in line {line}."
+            f"Received: {_shown(column[parsed.isna()].iloc[0])} in line {line}."
         )
     return times
+
+
+def _check_whole(column: pd.Series[Any]) -> None:
+    """Check that each row has a group."""
+    if column.isna().any():
+        line = int(column.index[column.isna()][0]) + FIRST_ROW
+        raise DataError(
+            f"Expected a group in each row of column {column.name}. Received: none in line {line}."
+        )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a person has written it: the text of nothing is none."""
+    return repr(value) if isinstance(value, str) else "none"
 
 
 def _checked(kept: Array, held: Array, fraction: float, option: str) -> tuple[Array, Array]:

@@ -21,8 +21,10 @@ from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.stream_steps import stream_steps
 from objectives.own.tuner_fit import TunerFit
 
-_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
-                 keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)  # fmt: skip
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.DepthwiseConv2D,
+                 keras.layers.SeparableConv2D)  # fmt: skip
+"""Those that TensorFlow trains several times as fast as JAX on a CPU. Those over one dimension JAX
+trains faster: tests/benchmarks/README.md has both, under `public_scripts`."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Inspected:
         metrics: The metrics that training reports.
         overridden: Parameters whose values the study gives other bounds than the function does.
         n_builds: How often the function was called.
-        has_convolutions: Whether there is a convolution in the network.
+        convolves_pictures: Whether there is a convolution over two or three dimensions.
         training: Numbers of training that the code itself gives, None for those that vary.
         settings: Settings that it was called with, or could be.
         variants: Parameter -> what each of its levels sets; of a space that was found.
@@ -44,7 +46,7 @@ class Inspected:
     metrics: Sequence[str]
     overridden: Sequence[str]
     n_builds: int
-    has_convolutions: bool
+    convolves_pictures: bool
     training: Mapping[str, int | None]
     settings: Sequence[Mapping[str, Any]]
     variants: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -99,10 +101,10 @@ def inspect(
         own = {n: value for n, value in known.items() if n not in builder.asked}
         stream_steps(OwnHyperparameters(**own), data.streams)
         metrics, training = _training(function, network, data, first)
-        has_convolutions = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
+        convolves_pictures = any(isinstance(layer, _CONVOLUTIONS) for layer in _layers(network))
         overridden = builder.overridden(lines)
         return Inspected(
-            found, metrics, overridden, n_builds, has_convolutions, training, tried, variants
+            found, metrics, overridden, n_builds, convolves_pictures, training, tried, variants
         )
 
     with ThreadPoolExecutor(1) as thread:

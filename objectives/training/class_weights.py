@@ -25,10 +25,16 @@ def class_weights(wanted: str | Mapping[str, float] | None, data: Dataset) -> Ar
         Weights, (classes,), float32; None for no weights.
 
     Raises:
-        SettingError: The labels are no classes, or there is no such label.
+        SettingError: The labels are no classes, there is no such label, or data come batch by
+            batch.
     """
     if wanted is None:
         return None
+    if data.streams is not None:
+        raise SettingError(
+            "Expected no class_weight for data that come batch by batch. "
+            f"Received: class_weight={wanted!r}. Let the batches have weights."
+        )
     found = classes_of(data.y_train)
     if found is None:
         raise SettingError(

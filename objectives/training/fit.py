@@ -18,8 +18,10 @@ import keras
 import numpy as np
 
 from objectives.data.arrays import count, rows
-from objectives.data.streams import begun, is_function, length
+from objectives.data.streams import batches, is_function, length
 from objectives.errors import CheckpointError
+from objectives.training.keras_internals import build_for
+from objectives.training.passes import Passes, begun, is_ordered
 from objectives.training.reachable import variables
 from objectives.training.schedule import epoch_order
 from objectives.types import Array, Batch
@@ -130,6 +132,8 @@ class Fit:
         self._steps = steps
         self._factor = factor
         self._per_epoch, self._validation_steps = per_epoch
+        if not is_whole and self._per_epoch is None and is_ordered(train):
+            self._per_epoch = length(train)
         # Keras begins all but generators anew each time that it validates.
         if self._validation_steps is not None and is_function(validation):
             self._validation = Batches(list(islice(validation(), self._validation_steps)))
@@ -209,7 +213,8 @@ class Fit:
     def _fit(self) -> None:
         examples, per_epoch = self._examples, self._per_epoch
         if per_epoch is not None:  # parted into epochs: on with the batches after those behind
-            examples = begun(examples, self._completed * per_epoch)
+            examples = begun(examples, self._completed * per_epoch, self._seed)
+        self._build_for(examples)
         self.model.fit(
             examples,
             steps_per_epoch=per_epoch,
@@ -219,17 +224,13 @@ class Fit:
             epochs=len(self._steps),
             initial_epoch=self._completed,
             callbacks=[_EachEpoch(self._begin_epoch, self._end_step, self._end_epoch)],
-            shuffle=self._is_shuffled_by_keras,
+            shuffle=_is_shuffled_by_keras(examples),
             verbose=0,
         )
 
-    @property
-    def _is_shuffled_by_keras(self) -> bool:
-        """Whether Keras shuffles the batches, as with those of a user's `PyDataset` that ends."""
-        examples = self._examples
-        is_ours = isinstance(examples, ShuffledExamples)
-        is_users = not is_ours and isinstance(examples, keras.utils.PyDataset)
-        return is_users and length(examples) is not None
+    def _build_for(self, examples: Any) -> None:
+        if isinstance(examples, Passes) and keras.backend.backend() == "jax":
+            build_for(self.model, next(batches(examples)))
 
     def _begin_epoch(self, epoch: int) -> None:
         if isinstance(self._examples, ShuffledExamples):
@@ -260,7 +261,7 @@ class Fit:
     def _set_variables(self, values: State) -> list[Array]:
         # A first step makes the variables that an optimizer, a metric or a layer still lacks. By
         # `fit`, which is compiled once and gives a `train_step` of the user's what it will get.
-        first = self._examples if self._per_epoch is None else begun(self._examples, 0)
+        first = self._examples if self._per_epoch is None else begun(self._examples, 0, self._seed)
         self.model.fit(first, steps_per_epoch=1, shuffle=False, verbose=0)
         own = variables(self.model)
         kept = values[len(own) :]
@@ -295,6 +296,12 @@ class _EachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self._end({name: float(value) for name, value in logs.items()})
+
+
+def _is_shuffled_by_keras(examples: Any) -> bool:
+    """Tell whether Keras shuffles batches: those of a user's `PyDataset` that ends, with hooks."""
+    is_users = not isinstance(examples, ShuffledExamples)
+    return is_users and isinstance(examples, keras.utils.PyDataset) and length(examples) is not None
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -159,12 +159,22 @@ class FitPack:
         return [(trial, self._result(trial)) for trial in ended]
 
     def checkpoint(self, trial: FitTrial) -> Checkpoint:
-        """Copy a trial's state: all variables, then the weights of its best epoch."""
-        return Checkpoint([*trial.fit.state(), *trial.kept], trial.epochs.state())
+        """Copy a trial's state: all variables, then the weights of its best epoch.
+
+        No variables where it would begin anew.
+        """
+        state = [*trial.fit.state(), *trial.kept] if self._goes_on else []
+        return Checkpoint(state, trial.epochs.state())
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a trial can go on with the batches that it would have seen."""
+        streams = self._data.streams
+        return streams is None or streams.why_anew is None
 
     def _begin(self, task: FitTask) -> FitTrial:
         trial = self._built(task)
-        if task.checkpoint is None:
+        if task.checkpoint is None or not self._goes_on:
             return trial
         state = task.checkpoint.epochs
         try:
@@ -180,25 +190,18 @@ class FitPack:
         if self._own is not None:
             return self._built_by(self._own, task)
         n, hyperparameters = self._data.n_train, task.hyperparameters
-        wanted = hyperparameters.weights_of_classes()
+        weights = class_weights(hyperparameters.weights_of_classes(), self._data)
         batch_size = min(hyperparameters.batch_size, n)
         streams = self._data.streams
         per_epoch, parted = -(-n // batch_size), NOT_PARTED
         if streams is not None:
             parted = stream_steps(hyperparameters, streams)
             per_epoch = parted[0] or len(streams.train)
-        if streams is not None and wanted is not None:
-            raise SettingError(
-                "Expected no class_weight for data that come batch by batch. "
-                f"Received: class_weight={wanted!r}. Let the batches have weights."
-            )
         steps = epoch_steps(hyperparameters, per_epoch)
         epochs = Epochs(hyperparameters, task.metric, task.maximize, len(steps))
         fit = Fit(
             lambda: build_checked(self._build, task),
-            weighted(self._data.train, class_weights(wanted, self._data))
-            if streams is None
-            else streams.train,
+            weighted(self._data.train, weights) if streams is None else streams.train,
             self._data.validation if streams is None else streams.validation,
             batch_size=batch_size,
             seed=task.seed,

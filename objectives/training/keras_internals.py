@@ -202,6 +202,14 @@ def create_all_variables(model: keras.Model, batch: Batch) -> None:
             layer._tracker.lock()
 
 
+def build_for(model: keras.Model, batch: Batch) -> None:
+    """Build a network for a batch, as `fit` on JAX does by a batch that it takes from the data.
+
+    From a `PyDataset` without an end that has workers it takes one for good.
+    """
+    model._symbolic_build(data_batch=batch)
+
+
 def set_rate(layer: keras.layers.Dropout, rate: keras.Variable) -> None:
     """Put a variable in place of a layer's rate, although the layer is built."""
     layer._tracker.unlock()

@@ -64,6 +64,12 @@ class SequenceTrial:
         """End the trial after the last completed epoch, for instance because it is pruned."""
         self.epochs.end_by_report()
 
+    def forget(self, n: int) -> None:
+        """Forget the last `n` epochs, of a seed that has begun anew."""
+        self.epochs.completed -= n
+        for numbers in self.epochs.history.values():
+            del numbers[len(numbers) - n :]
+
     def take(self, result: TrainingResult) -> None:
         """Take the result of the seed that has ended."""
         number, value = len(self.seed_values), result.value
@@ -150,7 +156,7 @@ class SequencePack:
         best = trial.best
         state = [*([] if best is None else best.weights), *([] if part is None else part.state)]
         about = {
-            "values": trial.seed_values,
+            "values": [*trial.seed_values],
             "best": None if best is None else [best.number, best.about, len(best.weights)],
             "part": None if part is None else part.epochs,
             "all": trial.epochs.state(),
@@ -168,6 +174,8 @@ class SequencePack:
             for trial in trials
         ]
         for trial, task, part in zip(trials, tasks, self._pack.add(tasks), strict=True):
+            if task.checkpoint is not None:
+                trial.forget(task.checkpoint.epochs["epoch"] - part.epochs.completed)
             trial.task, trial.part, trial.checkpoint = task, part, None
 
 

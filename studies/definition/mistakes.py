@@ -69,8 +69,10 @@ def _plain_words(error: ErrorDetails, top: type[BaseModel]) -> DefinitionError:
     if isinstance(cause, ValueError):
         return DefinitionError(key or "study", str(cause))
     if error["type"] == "literal_error":
-        known = re.findall(r"'([^']+)'", error["ctx"]["expected"])
-        return DefinitionError(key, str(unknown_name("a value", str(error["input"]), known)))
+        known = re.findall(r"'([^']+)'|(\d+)", error["ctx"]["expected"])
+        return DefinitionError(
+            key, str(unknown_name("a value", str(error["input"]), [a or b for a, b in known]))
+        )
     rule = error["msg"].removeprefix("Input should be ").replace("String should have", "text of")
     rule = rule.replace("a valid dictionary", "a table").replace("a valid", "a")
     return DefinitionError(key, f"Expected {rule}. Received: {error['input']!r}.")

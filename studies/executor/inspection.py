@@ -17,7 +17,7 @@ class NetworkInspected:
         metrics: The metrics that training reports, those of validation with `val_` before them.
         overridden: Parameters whose values the study gives other bounds than the function does.
         n_builds: How often the function was called.
-        has_convolutions: Whether there is a convolution in the network.
+        convolves_pictures: Whether there is a convolution over two or three dimensions.
         trained_by: The way in which it is trained.
         reason: Why in this one.
         structural: The factors that decide about the structure of the network.
@@ -31,7 +31,7 @@ class NetworkInspected:
     metrics: list[str]
     overridden: list[str]
     n_builds: int
-    has_convolutions: bool
+    convolves_pictures: bool
     trained_by: str
     reason: str
     structural: list[str]

@@ -24,6 +24,7 @@ from objectives.own.inspect import inspect
 from objectives.own.tuner_build import TunerBuild
 from objectives.own.tuner_fit import TunerFit
 from objectives.training.checkpoint import Checkpoint
+from objectives.training.class_weights import class_weights
 from objectives.training.fit_pack import FitTask
 from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
@@ -61,14 +62,21 @@ class OwnNetworks:
     def inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
         """Look at what the function builds, before a study is made of it."""
         found = inspect(self._function, data, request.fixed, request.settings, request.lines)
+        for setting in found.settings:
+            known = OwnHyperparameters(class_weight=setting.get("class_weight"))
+            class_weights(known.weights_of_classes(), data)
         batch = rows(data.train, slice(EXAMPLES))
         with ThreadPoolExecutor(1) as thread:  # of its own: Keras numbers names in each
             untouched = thread.submit(self._builder, found.settings[0]).result()
             way, reason = thread.submit(
                 way_of, untouched, batch, is_stream=data.streams is not None
             ).result()
+        notes = self._function.notes() if isinstance(self._function, TunerBuild) else []
         if self._own_fit is not None:
             way, reason = "fit", self._own_fit.way
+        why_anew = None if data.streams is None else data.streams.why_anew
+        if why_anew is not None:
+            notes.append(f"A trial whose worker is lost begins anew: {why_anew}.")
         variants = request.variants or found.variants
         structural = list(variants)
         if way != "fit":
@@ -78,13 +86,13 @@ class OwnNetworks:
             metrics=list(found.metrics),
             overridden=list(found.overridden),
             n_builds=found.n_builds,
-            has_convolutions=found.has_convolutions,
+            convolves_pictures=found.convolves_pictures,
             trained_by=way,
             reason=reason,
             structural=structural,
             encoding=(data.encoding or AS_STORED).to_json(),
             training=dict(found.training),
-            notes=self._function.notes() if isinstance(self._function, TunerBuild) else [],
+            notes=notes,
             n_judged=_n_labels(data),
         )
 

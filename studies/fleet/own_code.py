@@ -170,7 +170,7 @@ def _inspect(
     record = CodeRecord(
         sha256=code.sha256,
         package=None if file_of(definition.objective) else distribution(module),
-        cpu_backend="tensorflow" if found.has_convolutions else "jax",
+        cpu_backend="tensorflow" if found.convolves_pictures else "jax",
         trained_by=found.trained_by,
         reason=found.reason,
         structural=found.structural,

@@ -193,6 +193,8 @@ class PackRunner:
         for each in trials:
             each.start()
         definition = self._study.definition
+        files = {each.id: each.task.checkpoint for each in trials}
+        saved = {i for i, file in files.items() if file is not None and file.exists()}
         answer = self._executor.add(
             AddTrials(
                 objective=self._study.objective,
@@ -207,9 +209,11 @@ class PackRunner:
         )
         for added in answer.added:
             resumed_after = self._training[added.id].begin(added.history)
+            anew = "begins anew: it cannot go on from its checkpoint"
+            starts = anew if added.id in saved else "starts"
             self._session.log.info(
                 "training %s",
-                f"goes on after epoch {resumed_after}" if resumed_after else "starts",
+                f"goes on after epoch {resumed_after}" if resumed_after else starts,
                 trial=self._training[added.id].claimed.number,
             )
         refused = [
