@@ -48,20 +48,28 @@ if IS_LEAN:
 MOST_COMPILED = 300 * 2**20  # bytes that runs leave for the next one; each has about 30 MB
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
-    "test_public_scripts.py",
     "test_training_pack.py",
-    "test_clock_network.py",
-    "test_worker_pack_runner.py",
-    "test_training_train.py",
-    "test_worker_loop.py",
-    "test_search.py",
+    "test_public_scripts.py",
     "test_training_network_pack.py",
+    "test_clock_network.py",
     "test_own_studies.py",
-    "test_results_holdout.py",
+    "test_training_train.py",
+    "test_own_keras_tuner_studies.py",
+    "test_worker_loop.py",
     "test_storage_conformance.py",
+    "test_search.py",
+    "test_worker_pack_runner.py",
+    "test_results_holdout.py",
     "test_training_fit.py",
+    "test_results_rerun_networks.py",
+    "test_statistics_simulation.py",
+    "test_table_studies.py",
+    "test_confirmation_pairs.py",
     "test_worker_failures.py",
     "test_fleet_local.py",
+    "test_samplers_fallback.py",
+    "test_confirmation_workers.py",
+    "test_own_data.py",
     "test_dashboard_app.py",
     "test_cli_commands.py",
 )
@@ -69,10 +77,13 @@ LONGEST = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Run more processes than there are cores: a third of the time tests wait for others."""
+    """Run more processes than there are cores: a third of the time tests wait for others.
+
+    Of three on two cores, fewer than two would be at work for a quarter of the time.
+    """
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # and xdist reads it
-    return -(-len(os.sched_getaffinity(0)) * 3 // 2)
+    return -(-len(os.sched_getaffinity(0)) * 3 // 2) + 1
 
 
 def pytest_collection_finish() -> None:
