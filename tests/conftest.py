@@ -18,6 +18,7 @@ import forked_processes
 import garbage
 import optuna
 import pytest
+import quick_tensorflow
 import sqlalchemy
 from commands import end, ends_of_logs
 from nested import IS_LEAN, IS_NESTED, set_precision
@@ -32,6 +33,7 @@ from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 garbage.begin_imports()
+quick_tensorflow.begin_imports()
 _databases = itertools.count()
 IN_MEMORY = Path("/dev/shm")
 NEEDED_IN_MEMORY = 4 * 2**30  # bytes free there
@@ -89,6 +91,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 def pytest_collection_finish() -> None:
     """End what begins here before the tests are imported."""
     garbage.end_imports()
+    quick_tensorflow.end_imports()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
