@@ -58,13 +58,20 @@ def tell(study: optuna.Study, value: Value, n: int = 1_000_000) -> bool:
     storage, definition = storage_of(study), definition_of(study)
     while n and (claimed := claim(storage, study_id(study), min(n, 100))):
         n -= len(claimed)
+        told = []
         for each in claimed:
             x, seed = each.params.get("x"), each.user_attrs.get("seed", 0)
             if x is None or "seed" in each.params:  # a sampler's, a network's, or with a seed
                 trial, params = prepare_trial(study, definition, each)
                 x = next(iter(params.values())) if params else trial.suggest_float("x", 0, 1)
                 seed = seed_of(definition, trial, params)
-            _end(storage, trial_id(each), value(float(x), seed))
+                _end(storage, trial_id(each), value(float(x), seed))  # a sampler learns from it
+            else:
+                told.append((trial_id(each), value(float(x), seed)))
+        with storage.batch(study_id(study), others=False) as batch:
+            for own_id, own in told:
+                _end(storage, own_id, own)
+        assert batch.write() == set()
     return not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 

@@ -18,6 +18,7 @@ import forked_processes
 import garbage
 import optuna
 import pytest
+import quick_tensorflow
 import sqlalchemy
 from commands import end, ends_of_logs
 from nested import IS_LEAN, IS_NESTED, set_precision
@@ -32,6 +33,7 @@ from studies.definition.study import parse_definition
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 garbage.begin_imports()
+quick_tensorflow.begin_imports()
 _databases = itertools.count()
 IN_MEMORY = Path("/dev/shm")
 NEEDED_IN_MEMORY = 4 * 2**30  # bytes free there
@@ -48,20 +50,28 @@ if IS_LEAN:
 MOST_COMPILED = 300 * 2**20  # bytes that runs leave for the next one; each has about 30 MB
 # The files that take longest, in this order: begun last, one would run while the other cores wait.
 LONGEST = (
-    "test_public_scripts.py",
     "test_training_pack.py",
-    "test_clock_network.py",
-    "test_worker_pack_runner.py",
-    "test_training_train.py",
-    "test_worker_loop.py",
-    "test_search.py",
+    "test_public_scripts.py",
     "test_training_network_pack.py",
+    "test_clock_network.py",
     "test_own_studies.py",
-    "test_results_holdout.py",
+    "test_training_train.py",
+    "test_own_keras_tuner_studies.py",
+    "test_worker_loop.py",
     "test_storage_conformance.py",
+    "test_search.py",
+    "test_worker_pack_runner.py",
+    "test_results_holdout.py",
     "test_training_fit.py",
+    "test_results_rerun_networks.py",
+    "test_statistics_simulation.py",
+    "test_table_studies.py",
+    "test_confirmation_pairs.py",
     "test_worker_failures.py",
     "test_fleet_local.py",
+    "test_samplers_fallback.py",
+    "test_confirmation_workers.py",
+    "test_own_data.py",
     "test_dashboard_app.py",
     "test_cli_commands.py",
 )
@@ -69,15 +79,19 @@ LONGEST = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Run more processes than there are cores: a third of the time tests wait for others."""
+    """Run more processes than there are cores: a third of the time tests wait for others.
+
+    Of three on two cores, fewer than two would be at work for a quarter of the time.
+    """
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # and xdist reads it
-    return -(-len(os.sched_getaffinity(0)) * 3 // 2)
+    return -(-len(os.sched_getaffinity(0)) * 3 // 2) + 1
 
 
 def pytest_collection_finish() -> None:
     """End what begins here before the tests are imported."""
     garbage.end_imports()
+    quick_tensorflow.end_imports()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ from trained_digits import DIGITS, MLP, SMALL, run
 
 from objectives.training.pack import Pack, TrainingTask
 from objectives.training.program_cache import ProgramCache
+from storage import create_storage
 from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.statistics.paired import sign_flip_p_values
 
@@ -48,6 +49,7 @@ def test_of_a_search_on_noise_alone_nothing_is_called_better(sqlite_url: str) ->
     chains than a database can take.
     """
     rng = random.Random(18)
+    storage = create_storage(sqlite_url)
     n_wrong, gains = 0, []
     for chain in range(24):
         noise = rng.random()
@@ -56,11 +58,12 @@ def test_of_a_search_on_noise_alone_nothing_is_called_better(sqlite_url: str) ->
             shared = random.Random(f"{noise} {seed}").gauss(0, 1)
             return shared + random.Random(f"{noise} {seed} {x}").gauss(0, 1)
 
-        searched(sqlite_url, value, [level / 10 for level in range(1, 9)], name=f"s{chain}")
+        searched(storage, value, [level / 10 for level in range(1, 9)], name=f"s{chain}")
         found = confirmed(sqlite_url, value, source=f"s{chain}")
         n_wrong += int(found.pairs["better"].notna().any())
         best = found.settings.iloc[0]
         gains.append(best["searched"] - best["mean"])
+    storage.engine.dispose()
     assert n_wrong <= 3
     assert np.mean(gains) > 0.5  # the winner's curse: the search has promised more
 

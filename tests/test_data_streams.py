@@ -27,6 +27,7 @@ from objectives.training_hyperparameters import TrainingHyperparameters
 
 # Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+EAGERLY = keras.backend.backend() != "jax"  # TensorFlow takes as long to trace as to take 50 steps
 CODE = """
 import keras
 import numpy as np
@@ -140,7 +141,7 @@ def a_task(checkpoint: Any = None, **given: Any) -> FitTask:
 
 def linear(setting: Any) -> keras.Model:
     model = keras.Sequential([keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    model.compile(keras.optimizers.SGD(1e-4), "mse", run_eagerly=EAGERLY)
     return model
 
 

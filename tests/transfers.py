@@ -17,7 +17,7 @@ from studies.create import create_study
 from studies.definition.study import parse_definition
 from studies.lookup import definition_of
 from studies.results.confirmed.transfer import Transfer
-from studies.suggest import prepare_trial, seed_of
+from studies.suggest import prepare_trials, seed_of
 
 RATES = [0.001 * (i + 1) for i in range(12)]
 Value = Callable[[Mapping[str, Any], int, str], float | None]
@@ -67,20 +67,27 @@ def searched(url: str, value: Value = by_rate, **lines: Any) -> optuna.Study:
 def tell(study: optuna.Study, value: Value, n: int = 1000) -> bool:
     """Tell the values of up to `n` waiting trials, as workers would; return whether none waits."""
     storage, definition = storage_of(study), definition_of(study)
-    for _ in range(n):
-        claimed = claim(storage, study_id(study), 1)
+    dataset = Path(str(definition.dataset)).stem
+    at_once = 100 if definition.search.design else 1  # a sampler learns from each
+    while n > 0:
+        claimed = claim(storage, study_id(study), min(n, at_once))
         if not claimed:
             return True
-        trial, params = prepare_trial(study, definition, claimed[0])
-        found = value(
-            params, seed_of(definition, trial, params), Path(str(definition.dataset)).stem
-        )
-        if found is None:
-            trial.set_user_attr("fail_reason", "the value is not a finite number")
-            study.tell(trial, state=TrialState.FAIL)
-        else:
-            study.tell(trial, found)
+        n -= len(claimed)
+        with storage.batch(study_id(study)) as batch:
+            for each in prepare_trials(study, definition, claimed):
+                seed = seed_of(definition, each.trial, each.params)
+                _end(study, each.trial, value(each.params, seed, dataset))
+        assert batch.write() == set()
     return not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def _end(study: optuna.Study, trial: optuna.Trial, value: float | None) -> None:
+    if value is None:
+        trial.set_user_attr("fail_reason", "the value is not a finite number")
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, value)
 
 
 def transferred(url: str, dataset: Path | str, value: Value = by_rate, **wanted: Any) -> Transfer:
