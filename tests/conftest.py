@@ -144,6 +144,14 @@ def _compilation_cache(
     forked_processes.install()
 
 
+@pytest.fixture(scope="module")
+def left_out_of_collections() -> None:
+    """Let Holm's adjustment be called thousands of times: statsmodels collects garbage in it."""
+    import statsmodels.stats.multitest  # noqa: F401  (before what is there is left out)
+
+    garbage.leave_out()
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sqlalchemy.URL]:
     """Start a server of its own for this run; it listens on a unix socket only."""

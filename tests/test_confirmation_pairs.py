@@ -16,7 +16,10 @@ from studies.definition.fresh_seeds import FRESH_SEEDS
 from studies.statistics.paired import sign_flip_p_values
 
 # Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
+    pytest.mark.usefixtures("left_out_of_collections"),
+]
 
 
 def test_two_settings_of_one_seed_begin_alike_and_see_examples_in_one_order() -> None:

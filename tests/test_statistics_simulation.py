@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-import garbage
 import numpy as np
 import pytest
-import statsmodels.stats.multitest  # noqa: F401  (loaded before that is left out of collections)
 
 from objectives.types import Array
 from studies.statistics.intervals import student_quantile
@@ -28,15 +26,11 @@ from studies.statistics.paired import (
 )
 from studies.statistics.until_clear import UntilClear, looks_at
 
+pytestmark = pytest.mark.usefixtures("left_out_of_collections")
+
 N = 10_000
 MOST_ERRORS = 0.055
 Pairs = Sequence[tuple[int, int]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _left_out_of_collections() -> None:
-    """Let Holm's adjustment be called thousands of times: statsmodels collects garbage in it."""
-    garbage.leave_out()
 
 
 def noise(kind: str, *shape: int, seed: int = 0) -> Array:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from math import nan
 
-import garbage
 import numpy as np
 import pytest
-import statsmodels.stats.multitest  # noqa: F401  (loaded before that is left out of collections)
 
 from studies.statistics.paired import compare_pairs, least_seeds
 from studies.statistics.until_clear import NextSeeds, UntilClear, in_contention, looks_at
 
+pytestmark = pytest.mark.usefixtures("left_out_of_collections")
+
 SEEDS = list(np.arange(24) / 7 % 1)  # what all settings share, seed by seed
 LOOKS = (9, 12, 15)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _left_out_of_collections() -> None:
-    """Let Holm's adjustment be called thousands of times: statsmodels collects garbage in it."""
-    garbage.leave_out()
 
 
 def shifted(by: float, n: int) -> list[float]:
