@@ -15,7 +15,15 @@ from commands import COMMAND, environment, hpo, hpo_here, start_worker, states, 
 from queues import silence
 from repeated import change_attribute, change_history, functions, opened, trained
 
-from storage import claim, count_claimable, create_storage, history_of, storage_of, study_id
+from storage import (
+    claim,
+    count_claimable,
+    create_storage,
+    history_of,
+    requeue_stale,
+    storage_of,
+    study_id,
+)
 from studies import create_study, load_study, rerun
 from studies.definition.study import parse_definition
 from studies.errors import (
@@ -303,3 +311,17 @@ def test_a_command_that_is_killed_leaves_no_trial_that_runs_for_ever(
     # Nobody would make again what is queued there.
     assert "hpo retry" not in hpo_here("status", "slow-rerun", **here).stdout
     assert "Make one again: hpo rerun slow TRIAL" in hpo_here("retry", "slow-rerun", **here).stderr
+    # One that was silent, as of a machine that slept, while another command ended it.
+    (tmp_path / "blocked").touch()
+    pid.unlink()
+    with (tmp_path / "said").open("w") as said:
+        env = environment(sqlite_url, tmp_path)
+        launched.append(Popen(command, env=env, cwd=tmp_path, stderr=said))
+    wait_until(lambda: pid.exists() and pid.read_text() != "", "the function is called")
+    silence(storage_of(reruns))
+    requeue_stale(storage_of(reruns), [study_id(reruns)], grace=60)
+    (tmp_path / "blocked").unlink()
+    assert launched[-1].wait(timeout=60) == 1
+    words = " ".join((tmp_path / "said").read_text().split())
+    assert "it came out as equal bits. Make it again: hpo rerun slow 0" in words
+    assert states(opened(reruns, sqlite_url)) == {"COMPLETE": 2, "FAIL": 3}

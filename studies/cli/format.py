@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def number(value: float | None) -> str:
-    """Return a value with four decimals, or where these hide it with three digits; five of 1e6."""
+    """Return a value with four decimals; below .001 with three digits, from 1e6 on with five."""
     if value is None:
         return ""
     if value == 0 or 1e-3 <= abs(value) < 1e6:

@@ -204,13 +204,24 @@ def record_rerun(
     again: Again,
     verdict: Verdict,
 ) -> None:
-    """Record the second trial as a worker records one, and its files."""
+    """Record the second trial as a worker records one, and its files.
+
+    Raises:
+        NotRepeatableError: Another command took it for lost meanwhile.
+    """
     storage, own_id, ended = storage_of(reruns), trial_id(second), again.ended
     where = provenance(
         definition.dataset, again.data_sha256, again.backend, again.device, _worker()
     )
     _keep_files(reruns, second, again.files)
-    storage.adopt(study_id(reruns), [own_id])
+    (now,) = storage.adopt(study_id(reruns), [own_id])
+    if now.state.is_finished():
+        again_by = f"hpo rerun {as_argument(reruns.user_attrs[RERUN_STUDY_KEY]['study'])}"
+        raise NotRepeatableError(
+            f"Expected trial {second.number} of {reruns.study_name} to run until it is recorded. "
+            f"Received: one that was ended as lost, after {GRACE:g} s of silence; it came out as "
+            f"{verdict}. Make it again: {again_by} {second.user_attrs[RERUN_KEY]}"
+        )
     with storage.batch(study_id(reruns), others=False) as batch:
         for key, value in {**ended.attributes, **where, VERDICT_KEY: verdict}.items():
             if key == HISTORY_KEY:
