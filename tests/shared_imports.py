@@ -25,6 +25,7 @@ from forked_processes import LEAN
 # The programs, and what needs libraries that few commands import.
 NOT_IMPORTED = (
     "studies.__main__",
+    "studies.cli.compare_tables",
     "studies.cli.confirm_tables",
     "studies.cli.effects_tables",
     "studies.cli.transfer_tables",
