@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 
 from storage import TrialStorage, claim, requeue, study_id
 from studies import outlook
-from studies.results.draws import Draw, as_gains, fair_sample
+from studies.create import find_or_create_study
+from studies.results.draws import Draw, as_gains, fair_sample, read_draws
 from studies.statistics.expected_best import expected_best
 
 RANDOM = {"sampler": "random", "n_trials": 200}
@@ -122,6 +123,44 @@ def test_a_trial_that_waits_for_its_retry_has_not_ended(drawing: Drawing) -> Non
     requeue(drawing.storage, lost, "its worker was lost", lost=True)
     found = outlook(study)
     assert (found.n_trials, found.n_unsuccessful, found.n_begun) == (5, 0, 1)
+
+
+@pytest.mark.parametrize("n", [36, 60])
+def test_the_number_of_a_retry_is_no_point_that_was_skipped(drawing: Drawing, n: int) -> None:
+    study = drawing.drawn("s", DESIGN | {"n_trials": 20}, 5)
+    (lost,) = claim(drawing.storage, study_id(study))
+    requeue(drawing.storage, lost, "its worker was lost", lost=True)  # number 20
+    study = find_or_create_study("s", drawing.storage, overrides={"search.n_trials": n})
+    drawing.go_on(study, 14)
+    running = claim(drawing.storage, study_id(study), 1)  # the retry
+    drawing.go_on(study, n - 20)
+    found = outlook(study)
+    assert (found.n_trials, found.n_begun) == (n - 1, 1)
+    study.tell(running[0].number, 0.5)
+    found = outlook(study)
+    assert (found.n_trials, found.n_begun, found.n_open) == (n, 0, 0)
+    assert (found.n_sample, found.is_fair) == (n, True)
+
+
+def test_while_a_retry_waits_what_was_drawn_after_it_is_in_order(drawing: Drawing) -> None:
+    study = drawing.drawn("s", DESIGN | {"n_trials": 2}, 1)
+    (lost,) = claim(drawing.storage, study_id(study))
+    requeue(drawing.storage, lost, "its worker was lost", lost=True)  # number 2 waits
+    study = find_or_create_study("s", drawing.storage, overrides={"search.n_trials": 4})
+    trials = claim(drawing.storage, study_id(study), 3)
+    assert [trial.number for trial in trials] == [2, 3, 4]
+    requeue(drawing.storage, trials[0], "its worker was lost", lost=True)  # number 5 waits
+    assert [draw.is_in_order for draw in read_draws(study)] == [True] * 4
+
+
+def test_a_point_that_gets_no_more_seeds_has_ended(drawing: Drawing) -> None:
+    study = drawing.drawn("s", DESIGN | {"replicates": 3, "n_trials": 11}, 11)
+    found = outlook(study)
+    assert (found.n_trials, found.n_begun, found.n_open) == (4, 0, 0)
+    assert (found.n_sample, found.is_fair) == (4, True)
+    study = find_or_create_study("s", drawing.storage, overrides={"search.n_trials": 12})
+    found = outlook(study)
+    assert (found.n_trials, found.n_begun, found.n_open) == (3, 1, 1)
 
 
 def test_a_point_of_which_seeds_wait_has_begun(drawing: Drawing) -> None:
