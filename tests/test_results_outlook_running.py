@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from commands import hpo_here
 from drawn_studies import Drawing, hill
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from storage import TrialStorage, claim, requeue, study_id
+from storage import TrialStorage, claim, requeue, study_id, trial_id
 from studies import outlook
 from studies.cli.outlook_tables import outlook_view
 from studies.create import find_or_create_study
@@ -189,6 +190,18 @@ def test_a_point_that_gets_no_more_seeds_has_ended(drawing: Drawing) -> None:
     study = find_or_create_study("s", drawing.storage, overrides={"search.n_trials": 12})
     found = outlook(study)
     assert (found.n_trials, found.n_begun, found.n_open) == (3, 1, 1)
+
+
+def test_a_setting_of_a_function_that_suggests_it_has_begun_while_a_seed_waits(
+    drawing: Drawing,
+) -> None:
+    search = {"design": "settings", "replicates": 2, "enqueue": [{"x": 0.1}, {"x": 0.2}]}
+    study = drawing.study("s", search, space={})
+    assert [trial.params for trial in study.trials] == [{}] * 4
+    for trial in claim(drawing.storage, study_id(study), 3):
+        optuna.Trial(study, trial_id(trial)).suggest_float("x", 0.0, 1.0)
+        study.tell(trial.number, 0.5)
+    assert [draw.has_ended for draw in read_draws(study)] == [True, False]
 
 
 def test_a_point_of_which_seeds_wait_has_begun(drawing: Drawing) -> None:
