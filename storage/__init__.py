@@ -56,7 +56,7 @@ from storage.trial_queue import (
     is_running,
 )
 from storage.trial_storage import TrialStorage, storage_of
-from storage.trial_table import Column, TrialTable, started_trials, trial_table
+from storage.trial_table import Column, TrialTable, started_trials, trial_table, waiting_trials
 from storage.worked_time import count_time
 from storage.workers import Worker, forget_worker, record_worker, workers_seen
 
@@ -148,6 +148,7 @@ __all__ = [
     "trial_table",
     "unfinished_lineages",
     "wait_for_database",
+    "waiting_trials",
     "workers_seen",
     "worth_keeping",
 ]

@@ -80,15 +80,20 @@ WHOLE = Parts()
 
 
 def read_trials(
-    connection: Connection, study_id: int, ids: Sequence[int], parts: Parts = WHOLE
+    connection: Connection,
+    study_id: int,
+    ids: Sequence[int],
+    parts: Parts = WHOLE,
+    states: Collection[TrialState] = STARTED,
 ) -> list[FrozenTrial]:
-    """Read started trials with their parameters, attributes, values and reports.
+    """Read trials with their parameters, attributes, values and reports.
 
     Args:
         connection: A connection in a transaction.
         study_id: The study of the trials.
         ids: The ids of the trials; ids without a trial are left out of the result.
         parts: What is read of them.
+        states: Those that the trials are in: started ones, unless others are asked for.
 
     Returns:
         The trials in the order of `ids`.
@@ -100,12 +105,12 @@ def read_trials(
     # so that a trial read as finished is read whole.
     rows = [
         row
-        for row in connection.execute(_of(TRIALS, study_id, wanted, STARTED))
+        for row in connection.execute(_of(TRIALS, study_id, wanted, states))
         if row.trial_id in wanted
     ]
 
     def read(table: sqlalchemy.Table, *only: ColumnElement[bool]) -> _Part:
-        return _read(connection, table, _of(table, study_id, wanted, STARTED).where(*only))
+        return _read(connection, table, _of(table, study_id, wanted, states).where(*only))
 
     reporting = {row.trial_id for row in rows if row.state in parts.reports}
     reports = _of(INTERMEDIATE_VALUES, study_id, reporting, parts.reports)

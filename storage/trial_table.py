@@ -11,14 +11,14 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select
 
 from storage.errors import StudyGoneError
 from storage.optuna_internals import study_id as id_of
 from storage.ranking import ids_in_order, points_in_order, select_best
 from storage.read_trials import Parts, Time, distribution_of, read_times, read_trials
-from storage.rows import STARTED
+from storage.rows import STARTED, in_state
 from storage.seeds import SeededPoint, seeded_points
 from storage.study_attributes import HISTORY_KEY
 from storage.tables import PARAMS, STUDIES, SYSTEM_ATTRS, TRIALS, USER_ATTRS
@@ -126,6 +126,20 @@ def started_trials(study: optuna.Study, parts: Parts) -> list[FrozenTrial]:
     with storage_of(study).snapshot() as connection:
         ids = list(connection.execute(_started(own_id)).scalars())
         return read_trials(connection, own_id, ids, parts)
+
+
+def waiting_trials(study: optuna.Study, parts: Parts) -> list[FrozenTrial]:
+    """Return the trials that wait, by number, with only some parts of them.
+
+    Args:
+        study: The study.
+        parts: What is read of them.
+    """
+    own_id, states = id_of(study), (TrialState.WAITING,)
+    waiting = select(TRIALS.c.trial_id).where(in_state(own_id, *states)).order_by(TRIALS.c.number)
+    with storage_of(study).snapshot() as connection:
+        ids = list(connection.execute(waiting).scalars())
+        return read_trials(connection, own_id, ids, parts, states)
 
 
 def _started(study_id: int) -> _Chosen:

@@ -17,6 +17,8 @@ from told_networks import told
 
 from storage import TrialStorage, claim, study_id, trial_id
 from studies import compare
+from studies.results.compared_pairs import pair_notes, pair_table
+from studies.results.compared_points import ComparedPoint
 
 N = 8
 Made = Callable[..., optuna.Study]
@@ -113,6 +115,29 @@ def test_seeds_that_are_not_shared_are_no_pairs(made: Made) -> None:
     found = compare([plain, made("other", values(0.8), permuted=True, search=search)])
     assert found.pairs.empty
     assert any("no difference is told" in note for note in found.notes)
+
+
+def test_each_pair_has_its_own_first_forty_common_seeds() -> None:
+    random = np.random.default_rng(0)
+
+    def point(*seeds: int) -> ComparedPoint:
+        values = random.normal(size=len(seeds)).tolist()
+        return ComparedPoint(0, [], values, 0, {}, dict(zip(seeds, values, strict=True)))
+
+    points = [point(*range(60)), point(*range(50)), point(*range(50, 60))]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    names = ["A", "B", "C"]
+    found, confidence = pair_table(names, points, pairs)
+    own = found.set_index(["first", "second"])
+    assert own["n"].to_dict() == {("A", "B"): 40, ("A", "C"): 10}
+    a, b, c = (each.seeds for each in points)
+    assert own["difference"]["A", "B"] == pytest.approx(np.mean([a[i] - b[i] for i in range(40)]))
+    assert own["difference"]["A", "C"] == pytest.approx(np.mean([a[i] - c[i] for i in c]))
+    assert confidence == 1 - 0.05 / 2
+    adjusted = multipletests(found["p"], method="holm")[1]
+    assert list(found["p_adjusted"]) == pytest.approx(list(adjusted))
+    (note,) = pair_notes(names, points, pairs, found)
+    assert note == "1 pair without two common seeds is left out."
 
 
 def test_three_seeds_are_told_to_be_too_few(made: Made) -> None:

@@ -17,6 +17,8 @@ from storage import claim, storage_of, study_id, trial_id
 from studies import create_study, effects
 from studies.definition.study import parse_definition
 from studies.results.effects.effects import Effects
+from studies.results.effects.parts import Part
+from studies.results.effects.trials import Trial, Trials
 
 SPACE = {"A": [0, 1], "B": [0, 1, 2]}
 GRID = {"design": "grid", "replicates": 4}
@@ -82,8 +84,47 @@ def test_seeds_that_miss_a_value_are_blocks_by_type_ii(sqlite_url: str, tmp_path
     mean, adjusted = column(found, "A", "mean"), column(found, "A", "adjusted")
     assert mean[1] - mean[0] < 0.02
     assert adjusted[1] - adjusted[0] == pytest.approx(0.05, abs=0.02)
-    assert any("(some values are missing)" in note for note in found.notes)
+    assert any("all points share them (some lack values or seeds)" in note for note in found.notes)
     assert any("type II" in note for note in found.notes)
+
+
+def test_a_point_that_was_cut_short_leaves_the_blocks_to_the_others(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """The budget ends after one of four seeds of the last point, the seed that raises all."""
+    study = ended(sqlite_url, tmp_path, SPACE, GRID | {"n_trials": 21}, seeded)
+    found, frame = effects(study), with_seeds(study.trials)
+    assert sorted(frame["point"].value_counts()) == [1, 4, 4, 4, 4, 4]
+    table = sm.stats.anova_lm(smf.ols("y ~ C(A) * C(B) + C(seed)", frame).fit(), typ=2)
+    own = rows_of(found)
+    for name, reference in (("A", "C(A)"), ("A x B", "C(A):C(B)"), ("seeds (blocks)", "C(seed)")):
+        assert own[name]["sum_of_squares"] == pytest.approx(table["sum_sq"][reference])
+    assert own["A"]["p"] == pytest.approx(table["PR(>F)"]["C(A)"])
+    assert own["A"]["p"] < 1e-3
+    assert own["points x seeds (error)"]["df"] == table["df"]["Residual"] == 12
+    assert any("(some lack values or seeds)" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "blocks"),
+    [
+        ([[0, 1, 2], [0, 1, 2], [0]], [0, 1, 2]),
+        ([[0, 1, 2], [0, 1, 2], [0, 1]], [0, 1, 2]),
+        ([[0, 1, 2, 3], [0, 1], [0]], [0, 1, 2, 3]),  # an array that has the first point twice
+        ([[0, 1], [0, 1], [2]], []),  # what moves the last one may be its seed
+        ([[0, 1], [0, 1], [2, 3]], []),
+        ([[0, 1], [1, 2], [2, 0]], []),
+        ([[0, 1], [0, 1], [0], [0]], []),  # an array that repeats some of its runs
+        ([[0, 1], [0, 1], [None]], []),
+    ],
+)
+def test_blocks_are_the_seeds_that_points_share(
+    seeds: list[list[int | None]], blocks: list[int]
+) -> None:
+    each = [(point, seed) for point, own in enumerate(seeds) for seed in own]
+    trials = [Trial(i, {"A": a}, 0.5, "complete", seed) for i, (a, seed) in enumerate(each)]
+    every = Trials("grid", {"A": list(range(len(seeds)))}, frozenset(), trials, [])
+    assert Part("", every, ("A",)).seeds == blocks
 
 
 def test_by_one_factor_at_a_time_a_difference_is_of_the_seeds_of_both(

@@ -101,6 +101,11 @@ def _percent(chance: float) -> str:
 def _missing(found: Outlook) -> Iterator[str]:
     """Yield what trials that have not ended leave open: they are those that take long."""
     if not found.n_begun:
+        if found.n_sample < found.n_trials:
+            yield (
+                f"What follows is of the {found.n_sample} drawn before the first that waits: some "
+                "that were drawn after it were trained before it."
+            )
         return
     if found.chance is None:
         yield f"No {_noun(found)} is left but those that have begun."
@@ -149,8 +154,9 @@ def _gains(found: Outlook) -> Iterator[str]:
         return
     if found.tail is None:
         yield (
-            "No gain of further trials is foretold: that takes 50 with a value, of which the best "
-            "differ enough for a tail to be fitted."
+            f"No gain of further trials is foretold: that takes 50 with a value"
+            f"{_before_others(found, ' among those')}, of which the best differ enough for a tail "
+            "to be fitted."
         )
         return
     tail = found.tail
@@ -160,7 +166,14 @@ def _gains(found: Outlook) -> Iterator[str]:
         f"{tail.shape:.2f})."
     )
     if tail.n < found.n:
-        yield f"Of more than {tail.n}, as many as have ended, no gain is foretold."
+        known = _before_others(found, "were") or "have ended"
+        yield f"Of more than {tail.n}, as many as {known}, no gain is foretold."
+
+
+def _before_others(found: Outlook, verb: str) -> str:
+    """Return which trials the figures are of, after a verb; empty where they are of all ended."""
+    is_all = found.n_sample == found.n_trials
+    return "" if is_all else f"{verb} drawn before the first that has not ended"
 
 
 def _noise(found: Outlook) -> Iterator[str]:

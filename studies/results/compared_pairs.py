@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -46,8 +45,8 @@ def pair_table(
 ) -> tuple[pd.DataFrame, float]:
     """Return the differences of one setting between data sets, and the level of their intervals.
 
-    They are paired by the seed, the first 40 where there are more, and compared as `hpo confirm`
-    compares settings.
+    They are paired by the seed, the first 40 that both have where there are more, and compared as
+    `hpo confirm` compares settings.
 
     Args:
         names: The studies.
@@ -57,14 +56,15 @@ def pair_table(
     Returns:
         A row for each pair with two common seeds or more.
     """
-    seeds = _common_seeds(points)
-    values = [[None if p is None else p.seeds.get(seed) for seed in seeds] for p in points]
-    known = [(i, j) for i, j in pairs if _n_common(values[i], values[j]) > 1]
-    found = compare_pairs(values, pairs=known)
+    common = {(i, j): _common_seeds(points[i], points[j]) for i, j in pairs}
+    known = [pair for pair in pairs if len(common[pair]) > 1]
+    # Two settings for each pair: 40 seeds are a pair's own, and not those of another.
+    values = [_values(points[place], common[pair]) for pair in known for place in pair]
+    found = compare_pairs(values, pairs=[(2 * k, 2 * k + 1) for k in range(len(known))])
     rows = [
         {
-            "first": names[each.first],
-            "second": names[each.second],
+            "first": names[i],
+            "second": names[j],
             "n": each.n,
             "difference": each.mean,
             "std": each.std,
@@ -74,7 +74,7 @@ def pair_table(
             "p_adjusted": each.p_adjusted,
             "differs": each.is_different,
         }
-        for each in found
+        for (i, j), each in zip(known, found, strict=True)
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     return frame, found[0].confidence if found else 1 - ALPHA
@@ -100,7 +100,8 @@ def pair_notes(
     if table.empty:
         return ["No two of them have two seeds in common, so that no difference is told."]
     lacking = len(there) - len(table)
-    notes = [f"{lacking} pairs without two common seeds are left out."] if lacking else []
+    some, verb = ("1 pair", "is") if lacking == 1 else (f"{lacking} pairs", "are")
+    notes = [f"{some} without two common seeds {verb} left out."] if lacking else []
     least = least_seeds_of_tests(len(table))
     if (table["n"] < least).any():
         notes.append(
@@ -110,11 +111,11 @@ def pair_notes(
     return notes
 
 
-def _common_seeds(points: Sequence[ComparedPoint | None]) -> list[int]:
-    counts = Counter(seed for point in points if point is not None for seed in point.seeds)
-    return sorted(seed for seed, n in counts.items() if n > 1)[:MOST_SEEDS]
+def _common_seeds(first: ComparedPoint | None, second: ComparedPoint | None) -> list[int]:
+    if first is None or second is None:
+        return []
+    return sorted(first.seeds.keys() & second.seeds.keys())[:MOST_SEEDS]
 
 
-def _n_common(first: Sequence[float | None], second: Sequence[float | None]) -> int:
-    both = zip(first, second, strict=True)
-    return sum(one is not None and other is not None for one, other in both)
+def _values(point: ComparedPoint | None, seeds: Sequence[int]) -> list[float]:
+    return [] if point is None else [point.seeds[seed] for seed in seeds]

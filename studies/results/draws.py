@@ -19,9 +19,9 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import Parts, first_attempt, latest_attempts, started_trials
+from storage import Parts, first_attempt, latest_attempts, started_trials, waiting_trials
 from storage.seeds import mean
-from storage.study_attributes import FIXED_PARAMS_KEY, RETRIED_AS_KEY, SEED_KEY
+from storage.study_attributes import FIXED_PARAMS_KEY, POINT_KEY, RETRIED_AS_KEY, SEED_KEY
 from studies.attributes import DEFINITION_KEY
 from studies.errors import AnswerError
 from studies.results.search_order import is_design
@@ -60,15 +60,18 @@ def read_draws(study: optuna.Study) -> list[Draw]:
         AnswerError: The best value is infinite.
     """
     search = study.user_attrs.get(DEFINITION_KEY, {}).get("search", {})
-    trials = sorted(latest_attempts(started_trials(study, READ)), key=first_attempt)
+    # Those that wait come first: one that is claimed in between is in both, and not in neither.
+    waiting = {_setting(trial) for trial in waiting_trials(study, READ)} if is_design(study) else ()
+    attempts = started_trials(study, READ)
+    trials = sorted(latest_attempts(attempts), key=first_attempt)
     n_seeds = search.get("replicates", 1) if is_design(study) else 1
     n_given = len({json.dumps(s, sort_keys=True) for s in search.get("enqueue", [])}) * n_seeds
     grouped: dict[object, list[FrozenTrial]] = {}
     for trial in trials:
         key = _setting(trial) if is_design(study) else trial.number
         grouped.setdefault(key, []).append(trial)
-    skipped = _first_skipped(trials) if is_design(study) else inf
-    has_ended = {key: _has_ended(own, n_seeds) for key, own in grouped.items()}
+    skipped = _first_skipped(attempts) if is_design(study) else inf
+    has_ended = {key: key not in waiting and _have_ended(own) for key, own in grouped.items()}
     return [
         Draw(
             has_ended[key],
@@ -100,20 +103,20 @@ def fair_sample(draws: Sequence[Draw]) -> tuple[list[Draw], bool]:
     return (first if is_fair else ended), is_fair
 
 
-def _has_ended(trials: Sequence[FrozenTrial], n_seeds: int) -> bool:
+def _have_ended(trials: Sequence[FrozenTrial]) -> bool:
     # An attempt whose retry still waits is the last one that has begun.
-    return len(trials) >= n_seeds and all(
-        t.state.is_finished() and t.user_attrs.get(RETRIED_AS_KEY) is None for t in trials
-    )
+    return all(t.state.is_finished() and t.user_attrs.get(RETRIED_AS_KEY) is None for t in trials)
 
 
-def _first_skipped(trials: Sequence[FrozenTrial]) -> int:
-    """Return the least number that no trial has which has begun.
+def _first_skipped(attempts: Sequence[FrozenTrial]) -> int:
+    """Return the least number of a first attempt that no trial has which has begun.
 
     Trials of one structure are claimed together, and so before others that wait.
     """
-    begun = {first_attempt(trial) for trial in trials}
-    return next(n for n in count() if n not in begun)
+    begun = {trial.number for trial in attempts}
+    # A retry is no further trial, whether it has begun or waits.
+    retries = {trial.user_attrs.get(RETRIED_AS_KEY) for trial in attempts}
+    return next(n for n in count() if n not in begun and n not in retries)
 
 
 def as_gains(draws: Iterable[Draw], direction: StudyDirection) -> list[float]:
@@ -123,7 +126,9 @@ def as_gains(draws: Iterable[Draw], direction: StudyDirection) -> list[float]:
 
 
 def _setting(trial: FrozenTrial) -> frozenset[tuple[str, object]]:
-    return frozenset((name, value) for name, value in trial.params.items() if name != SEED_KEY)
+    is_point = POINT_KEY in trial.system_attrs  # its parameters are suggested when it begins
+    params = (trial.system_attrs[FIXED_PARAMS_KEY] if is_point else {}) | trial.params
+    return frozenset((name, value) for name, value in params.items() if name != SEED_KEY)
 
 
 def _value(study: optuna.Study, trials: Sequence[FrozenTrial]) -> float | None:

@@ -69,8 +69,9 @@ class Outlook:
         n_last: The last so many trials, of which `last_gain` tells.
         last_gain: By how much they were expected to lead further, where the basis is `random`; else
             by how much they did. None where there is one trial.
-        tail: The gain that `n` further trials are expected to bring, by a fitted tail; None but for
-            `random`, and where fewer than 50 trials have a value or the best of them are too alike.
+        tail: The gain that `n` further trials, `n_sample` at most, are expected to bring, by a
+            fitted tail; None but for `random`, and where fewer than 50 of the `n_sample` have a
+            value or the best of them are too alike.
         shares_structure: Whether trials that trained as one pack have one structure of networks, so
             that they are not independent: `chance` holds for whole packs then.
         noise: The standard deviation over seeds of a value such as `best`, from points with several

@@ -194,7 +194,7 @@ def _blocks_words(effects: PartEffects, df: int) -> str:
     found = effects.anova.blocks
     assert found is not None
     share = found.share or 0.0
-    missing = "" if effects.part.is_balanced else " (some values are missing)"
+    missing = "" if effects.part.is_balanced else " (some lack values or seeds)"
     return (
         f"Seeds are blocks: all points share them{missing}. Of what trials of one point differ by, "
         f"{100 * share:.3g} % is common to all trials of a seed, and no noise here. Judged by the "

@@ -62,14 +62,18 @@ class Part:
     def seeds(self) -> list[int]:
         """The seeds of the trials that have a value, where seeds are blocks; else none.
 
-        They are where each point was queued with the same two seeds or more, whatever its trials
-        have come to. An array that has a point twice gives it further seeds, which are blocks too.
+        They are where most points were queued with the same two seeds or more, whatever their
+        trials have come to, and the others with one of these, as where a budget ends within a
+        point. An array that has a point twice gives it further seeds, which are blocks too.
         """
         own: dict[Hashable, set[int | None]] = {}
         for trial in self.trials.trials:
             own.setdefault(trial.point, set()).add(trial.seed)
-        shared = set.intersection(*own.values())
-        if len(shared) < 2 or any(None in seeds for seeds in own.values()):
+        several = [seeds for seeds in own.values() if len(seeds) > 1]
+        if 2 * len(several) <= len(own) or any(None in seeds for seeds in own.values()):
+            return []
+        shared = set.intersection(*several)
+        if len(shared) < 2 or any(not seeds & shared for seeds in own.values()):
             return []
         return sorted({trial.seed for trial in self.complete if trial.seed is not None})
 
