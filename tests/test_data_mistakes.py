@@ -73,6 +73,8 @@ TABLES = [  # what is done to the table, lines of [data], lines of [fixed], the 
      "two groups in column street, .* Received: one, 3."),
     (None, f'{PRICE}\ngroup = "street"\nfolds = 12', "",
      "as many groups in street as folds. Received: folds=12, and 10.$"),
+    (lambda table: table[:5], f'{PRICE}\ntime = "day"\nfolds = 5', "",
+     "Expected more rows than folds, since the .* Received: folds=5, and 5.$"),
     (rare, f"{KIND}\nfolds = 3", "",
      "dataset: Expected at least as many examples of each class as folds. .* 2 of class y.$"),
     (without("day"), f'{PRICE}\ntime = "day"', "", "in column day. Received: none in line 7."),

@@ -85,12 +85,13 @@ def _fold(
     except DataError:
         raise
     except ValueError:  # of scikit-learn: fewer groups or rows than folds
-        n, what = len(rows), "rows"
+        n, rule = len(rows), "at least as many rows as folds"
         if options.group is not None:
-            n, what = table[options.group].iloc[rows].nunique(), f"groups in {options.group}"
-        raise DataError(
-            f"Expected at least as many {what} as folds. Received: folds={folds}, and {n}."
-        ) from None
+            n = table[options.group].iloc[rows].nunique()
+            rule = f"at least as many groups in {options.group} as folds"
+        elif options.time is not None:
+            rule = "more rows than folds, since the first by time are only learned from"
+        raise DataError(f"Expected {rule}. Received: folds={folds}, and {n}.") from None
     return rows[np.sort(train)], rows[np.sort(validation)]
 
 
