@@ -174,6 +174,8 @@ def spoiled(column: str, value: Any) -> pd.DataFrame:
         (FRAME.assign(area=np.nan), {}, "a value of column area"),
         (FRAME.assign(id=[f"x{i}" for i in range(N)]), {}, "180 different texts in"),
         (spoiled("part", "trian"), {"split": "part"}, "Received: 'trian' in line 5"),
+        (FRAME.assign(part=3), {"split": "part"}, "Received: 3 in line 2"),
+        (spoiled("part", None), {"split": "part"}, "Received: none in line 5"),
         (FRAME.assign(part="train"), {"split": "part"}, "rows of the validation part"),
         (spoiled("sold", "soon"), {"time": "sold"}, "Received: 'soon' in line 5"),
         (FRAME, {"time": "sold", "group": "owner"}, "Received: both"),
