@@ -201,6 +201,7 @@ def function(tmp_path: Path) -> Iterator[Callable[..., str]]:
     [
         ("pass", "", r"Received: None. Is a `return` missing\?$"),
         ("return {'train': (x, y)}", "n", r"'n'. Its arguments are the lines of \[data\].$"),
+        ("return load(1, 2, 3)", "", r"given \(own_load.py, line 5\)\.$"),
         ("return {'train': (x[:0], y[:0])}", "", "Expected examples in the training part"),
         (
             "return {'train': (x * np.where(x == 7, np.nan, 1), y)}",
