@@ -73,6 +73,8 @@ TABLES = [  # what is done to the table, lines of [data], lines of [fixed], the 
      "two groups in column street, .* Received: one, 3."),
     (None, f'{PRICE}\ngroup = "street"\nfolds = 12', "",
      "as many groups in street as folds. Received: folds=12, and 10.$"),
+    (lambda table: table[:5], f'{PRICE}\ntime = "day"\nfolds = 5', "",
+     "Expected more rows than folds, since the .* Received: folds=5, and 5.$"),
     (rare, f"{KIND}\nfolds = 3", "",
      "dataset: Expected at least as many examples of each class as folds. .* 2 of class y.$"),
     (without("day"), f'{PRICE}\ntime = "day"', "", "in column day. Received: none in line 7."),
@@ -199,8 +201,8 @@ def function(tmp_path: Path) -> Iterator[Callable[..., str]]:
     [
         ("pass", "", r"Received: None. Is a `return` missing\?$"),
         ("return {'train': (x, y)}", "n", r"'n'. Its arguments are the lines of \[data\].$"),
+        ("return load(1, 2, 3)", "", r"given \(own_load.py, line 5\)\.$"),
         ("return {'train': (x[:0], y[:0])}", "", "Expected examples in the training part"),
-        ("return {'train': (x, y, y - 0.5)}", "", "Expected weights from 0 in .* Received: -0.5."),
         (
             "return {'train': (x * np.where(x == 7, np.nan, 1), y)}",
             "",
@@ -213,6 +215,27 @@ def test_a_mistake_in_a_function(
 ) -> None:
     with pytest.raises(DataError, match=words):
         datasets.load(function(body, arguments), DataOptions(), AS_STORED)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return {'train': (x, y, y - 0.5)}", r"weights from 0 in .*own_load.py:load. .*: -0.5\.$"),
+        (
+            "return {'train': (x, y), 'test': (x, y, y - 0.5)}",
+            r"weights from 0 in the test part of .* Received: others\.$",
+        ),
+    ],
+)
+def test_weights_below_0_are_refused_where_a_study_is_made_and_no_worker_of_one_of_before(
+    function: Callable[..., str], body: str, words: str
+) -> None:
+    name = function(body)
+    with pytest.raises(DataError, match=words):
+        datasets.load_checked(name, DataOptions(), AS_STORED)
+    assert len(datasets.load(name, DataOptions(), AS_STORED).x_train) > 0
+    if "test" in body:
+        assert datasets.load_test(name, DataOptions(), AS_STORED)[2].min() == -0.5
 
 
 def test_what_is_no_function_or_fails_as_it_yields_is_named(function: Callable[..., str]) -> None:

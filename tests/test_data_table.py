@@ -174,6 +174,8 @@ def spoiled(column: str, value: Any) -> pd.DataFrame:
         (FRAME.assign(area=np.nan), {}, "a value of column area"),
         (FRAME.assign(id=[f"x{i}" for i in range(N)]), {}, "180 different texts in"),
         (spoiled("part", "trian"), {"split": "part"}, "Received: 'trian' in line 5"),
+        (FRAME.assign(part=3), {"split": "part"}, "Received: 3 in line 2"),
+        (spoiled("part", None), {"split": "part"}, "Received: none in line 5"),
         (FRAME.assign(part="train"), {"split": "part"}, "rows of the validation part"),
         (spoiled("sold", "soon"), {"time": "sold"}, "Received: 'soon' in line 5"),
         (FRAME, {"time": "sold", "group": "owner"}, "Received: both"),
@@ -222,3 +224,46 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         sources.check(str(tmp_path / "rows.parquet"), options())
     with pytest.raises(DataError, match="Expected target only for a table"):
         sources.check("digits", options(drop=None))
+
+
+@pytest.mark.parametrize(
+    ("header", "given"),
+    [
+        (",a,y", {"group": "Unnamed: 0"}),
+        ("a,,y", {"target": "Unnamed: 1"}),
+        ("a,a,y", {"drop": ["a.1"]}),
+        ("y,a,y", {"weight": "y.1"}),
+    ],
+)
+def test_a_name_that_pandas_has_made_up_is_one_where_an_option_has_it(
+    tmp_path: Path, header: str, given: dict[str, Any]
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(header + "\n" + "".join(f"{i},{i % 7},{i / 2}\n" for i in range(20)))
+    for names in (given, {**given, "folds": 2}):
+        found = sources.source_of(str(file)).examine(DataOptions(**{"target": "y", **names}))
+        assert found.shape == (1 + (header == "a,,y"),)
+
+
+@pytest.mark.parametrize(
+    ("header", "given", "words"),
+    [
+        ("a,a,y", {"drop": ["a"]}, r'Received: a, more than .*: drop = \["a.1"\]\.$'),
+        ("y,a,y", {}, r'Received: y, more than once.* drop = \["y.1"\]\.$'),
+        ("Unnamed: 1,,y", {}, r'for column 2, as where .* drop = \["Unnamed: 1.1"\]\.$'),
+    ],
+)
+def test_a_name_that_pandas_has_made_up_is_refused_as_an_input(
+    tmp_path: Path, header: str, given: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(f"{header}\n1,2,3\n4,5,6\n")
+    with pytest.raises(DataError, match=words):
+        sources.source_of(str(tmp_path / "rows.csv")).examine(DataOptions(target="y", **given))
+
+
+def test_a_column_of_a_parquet_file_whose_name_is_empty_is_dropped_by_that(tmp_path: Path) -> None:
+    file = written(tmp_path, FRAME.rename(columns={"rooms": ""}), "rows.parquet")
+    with pytest.raises(DataError, match=r'Received: none for column 2. Leave .*: drop = \[""\]\.$'):
+        sources.source_of(file).examine(options())
+    assert load(file, drop=[*OTHERS, ""]).x_train.shape[1] == 8
+    assert sources.source_of(file).examine(options(drop=[*OTHERS, ""])).shape == (8,)

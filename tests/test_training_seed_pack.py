@@ -119,7 +119,7 @@ def test_a_trial_is_the_mean_of_its_seeds(kind: str, mode: str) -> None:
         assert result.model().count_params() == result.parameter_count
 
 
-@pytest.mark.parametrize("kind", ["mlp", "own"] if JAX else ["mlp"])
+@pytest.mark.parametrize("kind", ["mlp", "own", "folds"] if JAX else ["mlp"])
 @pytest.mark.parametrize(
     ("mode", "epochs"), [("together", 2), ("one by one", 4), ("one by one", 6)]
 )

@@ -105,7 +105,8 @@ class Archive(ABC):
     def check_test(self, options: DataOptions) -> None:
         """Compare the test part with the training part, both as stored; see `DataSource`."""
         if self.has_test(options):
-            self._stored_test(options)
+            weights = (*self._stored_test(options), None, None)[2]
+            as_stored.check_weights(self.name, weights, is_test=True)
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
         """Read the test part, and compare it with the training part; see `DataSource`."""

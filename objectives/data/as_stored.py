@@ -125,9 +125,24 @@ def check(where: str, batch: Batch, *, is_test: bool = False) -> None:
                 )
             if array.dtype.kind == "f":
                 _check_finite(where, f"{word}{name}", array, is_test=is_test)
-            if word == "weights" and array.min() < 0:
-                shown = "others" if is_test else f"{array.min():g}"
-                raise DataError(f"Expected weights{name} from 0 in {where}. Received: {shown}.")
+
+
+def check_weights(name: str, weights: Arrays | None, *, is_test: bool = False) -> None:
+    """Check that weights are from 0: where a study is made, since those of before may have others.
+
+    Args:
+        name: The data set, for the error.
+        weights: The weights, nested as the labels are; None where there are none.
+        is_test: Whether they are of the test part, of which no number is told.
+
+    Raises:
+        DataError: One is below 0.
+    """
+    where = f"the test part of {name}" if is_test else name
+    for key, array in named(weights).items():
+        if array.min() < 0:
+            shown = "others" if is_test else f"{array.min():g}"
+            raise DataError(f"Expected weights{key} from 0 in {where}. Received: {shown}.")
 
 
 def check_parts_alike(name: str, part: str, train: Batch, other: Batch) -> None:

@@ -180,7 +180,7 @@ def weights_of(column: pd.Series[Any], part: str) -> Array:
         where = (
             ""
             if part == "test"
-            else f" {_shown(column.loc[place])} in line {int(place) + FIRST_ROW}"
+            else f" {shown(column.loc[place])} in line {int(place) + FIRST_ROW}"
         )
         raise DataError(
             f"Expected a number from 0 in each row of column {column.name}, the weight. "
@@ -194,8 +194,13 @@ def weights_of(column: pd.Series[Any], part: str) -> Array:
     return values.astype(np.float32)
 
 
-def _shown(value: Any) -> str:
-    return "none" if value != value else str(value)
+def shown(value: Any) -> str:
+    """Return a value of a table as an error tells it: text in quotes, none where it is missing."""
+    import pandas as pd
+
+    if isinstance(value, str):
+        return repr(value)
+    return "none" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def _text_among_numbers(column: pd.Series[Any], parsed: pd.Series[Any]) -> DataError:

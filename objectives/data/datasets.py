@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from objectives.data.arrays import count, named, rows
+from objectives.data.as_stored import check_weights
 from objectives.data.data_source import Examples
 from objectives.data.encoding import Encoding
 from objectives.data.function import DataFunction
@@ -124,13 +125,15 @@ def load_whole(name: str, options: DataOptions, encoding: Encoding | None = None
 
 
 def load_checked(name: str, options: DataOptions, encoding: Encoding | None = None) -> Dataset:
-    """Load a data set, after comparing its test part, as it is stored, with the training part.
+    """Load a data set for a new study, and compare its test part with the training part.
 
     Raises:
-        ObjectiveError: As `load`, or the test part does not fit the training part.
+        ObjectiveError: As `load`, or the test part, as it is stored, does not fit the training
+            part, or a weight is below 0.
     """
     source = source_of(name)
     examples = source.read(options, encoding)
+    check_weights(name, examples.weights)
     source.check_test(options)
     return _dataset(name, examples, options)
 

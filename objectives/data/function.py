@@ -140,12 +140,18 @@ class DataFunction(Archive):
         except ObjectiveError:
             raise
         except Exception as error:
-            is_of_call = isinstance(error, TypeError) and "argument" in str(error)
-            remedy = " Its arguments are the lines of [data]." if is_of_call else ""
+            remedy = " Its arguments are the lines of [data]." if _is_of_call(error) else ""
             raise DataError(
                 f"Expected a function that returns data, {self.name}. "
                 f"Received: {raised(function, error)}.{remedy}"
             ) from error
+
+
+def _is_of_call(error: Exception) -> bool:
+    """Tell whether the arguments did not fit a function, so that no line of it was run."""
+    place = error.__traceback__
+    has_begun = place is not None and place.tb_next is not None
+    return isinstance(error, TypeError) and "argument" in str(error) and not has_begun
 
 
 def _batch(where: str, given: Any) -> Batch:

@@ -46,19 +46,17 @@ class Streams:
     def digest(self) -> str:
         """Return the SHA-256 of what each looks like, its length and its first batches.
 
-        Where two passes differ, `NOT_COMPARABLE`. Few batches are looked at more often.
+        Where two passes differ, `NOT_COMPARABLE`. Few batches are looked at more often. No hook is
+        called: the object is the one that trains, and counts its own epochs.
         """
         digest = hashlib.sha256()
         for stream in (self.train, self.validation):
             n = length(stream)
-            looks = [_look(stream)]
+            first = _look(stream)
             for _ in range(MORE_LOOKS if n is not None and n <= FEW else 1):
-                if has_hooks(stream):
-                    stream.on_epoch_end()
-                looks.append(_look(stream))
-            if len(set(looks)) > 1:
-                return NOT_COMPARABLE
-            digest.update(looks[0])
+                if _look(stream) != first:
+                    return NOT_COMPARABLE
+            digest.update(first)
         return digest.hexdigest()
 
     @property

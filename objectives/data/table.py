@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Table:
 
     def examine(self, options: DataOptions) -> Examined:
         """Read the file, and fit the columns to its training part; see `DataSource`."""
-        _check_names(self.path, as_list(options.drop))
+        _check_names(self.path, _not_inputs(options))
         examples = self.read(options)
         self.check_test(options)
         known = examples.encoding
@@ -275,31 +276,42 @@ def _by_commas(columns: Sequence[str]) -> str:
     return f"Separate the columns by commas, not by {others[0]!r}." if others else ""
 
 
-def _check_names(file: Path, dropped: Sequence[str]) -> None:
-    """Check that each column has a name of its own: pandas would make one up.
+def _check_names(file: Path, known: Sequence[str]) -> None:
+    """Check that each column has a name of its own, which pandas makes up else, as for an index.
+
+    Args:
+        file: The table.
+        known: Columns that options name, by names made up too.
 
     Raises:
-        DataError: One has none that is not dropped, or two have the same.
+        DataError: One that no option names has no name of its own.
     """
     import pandas as pd
 
-    if file.suffix.lower() == ".csv":
-        names = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
-        twice = sorted(set(names[names.duplicated() & (names != "")]))
-    else:
-        names = pd.Series(_columns_of(file))
-        twice = sorted(set(names[names.duplicated()]))
-    if twice:
+    names = columns = _columns_of(file)
+    if is_csv := file.suffix.lower() == ".csv":
+        line = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False)
+        names = line.iloc[0].tolist()
+    others = [i for i, name in enumerate(columns) if name not in known]
+    again = [i for i in others if names[i] and names[i] in names[:i]]
+    if again:
         raise DataError(
-            f"Expected columns of different names in {file}. Received: {', '.join(twice)}, more "
-            "than once."
+            f"Expected columns of different names in {file}. Received: "
+            f"{', '.join(sorted({names[i] for i in again}))}, more than once. Rename them, or "
+            f"leave them out: drop = {_as_toml(columns[i] for i in again)}."
         )
-    for i in np.flatnonzero((names == "").to_numpy()):
-        if (made_up := f"Unnamed: {i}") not in dropped:
-            raise DataError(
-                f"Expected a name for each column of {file}. Received: none for column {i + 1}, as "
-                f'where pandas has written the index. Leave it out: drop = ["{made_up}"].'
-            )
+    nameless = [i for i in others if not names[i]]
+    if nameless:
+        numbers = ", ".join(str(i + 1) for i in nameless)
+        raise DataError(
+            f"Expected a name for each column of {file}. Received: none for column {numbers}"
+            f"{', as where pandas has written the index' if is_csv else ''}. "
+            f"Leave it out: drop = {_as_toml(columns[i] for i in nameless)}."
+        )
+
+
+def _as_toml(names: Iterable[str]) -> str:
+    return json.dumps(list(names), ensure_ascii=False)
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives.data.as_stored import are_classes
-from objectives.data.columns import FIRST_ROW
+from objectives.data.columns import FIRST_ROW, shown
 from objectives.data.npz import ENDINGS, Part
 from objectives.data.options import DEFAULT, DataOptions
 from objectives.data.splits import fold_parts, stratified_parts
@@ -85,12 +85,13 @@ def _fold(
     except DataError:
         raise
     except ValueError:  # of scikit-learn: fewer groups or rows than folds
-        n, what = len(rows), "rows"
+        n, rule = len(rows), "at least as many rows as folds"
         if options.group is not None:
-            n, what = table[options.group].iloc[rows].nunique(), f"groups in {options.group}"
-        raise DataError(
-            f"Expected at least as many {what} as folds. Received: folds={folds}, and {n}."
-        ) from None
+            n = table[options.group].iloc[rows].nunique()
+            rule = f"at least as many groups in {options.group} as folds"
+        elif options.time is not None:
+            rule = "more rows than folds, since the first by time are only learned from"
+        raise DataError(f"Expected {rule}. Received: folds={folds}, and {n}.") from None
     return rows[np.sort(train)], rows[np.sort(validation)]
 
 
@@ -109,7 +110,7 @@ def _as_said(column: pd.Series[Any], options: DataOptions) -> Mapping[Part, Arra
         line = int(column.index[unknown][0]) + FIRST_ROW
         raise DataError(
             f"Expected one of {', '.join(known)} in column {column.name}. "
-            f"Received: {_shown(column[unknown].iloc[0])} in line {line}."
+            f"Received: {shown(column[unknown].iloc[0])} in line {line}."
         )
     parts = said.map(known).to_numpy()
     found = {part: np.flatnonzero(parts == part) for part in ENDINGS}
@@ -183,7 +184,7 @@ def _times(column: pd.Series[Any]) -> Array:
         line = int(column.index[parsed.isna()][0]) + FIRST_ROW
         raise DataError(
             f"Expected a number or a date in column {column.name}. "
-            f"Received: {_shown(column[parsed.isna()].iloc[0])} in line {line}."
+            f"Received: {shown(column[parsed.isna()].iloc[0])} in line {line}."
         )
     return times
 
@@ -195,11 +196,6 @@ def _check_whole(column: pd.Series[Any]) -> None:
         raise DataError(
             f"Expected a group in each row of column {column.name}. Received: none in line {line}."
         )
-
-
-def _shown(value: Any) -> str:
-    """Return a value as a person has written it: the text of nothing is none."""
-    return repr(value) if isinstance(value, str) else "none"
 
 
 def _checked(kept: Array, held: Array, fraction: float, option: str) -> tuple[Array, Array]:

@@ -15,6 +15,8 @@ from objectives.training.lanes import LaneState
 # The key of `Checkpoint.epochs` in the JSON file. It is not called "epochs" because checkpoints
 # that earlier versions have written must stay readable.
 EPOCHS_KEY = "course"
+MEAN_KEY = "mean"
+"""The key of the state of the means in `Checkpoint.epochs`, of a trial that trains in parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +25,17 @@ class Checkpoint:
 
     Attributes:
         state: All variables of its program, and the weights kept of its best epoch.
-        epochs: The state of its `Epochs`.
+        epochs: The state of its `Epochs`; of a trial in parts, of each part and of their means.
     """
 
     state: LaneState
     epochs: dict[str, Any]
+
+    @property
+    def completed(self) -> int:
+        """The number of epochs that the trial had completed, all parts of it where it has parts."""
+        completed: int = self.epochs.get(MEAN_KEY, self.epochs)["epoch"]
+        return completed
 
     def save(self, file: Path) -> None:
         """Write the arrays to `file`, which ends in .npz, and the rest beside it as .json.

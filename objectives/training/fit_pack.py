@@ -176,13 +176,13 @@ class FitPack:
         trial = self._built(task)
         if task.checkpoint is None or not self._goes_on:
             return trial
-        state = task.checkpoint.epochs
+        kept = task.checkpoint
         try:
-            trial.kept = trial.fit.go_on_from(task.checkpoint.state, completed=state["epoch"])
+            trial.kept = trial.fit.go_on_from(kept.state, completed=kept.completed)
         except CheckpointError:  # of another version of the network
             trial.fit.close()
             return self._built(task)
-        trial.epochs.resume(state)
+        trial.epochs.resume(kept.epochs)
         return trial
 
     def _built(self, task: FitTask) -> FitTrial:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from objectives.errors import SettingError
-from objectives.training.checkpoint import Checkpoint
+from objectives.training.checkpoint import MEAN_KEY, Checkpoint
 from objectives.training.compile_clock import compile_clock
 from objectives.training.epochs import Epochs
 from objectives.training.result import FoldResults, SeedResults, TrainingResult, result_of
@@ -95,7 +95,7 @@ class MeanPack(ABC):
         for trial, task in zip(trials, tasks, strict=True):
             done = {one.epochs.completed for one in trial.parts}
             if task.checkpoint is not None and done != {0}:
-                trial.epochs.resume(task.checkpoint.epochs["mean"])
+                trial.epochs.resume(task.checkpoint.epochs[MEAN_KEY])
         self.trials += trials
         return trials
 
@@ -132,7 +132,7 @@ class MeanPack(ABC):
         parts = [self._packs[number].checkpoint(one) for number, one in pairs]
         own = [{"arrays": len(part.state), "epochs": part.epochs} for part in parts]
         state = [array for part in parts for array in part.state]
-        return Checkpoint(state, {self._key: own, "mean": trial.epochs.state()})
+        return Checkpoint(state, {self._key: own, MEAN_KEY: trial.epochs.state()})
 
     def _own_parts(self, task: Any) -> list[tuple[int, Any]]:
         """Return the parts of a trial, each with its checkpoint; the mean ends them early."""

@@ -175,7 +175,7 @@ class SequencePack:
         ]
         for trial, task, part in zip(trials, tasks, self._pack.add(tasks), strict=True):
             if task.checkpoint is not None:
-                trial.forget(task.checkpoint.epochs["epoch"] - part.epochs.completed)
+                trial.forget(task.checkpoint.completed - part.epochs.completed)
             trial.task, trial.part, trial.checkpoint = task, part, None
 
 
