@@ -94,6 +94,7 @@ class MeanPack(ABC):
         trials = [MeanTrial(task, own) for task, own in zip(tasks, parts, strict=True)]
         for trial, task in zip(trials, tasks, strict=True):
             done = {one.epochs.completed for one in trial.parts}
+            assert len(done) == 1  # a mean of parts that are at different epochs is none
             if task.checkpoint is not None and done != {0}:
                 trial.epochs.resume(task.checkpoint.epochs[MEAN_KEY])
         self.trials += trials
