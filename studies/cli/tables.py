@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 WIDEST = 5  # parameters in columns of their own; more are joined in one column
 SHOWN_SECONDS = 0.1  # for compiling, from which on they are shown
 MOST_CLASSES = 30  # that are shown
+TERMINAL = 80  # columns, the fewest that tables are made for
 WIDEST_NAME = 30  # characters of a study's name on one line of 80
 
 
@@ -106,8 +107,6 @@ def best_table(study: optuna.Study, points: Sequence[BestPoint]) -> Table:
     if any("epochs" in trial.user_attrs for trial in trials):  # a function has none
         extra.append("epochs")
     table = plain_table(title, "trial", metric_name(study), *shown, *extra, "time")
-    # So many columns have no room for more between them, where no word is to be broken.
-    table.collapse_padding = len(shown) == WIDEST
     compiling = _compiling(trials)
     if compiling:
         table.caption, table.caption_justify = Text(compiling, style="dim"), "left"
@@ -115,6 +114,8 @@ def best_table(study: optuna.Study, points: Sequence[BestPoint]) -> Table:
     table.min_width = max(len(title), len(compiling))
     for trial in trials:
         add_row(table, *_best_cells(trial, shown, extra))
+    # Else rich breaks words, where closer columns have room for them.
+    table.collapse_padding = Console(width=1000).measure(table).maximum > TERMINAL
     return table
 
 
