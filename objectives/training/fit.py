@@ -143,7 +143,11 @@ class Fit:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fit", daemon=True)
         self._thread.start()
-        self._answer()
+        try:
+            self._answer()
+        except Exception:
+            self._thread.join()  # it has said why, and is about to end
+            raise
 
     def go_on_from(self, values: State, completed: int) -> list[Array]:
         """Set all variables, before the first epoch; return what `values` has beyond them.
