@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from storage import Ranking, overview, ranking, storage_of, study_id
 from studies.errors import AnswerError, NoCompleteTrialError
 from studies.lookup import as_argument
-from studies.results.draws import as_gains, fair_sample, read_draws
+from studies.results.draws import Draw, as_gains, fair_sample, read_draws
 from studies.results.noise import seed_noise
 from studies.results.points_left import points_left
 from studies.results.search_order import how_searched, order_of, shares_structure
@@ -127,20 +127,11 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
             f"Expected a study with a complete trial. Received: none in {study.study_name}. "
             f"See its progress: hpo status {name}"
         )
-    begun = read_draws(study)
-    left = points_left(study, begun)
-    basis: Basis = "exhausted" if left == 0 else order_of(study)
-    drawn = [draw for draw in begun if not draw.is_given] if basis == "random" else begun
-    ended = [draw for draw in drawn if draw.has_ended]
-    is_random = basis == "random" and any(draw.value is not None for draw in ended)
-    n_begun = len(drawn) - len(ended)
-    values = np.array(as_gains(ended, study.direction))
-    chosen, is_fair = fair_sample(drawn) if is_random else (ended, False)
-    sample = np.array(as_gains(chosen, study.direction))
+    draws = _read(study)
+    values, sample, given, is_random = draws.values, draws.sample, draws.given, draws.is_random
     sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
-    given = np.array(as_gains((d for d in begun if d.is_given and d.has_ended), study.direction))
-    if left is not None:
-        n = min(n, max(left - n_begun, 0) if is_random else left)
+    if draws.left is not None:
+        n = min(n, max(draws.left - draws.n_begun, 0) if is_random else draws.left)
     # What half of the trials have brought is an estimate of the other half's; the first ones' not.
     most = len(sample) // 2 if is_random else len(values) - 1
     n_last = max(0, min(n or FURTHER, most))
@@ -150,20 +141,20 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
         metric=study.metric_names[0] if study.metric_names else "value",
         direction=study.direction.name.lower(),
         searched_by=how_searched(study),
-        basis=basis,
+        basis=draws.basis,
         best=best.value,
         best_trial=best.trial.number,
         n_seeds=len(best.values),
         n_trials=len(values),
         n_unsuccessful=int(np.isnan(values).sum()),
-        n_given=sum(draw.has_ended for draw in begun) - len(values),
-        n_begun=n_begun,
+        n_given=draws.n_left_out,
+        n_begun=draws.n_begun,
         n_sample=len(sample),
-        is_fair=is_fair,
+        is_fair=draws.is_fair,
         n_open=progress.counts[TrialState.WAITING] + progress.counts[TrialState.RUNNING],
-        n_left=left,
+        n_left=draws.left,
         n=n,
-        chance=n / (len(drawn) + n) if is_random and n else None,
+        chance=n / (len(draws.drawn) + n) if is_random and n else None,
         n_best=_count_best(values),
         is_given=is_random and bool((given > np.nanmax(values)).any()),
         expected=_expected(sample if is_random else sample[:0], sign),
@@ -171,8 +162,56 @@ def outlook(study: optuna.Study, n: int = FURTHER) -> Outlook:
         last_gain=_last_gain(sample, n_last, is_random=is_random),
         tail=tail_gain(sample, n, float(np.nanmax([*values, *given]))) if is_random and n else None,
         shares_structure=is_random
-        and shares_structure(study, in_order=all(draw.is_in_order for draw in drawn)),
+        and shares_structure(study, in_order=all(draw.is_in_order for draw in draws.drawn)),
         noise=_noise(study, ranked),
+    )
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """The points of a study, as far as they tell of further ones; values are gains.
+
+    Attributes:
+        basis: See `Outlook`.
+        left: How many points are left, begun ones among them; None where there is no end.
+        drawn: The points that have begun; of a random order those alone that were drawn.
+        n_begun: How many of them have not ended.
+        n_left_out: How many have ended and were given, not drawn, where that matters.
+        values: What those that have ended came to, NaN without a value.
+        given: What the points that were given came to.
+        is_random: Whether they say what further ones may bring.
+        sample: The values that this is reckoned from.
+        is_fair: See `Outlook`.
+    """
+
+    basis: Basis
+    left: int | None
+    drawn: list[Draw]
+    n_begun: int
+    n_left_out: int
+    values: Floats
+    given: Floats
+    is_random: bool
+    sample: Floats
+    is_fair: bool
+
+
+def _read(study: optuna.Study) -> _Draws:
+    begun = read_draws(study)
+    left = points_left(study, begun)
+    basis: Basis = "exhausted" if left == 0 else order_of(study)
+    drawn = [draw for draw in begun if not draw.is_given] if basis == "random" else begun
+    ended = [draw for draw in drawn if draw.has_ended]
+    is_random = basis == "random" and any(draw.value is not None for draw in ended)
+    chosen, is_fair = fair_sample(drawn) if is_random else (ended, False)
+    given = [draw for draw in begun if draw.is_given and draw.has_ended]
+    values, others, sample = (
+        np.array(as_gains(each, study.direction)) for each in (ended, given, chosen)
+    )
+    n_left_out = sum(draw.has_ended for draw in begun) - len(ended)
+    n_begun = len(drawn) - len(ended)
+    return _Draws(
+        basis, left, drawn, n_begun, n_left_out, values, others, is_random, sample, is_fair
     )
 
 
