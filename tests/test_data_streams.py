@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from written_data import forgotten, load_written
 
 from objectives import DataOptions
 from objectives.data import datasets
@@ -57,14 +57,12 @@ def load(): return {returned}
 
 @pytest.fixture
 def module(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "own_streams.py"
-    sys.modules.pop("own_streams", None)
+    with forgotten(tmp_path / "own_streams.py") as file:
+        yield file
 
 
 def load(module: Path, returned: str) -> datasets.Dataset:
-    sys.modules.pop("own_streams", None)
-    module.write_text(CODE.replace("{returned}", returned))
-    return datasets.load(f"{module}:load", DataOptions(), AS_STORED)
+    return load_written(module, CODE.replace("{returned}", returned))
 
 
 BOTH = "{'train': %s, 'validation': %s}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,10 +16,9 @@ import pytest
 from commands import hpo, hpo_here, states
 from nested import FULL, IS_NESTED, said_by, start_tests
 from small_workers import SLOW, in_the_child, kill_and_replace
+from written_data import forgotten, load_written
 
-from objectives import DataOptions
 from objectives.data import datasets
-from objectives.data.encoding import AS_STORED
 from objectives.data.streams import NOT_COMPARABLE, batches, length
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.training.fit_pack import FitTask
@@ -82,15 +80,12 @@ DIFFER = ["batched().shuffle(9)", "batched(size=10).shuffle(9, seed=1)", "noisy"
 
 @pytest.fixture
 def module(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "own_passes.py"
-    sys.modules.pop("own_passes", None)
+    with forgotten(tmp_path / "own_passes.py") as file:
+        yield file
 
 
 def load(module: Path, train: str) -> datasets.Dataset:
-    """Load the data as a new process does."""
-    sys.modules.pop("own_passes", None)
-    module.write_text(CODE.replace("TRAIN", train))
-    return datasets.load(f"{module}:load", DataOptions(), AS_STORED)
+    return load_written(module, CODE.replace("TRAIN", train))
 
 
 def linear(setting: Any) -> keras.Model:
