@@ -61,10 +61,16 @@ def houses() -> pd.DataFrame:
     return table
 
 
-def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_path: Path) -> None:
+def to_predict(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Write new.csv, the rows to validate on without what is to be predicted; return them."""
+    new = table[table["part"] == "val"].drop(columns=["price", "kind", "id"])
+    new.to_csv(folder / "new.csv", index=False)
+    return new
+
+
+def test_a_number_is_learned_and_predicted(sqlite_url: str, tmp_path: Path) -> None:
     table = houses()
     table.drop(columns="kind").to_csv(tmp_path / "houses.csv", index=False)
-    (tmp_path / "net.py").write_text(NET)
     (text,) = re.findall(r"```toml\n(# prices.toml.*?)```", README, flags=re.DOTALL)
     run, predict = re.findall(r"^hpo (run prices.*|predict prices.*)$", README, flags=re.MULTILINE)
     parted = text.replace("test_fraction = 0.2", 'split = "part"\ndrop = ["id"]')
@@ -91,8 +97,7 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     assert "2 columns of numbers are standardized, 1 of text are one-hot: 4 inputs." in made.stdout
     assert hpo(*run.split(), *fewer, **here).returncode == 0
     study = optuna.load_study(study_name="prices", storage=sqlite_url)
-    new = table[table["part"] == "val"].drop(columns=["price", "kind", "id"])
-    new.to_csv(tmp_path / "new.csv", index=False)
+    new = to_predict(table, tmp_path)
     told = hpo_here(*predict.split(), **here)
     assert told.returncode == 0, told.stderr
     found = pd.read_csv(tmp_path / "predicted.csv")["predicted_price"]
@@ -107,6 +112,12 @@ def test_a_number_and_a_class_are_learned_and_predicted(sqlite_url: str, tmp_pat
     tested = hpo_here("test", "prices", **here)
     assert "r2" in tested.stdout, tested.stderr
 
+
+def test_a_class_is_learned_and_predicted(sqlite_url: str, tmp_path: Path) -> None:
+    table = houses()
+    (tmp_path / "net.py").write_text(NET)
+    here = {"url": sqlite_url, "folder": tmp_path}
+    new = to_predict(table, tmp_path)
     table.drop(columns="price").to_csv(tmp_path / "houses.csv", index=False)
     for objective, name in {"mlp": "built-in", "net.py:build": "own"}.items():
         kind = {"name": name, "objective": objective, "metric": "val_accuracy", "target": "kind"}
