@@ -93,7 +93,7 @@ def test_a_database_that_answers_again_is_a_line_with_how_long_it_was_away(
     log = log_of(tmp_path)
     assert lines(log, r"(\d) the database does not answer, trying again in 0.5 s: .+") == ["0"]
     (seconds,) = lines(log, r"0 the database answers again after (\d+\.\d) s")
-    assert 0.5 <= float(seconds) < 60
+    assert float(seconds) >= 0.5
 
 
 def test_prints_and_warnings_of_a_function_are_shown_as_its_own(

@@ -173,12 +173,12 @@ def test_a_waiting_worker_takes_what_is_added_later(
 def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=4)
+    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=8)
     launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) >= 1, "it executes")
     launched[0].terminate()
     assert launched[0].wait(timeout=30) == 0
-    assert 0 < study.user_attrs["worked"]["seconds"] < 4
+    assert 0 < study.user_attrs["worked"]["seconds"] < 8
     write_until(storage_of(study), study_id(study), LONG_AGO)  # a pause of years
     done = len(executions(tmp_path))
     assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
@@ -189,7 +189,7 @@ def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
     assert all(
         t.user_attrs["fail_reason"].startswith("its worker was told to stop") for t in given_back
     )
-    assert study.user_attrs["worked"]["seconds"] > 4
+    assert study.user_attrs["worked"]["seconds"] > 8
 
 
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
