@@ -151,3 +151,42 @@ def test_the_seeds_of_a_random_design_are_no_further_draws(sqlite_url: str, tmp_
         ends = student.interval(0.95, len(values) - 1, values.mean(), values.sem())
         assert (low, high) == pytest.approx(ends)
     assert any("over the means of points" in note for note in effects(study).notes)
+
+
+def test_the_seeds_of_a_point_count_once_in_the_importance(tmp_path: Path) -> None:
+    """Twenty points of three seeds have the importance of a design of their means."""
+    space = {"A": [0, 1], "x": {"low": 0.0, "high": 1.0}}
+    search = {"design": "random", "n_trials": 60, "replicates": 3}
+
+    def ended_by(points: str, search: dict[str, Any], value: Any) -> Effects:
+        folder = tmp_path / points
+        folder.mkdir()
+        return effects(ended(f"sqlite:///{folder}/h.db", folder, space, search, value))
+
+    noisy: dict[tuple[Any, ...], list[float]] = {}
+
+    def value(p: dict[str, Any], seed: int) -> float:
+        noisy.setdefault((p["A"], p["x"]), []).append(p["x"] + noise(seed, size=0.3))
+        return noisy[p["A"], p["x"]][-1]
+
+    found = ended_by("seeds", search, value).importance
+    means = ended_by(
+        "means",
+        {"design": "random", "n_trials": 20},
+        lambda p, _: sum(noisy[p["A"], p["x"]]) / 3,
+    ).importance
+    assert found is not None
+    assert means is not None
+    assert set(found["n"]) == {20}
+    pd.testing.assert_frame_equal(found, means)
+
+
+def test_points_of_several_seeds_that_are_few_have_no_importance(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    space = {"x": {"low": 0.0, "high": 1.0}}
+    search = {"design": "random", "n_trials": 30, "replicates": 3}
+    found = effects(ended(sqlite_url, tmp_path, space, search, lambda p, s: p["x"] + noise(s)))
+    assert found.importance is not None
+    assert found.importance.empty
+    assert any("20 complete points or more; here only 10 of them" in each for each in found.notes)

@@ -158,7 +158,7 @@ def _of_search(study: optuna.Study, trials: Trials) -> Effects:
     name = sampler["name"] if isinstance(sampler, dict) else sampler
     independent = trials.design == "random" or name in INDEPENDENT
     rows = search_means(trials, independent=independent)
-    found = importance(study)
+    found = importance(study, is_design=trials.design is not None)
     return _effects(
         study,
         trials,

@@ -75,34 +75,35 @@ def notes_of_search(
     study: optuna.Study, trials: Trials, importance: pd.DataFrame, *, independent: bool
 ) -> list[str]:
     """Return the notes of a search."""
-    n = len(trials.complete)
+    complete = trials.complete
+    n = len({trial.point for trial in complete} if trials.design else complete)
     found = [*trials.notes, *_single(trials)]
     seeds = study.user_attrs.get(DEFINITION_KEY, {}).get("search", {}).get("replicates", 1)
     if seeds > 1 and trials.design is None:
         found.append(f"The value of a trial is the mean over its {seeds} seeds.")
     elif seeds > 1:
         found.append(
-            f"Each point has {seeds} trials, which differ in the seed: intervals are over the "
-            "means of points."
+            f"Each point has {seeds} trials, which differ in the seed: intervals and importance "
+            "are over the means of points."
         )
+    what = "points" if trials.design else "trials"
     if importance.empty:
         why = f"only {n} of them" if n < FEWEST else "all values are equal"
-        found.append(f"No importance: it needs {FEWEST} complete trials or more; here {why}.")
+        found.append(f"No importance: it needs {FEWEST} complete {what} or more; here {why}.")
     else:
         found.append(
-            "Importance: PED-ANOVA of Optuna, how far the best tenth of the trials is from all in "
-            f"each factor, in parts of 1. Stability: 5 % to 95 % of {RESAMPLED} bootstrap "
-            "resamplings of the trials, no confidence interval."
+            "Importance: PED-ANOVA of Optuna, how far the best tenth of the "
+            f"{what} is from all in each factor, in parts of 1. Stability: 5 % to 95 % of "
+            f"{RESAMPLED} bootstrap resamplings of the {what}, no confidence interval."
         )
-        if n < len(trials.trials):
+        if len(complete) < len(trials.trials):
             found.append("It is of complete trials alone: what was pruned or failed is not in it.")
         if n < ADVISED:
-            found.append(f"The best tenth of {n} trials are few: {ADVISED} or more are advised.")
+            found.append(f"The best tenth of {n} {what} are few: {ADVISED} or more are advised.")
     if independent:
         found.append(
-            f"95 % intervals: Student's t over the {'points' if trials.design else 'trials'}, each "
-            "by itself. Points were drawn independently, and a mean is over all that the other "
-            "factors had."
+            f"95 % intervals: Student's t over the {what}, each by itself. "
+            "Points were drawn independently, and a mean is over all that the other factors had."
         )
     else:
         found.append(ADAPTIVE)

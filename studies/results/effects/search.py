@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Sequence
+from copy import copy
 from math import isfinite
 from typing import Any
 
@@ -38,7 +39,7 @@ class _Resampled(optuna.Study):
         return list(self.given)
 
 
-def importance(study: optuna.Study) -> pd.DataFrame:
+def importance(study: optuna.Study, *, is_design: bool) -> pd.DataFrame:
     """Return the importance of each factor by PED-ANOVA, and how stable it is.
 
     It is how far the distribution of the factor among the best tenth of the complete trials is from
@@ -46,12 +47,18 @@ def importance(study: optuna.Study) -> pd.DataFrame:
     quantiles over 100 resamplings of the trials (bootstrap). They tell how much it hangs on which
     trials there are: a search is no sample of its space, and so they are no confidence interval.
 
+    Args:
+        study: The study.
+        is_design: Whether a design chose the trials. Then those of a point, which differ in the
+            seed alone, are one trial with their mean.
+
     Returns:
         Columns factor, importance, stability_low, stability_high, n: the trials that have it. The
         most important first; empty for fewer than 20 trials, or if all their values are equal.
     """
     trials = [t for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     trials = [t for t in trials if t.value is not None and isfinite(t.value)]
+    trials = _points(trials) if is_design else trials
     names = sorted({name for trial in trials for name in trial.params} - {SEED})
     columns = ["factor", "importance", "stability_low", "stability_high", "n"]
     if len(trials) < FEWEST or len({trial.value for trial in trials}) < 2 or not names:
@@ -71,6 +78,18 @@ def importance(study: optuna.Study) -> pd.DataFrame:
         n = sum(name in trial.params for trial in trials)
         rows.append((name, found[name], float(low), float(high), n))
     return pd.DataFrame(rows, columns=columns)
+
+
+def _points(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return a trial for each point of a design, whose value is the mean over its seeds."""
+    seeds: dict[Hashable, list[FrozenTrial]] = {}
+    for trial in trials:
+        params = {name: level for name, level in trial.params.items() if name != SEED}
+        seeds.setdefault(frozenset(params.items()), []).append(trial)
+    points = [copy(own[0]) for own in seeds.values()]
+    for point, own in zip(points, seeds.values(), strict=True):
+        point.value = mean([t.value for t in own if t.value is not None])
+    return points
 
 
 def _importances(
