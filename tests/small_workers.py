@@ -181,7 +181,8 @@ def kill_and_replace(
     The test has called `hold`.
     """
     # A checkpoint follows three heartbeats, and the heartbeat is short.
-    words = (f"--allow-module={code}", "--heartbeat=0.1", "--grace=1.5")
+    # And how many train side by side would hang on how long they take.
+    words = (f"--allow-module={code}", "--heartbeat=0.1", "--grace=1.5", "--pack-size=1")
     launched.append(start_worker(studies[0], *words, url=url, folder=folder))
     wait_until_held(folder)
     launched[0].send_signal(signal.SIGKILL)

@@ -76,7 +76,7 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
 ) -> None:
     toml = written(tmp_path, epochs=30, way=way)
     here = {"url": sqlite_url, "folder": tmp_path}
-    plain = hpo("run", toml.name, "--name", "undisturbed", **here)
+    plain = hpo("run", toml.name, "--name", "undisturbed", "--pack-size=1", **here)
     assert plain.returncode == 0, plain.stderr
     assert hpo("create", toml.name, **here).returncode == 0
     (tmp_path / "pruned.toml").write_text(
