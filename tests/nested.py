@@ -53,7 +53,7 @@ def start_tests(
 
 def said_by(*tests: subprocess.Popen[str]) -> list[str]:
     """Wait until tests have passed, and return what each pytest has said."""
-    words = [each.communicate(timeout=550)[0] for each in tests]
+    words = [each.communicate(timeout=1100)[0] for each in tests]
     assert [each.returncode for each in tests] == [0] * len(tests), "\n".join(words)
     return words
 

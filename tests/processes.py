@@ -28,12 +28,12 @@ def processes() -> Iterator[Pool]:
 def at_once(pool: Pool, job: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Run `job(rank, *arguments)` in all processes, and return their results by rank."""
     tasks = [(job, rank, *arguments) for rank in range(PROCESSES)]
-    return pool.starmap_async(_run, tasks, chunksize=1).get(timeout=120)
+    return pool.starmap_async(_run, tasks, chunksize=1).get(timeout=300)
 
 
 def meet() -> None:
     """Wait in a job until all processes have called this."""
-    _start[0].wait(timeout=60)
+    _start[0].wait(timeout=300)
 
 
 def _join(barrier: Barrier) -> None:

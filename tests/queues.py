@@ -83,10 +83,10 @@ def run_out(storage: TrialStorage, study_id: int) -> None:
     storage.set_study_user_attr(study_id, WORKED_KEY, worked)
 
 
-def write_until(storage: TrialStorage, study_id: int, until: str) -> None:
-    """Set the time until which the time of workers is counted."""
+def write_until(storage: TrialStorage, study_id: int, until: str, **changed: float) -> None:
+    """Set the time until which the time of workers is counted, and how many seconds they are."""
     worked = storage.get_study_user_attrs(study_id)[WORKED_KEY]
-    storage.set_study_user_attr(study_id, WORKED_KEY, {**worked, "until": until})
+    storage.set_study_user_attr(study_id, WORKED_KEY, {**worked, "until": until, **changed})
 
 
 def states(storage: TrialStorage, study_id: int) -> list[str]:

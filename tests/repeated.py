@@ -41,7 +41,7 @@ def trained(url: str, folder: Path, *words: str, **lines: Any) -> optuna.Study:
     """Make a study of networks, and work on all that there are."""
     study = create_study(parse_definition(table(**lines)), url, artifacts=folder / "artifacts")
     name = study.study_name
-    assert start_worker(name, *words, url=url, folder=folder).wait(timeout=200) == 0
+    assert start_worker(name, *words, url=url, folder=folder).wait(timeout=300) == 0
     return load_study(name, url)[0]
 
 
@@ -64,7 +64,7 @@ def functions(url: str, folder: Path) -> tuple[optuna.Study, str]:
     )
     create_study(definition, url, artifacts=folder / "artifacts")
     words = ("calls", f"--allow-module={file}")
-    assert start_worker(*words, url=url, folder=folder).wait(timeout=100) == 0
+    assert start_worker(*words, url=url, folder=folder).wait(timeout=300) == 0
     return load_study("calls", url)[0], str(file)
 
 

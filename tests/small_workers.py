@@ -110,6 +110,50 @@ def slow(self, request):
 
 Trainer.train_epoch = slow
 """
+# A child trains a few epochs, each of which is written at once, and waits before the next one.
+HOLD = (
+    SLOW
+    + """
+from pathlib import Path
+from studies.worker import pack_runner
+
+pack_runner.REPORT_INTERVAL = 0.0
+here = Path(__file__).parent
+trained = []
+
+def held(self, request):
+    if len(trained) >= {n} and (not {saved} or any(here.rglob("checkpoints/**/*.npz"))):
+        (here / "held").touch()
+        while not (here / "go").exists():
+            time.sleep(0.02)
+    trained.append(None)
+    return slow(self, request)
+
+Trainer.train_epoch = held
+"""
+)
+
+
+def hold(folder: Path, monkeypatch: pytest.MonkeyPatch, n: int = 1, *, saved: bool = False) -> None:
+    """Have children wait in the midst of their training, however slow the machine is.
+
+    Args:
+        folder: That of the test.
+        monkeypatch: Pytest's.
+        n: How many epochs are trained before.
+        saved: Whether there must be checkpoints too.
+    """
+    in_the_child(HOLD.format(n=n, saved=saved), folder, monkeypatch)
+
+
+def wait_until_held(folder: Path) -> None:
+    """Wait until a child waits."""
+    wait_until((folder / "held").exists, "a child waits in the midst of its training")
+
+
+def let_go(folder: Path) -> None:
+    """Have children go on, and wait no more."""
+    (folder / "go").touch()
 
 
 @contextmanager
@@ -132,11 +176,16 @@ def away(server: sqlalchemy.URL, url: str) -> Iterator[None]:
 def kill_and_replace(
     launched: list[Popen[bytes]], code: Path, *studies: str, url: str, folder: Path
 ) -> None:
-    """Kill a worker of the first study after a checkpoint, and launch one of all these studies."""
+    """Kill a worker of the first study after a checkpoint, and launch one of all these studies.
+
+    The test has called `hold`.
+    """
     # A checkpoint follows three heartbeats, and the heartbeat is short.
-    words = (f"--allow-module={code}", "--heartbeat=0.1", "--grace=1.5")
+    # And how many train side by side would hang on how long they take.
+    words = (f"--allow-module={code}", "--heartbeat=0.1", "--grace=1.5", "--pack-size=1")
     launched.append(start_worker(studies[0], *words, url=url, folder=folder))
-    saved = folder / "artifacts"
-    wait_until(lambda: any(saved.rglob("checkpoints/**/*.npz")), "a checkpoint")
+    wait_until_held(folder)
     launched[0].send_signal(signal.SIGKILL)
+    launched[0].wait()
+    let_go(folder)
     launched.append(start_worker(*studies, *words, url=url, folder=folder))

@@ -144,14 +144,14 @@ def test_the_predicted_combination_is_trained_and_the_prediction_judged(
     create_study(
         parse_definition(table | {"space": SUMS, "search": GRID}), sqlite_url, artifacts=tmp_path
     )
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     out = shown(sqlite_url, tmp_path, "--enqueue")
     assert "The best level of each factor: a=0.3, b=0.2" in out
     assert "hpo run --allow-module user_objectives s-predicted" in out
     assert "s-predicted is ready" in shown(sqlite_url, tmp_path, "--enqueue")  # it is there
     assert "s-predicted has no complete trial yet of 3" in shown(sqlite_url, tmp_path)
     before = effects(load_study("s", sqlite_url)[0])
-    assert start_worker("s-predicted", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s-predicted", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     made, _ = load_study("s-predicted", sqlite_url)
     assert [trial.params for trial in made.trials] == [{"a": 0.3, "b": 0.2}] * 3
     assert all(trial.user_attrs["seed"] >= FRESH_SEEDS for trial in made.trials)

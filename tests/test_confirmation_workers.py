@@ -37,13 +37,15 @@ def test_after_a_worker_is_killed_another_goes_on(
     confirm_by("s", sqlite_url, Wanted(), queue_only, ALLOWED)
     study = load_study("s-confirm", sqlite_url)[0]
     assert states(study) == {"WAITING": 24}
+    (tmp_path / "hold").write_text("4")
     launched.append(start_worker("s-confirm", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) > 4, "some are executed")
     child = child_of(launched[0])
     launched[0].send_signal(signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
+    (tmp_path / "hold").unlink()
     launched.append(start_worker("s-confirm", *QUICK, url=sqlite_url, folder=tmp_path))
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     shown = hpo_here("confirm", "s", "--json", url=sqlite_url, folder=tmp_path)
     assert shown.returncode == 0, shown.stderr
     found = json.loads(shown.stdout)
@@ -68,7 +70,7 @@ def test_networks_are_confirmed_and_looked_at_on_the_test_part_once(
     study = create_study(
         parse_definition(table(**lines)), sqlite_url, artifacts=tmp_path / "artifacts"
     )
-    assert start_worker(url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+    assert start_worker(url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     with pytest.raises(SettingError, match="Received: no study s-confirm"):
         confirm("s", sqlite_url, top=2, on="test")
     shown = hpo_here("confirm", "s", "--top=2", "--seeds=6", "-j1", url=sqlite_url, folder=tmp_path)

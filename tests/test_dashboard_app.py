@@ -64,23 +64,32 @@ def dashboard_url(sqlite_url: str, tmp_path: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def dashboard(storage_url: str, folder: Path) -> Iterator[str]:
     """Serve the studies of a storage; yield the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [*COMMAND, "dashboard", "--port", str(port)],
-        env=environment(storage_url, folder),
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: _answers(url), "the dashboard answers")
+    process, url = _start_dashboard(storage_url, folder)
+    if process.poll() is not None:  # another program has taken the port meanwhile
+        process, url = _start_dashboard(storage_url, folder)
     try:
         yield url
     finally:
         process.terminate()
         process.wait()
+
+
+def _start_dashboard(storage_url: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a dashboard at a port that was free; wait until it answers, or has ended."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "dashboard.log").open("ab") as log:  # whose end is shown where a test fails
+        process = subprocess.Popen(
+            [*COMMAND, "dashboard", "--port", str(port)],
+            env=environment(storage_url, folder),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: process.poll() is not None or _answers(url), "the dashboard answers")
+    return process, url
 
 
 def _answers(url: str) -> bool:
@@ -98,6 +107,7 @@ def opened_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 1600})
+        page.set_default_timeout(300_000)  # milliseconds; its own is 30 seconds
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on(
             "response",
@@ -121,9 +131,9 @@ def test_the_dashboard_shows_a_study_with_list_valued_levels(dashboard_url: str)
         page.get_by_role("cell", name="8-16").first.wait_for()
         assert page.get_by_role("cell", name="4-8").count() == 4
         page.set_viewport_size({"width": 1000, "height": 1600})
+        page.wait_for_function("document.documentElement.scrollWidth == 1000")  # once drawn anew
         heights = page.locator("main tbody tr").evaluate_all("all => all.map(r => r.offsetHeight)")
         assert max(heights) < 100  # not as high as a history
-        page.wait_for_function("document.documentElement.scrollWidth == 1000")  # once drawn anew
         page.goto(f"{dashboard_url}/dashboard/studies/1")
         page.get_by_role("cell", name="versions").first.wait_for()
         box = "t => [t.parentElement.scrollWidth, t.parentElement.clientWidth]"
@@ -134,7 +144,7 @@ def test_the_dashboard_shows_a_study_with_list_valued_levels(dashboard_url: str)
         page.get_by_text("history {").first.wait_for()
         for width in (1000, 1900):  # which an attribute does not widen
             page.set_viewport_size({"width": width, "height": 1200})
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.wait_for_function(f"document.documentElement.scrollWidth == {width}")
             listed = page.get_by_text("Trial 7", exact=True).bounding_box()
             assert listed is not None
             assert listed["width"] > 40
@@ -162,7 +172,7 @@ def test_the_dashboard_shows_what_a_network_reads_badly(
     with dashboard(sqlite_url, tmp_path) as url, opened_page() as page:
         # Made while the dashboard is open, with a folder of its own.
         create_study(parse_definition(clocks), sqlite_url, artifacts=tmp_path / "artifacts")
-        assert start_worker("clocks", url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+        assert start_worker("clocks", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
         page.goto(f"{url}/dashboard/studies/2/trials?numbers=0")
         pictures = page.locator("img[src*='artifacts']")
         pictures.nth(1).wait_for()

@@ -15,7 +15,8 @@ from studies.executor.client import Executor
 from studies.executor.protocol import CallFunction, ExecutorKind
 
 FUNCTIONS = ExecutorKind(None)
-LEAVE = "sleep 60 & echo $! > left; "  # a process that has the pipe open, and its id
+# A process that has the pipe open, and its id in a file that is there at once with all in it.
+LEAVE = "sleep 600 & echo $! > id; mv id left; "
 ANSWER = """'["Ready", {"backend": null, "device": "", "pack_size": 1}, 1, '$$']'"""
 CALL = CallFunction("module:function", "sqlite:///hpo.db", "s", "now", 1, Path("f"))
 READY = f"read start; echo {ANSWER}; read request"
@@ -55,7 +56,7 @@ def test_without_a_log_a_childs_words_are_seen_and_no_librarys(
     child_is: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     banner = "I0000 00:00:1795814001.589202   31476 cudart_stub.cc:31] Could not find cuda drivers"
-    child_is(f"echo '{banner}' >&2; echo 'its words' >&2; {READY}; sleep 60")
+    child_is(f"echo '{banner}' >&2; echo 'its words' >&2; {READY}; sleep 600")
     Executor(FUNCTIONS, never).close()
     assert capsys.readouterr().err == "its words\n"
 
@@ -119,7 +120,7 @@ def test_an_answer_of_another_process_than_the_one_that_was_asked_is_none(
 def test_a_child_is_closed_though_something_that_it_started_goes_on(
     child_is: Callable[[str], None],
 ) -> None:
-    child_is(READY + f"; {LEAVE} exec sleep 60")
+    child_is(READY + f"; {LEAVE} exec sleep 600")
     executor = Executor(FUNCTIONS, lambda: Path("left").exists())
     with pytest.raises(ExecutorStoppedError):
         executor.call_function(CALL)

@@ -194,7 +194,7 @@ def test_a_study_is_deleted_in_few_statements_while_others_add_to_it(
     sqlalchemy.event.listen(storage.engine, "before_cursor_execute", add)
     delete_study("gone", storage)
     if thread.ident is not None:
-        thread.join(timeout=60)
+        thread.join(timeout=300)
     names = optuna.get_all_study_names(create_storage(storage_url))
     assert names == ["keep"]
     assert len(create_storage(storage_url).get_all_trials(study_id(keep))) == 1

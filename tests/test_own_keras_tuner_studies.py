@@ -11,7 +11,7 @@ from subprocess import Popen
 import optuna
 import pytest
 from commands import hpo, hpo_here, states
-from small_workers import SLOW, in_the_child, kill_and_replace
+from small_workers import hold, kill_and_replace
 
 from storage import history_of
 from studies.definition.search import SearchOptions
@@ -98,9 +98,9 @@ def test_a_hypermodel_whose_worker_is_killed_ends_as_if_undisturbed(
     plain = hpo("run", "kt.toml", "--name", "undisturbed", **here)
     assert plain.returncode == 0, plain.stderr
     assert hpo("create", "kt.toml", **here).returncode == 0
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     kill_and_replace(launched, tmp_path / "kt_net.py", "kt", **here)
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     study = optuna.load_study(study_name="kt", storage=sqlite_url)
     assert states(study) == {"FAIL": 1, "COMPLETE": 1}
     trial = study.best_trial

@@ -13,7 +13,7 @@ import keras
 import optuna
 import pytest
 from commands import hpo, hpo_here, states
-from small_workers import SLOW, in_the_child, kill_and_replace
+from small_workers import hold, kill_and_replace
 from written_networks import FIRST, written
 
 from objectives import DataOptions
@@ -76,7 +76,7 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
 ) -> None:
     toml = written(tmp_path, epochs=30, way=way)
     here = {"url": sqlite_url, "folder": tmp_path}
-    plain = hpo("run", toml.name, "--name", "undisturbed", **here)
+    plain = hpo("run", toml.name, "--name", "undisturbed", "--pack-size=1", **here)
     assert plain.returncode == 0, plain.stderr
     assert hpo("create", toml.name, **here).returncode == 0
     (tmp_path / "pruned.toml").write_text(
@@ -84,9 +84,9 @@ def test_a_trial_whose_worker_is_killed_ends_as_if_it_had_not_been_and_its_netwo
     )
     assert hpo("create", "pruned.toml", **here).returncode == 0
     study = optuna.load_study(study_name="own", storage=sqlite_url)
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     kill_and_replace(launched, tmp_path / "own_net.py", "own", "pruned", **here)
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     found = states(study)
     assert found.pop("COMPLETE") == 2
     assert found.keys() == {"FAIL"}

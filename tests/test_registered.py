@@ -105,9 +105,9 @@ def test_a_study_of_the_database_loads_nothing_that_was_not_admitted(
     with pytest.raises(DefinitionError, match=REMEDY):
         definition_of(study)
     assert "acme_nets" not in sys.modules
-    assert start_worker(url=sqlite_url, folder=tmp_path).wait(timeout=100) == 1
+    assert start_worker(url=sqlite_url, folder=tmp_path).wait(timeout=300) == 1
     said = (tmp_path / "worker.log").read_text()
     assert re.search(rf"study 's' is left out: .*{REMEDY}", said)
     allowed = ("--allow-module", "acme_nets")
-    assert start_worker(*allowed, url=sqlite_url, folder=tmp_path).wait(timeout=200) == 0
+    assert start_worker(*allowed, url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 1}

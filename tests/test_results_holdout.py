@@ -41,7 +41,7 @@ CLOCKS: dict[str, Any] = {
 def trained(url: str, folder: Path, **lines: Any) -> optuna.Study:
     """Make a study, and work on all that there are."""
     study = create_study(parse_definition(table(**lines)), url, artifacts=folder / "artifacts")
-    assert start_worker(url=url, folder=folder).wait(timeout=200) == 0
+    assert start_worker(url=url, folder=folder).wait(timeout=300) == 0
     return study
 
 

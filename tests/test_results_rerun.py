@@ -272,7 +272,7 @@ def slow_study(url: str, folder: Path) -> tuple[optuna.Study, list[str]]:
     search = {"sampler": "random", "n_trials": 1}
     create_study(parse_definition({**lines, "search": search}), url, artifacts=folder)
     words = ("slow", f"--allow-module={file}")
-    assert start_worker(*words, url=url, folder=folder).wait(timeout=100) == 0
+    assert start_worker(*words, url=url, folder=folder).wait(timeout=300) == 0
     study, _ = load_study("slow", url)
     return study, [*COMMAND, "rerun", "slow", "0", f"--allow-module={file}"]
 
@@ -295,7 +295,7 @@ def test_a_command_that_is_killed_leaves_no_trial_that_runs_for_ever(
         assert "without a worker" not in hpo_here("status", **here).stdout or killed
         target = launched[-1].pid if killed == 0 else int(pid.read_text())
         os.kill(target, signal.SIGKILL)
-        assert launched[-1].wait(timeout=60) == (-signal.SIGKILL if killed == 0 else 0)
+        assert launched[-1].wait(timeout=300) == (-signal.SIGKILL if killed == 0 else 0)
     words = " ".join((tmp_path / "said").read_text().split())
     assert "fails only now; its numbers: different in the value, where one has no number." in words
     reruns, _ = load_study("slow-rerun", sqlite_url)
@@ -334,7 +334,7 @@ def test_a_repetition_that_was_taken_for_lost_says_so_with_what_it_came_to(
     silence(storage_of(reruns))
     requeue_stale(storage_of(reruns), [study_id(reruns)], grace=60)
     (tmp_path / "blocked").unlink()
-    assert launched[-1].wait(timeout=60) == 1
+    assert launched[-1].wait(timeout=300) == 1
     words = " ".join((tmp_path / "said").read_text().split())
     assert "it came out as equal bits. Make it again: hpo rerun slow 0" in words
     assert states(opened(reruns, sqlite_url)) == {"FAIL": 1}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from commands import hpo
 from repeated import trained
-from small_workers import SLOW, alike, in_the_child, kill_and_replace
+from small_workers import alike, hold, kill_and_replace
 from written_networks import written
 
 from storage import history_of
@@ -105,10 +105,10 @@ def test_a_trial_that_went_on_from_a_checkpoint_is_made_again_without_a_break(
     launched: list[Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     study = alike(sqlite_url, tmp_path, n=1, epochs=40)
     kill_and_replace(launched, tmp_path, "s", url=sqlite_url, folder=tmp_path)
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     study, _ = load_study("s", sqlite_url)
     last = study.trials[-1]
     resumed_after = last.user_attrs["resumed_after"]

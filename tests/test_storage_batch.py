@@ -197,7 +197,7 @@ def test_of_a_batch_whose_process_is_killed_nothing_is_there(
     storage: TrialStorage, storage_url: str
 ) -> None:
     study_id = new_study(storage, adaptive(1), name="s")
-    done = subprocess.run([sys.executable, "-c", KILLED, storage_url], timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, storage_url], timeout=300, check=False)
     assert done.returncode == 9
     (trial,) = plain_view(storage_url, study_id)
     assert (trial.state, trial.params) == (TrialState.RUNNING, {})

@@ -239,7 +239,7 @@ def test_sqlite_writes_ahead_so_that_readers_and_a_writer_do_not_wait_for_each_o
 def optuna_command(*arguments: str) -> Any:
     code = "import sys; from optuna.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, *arguments, "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return json.loads(done.stdout)
 
 
@@ -263,7 +263,7 @@ def test_optuna_reads_the_storage_by_its_plain_url(
 def test_a_database_that_optuna_made_gets_what_is_missing(storage_url: str) -> None:
     code = "import sys; from optuna.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "create-study", "--storage", storage_url]
-    subprocess.run([*command, "--study-name", "s"], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "--study-name", "s"], check=True, capture_output=True, timeout=300)
     storage = create_storage(storage_url)
     inspector = sqlalchemy.inspect(storage.engine)
     assert inspector.has_table("hpo_workers")
@@ -313,6 +313,6 @@ def test_the_duration_of_a_trial_does_not_depend_on_the_time_zone(
     command = [sys.executable, "-c", DURATION, storage_url, str(study_of(storage))]
     environment = {**os.environ, "TZ": zone, "PGTZ": zone}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True, timeout=120
+        command, env=environment, capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.startswith("0:00:")

@@ -50,7 +50,7 @@ def without_rights(*command: str) -> subprocess.CompletedProcess[str]:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
     return subprocess.run(
-        command, preexec_fn=obey, capture_output=True, text=True, check=False, timeout=120
+        command, preexec_fn=obey, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -108,7 +108,7 @@ def test_a_database_without_studies_is_not_there_for_those_who_read(storage_url:
 
 def test_reading_adds_nothing_to_what_optuna_has_made(storage_url: str) -> None:
     code = "import sys, optuna; optuna.create_study(storage=sys.argv[1], study_name='s')"
-    subprocess.run([sys.executable, "-c", code, storage_url], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code, storage_url], check=True, timeout=300)
     before = tables(storage_url)
     storage = create_storage(storage_url, writes=False)
     assert [study.study_name for study in storage.get_all_studies()] == ["s"]

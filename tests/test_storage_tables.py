@@ -49,7 +49,7 @@ def schema_of_plain_study(folder: Path, done: str) -> dict[str, set[str]]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", PLAIN_BESIDE_OURS, done]
     subprocess.run(
-        command, cwd=folder, env=environment, check=True, capture_output=True, timeout=120
+        command, cwd=folder, env=environment, check=True, capture_output=True, timeout=300
     )
     return schema(folder / "plain.db")
 

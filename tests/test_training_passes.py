@@ -15,7 +15,7 @@ import optuna
 import pytest
 from commands import hpo, hpo_here, states
 from nested import FULL, IS_NESTED, said_by, start_tests
-from small_workers import SLOW, in_the_child, kill_and_replace
+from small_workers import hold, kill_and_replace
 from written_data import forgotten, load_written
 
 from objectives.data import datasets
@@ -212,9 +212,9 @@ def test_a_kill_costs_a_trial_no_batch(
     here = {"url": sqlite_url, "folder": tmp_path}
     made = hpo_here("create", "s.toml", **here)
     assert ("A trial whose worker is lost begins anew" in made.stdout) != goes_on, made.stderr
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     kill_and_replace(launched, tmp_path / "own_passes.py", "s", **here)
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     study = optuna.load_study(study_name="s", storage=sqlite_url)
     assert states(study) == {"FAIL": 1, "COMPLETE": 1}
     trial, log = study.best_trial, (tmp_path / "worker.log").read_text()

@@ -63,7 +63,8 @@ def heartbeat_of(
 
 def test_a_workers_own_clock_only_goes_forward_and_counts_sleep() -> None:
     clock = inspect.signature(Heartbeat).parameters["clock"].default
-    assert abs(clock() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 5
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def test_after_the_databases_clock_was_set_forward_nobody_is_taken_for_lost(
@@ -87,16 +88,17 @@ def test_after_the_databases_clock_was_set_forward_nobody_is_taken_for_lost(
 def test_after_the_clock_was_set_back_a_lost_trial_is_queued_again_within_its_grace(
     sqlite_url: str,
 ) -> None:
-    now = itertools.count(1000, 0.5)
-    heartbeat, storage = heartbeat_of(sqlite_url, 1, grace=0.9, clock=now.__next__)
+    now = itertools.count(1000, 10)
+    heartbeat, storage = heartbeat_of(sqlite_url, 1, grace=60, clock=now.__next__)
     write(storage, "UPDATE trial_heartbeats SET heartbeat = CURRENT_TIMESTAMP")
-    heartbeat.beat()
+    for _ in range(8):  # the time after its start in which it takes nobody for lost is over
+        heartbeat.beat()
     write(storage, f"UPDATE trial_heartbeats SET heartbeat = {AHEAD['sqlite']}")
     heartbeat.beat()
     assert states_of(storage, 1) == ["RUNNING"]
-    time.sleep(1.1)  # the database's clock counts whole seconds
-    for _ in range(4):  # the others get the time to beat again
-        heartbeat.beat()
+    # As a minute later.
+    write(storage, "UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, '-61 seconds')")
+    heartbeat.beat()
     assert states_of(storage, 1) == ["FAIL"]
 
 
@@ -141,7 +143,7 @@ def test_a_worker_whose_file_is_deleted_in_a_trial_ends_with_an_error(
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     (tmp_path / "hpo.db").unlink()
-    assert launched[0].wait(timeout=20) == 1
+    assert launched[0].wait(timeout=300) == 1
     log = (tmp_path / "worker.log").read_text()
     assert "error: Expected the SQLite file that this program has opened." in log
     assert not (tmp_path / "hpo.db").exists()
@@ -151,7 +153,14 @@ def test_a_worker_whose_file_is_deleted_while_it_rests_ends_with_an_error(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     create_storage(sqlite_url).engine.dispose()
-    threading.Timer(0.5, (tmp_path / "hpo.db").unlink).start()
+
+    def delete() -> None:
+        storage = create_storage(sqlite_url)
+        wait_until(lambda: workers_seen(storage) != [], "the worker has opened it")
+        storage.engine.dispose()
+        (tmp_path / "hpo.db").unlink()
+
+    threading.Thread(target=delete).start()
     with pytest.raises(DatabaseNotFoundError, match="was deleted or replaced"):
         work(sqlite_url, [], WorkerOptions(wait=True, heartbeat=0.1, grace=0.3))
     assert not (tmp_path / "hpo.db").exists()

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from commands import start_worker, states, wait_until
 from small_studies import table
-from small_workers import SLOW, away, epochs, function_study, in_the_child
+from small_workers import away, epochs, function_study, hold, in_the_child, let_go, wait_until_held
 
 from storage import Worker, claim, study_id
 from studies import create_study
@@ -29,7 +29,7 @@ def test_a_worker_waits_for_a_database_that_is_away_when_it_starts(
     with away(postgres_server, postgres_url):
         launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
         wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
-    assert launched[0].wait(timeout=60) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert "is not currently accepting connections" in log.read_text()
     assert states(study) == {"COMPLETE": 1}
 
@@ -41,7 +41,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
     launched: list[Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, n=6)
     definition = table(
         search={"sampler": "tpe", "n_trials": 2},
         fixed={"epochs": 40, "hidden_units": [16]},
@@ -51,11 +51,13 @@ def test_a_worker_waits_for_a_database_that_is_away(
         parse_definition(definition), postgres_url, artifacts=tmp_path / "artifacts"
     )
     launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
-    wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
+    wait_until_held(tmp_path)
+    assert len(epochs(study)) > 5
     with away(postgres_server, postgres_url):
+        let_go(tmp_path)
         log = tmp_path / "worker.log"
         wait_until(lambda: "does not answer, trying again" in log.read_text(), "it waits")
-    assert launched[0].wait(timeout=120) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2}
     assert len(epochs(study)) == 80
 
@@ -63,7 +65,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
 def test_a_crash_of_the_child_fails_that_trial_alone(sqlite_url: str, tmp_path: Path) -> None:
     study = function_study(sqlite_url, tmp_path, "crash_on_3", 6)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 5, "FAIL": 1}
     crashed = study.trials[3].user_attrs
     assert "ended by SIGSEGV" in crashed["fail_reason"]
@@ -76,7 +78,7 @@ def test_five_failures_in_a_row_stop_the_worker_with_a_clear_word(
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "broken", 20)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 1
+    assert worker.wait(timeout=300) == 1
     assert states(study) == {"FAIL": 5}
     assert study.trials[0].user_attrs["fail_reason"] == "RuntimeError: no such column"
     assert "in broken" in study.trials[0].user_attrs["traceback"]
@@ -87,7 +89,7 @@ def test_an_outage_is_not_counted_against_a_function_that_reports(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "database_flaps", 2)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2}
     assert [trial.user_attrs["note"] for trial in study.trials] == [1, 1]
     log = (tmp_path / "worker.log").read_text()
@@ -99,7 +101,7 @@ def test_a_function_that_the_database_always_fails_is_not_executed_for_ever(
 ) -> None:
     in_the_child("import storage.outages as o; o.LONGEST_OUTAGE = 0.1", tmp_path, monkeypatch)
     study = function_study(sqlite_url, tmp_path, "database_away", 1)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"FAIL": 4}
     assert "raised during the commit" in study.trials[-1].user_attrs["fail_reason"]
 
@@ -115,7 +117,7 @@ def test_errors_of_a_functions_own_database_are_its_failures(
     sqlite_url: str, tmp_path: Path, function: str, reason: str
 ) -> None:
     study = function_study(sqlite_url, tmp_path, function, 20)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 1
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 1
     assert states(study) == {"FAIL": 5}
     assert study.trials[0].user_attrs["fail_reason"].startswith(reason)
     assert "error: 5 trials failed in a row" in (tmp_path / "worker.log").read_text()
@@ -125,7 +127,7 @@ def test_a_value_that_is_not_a_number_fails_its_trial_and_the_search_goes_on(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "not_a_number", 8)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"FAIL": 8}
     assert study.trials[0].user_attrs["fail_reason"] == "the value is not a finite number"
 
@@ -172,6 +174,6 @@ def test_a_network_that_cannot_be_kept_costs_no_result(sqlite_url: str, tmp_path
     )
     (tmp_path / "artifacts").write_text("a file where the folder should be")
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2}
     assert "the network of trial 1 is not kept" in (tmp_path / "worker.log").read_text()

@@ -36,7 +36,7 @@ def study_of(
 
 def work(url: str, folder: Path, *options: str) -> str:
     """Work on the study to its end; return the worker's log."""
-    assert start_worker("s", *options, url=url, folder=folder).wait(timeout=120) == 0
+    assert start_worker("s", *options, url=url, folder=folder).wait(timeout=300) == 0
     return (folder / "worker.log").read_text()
 
 
@@ -74,7 +74,7 @@ def test_a_killed_worker_costs_no_seed_that_has_ended(
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 2, "the second seed has begun")
     launched[0].send_signal(signal.SIGKILL)
-    launched[0].wait(timeout=60)
+    launched[0].wait(timeout=300)
     assert "the function goes on after 1 of 3 seeds" in work(sqlite_url, tmp_path, *options)
     (trial,) = ended(study)
     assert executions(tmp_path) == [0, 0, 1, 1]  # seeds 7 and 8, then 8 and 9
@@ -90,7 +90,7 @@ def test_a_worker_that_is_told_to_stop_says_which_seed_begins_anew(
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].terminate()
-    assert launched[0].wait(timeout=30) == 0
+    assert launched[0].wait(timeout=300) == 0
     reason = study.trials[0].user_attrs["fail_reason"]
     assert "begins anew, with seed 1 of 2, since its checkpoint_folder is empty" in reason
 

@@ -36,17 +36,17 @@ def test_a_function_goes_on_from_its_folder_and_its_best_files_are_kept(
     lines = {"search": search, "backend": "jax", "keep": 1}
     study = functions(sqlite_url, tmp_path, "keeps_files", **lines)
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
-    step = "artifacts/checkpoints/*/resume/step"
-    wait_until(lambda: len(list(tmp_path.glob(step))) == 1, "it has begun")
+    wait_until(lambda: executions(tmp_path) == [0], "it has begun")
+    assert len(list(tmp_path.glob("artifacts/checkpoints/*/resume/step"))) == 1
     launched[0].send_signal(signal.SIGTERM)
-    assert launched[0].wait(timeout=60) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert "can go on from its checkpoint_folder" in (tmp_path / "worker.log").read_text()
     functions(sqlite_url, tmp_path, "keeps_files", **lines | {"search": search | {"n_trials": 2}})
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: "FAIL" in states(study) and executions(tmp_path)[-1] == 2, "the last one")
     launched[1].send_signal(signal.SIGTERM)
-    assert launched[1].wait(timeout=60) == 0
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert launched[1].wait(timeout=300) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2, "FAIL": 2}
     best = tmp_path / "best.keras"
     assert save_model(study, best) == 3
@@ -68,7 +68,7 @@ def test_a_function_that_leaves_nothing_begins_anew_and_its_worker_says_so(
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].terminate()
-    assert launched[0].wait(timeout=30) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert "its function begins anew" in study.trials[0].user_attrs["fail_reason"]
 
 

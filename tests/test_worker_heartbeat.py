@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,24 @@ def test_a_beat_that_failed_is_tried_again_soon_and_then_less_often(
 ) -> None:
     monkeypatch.setattr(heartbeat, "FIRST_PAUSE", INTERVAL / 8)
     session = open_session(sqlite_url, WorkerOptions())
-    beats: list[float] = []
     plain = heartbeat.record_worker
+    pauses: list[float | None] = []
+    is_over = threading.Event()
 
     def record_worker(*arguments: Any) -> Any:
-        beats.append(time.monotonic())
-        if len(beats) <= 3:
+        if len(pauses) <= 3:  # and the first of these is before the first beat
             raise AWAY
         return plain(*arguments)
+
+    class Ended(threading.Event):
+        """The end of the thread: after five beats, the pauses before which take no time."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            """Note a pause; tell whether it is the last one."""
+            pauses.append(timeout)
+            if len(pauses) > 5:
+                is_over.set()
+            return is_over.is_set()
 
     monkeypatch.setattr(heartbeat, "record_worker", record_worker)
     beating = Heartbeat(
@@ -51,14 +60,11 @@ def test_a_beat_that_failed_is_tried_again_soon_and_then_less_often(
         grace=60,
         give_up=session.stop.abort,
     )
+    monkeypatch.setattr(beating, "_ended", Ended())
     with beating:
-        end = time.monotonic() + 20
-        while len(beats) < 5 and time.monotonic() < end:
-            time.sleep(0.02)
-    pauses = [later - earlier for earlier, later in itertools.pairwise(beats)]
-    assert pauses[0] < INTERVAL / 2  # the pauses of a database that is there for moments
-    assert INTERVAL / 4 <= pauses[1] < INTERVAL / 2 <= pauses[2]
-    assert pauses[3] >= INTERVAL
+        assert is_over.wait(timeout=300)
+    # After a failure those of a database that is there for moments, each twice as long.
+    assert pauses == [INTERVAL, INTERVAL / 8, INTERVAL / 4, INTERVAL / 2, INTERVAL, INTERVAL]
     assert beating.failed == 3
 
 

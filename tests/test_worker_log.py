@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from subprocess import Popen
 
+import pytest
 import sqlalchemy
 from commands import executions, start_worker, states, wait_until
 from forked_processes import usual_start
-from small_workers import away, epochs, function_study, network_study
+from small_workers import away, epochs, function_study, hold, let_go, network_study, wait_until_held
 
 WORKER = r"\S+ \S+ worker=\S+-\w{4} study=s trial="  # after the time
 
@@ -31,7 +32,7 @@ def test_each_event_of_a_trial_is_a_line(sqlite_url: str, tmp_path: Path) -> Non
         fixed={"epochs": 1, "hidden_units": [8]},
         space={"learning_rate": [0.001, 0.01]},
     )
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     log = log_of(tmp_path)
     assert lines(log, r"(\d) claimed") == ["0", "1"]
     assert sorted(lines(log, r"(\d) training starts")) == ["0", "1"]
@@ -40,11 +41,11 @@ def test_each_event_of_a_trial_is_a_line(sqlite_url: str, tmp_path: Path) -> Non
 
 def test_the_events_of_a_function_are_lines(sqlite_url: str, tmp_path: Path) -> None:
     function_study(sqlite_url, tmp_path, "broken", 1)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     log = log_of(tmp_path)
     assert lines(log, r"(\d) claimed") == ["0"]
     assert lines(log, r"(\d) the function starts") == ["0"]
-    assert lines(log, r"(\d) failed seconds=\d\.\d: RuntimeError: no such column") == ["0"]
+    assert lines(log, r"(\d) failed seconds=\d+\.\d: RuntimeError: no such column") == ["0"]
 
 
 def test_a_trial_that_is_queued_again_is_a_line_with_the_reason(
@@ -54,7 +55,7 @@ def test_a_trial_that_is_queued_again_is_a_line_with_the_reason(
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].terminate()
-    assert launched[0].wait(timeout=30) == 0
+    assert launched[0].wait(timeout=300) == 0
     told = r"(\d) queued again: its worker was told to stop; its function begins anew, .*"
     assert lines(log_of(tmp_path), told) == ["0"]
 
@@ -68,7 +69,7 @@ def test_a_trial_whose_worker_was_lost_is_a_line_of_the_worker_that_finds_it(
     wait_until(lambda: executions(tmp_path) == [0], "the trial is executed")
     launched[0].kill()
     launched[0].wait()
-    assert start_worker("s", *quick, url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", *quick, url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     found = lines(
         log_of(tmp_path), r"(\d) queued again: its worker was lost, no heartbeat for 2.5 s"
     )
@@ -80,15 +81,19 @@ def test_a_database_that_answers_again_is_a_line_with_how_long_it_was_away(
     postgres_url: str,
     tmp_path: Path,
     launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fixed = {"epochs": 150, "hidden_units": [16]}
+    hold(tmp_path, monkeypatch, n=6)
+    fixed = {"epochs": 20, "hidden_units": [16]}
     search = {"sampler": "random", "n_trials": 1}
     study = network_study(postgres_url, tmp_path, search=search, fixed=fixed)
     launched.append(start_worker("s", url=postgres_url, folder=tmp_path))
-    wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
+    wait_until_held(tmp_path)
+    assert len(epochs(study)) > 5
     with away(postgres_server, postgres_url):
+        let_go(tmp_path)
         wait_until(lambda: "trying again" in log_of(tmp_path), "it waits")
-    assert launched[0].wait(timeout=120) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 1}
     log = log_of(tmp_path)
     assert lines(log, r"(\d) the database does not answer, trying again in 0.5 s: .+") == ["0"]
@@ -100,7 +105,7 @@ def test_prints_and_warnings_of_a_function_are_shown_as_its_own(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "talks", 2)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2}
     shown = re.findall(r"(?m)^\S+ \S+ (\[.*)$", log_of(tmp_path))
     for number in (0, 1):
@@ -115,7 +120,7 @@ def test_prints_and_warnings_of_a_function_are_shown_as_its_own(
 
 def test_all_lines_of_a_function_that_is_killed_are_shown(sqlite_url: str, tmp_path: Path) -> None:
     study = function_study(sqlite_url, tmp_path, "talks_and_is_killed", 1)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"FAIL": 1}
     shown = re.findall(r"(?m)^\S+ \S+ \[trial 0\] (.*)$", log_of(tmp_path))
     assert shown == [*(f"line {i}." for i in range(1000)), "the last words"]
@@ -125,7 +130,7 @@ def test_greetings_of_libraries_are_not_shown_and_of_a_progress_bar_its_end(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     function_study(sqlite_url, tmp_path, "greets", 1)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     shown = re.findall(r"(?m)^\S+ \S+ (\[.*)$", log_of(tmp_path))
     assert shown == ["[trial 0] 2/2 loss: 1.0"]
 

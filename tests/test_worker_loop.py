@@ -53,15 +53,17 @@ def test_a_killed_worker_loses_no_trial_and_its_child_ends_with_it(
     storage_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = function_study(storage_url, tmp_path, "slow", 24)
+    (tmp_path / "hold").write_text("0")  # else one may have done all before the other begins
     launched += [start_worker("s", *QUICK, url=storage_url, folder=tmp_path) for _ in range(2)]
     wait_until(lambda: len(set(executors(tmp_path))) == 2, "both workers execute")
     children = set(executors(tmp_path))
     os.kill(launched[0].pid, signal.SIGKILL)
-    wait_until(lambda: sum(map(is_alive, children)) == 1, "the child ends with its worker", 10)
-    assert launched[1].wait(timeout=120) == 0
+    wait_until(lambda: sum(map(is_alive, children)) == 1, "the child ends with its worker")
+    (tmp_path / "hold").unlink()
+    assert launched[1].wait(timeout=300) == 0
     trials = study.get_trials(deepcopy=False)
     lost = [trial for trial in trials if trial.state is TrialState.FAIL]
-    assert len(lost) <= 1
+    assert len(lost) == 1
     assert len(trials) - len(lost) == 24
     assert states(study).get("COMPLETE") == 24
     for trial in lost:
@@ -81,22 +83,24 @@ def test_a_worker_killed_in_a_trial_leaves_it_to_the_next_worker(
     launched[0].kill()
     launched[0].wait()
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
-    assert launched[1].wait(timeout=60) == 0
+    assert launched[1].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 1, "FAIL": 1}
-    assert "no heartbeat for 2.5 s" in study.trials[0].user_attrs["fail_reason"]
+    assert "no heartbeat for 5 s" in study.trials[0].user_attrs["fail_reason"]
 
 
 def test_a_paused_worker_drops_the_trial_that_was_given_away_and_goes_on(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "slow", 30)
+    (tmp_path / "hold").write_text("1")
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
-    wait_until(lambda: len(executions(tmp_path)) >= 2, "it executes")
+    wait_until(lambda: executions(tmp_path) == [0, 1], "it executes")
     os.kill(launched[0].pid, signal.SIGSTOP)
     launched.append(start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path))
     wait_until(lambda: "FAIL" in states(study), "its trial is taken for lost")
+    (tmp_path / "hold").unlink()
     os.kill(launched[0].pid, signal.SIGCONT)
-    assert [worker.wait(timeout=120) for worker in launched] == [0, 0]
+    assert [worker.wait(timeout=300) for worker in launched] == [0, 0]
     assert states(study) == {"COMPLETE": 30, "FAIL": 1}
     assert "ended elsewhere" in (tmp_path / "worker.log").read_text()
 
@@ -105,10 +109,12 @@ def test_a_trial_that_somebody_fails_meanwhile_is_dropped(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
     study = function_study(sqlite_url, tmp_path, "slow", 10)
+    (tmp_path / "hold").write_text("2")
     launched.append(start_worker("s", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) == 3, "the third trial is executed")
     study.tell(2, state=TrialState.FAIL)
-    assert launched[0].wait(timeout=60) == 0
+    (tmp_path / "hold").unlink()
+    assert launched[0].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 9, "FAIL": 1}
 
 
@@ -124,7 +130,7 @@ def test_a_function_may_suggest_report_and_prune_as_in_optuna(
     }
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=300) == 0
     for trial in study.trials:
         assert (trial.state is TrialState.PRUNED) == (trial.params["x"] > 0.5)
         assert trial.intermediate_values == {1: trial.params["x"]}
@@ -142,7 +148,7 @@ def test_a_row_of_the_database_does_not_choose_code(sqlite_url: str, tmp_path: P
 def test_a_function_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: Path) -> None:
     study = function_study(sqlite_url, tmp_path, "nofunc", 3)
     worker = start_worker("s", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 1
+    assert worker.wait(timeout=300) == 1
     log = (tmp_path / "worker.log").read_text()
     assert "error: study 's': Expected a function of user_objectives. Received: nofunc" in log
     assert states(study) == {}
@@ -151,7 +157,7 @@ def test_a_function_that_is_not_there_costs_no_trial(sqlite_url: str, tmp_path: 
 def test_a_worker_ends_after_its_share(sqlite_url: str, tmp_path: Path) -> None:
     study = function_study(sqlite_url, tmp_path, "quick", 10)
     worker = start_worker("s", "--max-trials=4", url=sqlite_url, folder=tmp_path)
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 4}
 
 
@@ -166,22 +172,23 @@ def test_a_waiting_worker_takes_what_is_added_later(
     function_study(sqlite_url, tmp_path, "quick", 5)
     wait_until(lambda: states(study) == {"COMPLETE": 5}, "the larger budget is spent")
     launched[0].terminate()
-    assert launched[0].wait(timeout=30) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert log.read_text().count(told) in (1, 2), "once for each time that it has begun to wait"
 
 
 def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
     sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
 ) -> None:
-    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=8)
+    study = function_study(sqlite_url, tmp_path, "slow", 50, adaptive=False, timeout=100)
     launched.append(start_worker("s", "--wait", url=sqlite_url, folder=tmp_path))
     wait_until(lambda: len(executions(tmp_path)) >= 1, "it executes")
     launched[0].terminate()
-    assert launched[0].wait(timeout=30) == 0
-    assert 0 < study.user_attrs["worked"]["seconds"] < 8
-    write_until(storage_of(study), study_id(study), LONG_AGO)  # a pause of years
+    assert launched[0].wait(timeout=300) == 0
+    assert 0 < study.user_attrs["worked"]["seconds"] < 100
+    # A pause of years, after nearly all of the time.
+    write_until(storage_of(study), study_id(study), LONG_AGO, seconds=98.5)
     done = len(executions(tmp_path))
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert len(executions(tmp_path)) > done
     assert states(study).keys() <= {"COMPLETE", "WAITING", "FAIL"}
     assert states(study)["WAITING"] >= 20, "of 50, each of which takes .3 s"
@@ -189,7 +196,7 @@ def test_after_the_timeout_what_waits_waits_and_a_pause_costs_none_of_it(
     assert all(
         t.user_attrs["fail_reason"].startswith("its worker was told to stop") for t in given_back
     )
-    assert study.user_attrs["worked"]["seconds"] > 8
+    assert study.user_attrs["worked"]["seconds"] > 100
 
 
 def test_the_parent_of_a_worker_loads_no_framework() -> None:
@@ -212,7 +219,7 @@ def test_grace_shorter_than_the_heartbeat_is_an_error(
 
 def test_a_sampler_sees_the_trials_that_ended_before(sqlite_url: str, tmp_path: Path) -> None:
     study = function_study(sqlite_url, tmp_path, "ended_trials", 5)
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=60) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert [trial.value for trial in study.trials] == [0, 1, 2, 3, 4]
 
 

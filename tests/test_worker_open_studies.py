@@ -29,7 +29,7 @@ from studies.worker.open_studies import OpenStudies
 def reused_ids_url(sqlite_url: str) -> str:
     """Name a file that Optuna has made, in which SQLite gives the ids of deleted rows out again."""
     command = [sys.executable, "-c", "import sys, optuna; optuna.storages.RDBStorage(sys.argv[1])"]
-    subprocess.run([*command, sqlite_url], check=True, timeout=120)
+    subprocess.run([*command, sqlite_url], check=True, timeout=300)
     return sqlite_url
 
 

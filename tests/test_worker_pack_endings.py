@@ -32,7 +32,7 @@ def test_of_trials_that_end_together_the_best_networks_are_kept(
         space={"learning_rate": rates(8)},
     )
     assert (
-        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     kept = {t.number for t in ended(study) if get_all_artifact_meta(t, storage=storage_of(study))}
     values = sorted((trial.values[0] for trial in ended(study)), reverse=True)
@@ -48,7 +48,7 @@ def test_a_trial_of_which_the_sampler_can_make_nothing_fails_alone(
 ) -> None:
     study = network_study(sqlite_url, tmp_path, fixed={"epochs": 1, "hidden_units": [8]})
     study.enqueue_trial({"activation": "reluu"})  # as Optuna lets anybody do
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 2, "FAIL": 1}
     assert "ValueError" in study.trials[0].user_attrs["fail_reason"]
     assert "retried_as" not in study.trials[0].user_attrs
@@ -70,7 +70,7 @@ def test_a_trial_that_cannot_begin_fails_alone(sqlite_url: str, tmp_path: Path) 
     )
     np.savez(pictures, x_train=x[:, :6, :6], y_train=y)  # smaller than at creation
     assert (
-        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     assert states(study) == {"COMPLETE": 1, "FAIL": 1}
     (failed,) = study.get_trials(states=(TrialState.FAIL,))
@@ -121,7 +121,7 @@ def test_a_child_that_dies_while_the_database_is_away_is_recorded_when_it_is_bac
     with away(postgres_server, postgres_url):
         os.kill(child_of(launched[0]), signal.SIGSEGV)
         wait_until(lambda: "trying again" in log.read_text(), "it waits")
-    assert launched[0].wait(timeout=120) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert states(study) == found
     assert "the database answers again" in log.read_text()
     if n == 1:

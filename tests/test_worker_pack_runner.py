@@ -14,7 +14,18 @@ import optuna
 import pytest
 from commands import child_of, start_worker, states, wait_until
 from optuna.trial import TrialState
-from small_workers import SLOW, alike, all_train, ended, in_the_child, network_study, rates
+from small_workers import (
+    SLOW,
+    alike,
+    all_train,
+    ended,
+    hold,
+    in_the_child,
+    let_go,
+    network_study,
+    rates,
+    wait_until_held,
+)
 
 from storage import claim, create_storage, history_of, study_id, workers_seen
 from studies import delete_study
@@ -39,7 +50,7 @@ def test_trials_come_to_the_same_side_by_side_and_one_by_one(
         worker = start_worker(
             study.study_name, f"--pack-size={lanes}", url=sqlite_url, folder=tmp_path
         )
-        assert worker.wait(timeout=120) == 0
+        assert worker.wait(timeout=300) == 0
         assert states(study) == {"COMPLETE": 8}
         histories[lanes] = {
             tuple(trial.params.values()): history_of(trial) for trial in ended(study)
@@ -73,7 +84,7 @@ def test_an_adaptive_search_with_a_pruner_keeps_its_budget_in_packs(
     workers = [
         start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path) for _ in range(2)
     ]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
     found = states(study)
     assert sum(found.values()) == 30
     assert set(found) == {"COMPLETE", "PRUNED"}
@@ -97,7 +108,7 @@ def test_a_trial_that_has_come_to_its_end_is_not_pruned(
         },
         fixed={"epochs": 3},
     )
-    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+    assert start_worker("s", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     assert states(study) == {state: 2}
     assert [trial.user_attrs["epochs"] for trial in study.trials] == [epochs, epochs]
 
@@ -114,7 +125,7 @@ def test_what_waits_for_a_worker_of_many_lanes_waits_on_after_the_timeout(
         space={"learning_rate": rates(12)},
     )
     assert (
-        start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     found = states(study)
     assert found["COMPLETE"] >= 4
@@ -147,7 +158,7 @@ def test_a_child_that_dies_as_it_saves_a_network_costs_the_other_trials_nothing(
         sqlite_url, tmp_path, search={"design": "grid"}, space={"epochs": [2, 60]}
     )
     assert (
-        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=2", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     assert (tmp_path / "died").exists()
     assert states(study) == {"COMPLETE": 2}
@@ -205,7 +216,7 @@ def test_a_sampler_fills_no_more_lanes_than_there_are_points(
         space={"hidden_units": [[4], [8]], "activation": ["relu", "tanh", "elu", "sigmoid"]},
     )
     assert (
-        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     points = {tuple(sorted(trial.params.items())) for trial in ended(study)}
     assert len(points) == 8
@@ -219,16 +230,18 @@ def test_trials_go_on_from_their_checkpoints_in_another_worker(
     monkeypatch: pytest.MonkeyPatch,
     signal_sent: signal.Signals,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     study = alike(sqlite_url, tmp_path, n=4, epochs=80)
     options = ("--heartbeat=0.1", "--grace=2.5", "--pack-size=4")  # checkpoints every .3 s
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
     checkpoints = tmp_path / "artifacts" / "checkpoints"
-    wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 4, "checkpoints are written")
+    wait_until_held(tmp_path)
+    assert len(list(checkpoints.glob("*.json"))) == 4
     launched[0].send_signal(signal_sent)
-    launched[0].wait(timeout=60)
+    let_go(tmp_path)
+    launched[0].wait(timeout=300)
     launched.append(start_worker("s", *options, url=sqlite_url, folder=tmp_path))
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 4, "FAIL": 4}
     for trial in ended(study):
         assert 0 < trial.user_attrs["resumed_after"] < 80
@@ -244,12 +257,14 @@ def test_after_a_crash_of_the_child_half_of_the_trials_try_again(
     launched: list[Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch)
     study = alike(sqlite_url, tmp_path, n=4, epochs=60)
     launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
+    wait_until_held(tmp_path)
     all_train(sqlite_url, 4)
     os.kill(child_of(launched[0]), signal.SIGSEGV)
-    assert launched[0].wait(timeout=120) == 0
+    let_go(tmp_path)
+    assert launched[0].wait(timeout=300) == 0
     assert states(study) == {"COMPLETE": 4}
     assert "4 trials at once failed, trying fewer" in (tmp_path / "worker.log").read_text()
     assert all(list(t.intermediate_values) == list(range(1, 61)) for t in ended(study))
@@ -282,7 +297,7 @@ def test_what_does_not_fit_into_memory_is_trained_in_halves(
     in_the_child(HUNGRY, tmp_path, monkeypatch)
     study = alike(sqlite_url, tmp_path, n=11, epochs=3)
     assert (
-        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=120) == 0
+        start_worker("s", "--pack-size=8", url=sqlite_url, folder=tmp_path).wait(timeout=300) == 0
     )
     assert states(study) == {"COMPLETE": 11}
     log = (tmp_path / "worker.log").read_text()
@@ -307,14 +322,15 @@ def test_a_trial_that_somebody_ends_leaves_its_pack(
     launched: list[Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch)
     study = alike(sqlite_url, tmp_path, n=3, epochs=80)
     launched.append(start_worker("s", "--pack-size=4", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)
     assert workers_seen(storage)[0].trial_numbers == (0, 1, 2)
     study.tell(1, state=TrialState.FAIL)
-    assert launched[0].wait(timeout=120) == 0
+    let_go(tmp_path)
+    assert launched[0].wait(timeout=300) == 0
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert "study=s trial=1 ended elsewhere" in (tmp_path / "worker.log").read_text()
 
@@ -335,4 +351,4 @@ def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
     time.sleep(1)
     assert launched[0].poll() is None
     launched[0].terminate()
-    assert launched[0].wait(timeout=60) == 0
+    assert launched[0].wait(timeout=300) == 0

@@ -139,11 +139,11 @@ def test_workers_that_are_killed_get_the_same_slots_each_once(
             launched.append(start_worker("s", *QUICK, url=storage_url, folder=tmp_path))
 
     start(n)
-    wait_until(lambda: len(executions(tmp_path)) >= 5, "they execute", 120)
+    wait_until(lambda: len(executions(tmp_path)) >= 5, "they execute")
     for worker in launched[:killed]:
         worker.send_signal(signal.SIGKILL)
     start(1)  # where all were killed, as in a fleet that replaces them
-    assert [worker.wait(timeout=200) for worker in launched[killed:]] == [0] * (n - killed + 1)
+    assert [worker.wait(timeout=300) for worker in launched[killed:]] == [0] * (n - killed + 1)
     request.getfixturevalue("at_once")
     expected = planned(define())
     assert slots_of(study) == expected
@@ -163,8 +163,8 @@ def test_three_workers_vary_one_factor_after_the_other(
 ) -> None:
     definition = define(space=LEVELS, **COORDINATE)
     study = create_study(definition, sqlite_url, artifacts=tmp_path / "artifacts")
-    launched += [start_worker("s", *QUICK, url=sqlite_url, folder=tmp_path) for _ in range(3)]
-    assert [worker.wait(timeout=120) for worker in launched] == [0] * 3
+    launched += [start_worker("s", url=sqlite_url, folder=tmp_path) for _ in range(3)]
+    assert [worker.wait(timeout=300) for worker in launched] == [0] * 3
     assert slots_of(study) == planned(definition)
     assert [trial.number for trial in study.trials] == list(range(21 + 2 + 2))
     assert sorted(executions(tmp_path)) == list(range(25))
@@ -202,7 +202,7 @@ def test_a_worker_serves_another_study_while_a_round_waits_for_others(
     assert len(first.trials) == 6
     for trial in trials[4:]:
         end(storage, trial)
-    assert launched[0].wait(timeout=60) == 0
+    assert launched[0].wait(timeout=300) == 0
     assert [t.system_attrs[SLOT_KEY][0] for t in first.trials] == [1] * 6 + [2] * 3
     assert "waits for" not in words(first)
     assert "own rule" not in words(first), "its budget has ended it"

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from commands import QUICK, executions, start_worker, wait_until
 from optuna.trial import FrozenTrial
-from small_workers import SLOW, in_the_child, network_study
+from small_workers import hold, let_go, network_study, wait_until_held
 from user_objectives import valley_of_seed
 
 from storage import RoundsOver, Slot, get_budget, latest_attempts, storage_of, study_id
@@ -79,9 +79,9 @@ def test_a_slot_of_a_function_is_the_mean_over_its_seeds_whoever_is_killed(
     study = create_study(definition, storage_url, artifacts=tmp_path / "artifacts")
     for _ in range(2):
         launched.append(start_worker("s", *QUICK, url=storage_url, folder=tmp_path))
-    wait_until(lambda: len(executions(tmp_path)) >= 5, "they execute", 120)
+    wait_until(lambda: len(executions(tmp_path)) >= 5, "they execute")
     launched[0].send_signal(signal.SIGKILL)
-    assert launched[1].wait(timeout=120) == 0
+    assert launched[1].wait(timeout=300) == 0
     monkeypatch.setenv("EXECUTIONS", str(tmp_path / "here"))
     expected = planned(definition)
     ended = last_attempts(study)
@@ -99,7 +99,7 @@ def test_a_slot_of_a_network_is_the_mean_over_its_seeds_whoever_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     sampler: str,
 ) -> None:
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    hold(tmp_path, monkeypatch, saved=True)
     search: dict[str, Any] = {
         "sampler": "coordinate",
         "default": {"optimizer": "sgd", "dropout": 0.0},
@@ -118,14 +118,15 @@ def test_a_slot_of_a_network_is_the_mean_over_its_seeds_whoever_is_killed(
         )
 
     killed, whole = study_of("killed"), study_of("whole")
-    options = ("--heartbeat=0.1", "--grace=2.5")  # checkpoints every .3 s
+    # Checkpoints every .3 s; and as many lanes whatever they take.
+    options = ("--heartbeat=0.1", "--grace=2.5", "--pack-size=2")
     launched.append(start_worker("killed", *options, url=sqlite_url, folder=tmp_path))
-    checkpoints = tmp_path / "artifacts" / "checkpoints"
-    wait_until(lambda: any(checkpoints.glob("*.json")), "a checkpoint is written")
+    wait_until_held(tmp_path)
     launched[0].send_signal(signal.SIGKILL)
-    launched[0].wait(timeout=60)
+    launched[0].wait(timeout=300)
+    let_go(tmp_path)
     launched.append(start_worker("killed", "whole", *options, url=sqlite_url, folder=tmp_path))
-    assert launched[1].wait(timeout=200) == 0
+    assert launched[1].wait(timeout=300) == 0
     undisturbed = last_attempts(whole)
     assert len(killed.trials) > len(undisturbed) >= 3, "some were lost"
     assert len(last_attempts(killed)) == len(undisturbed)

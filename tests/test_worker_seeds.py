@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from commands import hpo_here, start_worker, states, wait_until
+from commands import hpo_here, start_worker, states
 from small_studies import RANDOM, searching, table
-from small_workers import SLOW, ended, in_the_child, network_study
+from small_workers import ended, hold, let_go, network_study, wait_until_held
 
 from storage import history_of
 from studies import create_study
@@ -44,20 +44,21 @@ def test_a_killed_worker_costs_a_trial_of_several_seeds_nothing(
 ) -> None:
     more = {"replicates": 3} if mode == "together" else WILCOXON
     epochs = 40 if mode == "together" else 12
-    in_the_child(SLOW, tmp_path, monkeypatch)
+    n = 1 if mode == "together" else epochs + 2  # in the second seed
+    hold(tmp_path, monkeypatch, n, saved=True)
     killed = study_of_seeds(sqlite_url, tmp_path, "killed", epochs, **more)
     whole = study_of_seeds(sqlite_url, tmp_path, "whole", epochs, **more)
     options = ("--heartbeat=0.1", "--grace=2.5", "--pack-size=2")  # checkpoints every .3 s
     launched.append(start_worker("killed", *options, url=sqlite_url, folder=tmp_path))
-    checkpoints = tmp_path / "artifacts" / "checkpoints"
-    wait_until(lambda: len(list(checkpoints.glob("*.json"))) >= 1, "a checkpoint is written")
-    if mode == "one by one":  # in the second seed
-        wait_until(lambda: any(t.intermediate_values for t in killed.trials), "a seed has ended")
+    wait_until_held(tmp_path)
+    if mode == "one by one":
+        assert any(t.intermediate_values for t in killed.trials), "a seed has ended"
     launched[0].send_signal(signal.SIGKILL)
-    launched[0].wait(timeout=60)
+    launched[0].wait(timeout=300)
+    let_go(tmp_path)
     for name in ("killed", "whole"):
         launched.append(start_worker(name, *options, url=sqlite_url, folder=tmp_path))
-        assert launched[-1].wait(timeout=120) == 0
+        assert launched[-1].wait(timeout=300) == 0
     assert any(t.user_attrs.get("resumed_after") for t in ended(killed))
     undisturbed = {t.params["learning_rate"]: t for t in ended(whole)}
     assert states(whole) == {"COMPLETE": 2}

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import optuna
@@ -28,6 +28,14 @@ def _note(trial: optuna.Trial) -> None:
     """Write down that this trial was executed, by whom: a line that no other process breaks."""
     with Path(os.environ["EXECUTIONS"]).open("a") as file:
         file.write(f"{trial.number} {os.getpid()}\n")
+
+
+def _wait_while_held(trial: optuna.Trial) -> None:
+    """Wait while the test holds up this trial: a file `hold` has the number of the first one."""
+    file = Path(os.environ["EXECUTIONS"]).with_name("hold")
+    with suppress(FileNotFoundError):
+        while trial.number >= int(file.read_text()):
+            time.sleep(0.02)
 
 
 def quick(trial: optuna.Trial) -> float:
@@ -67,8 +75,9 @@ def loaded(trial: optuna.Trial) -> float:
 
 
 def slow(trial: optuna.Trial) -> float:
-    """Take a third of a second, so that a signal finds it at work."""
+    """Take a third of a second, or until the test lets it go, so that a signal finds it at work."""
     _note(trial)
+    _wait_while_held(trial)
     time.sleep(0.3)
     return float(trial.params["x"])
 
@@ -93,8 +102,8 @@ def starts_others(trial: optuna.Trial) -> float:
         if wait:
             program.terminate()
             fork.terminate()
-            assert program.wait(timeout=20) == -signal.SIGTERM
-            fork.join(timeout=20)
+            assert program.wait(timeout=300) == -signal.SIGTERM
+            fork.join(timeout=300)
             assert fork.exitcode == -signal.SIGTERM
     Path(os.environ["EXECUTIONS"]).with_name("left").write_text(f"{program.pid} {fork.pid}")
     time.sleep(600)
@@ -152,9 +161,11 @@ def keeps_files(trial: optuna.Trial) -> float:
     import jax  # noqa: F401
 
     step = checkpoint_folder(trial) / "step"
-    _note(trial)
-    if not step.exists():
+    begun = step.exists()
+    if not begun:
         step.write_text("half")
+    _note(trial)
+    if not begun:
         time.sleep(600)
     result = Path(os.environ["EXECUTIONS"]).with_name("network.keras")
     result.write_text(f"{step.read_text()} of {trial.number} on {os.environ['KERAS_BACKEND']}")
@@ -306,9 +317,9 @@ def ends_with_a_seed(trial: optuna.Trial) -> float:
 def waits_in_a_seed(trial: optuna.Trial) -> float:
     """Be interrupted once in the second seed, and go on from what this seed has left."""
     step = checkpoint_folder(trial) / "step"
-    _note(trial)
     begun = step.exists()
     step.write_text(str(trial.seed))
+    _note(trial)
     if trial.seed == 8 and not begun:
         time.sleep(600)
     return float(trial.seed + 10 * begun)
@@ -328,6 +339,7 @@ def valley_of_seed(trial: optuna.Trial) -> float:
 def seeded(trial: optuna.Trial) -> float:
     """Return what depends on the seed of its point, after a moment."""
     _note(trial)
+    _wait_while_held(trial)
     time.sleep(0.1)
     seed: int = getattr(trial, "seed")  # noqa: B009  Optuna's own trial has none
     return float(trial.params["x"]) + (seed % 7) / 1000
