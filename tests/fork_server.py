@@ -14,6 +14,7 @@ import runpy
 import signal
 import socket
 import sys
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -70,9 +71,8 @@ def _serve(line: socket.socket) -> tuple[Command, socket.socket]:
             line.send(os.read(reading, 99))
             for end in (reading, *streams):
                 os.close(end)
-        elif _fork() > 0:
-            os._exit(0)  # and the owner adopts the process
         else:
+            _become_an_orphan()
             _join_group(command)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             if command.program == CHILD or _fork() > 0:
@@ -84,6 +84,19 @@ def _serve(line: socket.socket) -> tuple[Command, socket.socket]:
             line = theirs  # this is the server of the new process
             _close_all_but(line.fileno())
             _close_streams()
+
+
+def _become_an_orphan() -> None:
+    """Go on in a process that the owner adopts; the present one ends.
+
+    On a machine with much to do it may end long after the other has begun, and a worker that found
+    it as its parent would take its launcher for ended.
+    """
+    between = os.getpid()
+    if _fork() > 0:
+        os._exit(0)
+    while os.getppid() == between:
+        time.sleep(0.001)
 
 
 def _join_group(command: Command) -> None:

@@ -23,7 +23,7 @@ from commands import (
     wait_until,
 )
 from small_studies import table
-from small_workers import away, epochs, function_study
+from small_workers import away, epochs, function_study, hold, let_go, wait_until_held
 
 from storage import claim, create_storage, requeue, study_id, workers_seen
 from studies import create_study
@@ -81,20 +81,26 @@ def test_a_second_signal_ends_a_worker_that_waits_for_its_database(
 
 
 def test_a_signal_to_every_process_queues_the_trial_again(
-    sqlite_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+    sqlite_url: str,
+    tmp_path: Path,
+    launched: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hold(tmp_path, monkeypatch, n=6)
     definition = table(
         search={"design": "grid"},
-        fixed={"epochs": 100_000},
+        fixed={"epochs": 3000},
         space={"learning_rate": [0.001]},
     )
     study = create_study(parse_definition(definition), sqlite_url, artifacts=tmp_path / "artifacts")
     command = [*COMMAND, "worker", "s"]
     worker = Popen(command, env=environment(sqlite_url, tmp_path))
     launched.append(worker)
-    wait_until(lambda: len(epochs(study)) > 5, "epochs are reported")
+    wait_until_held(tmp_path)
+    assert len(epochs(study)) > 5
     for pid in (child_of(worker), worker.pid):
         os.kill(pid, signal.SIGTERM)
+    let_go(tmp_path)
     assert worker.wait(timeout=300) == 0
     assert states(study) == {"FAIL": 1, "WAITING": 1}
     assert study.trials[0].user_attrs["fail_reason"] == "its worker was told to stop"
