@@ -40,12 +40,17 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 # Words in the error of a driver as it connects: waiting mends none of these faults.
 NEEDS_A_PERSON = (
     "authentication failed",
+    "certificate",
     "does not exist",
+    "does not support ssl",
+    "invalid sslmode",
     "no password supplied",
-    "no pg_hba.conf entry",
+    "not permitted to log in",
     "permission denied",
+    "pg_hba.conf",
     "readonly database",
     "unable to open database file",
+    "unrecognized configuration parameter",
 )
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 
