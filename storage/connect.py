@@ -83,6 +83,8 @@ def create_storage(
     if not writes and parsed.get_backend_name() == "sqlite":
         _check_exists(parsed)
         parsed = _for_reading(parsed)
+    elif parsed.get_backend_name() == "sqlite":
+        _check_writable(parsed)
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
             return _open(parsed, waiting=waiting, writes=writes, patient=patient)
@@ -180,6 +182,14 @@ def _check_sqlite(url: sqlalchemy.URL) -> None:
 def _check_exists(url: sqlalchemy.URL) -> None:
     if not sqlite_path(url).exists():
         raise _not_there(url)
+
+
+def _check_writable(url: sqlalchemy.URL) -> None:
+    # SQLite would open it to read, and a worker would take its first refusal for an outage.
+    path = sqlite_path(url)
+    if path.exists() and not os.access(path, os.W_OK):
+        refused = PermissionError("no right to write to the file")
+        raise _unreachable(url.render_as_string(hide_password=False), refused)
 
 
 def _not_there(url: sqlalchemy.URL) -> DatabaseNotFoundError:
