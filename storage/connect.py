@@ -40,12 +40,17 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 # Words in the error of a driver as it connects: waiting mends none of these faults.
 NEEDS_A_PERSON = (
     "authentication failed",
+    "certificate",
     "does not exist",
+    "does not support ssl",
+    "invalid sslmode",
     "no password supplied",
-    "no pg_hba.conf entry",
+    "not permitted to log in",
     "permission denied",
+    "pg_hba.conf",
     "readonly database",
     "unable to open database file",
+    "unrecognized configuration parameter",
 )
 OPEN_ATTEMPTS = 10  # several processes may create the tables of a new storage at once
 
@@ -78,6 +83,8 @@ def create_storage(
     if not writes and parsed.get_backend_name() == "sqlite":
         _check_exists(parsed)
         parsed = _for_reading(parsed)
+    elif parsed.get_backend_name() == "sqlite":
+        _check_writable(parsed)
     for attempt in range(1, OPEN_ATTEMPTS + 1):
         try:
             return _open(parsed, waiting=waiting, writes=writes, patient=patient)
@@ -175,6 +182,14 @@ def _check_sqlite(url: sqlalchemy.URL) -> None:
 def _check_exists(url: sqlalchemy.URL) -> None:
     if not sqlite_path(url).exists():
         raise _not_there(url)
+
+
+def _check_writable(url: sqlalchemy.URL) -> None:
+    # SQLite would open it to read, and a worker would take its first refusal for an outage.
+    path = sqlite_path(url)
+    if path.exists() and not os.access(path, os.W_OK):
+        refused = PermissionError("no right to write to the file")
+        raise _unreachable(url.render_as_string(hide_password=False), refused)
 
 
 def _not_there(url: sqlalchemy.URL) -> DatabaseNotFoundError:

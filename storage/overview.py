@@ -77,7 +77,7 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
         .where(in_state(study_id, TrialState.RUNNING))
         .group_by(TRIALS.c.number)
     )
-    with storage.reading() as connection:
+    with storage.snapshot() as connection:
         counts = {s: n for s, n in connection.execute(counted.group_by(TRIALS.c.state))}
         return Overview(
             counts={state: counts.get(state, 0) for state in (*STARTED, TrialState.WAITING)},

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 import sqlalchemy
+from sqlalchemy import func, select
+from sqlalchemy.exc import NoSuchTableError
 
 from storage import optuna_internals
 from storage.errors import SchemaError
@@ -55,6 +57,7 @@ WORKERS = sqlalchemy.Table(
     ),
 )
 
+CREATION_LOCK = 0x68706F  # any number that no other program locks in a database of studies
 
 REVISION_OF_OPTUNA = re.compile(r"v\d+\.\d+\.\d+\.\w+")
 
@@ -95,17 +98,23 @@ def create_additions(engine: sqlalchemy.Engine) -> None:
     _create_workers_table(engine)
 
 
-def has_workers_table(engine: sqlalchemy.Engine) -> bool:
+def has_workers_table(bind: sqlalchemy.Engine | sqlalchemy.Connection) -> bool:
     """Tell whether there is a table of workers as this version has it."""
-    inspector = sqlalchemy.inspect(engine)
-    if not inspector.has_table(WORKERS.name):
+    try:
+        columns = sqlalchemy.inspect(bind).get_columns(WORKERS.name)
+    except NoSuchTableError:
         return False
-    columns = {column["name"] for column in inspector.get_columns(WORKERS.name)}
-    return columns == set(WORKERS.columns.keys())
+    return {column["name"] for column in columns} == set(WORKERS.columns.keys())
 
 
 def _create_workers_table(engine: sqlalchemy.Engine) -> None:
-    if not has_workers_table(engine):
-        # A table of another version is replaced: it tells of the present only, so nothing is lost.
-        WORKERS.drop(engine, checkfirst=True)
-        WORKERS.create(engine, checkfirst=True)
+    if has_workers_table(engine):
+        return
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
+        # Another worker that starts may have made it meanwhile, and stand in it.
+        if not has_workers_table(connection):
+            # That of another version is replaced: it tells of the present, so nothing is lost.
+            WORKERS.drop(connection, checkfirst=True)
+            WORKERS.create(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -98,6 +99,46 @@ def test_a_database_that_is_not_there_is_not_waited_for(postgres_url: str) -> No
     with pytest.raises(DatabaseUnreachableError) as caught:
         create_storage(missing.render_as_string(hide_password=False))
     assert not is_outage(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("sslmode", "bogus", "invalid sslmode value"),
+        ("options", "-c foo=bar", 'parameter "foo"'),
+        ("user", "nobody_may", "not permitted to log in"),
+    ],
+)
+def test_what_a_person_has_written_wrong_is_not_waited_for(
+    postgres_server: sqlalchemy.URL, postgres_url: str, key: str, value: str, said: str
+) -> None:
+    url = sqlalchemy.make_url(postgres_url)
+    with sqlalchemy.create_engine(postgres_server, poolclass=sqlalchemy.NullPool).begin() as made:
+        made.exec_driver_sql("DROP ROLE IF EXISTS nobody_may; CREATE ROLE nobody_may NOLOGIN")
+    mended = url.set(username=value) if key == "user" else url.update_query_dict({key: value})
+    with pytest.raises(DatabaseUnreachableError) as caught:
+        create_storage(mended.render_as_string(hide_password=False))
+    assert said in caught.value.cause
+    assert not is_outage(caught.value)
+
+
+def test_a_server_without_tls_is_not_waited_for_where_tls_is_wanted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answers = threading.Thread(target=_refuse_tls, args=(server,))
+        answers.start()
+        port = server.getsockname()[1]
+        with pytest.raises(DatabaseUnreachableError, match="does not support SSL") as caught:
+            create_storage(f"postgresql://user@127.0.0.1:{port}/db?sslmode=require")
+        answers.join()
+    assert not is_outage(caught.value)
+
+
+def _refuse_tls(server: socket.socket) -> None:
+    """Answer a client's first question as PostgreSQL does that has no certificate."""
+    client, _ = server.accept()
+    with client:
+        client.recv(8)
+        client.sendall(b"N")
 
 
 def test_a_trial_of_a_patient_storage_waits_wherever_the_database_goes_away(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optuna.trial import TrialState
 from queues import new_study, run_out
+from sqlalchemy import event
 
 from storage import (
     Budget,
@@ -45,6 +46,26 @@ def test_trials_are_counted_by_state_and_their_retries_apart(storage: TrialStora
     }
     assert (stand.retried, stand.ended) == (1, 3)
     assert stand.lineages_by_state[TrialState.FAIL] == 1
+
+
+def test_what_is_queued_again_meanwhile_is_not_counted_in_part(storage: TrialStorage) -> None:
+    study_id = new_study(storage, n=2)
+    lost, _ = claim(storage, study_id, 2)
+    others = create_storage(storage.engine.url.render_as_string(hide_password=False))
+    since: list[None] = []
+
+    def requeue_once(*_: object) -> None:
+        if not since:
+            since.append(None)
+            requeue(others, lost, "lost")
+
+    event.listen(storage.engine, "after_cursor_execute", requeue_once)
+    stand = overview(storage, study_id)
+    event.remove(storage.engine, "after_cursor_execute", requeue_once)
+    others.engine.dispose()
+    assert since
+    assert stand.lineages == 2
+    assert stand.retried == stand.counts[TrialState.FAIL], "it was told: 1 fail, -1 attempts"
 
 
 def test_what_waits_after_the_timeout_has_not_ended(storage: TrialStorage) -> None:

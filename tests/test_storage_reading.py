@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from commands import hpo
+from commands import COMMAND, hpo
 from queues import adaptive, end, new_study
 
 from storage import DatabaseNotFoundError, SchemaError, claim, create_storage, workers_seen
@@ -69,6 +69,14 @@ def test_a_file_in_a_folder_that_is_read_only_can_be_read(
     found = without_rights(sys.executable, "-c", READ, url)
     assert found.stdout.strip() == f"s ['COMPLETE', '{'COMPLETE' if in_use else 'RUNNING'}']"
     assert without_rights("touch", f"{closed_folder}/x").returncode == 1  # it is read-only
+
+
+def test_a_worker_ends_at_once_where_it_may_only_read_the_file(closed_folder: Path) -> None:
+    url = f"sqlite:///{closed_folder}/hpo.db".replace("%", "%25")
+    (closed_folder / "hpo.db").chmod(0o444)
+    refused = without_rights(*COMMAND, "worker", "--storage", url)
+    assert refused.returncode == 1
+    assert "(no right to write to the file)" in refused.stderr, "it tried again for ten minutes"
 
 
 def tables(url: str) -> set[str]:

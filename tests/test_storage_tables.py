@@ -6,18 +6,20 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import create_storage
+from storage import TrialStorage, Worker, create_storage, record_worker, workers_seen
 from storage.optuna_internals import TABLES
-from storage.tables import QUEUE_INDEX, STUDIES, TRIALS, WORKERS
+from storage.tables import QUEUE_INDEX, STUDIES, TRIALS, WORKERS, create_additions
 
 # In a process of its own, since the question is what an import does to a whole process.
 PLAIN_BESIDE_OURS = """
@@ -95,3 +97,32 @@ def test_a_database_of_ours_is_complete(storage_url: str) -> None:
     assert plain.get_current_version() == plain.get_head_version()
     plain.engine.dispose()
     storage.engine.dispose()
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["none before", "an older one"])
+def test_two_workers_that_start_at_once_make_one_table_of_workers(
+    storage: TrialStorage, storage_url: str, older: bool
+) -> None:
+    with storage.transaction() as connection:
+        connection.exec_driver_sql("DROP TABLE hpo_workers")
+        if older:
+            connection.exec_driver_sql("CREATE TABLE hpo_workers (worker VARCHAR(512))")
+
+    def start() -> None:
+        other = create_storage(storage_url)
+        record_worker(other, Worker("other", "host", 1))
+        other.engine.dispose()
+
+    other = threading.Thread(target=start)
+
+    def meanwhile(
+        _connection: object, _cursor: object, sql: str, values: object, *_: object
+    ) -> None:
+        if other.ident is None and "hpo_workers" in f"{sql} {values}":
+            other.start()
+            other.join(timeout=1)  # for ever, where it waits for this one
+
+    event.listen(storage.engine, "after_cursor_execute", meanwhile)
+    create_additions(storage.engine)
+    other.join()
+    assert [worker.name for worker in workers_seen(storage)] == ["other"]

@@ -27,6 +27,15 @@ INTERVAL = 0.8  # seconds
 AWAY = OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
 
 
+@pytest.mark.parametrize(
+    ("interval", "pauses"), [(10, [0.5, 1, 2, 4, 8, 10, 10, 10]), (0.4, [0.4, 0.4])]
+)
+def test_beats_that_fail_for_long_are_tried_no_more_often_again(
+    interval: float, pauses: list[float]
+) -> None:
+    assert list(itertools.islice(heartbeat.after_failures(interval), len(pauses))) == pauses
+
+
 def test_a_beat_that_failed_is_tried_again_soon_and_then_less_often(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -36,6 +36,16 @@ def boot_time() -> float:
     """Return seconds by a clock that only goes forward, also while a laptop sleeps."""
     # On macOS, which has no CLOCK_BOOTTIME, this is true of CLOCK_MONOTONIC.
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def after_failures(interval: float) -> Iterator[float]:
+    """Yield the seconds to wait after each of the beats that fail one after the other."""
+    pause = FIRST_PAUSE
+    while pause < interval:
+        yield pause
+        pause *= 2
+    while True:
+        yield interval
 
 
 class Heartbeat:
@@ -170,7 +180,7 @@ class Heartbeat:
             )
 
     def _run(self) -> None:
-        pause = self._interval
+        pause, pauses = self._interval, after_failures(self._interval)
         while not self._ended.wait(pause):
             try:
                 self.beat()
@@ -180,7 +190,6 @@ class Heartbeat:
             except Exception as error:  # whatever it is, the next beat may succeed
                 self.failed += 1
                 self._log.warning("heartbeat failed, trying on: %s", cause_of(error))
-                is_first = pause == self._interval
-                pause = min(FIRST_PAUSE if is_first else 2 * pause, self._interval)
+                pause = next(pauses)
             else:
-                pause = self._interval
+                pause, pauses = self._interval, after_failures(self._interval)
