@@ -122,7 +122,8 @@ class Columns:
             )
         parts = [_standardized(number, table[number.name]) for number in self.numbers]
         parts += [part for c in self.categories for part in _one_hot(c, table[c.name])]
-        return np.stack(parts, axis=1).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity, which is refused where rows are read
+            return np.stack(parts, axis=1).astype(np.float32)
 
 
 def is_text(column: pd.Series[Any]) -> bool:
