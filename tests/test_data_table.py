@@ -76,6 +76,14 @@ def test_columns_are_encoded_as_scikit_learn_does_by_the_training_part(
     np.testing.assert_allclose(y, parts["test"]["price"])
 
 
+@pytest.mark.parametrize("value", [0.1, 7.7, 3.0, 0.0, 100000.1])
+def test_a_number_that_is_the_same_in_each_row_to_train_on_is_not_scaled(value: float) -> None:
+    train = pd.DataFrame({"rate": np.full(97, value), "tiny": np.arange(97) * 1e-12})
+    new = pd.DataFrame({"rate": [value, value + 1], "tiny": [0.0, 1e-12]})
+    theirs = StandardScaler().fit(train).transform(new)  # it knows a deviation of rounding alone
+    np.testing.assert_allclose(Columns.fit(train).encode(new), theirs, rtol=1e-6, atol=1e-9)
+
+
 def test_of_rows_that_are_held_out_no_statistic_is_taken(tmp_path: Path) -> None:
     held = FRAME["part"] != "train"
     other = FRAME.copy()

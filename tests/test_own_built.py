@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectives.errors import SettingError
-from objectives.own.built import check_built, make_variables, metric_names
+from objectives.own.built import check_built, evaluate, make_variables, metric_names
 from objectives.own.directions import direction_of
 
 IMAGES = np.zeros((4, 8, 8), np.float32)
@@ -64,6 +64,64 @@ def test_the_metrics_are_those_that_training_reports() -> None:
     assert sorted(names) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     history = model.fit(IMAGES, CLASSES, validation_data=(IMAGES, CLASSES), verbose=0).history
     assert sorted(history) == sorted(names)
+
+
+class OfPairs(keras.Model):  # type: ignore[misc]
+    """A network with the `test_step` of Keras's guide, which takes `x, y = data`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.error = keras.metrics.MeanAbsoluteError(name="mae")
+
+    def call(self, x: Any) -> Any:
+        """Return one output."""
+        return self.dense(x)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The one that it updates."""
+        return [self.error]
+
+    def test_step(self, *states: Any) -> Any:
+        """Update it, as each backend does."""
+        x, y = states[-1]
+        if len(states) == 1:
+            self.error.update_state(y, self(x))
+            return {"mae": self.error.result()}
+        weights, others, own = states[0]
+        y_pred, others = self.stateless_call(weights, others, x)
+        own = self.error.stateless_update_state(own, y, y_pred)
+        return {"mae": self.error.stateless_result(own)}, (weights, others, own)
+
+
+def test_a_test_step_of_the_users_gets_what_keras_gives_it() -> None:
+    model = OfPairs()
+    model.compile("sgd")
+    batch = IMAGES[:, 0], np.ones(4, np.float32)
+    assert metric_names(check_built(model), batch, batch) == ["mae", "val_mae"]
+
+
+def test_examples_that_have_weights_are_evaluated_with_them() -> None:
+    model = check_built(network(1, optimizer="sgd", loss="mse", weighted_metrics=["mae"]))
+    y, weights = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, 1.0, 3.0])
+    found = evaluate(model, (IMAGES, y, weights), 2)  # of zeros it predicts zeros
+    assert found["mae"] == pytest.approx((3 + 3 * 4) / 4)
+    assert found["loss"] == pytest.approx((9 + 3 * 16) / 4)
+
+
+@pytest.mark.parametrize(("units", "average"), [(4, None), (4, "macro"), (1, None)])
+def test_a_metric_with_a_number_for_each_of_several_classes_is_refused(
+    units: int, average: str | None
+) -> None:
+    f1 = keras.metrics.F1Score(average, threshold=0.5, name="f1")
+    model = check_built(network(units, optimizer="sgd", loss="mse", metrics=[f1]))
+    batch = IMAGES, keras.utils.to_categorical(CLASSES)[:, :units]
+    if units > 1 and average is None:
+        with pytest.raises(SettingError, match=r'Received: f1, of 4\. .* average="macro"'):
+            metric_names(model, batch, batch)
+    else:
+        assert "val_f1" in metric_names(model, batch, batch)
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,27 @@ def remember_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NetworkPack, "_read", read_once)
 
 
+def scored(setting: Setting) -> keras.Model:
+    model = keras.Sequential([layers.Flatten(), layers.Dense(1, "sigmoid")])
+    f1 = keras.metrics.F1Score(threshold=0.5, name="f1")  # an array of one number
+    model.compile("sgd", "binary_crossentropy", metrics=[f1])
+    return model
+
+
+@on_jax
+@pytest.mark.parametrize("kind", [NetworkPack, FitPack])
+def test_a_metric_that_is_an_array_of_one_number_is_that_number(kind: Any) -> None:
+    column = Y[:16, None]
+    data = Dataset("even", X[:16], column, X[:8], column[:8], 2, "", 1.0)
+    pack = (
+        NetworkPack(scored, data, ProgramCache()) if kind is NetworkPack else FitPack(scored, data)
+    )
+    (result,) = train(pack, [task(0, epochs=2)])
+    logs, _ = plain(scored, data, task(0, epochs=2))
+    expected = [np.asarray(log["val_f1"]).item() for log in logs]
+    np.testing.assert_allclose(result.history["val_f1"], expected, atol=1e-8)
+
+
 @on_jax
 @pytest.mark.parametrize("build", [*BUILDS, several])
 def test_alone_in_three_and_in_seventeen_a_network_becomes_what_fit_makes_of_it(

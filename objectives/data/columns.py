@@ -122,7 +122,8 @@ class Columns:
             )
         parts = [_standardized(number, table[number.name]) for number in self.numbers]
         parts += [part for c in self.categories for part in _one_hot(c, table[c.name])]
-        return np.stack(parts, axis=1).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity, which is refused where rows are read
+            return np.stack(parts, axis=1).astype(np.float32)
 
 
 def is_text(column: pd.Series[Any]) -> bool:
@@ -194,6 +195,18 @@ def weights_of(column: pd.Series[Any], part: str) -> Array:
     return values.astype(np.float32)
 
 
+def deviation(values: Array) -> float:
+    """Return the standard deviation of numbers, (n,), float64; 1 where all are the same.
+
+    Of many times .1 NumPy's is 1e-17, by rounding, and would make 1e16 of a later .2. So it is
+    compared with what rounding can make, by the rule of scikit-learn's `StandardScaler`.
+    """
+    epsilon, n = float(np.finfo(np.float64).eps), len(values)
+    variance, mean = float(values.var()), float(values.mean())
+    is_constant = variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
+    return 1.0 if is_constant else float(values.std())
+
+
 def shown(value: Any) -> str:
     """Return a value of a table as an error tells it: text in quotes, none where it is missing."""
     import pandas as pd
@@ -226,7 +239,7 @@ def _number(name: str, column: pd.Series[Any]) -> Number:
         )
     filled = float(np.nanmedian(values))
     whole = np.where(np.isnan(values), filled, values)
-    return Number(name, filled, float(whole.mean()), float(whole.std()) or 1.0)
+    return Number(name, filled, float(whole.mean()), deviation(whole))
 
 
 def _category(name: str, column: pd.Series[Any]) -> Category:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives.data import as_stored
-from objectives.data.columns import FIRST_ROW, Columns, is_text, numbers_of, weights_of
+from objectives.data.columns import FIRST_ROW, Columns, deviation, is_text, numbers_of, weights_of
 from objectives.data.data_source import Examined, Examples, chosen
 from objectives.data.encoding import Encoding, classes
 from objectives.data.npz import Part
@@ -176,7 +176,7 @@ class Table:
         else:
             y = _as_trained(y, None, self.name)
             train = y[found.train].astype(np.float64)
-            scale = TargetScale(float(train.mean()), float(train.std()) or 1.0)
+            scale = TargetScale(float(train.mean()), deviation(train))
             known = replace(known, target=scale)
         if known.labels is not None and len(known.labels) < 2:
             raise DataError(

@@ -99,14 +99,32 @@ def metric_names(model: keras.Model, train: Batch, validation: Batch) -> list[st
         if len(part) > 1:
             _check_classes(model, outputs, part[1])
     try:
-        names = list(model.test_on_batch(*batch, return_dict=True))
+        found = evaluate(model, batch, EXAMPLES)
     except Exception as error:
         shapes = [_shape(each) for each in keras.tree.flatten(outputs)]
         raise SettingError(
             f"Expected outputs that fit the labels, {_described(y) or 'of which there are none'}. "
             f"Received: outputs of shape {', '.join(shapes)}. {_first_line(error)}"
         ) from error
-    return [*names, *(f"val_{name}" for name in names)]
+    for name, value in found.items():
+        if np.size(value) != 1:
+            raise SettingError(
+                f"Expected metrics of one number each. Received: {name}, of {np.size(value)}. "
+                'Give one of Keras\'s that has them average="macro", or leave it out.'
+            )
+    return [*found, *(f"val_{name}" for name in found)]
+
+
+def evaluate(model: keras.Model, batch: Batch, batch_size: int) -> dict[str, Any]:
+    """Return the metrics of a network on examples, by name; weights of these count as in `fit`.
+
+    A `test_step` of the user's gets what Keras gives it: `(x, y)` where there are no weights.
+    """
+    x, y, weights = (*batch, None, None)[:3]
+    found: dict[str, Any] = model.evaluate(
+        x, y, sample_weight=weights, batch_size=batch_size, verbose=0, return_dict=True
+    )
+    return found
 
 
 def check_schedule(model: keras.Model, hyperparameters: TrainingHyperparameters) -> None:

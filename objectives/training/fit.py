@@ -299,7 +299,7 @@ class _EachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         self._end_step(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        self._end({name: float(value) for name, value in logs.items()})
+        self._end({name: np.asarray(value).item() for name, value in logs.items()})
 
 
 def _is_shuffled_by_keras(examples: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import keras
+import numpy as np
 
 from objectives.data.arrays import named, rows
 from objectives.data.datasets import Dataset
@@ -280,7 +281,7 @@ class StructurePack(LanePack):
         found = self._lanes.metrics()
         assert isinstance(self._lanes, JaxFitLanes)
         found |= {f"val_{name}": values for name, values in self._lanes.validate().items()}
-        return {i: {name: float(found[name][i]) for name in found} for i in chosen}
+        return {i: {name: np.asarray(found[name][i]).item() for name in found} for i in chosen}
 
     def _result(self, trial: PackedTrial, kept: list[Array]) -> TrainingResult:
         build, example = self._build, rows(self._data.train, slice(1))[0]

@@ -230,7 +230,7 @@ class _Callback(keras.callbacks.Callback):  # type: ignore[misc]
         self._begin(epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._end({name: float(value) for name, value in (logs or {}).items()})
+        self._end({name: np.asarray(value).item() for name, value in (logs or {}).items()})
 
 
 def _is_arrays(parts: Any) -> bool:

@@ -343,7 +343,8 @@ def _show_results(study: optuna.Study, url: str, file: str | None) -> None:
     from storage import overview, ranking, storage_of, study_id
     from studies.cli.notes import failure_note, missing_note, rule_note, stop_note, time_note
     from studies.cli.points import ranking_tables
-    from studies.lookup import as_argument, file_name
+    from studies.cli.results_file import results_file
+    from studies.lookup import as_argument
     from studies.results.export import write_trials  # pandas: not while the workers start
 
     progress = overview(storage_of(study), study_id(study))
@@ -353,7 +354,7 @@ def _show_results(study: optuna.Study, url: str, file: str | None) -> None:
     if not ranked.best:
         why = failed or over or f"See why: hpo status {as_argument(study.study_name)}"
         fail(f"No trial is complete. {why}")
-    csv = Path(file_name(study.study_name, ".csv"))
+    csv = results_file(study.study_name)
     write_trials(study, csv, top=sys.maxsize)
     show(*ranking_tables(study, ranked))
     say(f"All completed trials, the best first: {csv.resolve()}")

@@ -17,7 +17,7 @@ from objectives.data.arrays import count, rows
 from objectives.data.datasets import Dataset
 from objectives.data.encoding import AS_STORED
 from objectives.own.builder import Builder
-from objectives.own.built import EXAMPLES, make_variables
+from objectives.own.built import EXAMPLES, evaluate, make_variables
 from objectives.own.hyper_model import builder_of
 from objectives.own.hyperparameters import OwnHyperparameters
 from objectives.own.inspect import inspect
@@ -158,8 +158,8 @@ class OwnNetworks:
         else:
             network.load_weights(request.file)
         batch_size = min(hyperparameters.batch_size, count(test))
-        found = network.evaluate(*test, batch_size=batch_size, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in found.items()}
+        found = evaluate(network, test, batch_size)
+        return {name: np.asarray(value).item() for name, value in found.items()}
 
 
 def _n_labels(data: Dataset) -> int | None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from objectives.data.columns import Columns
 from objectives.data.encoding import Encoding, from_json
-from objectives.data.table import SUFFIXES, as_list, read_frame
+from objectives.data.new_rows import read_new_rows
+from objectives.data.table import SUFFIXES, as_list
 from objectives.types import Array
 from studies.attributes import ENCODING_KEY
 from studies.errors import FileFormatError
@@ -43,7 +44,7 @@ def predict(
 
     Raises:
         FileFormatError: The file is of another kind, or the study's data are no table.
-        DataError: The file lacks columns, or has text in place of numbers.
+        DataError: The file lacks columns, or has text or infinity in place of numbers.
         Exception: As `load_model`.
     """
     path = Path(rows)
@@ -55,8 +56,7 @@ def predict(
             f"Expected a study whose data are a table. Received: {study.study_name}, of "
             f"{definition.dataset}. Give its network arrays: studies.load_model(study)."
         )
-    frame = read_frame(path)
-    x = Columns.from_json(encoding.table).encode(frame)
+    frame, x = read_new_rows(path, Columns.from_json(encoding.table))
     network = load_model(study, trial, allow_modules=allow_modules)
     outputs = np.asarray(network.predict(x, verbose=0))
     outputs = outputs.reshape(len(frame), -1)
