@@ -71,7 +71,7 @@ def test_a_process_that_ignores_signals_renders_and_leaves_none_behind(tmp_path:
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
     assert start(200).communicate(timeout=300)[0].strip().endswith("100-200-0-180.0")
-    renders = start(20_000)
+    renders = start(400_000)  # which takes longer than the test waits
     wait_until(lambda: len(descendants(renders.pid)) > 2, "processes are started")
     known = descendants(renders.pid)
     renders.kill()

@@ -342,7 +342,7 @@ def test_a_study_deleted_while_a_pack_trains_ends_the_pack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     in_the_child(SLOW, tmp_path, monkeypatch)
-    alike(sqlite_url, tmp_path, n=3, epochs=3000)
+    alike(sqlite_url, tmp_path, n=3, epochs=9999)  # it takes longer than the test waits
     launched.append(start_worker("--pack-size=4", "--wait", url=sqlite_url, folder=tmp_path))
     all_train(sqlite_url, 3)
     storage = create_storage(sqlite_url)

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from contextlib import closing, suppress
@@ -181,14 +180,15 @@ def crash_on_3(trial: optuna.Trial) -> float:
 
 
 def database_flaps(trial: optuna.Trial) -> float:
-    """Meet a database that fails the trial's own storage for a third of a second."""
-    is_back = threading.Event()
+    """Meet a database that fails the trial's own storage until it has been met so once."""
+    failed: list[object] = []
 
     def set_up(connection: sqlite3.Connection, *_: object) -> None:
-        connection.execute(f"PRAGMA query_only = {'OFF' if is_back.is_set() else 'ON'}")
+        connection.execute(f"PRAGMA query_only = {'OFF' if failed else 'ON'}")
 
-    sqlalchemy.event.listen(storage_of(trial.study).engine, "checkout", set_up)
-    threading.Timer(0.3, is_back.set).start()
+    engine = storage_of(trial.study).engine
+    sqlalchemy.event.listen(engine, "checkout", set_up)
+    sqlalchemy.event.listen(engine, "handle_error", failed.append)
     trial.set_user_attr("note", 1)
     return 1.0
 
