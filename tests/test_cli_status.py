@@ -105,6 +105,33 @@ def test_status_and_best_read_no_trial_but_those_they_show(
     assert [line.split()[0] for line in lines[-3:]] == ["38", "36", "34"]
 
 
+def test_a_trial_that_was_claimed_just_now_is_not_told_to_lack_a_worker(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    definition = parse_definition(table(search=RANDOM))
+    study = create_study(definition, storage, artifacts=tmp_path)
+    (lost, _) = claim(storage, study_id(study), 2)
+    console = Console(width=80)
+
+    def told() -> str:
+        with console.capture() as shown:
+            console.print(status_view(storage, "s"))
+        return shown.get()
+
+    assert "2 running" in told()
+    assert "without a worker" not in told(), "its worker is recorded after its claim"
+    with storage.transaction() as connection:
+        of_lost = f"trial_id = {trial_id(lost)}"
+        long_ago = "heartbeat = '2001-01-01 00:00:00'"
+        connection.exec_driver_sql(f"UPDATE trial_heartbeats SET {long_ago} WHERE {of_lost}")
+    assert "\n1 running without a worker that is seen here" in told()
+    study.ask()  # of a user's own loop, without a heartbeat
+    assert "\n2 running without a worker that is seen here" in told()
+    worker = Worker("w", "host", 1, study_name="s", trial_numbers=(lost.number,))
+    record_worker(storage, worker)
+    assert "\n1 running without a worker that is seen here" in told()
+
+
 def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
     sqlite_storage: TrialStorage,
 ) -> None:
@@ -174,8 +201,8 @@ def test_studies_that_are_worked_on_come_first_where_not_all_fit(
     for height, order, last in (
         (None, ["s", "waits", "runs", "waits too"], ""),
         (40, ["runs", "waits", "waits too", "s"], ""),
-        (7, ["runs"], "and 3 more studies: hpo status"),
-        (14, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
+        (6, ["runs"], "and 3 more studies: hpo status"),
+        (13, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
     ):
         console = Console(width=80, height=height)
         with console.capture() as shown:
