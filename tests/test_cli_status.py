@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -10,16 +11,19 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from commands import COMMAND, environment, hpo, wait_until
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from queues import traffic
 from rich.console import Console
 from small_studies import RANDOM, table
+from small_workers import away
 from sqlalchemy import orm
 
 from storage import (
@@ -28,14 +32,17 @@ from storage import (
     best_points,
     claim,
     create_storage,
+    outages,
     record_worker,
     study_id,
     trial_id,
 )
 from studies import create_study, load_study
+from studies.cli import live
 from studies.cli.status import status_view
 from studies.cli.tables import best_table
 from studies.definition.study import parse_definition
+from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of, find_study, open_study
 
 
@@ -264,6 +271,31 @@ def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None
     assert process.returncode == 130
     assert process.communicate()[1] == b""
     os.close(controller)
+
+
+def test_watch_waits_for_a_database_that_is_away(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outages, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(live, "REDRAW", 0.05)
+    create_study(parse_definition(table()), postgres_url, artifacts=tmp_path)
+    shown = io.StringIO()
+
+    def take_away() -> None:
+        with away(postgres_server, postgres_url):
+            wait_until(lambda: "the database does not answer" in shown.getvalue(), "it waits")
+        wait_until(lambda: "the database answers again" in shown.getvalue(), "it goes on")
+        optuna.delete_study(study_name="s", storage=create_storage(postgres_url))
+
+    changes = threading.Thread(target=take_away)
+    storage = create_storage(postgres_url, waiting=False, writes=False)
+    changes.start()
+    with pytest.raises(StudyNotFoundError):
+        live.watch_status(storage, "s", Console(file=shown, width=200))
+    changes.join()
 
 
 def test_the_time_of_a_trial_is_shown_without_what_it_has_compiled(
