@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Exists, and_, func, literal, select
 
-from storage.rows import FINISHED, STARTED, count_lineages, count_trials, in_state, utc_now
+from storage.rows import (
+    FINISHED,
+    STARTED,
+    count_lineages,
+    count_trials,
+    database_time,
+    in_state,
+    utc_now,
+)
 from storage.study_attributes import FAIL_REASON_KEY, RETRIED_AS_KEY
-from storage.tables import INTERMEDIATE_VALUES, TRIALS, USER_ATTRS
+from storage.tables import HEARTBEATS, INTERMEDIATE_VALUES, TRIALS, USER_ATTRS
 from storage.trial_storage import TrialStorage
 from storage.worked_time import seconds_worked
 
 RECENT = 30  # the rate is that of so many trials, the last to end, or of the latter half of all
 
+SILENT = 60.0  # seconds without a heartbeat, after which a trial may have no worker
 UNCOUNTED = 10.0  # seconds of work that no heartbeat may have counted yet
 
 
@@ -28,12 +38,14 @@ class Overview:
         retried: The number of FAIL trials that were queued again.
         per_minute: Trials that ended per minute lately; None before two have ended.
         epochs: Number of each RUNNING trial -> the last step it reported, 0 before the first.
+        silent: The numbers of RUNNING trials without a heartbeat for `SILENT` seconds, or at all.
     """
 
     counts: dict[TrialState, int]
     retried: int
     per_minute: float | None
     epochs: dict[int, int]
+    silent: frozenset[int]
 
     @property
     def lineages_by_state(self) -> dict[TrialState, int]:
@@ -72,18 +84,26 @@ def overview(storage: TrialStorage, study_id: int) -> Overview:
     """
     counted = select(TRIALS.c.state, func.count()).where(TRIALS.c.study_id == study_id)
     running = (
-        select(TRIALS.c.number, func.max(INTERMEDIATE_VALUES.c.step))
+        select(
+            TRIALS.c.number,
+            func.max(INTERMEDIATE_VALUES.c.step).label("step"),
+            func.max(HEARTBEATS.c.heartbeat).label("beat"),
+        )
         .outerjoin(INTERMEDIATE_VALUES, INTERMEDIATE_VALUES.c.trial_id == TRIALS.c.trial_id)
+        .outerjoin(HEARTBEATS, HEARTBEATS.c.trial_id == TRIALS.c.trial_id)
         .where(in_state(study_id, TrialState.RUNNING))
         .group_by(TRIALS.c.number)
     )
     with storage.snapshot() as connection:
+        since = database_time(connection) - timedelta(seconds=SILENT)
         counts = {s: n for s, n in connection.execute(counted.group_by(TRIALS.c.state))}
+        now_run = connection.execute(running).all()
         return Overview(
             counts={state: counts.get(state, 0) for state in (*STARTED, TrialState.WAITING)},
             retried=count_trials(connection, study_id) - count_lineages(connection, study_id),
             per_minute=_rate(connection, study_id, is_running=TrialState.RUNNING in counts),
-            epochs={number: step or 0 for number, step in connection.execute(running)},
+            epochs={row.number: row.step or 0 for row in now_run},
+            silent=frozenset(r.number for r in now_run if r.beat is None or r.beat < since),
         )
 
 

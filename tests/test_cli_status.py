@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -10,16 +11,19 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from commands import COMMAND, environment, hpo, wait_until
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from queues import traffic
 from rich.console import Console
 from small_studies import RANDOM, table
+from small_workers import away
 from sqlalchemy import orm
 
 from storage import (
@@ -28,14 +32,17 @@ from storage import (
     best_points,
     claim,
     create_storage,
+    outages,
     record_worker,
     study_id,
     trial_id,
 )
 from studies import create_study, load_study
+from studies.cli import live
 from studies.cli.status import status_view
 from studies.cli.tables import best_table
 from studies.definition.study import parse_definition
+from studies.errors import StudyNotFoundError
 from studies.lookup import definition_of, find_study, open_study
 
 
@@ -103,6 +110,33 @@ def test_status_and_best_read_no_trial_but_those_they_show(
     assert [line for line in lines if "failed" in line][-1] == "trial 39 failed: unknown"
     assert lines[-6].startswith("s: the best of 40 trials")
     assert [line.split()[0] for line in lines[-3:]] == ["38", "36", "34"]
+
+
+def test_a_trial_that_was_claimed_just_now_is_not_told_to_lack_a_worker(
+    storage: TrialStorage, tmp_path: Path
+) -> None:
+    definition = parse_definition(table(search=RANDOM))
+    study = create_study(definition, storage, artifacts=tmp_path)
+    (lost, _) = claim(storage, study_id(study), 2)
+    console = Console(width=80)
+
+    def told() -> str:
+        with console.capture() as shown:
+            console.print(status_view(storage, "s"))
+        return shown.get()
+
+    assert "2 running" in told()
+    assert "without a worker" not in told(), "its worker is recorded after its claim"
+    with storage.transaction() as connection:
+        of_lost = f"trial_id = {trial_id(lost)}"
+        long_ago = "heartbeat = '2001-01-01 00:00:00'"
+        connection.exec_driver_sql(f"UPDATE trial_heartbeats SET {long_ago} WHERE {of_lost}")
+    assert "\n1 running without a worker that is seen here" in told()
+    study.ask()  # of a user's own loop, without a heartbeat
+    assert "\n2 running without a worker that is seen here" in told()
+    worker = Worker("w", "host", 1, study_name="s", trial_numbers=(lost.number,))
+    record_worker(storage, worker)
+    assert "\n1 running without a worker that is seen here" in told()
 
 
 def test_many_parameters_are_broken_between_two_and_a_function_has_no_epochs(
@@ -174,8 +208,8 @@ def test_studies_that_are_worked_on_come_first_where_not_all_fit(
     for height, order, last in (
         (None, ["s", "waits", "runs", "waits too"], ""),
         (40, ["runs", "waits", "waits too", "s"], ""),
-        (7, ["runs"], "and 3 more studies: hpo status"),
-        (14, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
+        (6, ["runs"], "and 3 more studies: hpo status"),
+        (13, ["runs", "waits", "waits too"], "and 1 more study: hpo status"),
     ):
         console = Console(width=80, height=height)
         with console.capture() as shown:
@@ -237,6 +271,31 @@ def test_watch_redraws_until_interrupted(study_url: str, tmp_path: Path) -> None
     assert process.returncode == 130
     assert process.communicate()[1] == b""
     os.close(controller)
+
+
+def test_watch_waits_for_a_database_that_is_away(
+    postgres_server: sqlalchemy.URL,
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outages, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(live, "REDRAW", 0.05)
+    create_study(parse_definition(table()), postgres_url, artifacts=tmp_path)
+    shown = io.StringIO()
+
+    def take_away() -> None:
+        with away(postgres_server, postgres_url):
+            wait_until(lambda: "the database does not answer" in shown.getvalue(), "it waits")
+        wait_until(lambda: "the database answers again" in shown.getvalue(), "it goes on")
+        optuna.delete_study(study_name="s", storage=create_storage(postgres_url))
+
+    changes = threading.Thread(target=take_away)
+    storage = create_storage(postgres_url, waiting=False, writes=False)
+    changes.start()
+    with pytest.raises(StudyNotFoundError):
+        live.watch_status(storage, "s", Console(file=shown, width=200))
+    changes.join()
 
 
 def test_the_time_of_a_trial_is_shown_without_what_it_has_compiled(

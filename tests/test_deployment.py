@@ -57,3 +57,28 @@ def test_the_image_hands_the_password_to_libpq_alone(tmp_path: Path) -> None:
         [*entrypoint, "worker", "--wait"], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout == "pass word:worker --wait\n"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+def test_the_password_is_read_by_the_user_of_a_container_and_by_no_other_here(
+    tmp_path: Path,
+) -> None:
+    head = (ROOT / "docker-compose.yml").read_text().splitlines()
+    (line,) = (line.removeprefix("#").strip() for line in head if "openssl" in line)
+    subprocess.run(["sh", "-c", f"umask 077; {line}"], cwd=tmp_path, check=True)
+    folder, file = tmp_path / "secrets", tmp_path / "secrets" / "postgres_password"
+    assert len(file.read_text().strip()) == 48
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert file.stat().st_mode & 0o777 == 0o644, "Docker shows it in a container as it is here"
+
+
+def test_a_container_hears_the_signal_that_stops_it() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    of_all = text.partition("x-hpo: &hpo\n")[2].partition("\nservices:")[0]
+    assert "\n  init: true\n" in of_all
+
+
+def test_the_database_counts_as_ready_once_others_reach_it() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    (line,) = (line for line in text.splitlines() if "pg_isready" in line)
+    assert '"--host=127.0.0.1"' in line

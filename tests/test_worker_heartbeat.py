@@ -78,6 +78,29 @@ def test_a_beat_that_failed_is_tried_again_soon_and_then_less_often(
     assert beating.failed == 3
 
 
+def test_a_worker_that_ends_while_its_database_is_away_says_what_is_wrong(
+    sqlite_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    function_study(sqlite_url, tmp_path, "quick", 1)
+    session = open_session(sqlite_url, WorkerOptions())
+    studies = OpenStudies(session.database, session.log, ["s"], ["user_objectives"])
+    session.claims.take(studies.open(*studies.names()), 1)
+
+    def is_away(*_: object) -> None:
+        raise AWAY
+
+    monkeypatch.setattr(outages, "LONGEST_OUTAGE", -1)
+    monkeypatch.setattr(database_retry, "count_time", is_away)
+    monkeypatch.setattr(heartbeat, "forget_worker", is_away)
+    with session.heartbeat:
+        session.claims.leave()
+    assert "its last seconds are not counted: database is locked" in caplog.text
+    assert "the worker is still listed: database is locked" in caplog.text
+
+
 @pytest.mark.parametrize("seen", [True, False], ids=["outage", "only in the child"])
 def test_an_outage_that_the_worker_has_met_too_is_not_counted_against_a_trial(
     sqlite_url: str, tmp_path: Path, seen: bool

@@ -18,7 +18,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from storage import TrialStorage, best_point, get_budget, overview, storage_of, study_id
+from storage import (
+    TrialStorage,
+    best_point,
+    get_budget,
+    overview,
+    storage_of,
+    study_id,
+    wait_for_database,
+)
 from studies.cli.format import best_value, duration
 from studies.cli.status import status_block, status_view
 
@@ -26,14 +34,19 @@ REDRAW = 1.0  # seconds
 
 
 def watch_status(storage: TrialStorage, name: str | None, console: Console) -> None:
-    """Redraw the status of one study or of all, until interrupted.
+    """Redraw the status of one study or of all, until interrupted; it waits for a database.
 
     Raises:
         StudyNotFoundError: There is no such study.
     """
+
+    def warn(words: str, *values: object) -> None:
+        console.print(words % values, highlight=False, markup=False)
+
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(status_view(storage, name, console), refresh=True)
+            view = wait_for_database(lambda: status_view(storage, name, console), warn=warn)
+            live.update(view, refresh=True)
             time.sleep(REDRAW)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import optuna
-from optuna.trial import TrialState
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -131,9 +130,12 @@ def _counts(progress: Overview) -> str:
 
 def _worker_lines(busy: Sequence[Worker], progress: Overview) -> list[Text]:
     lines = [Text(_worker_line(worker, progress), style="dim") for worker in busy]
-    orphans = progress.counts[TrialState.RUNNING] - sum(len(w.trial_numbers) for w in busy)
-    if orphans > 0:
-        lines.append(Text(f"{orphans} running without a worker that is seen here", style="yellow"))
+    # A worker is seen with a trial a moment after its claim, which is the trial's first beat.
+    orphans = progress.silent.difference(*(worker.trial_numbers for worker in busy))
+    if orphans:
+        lines.append(
+            Text(f"{len(orphans)} running without a worker that is seen here", style="yellow")
+        )
     return lines
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from storage import cause_of
 from studies.worker.database_retry import RetryingDatabase
 from studies.worker.log import WorkerLog
 from studies.worker.open_studies import OpenStudy
@@ -89,7 +90,7 @@ class Claims:
         except KeyError:
             pass  # the study was deleted
         except Exception as error:  # must not hide why the worker ends
-            self._log.warning("its last seconds are not counted: %s", type(error).__name__)
+            self._log.warning("its last seconds are not counted: %s", cause_of(error))
 
     def _worked_for(self) -> float:
         # A clock that stands still while a laptop sleeps.

@@ -108,7 +108,7 @@ class Heartbeat:
         try:
             forget_worker(self._storage, self._worker.name)
         except Exception as error:  # must not hide why the worker ends
-            self._log.warning("the worker is still listed: %s", type(error).__name__)
+            self._log.warning("the worker is still listed: %s", cause_of(error))
 
     def watch(self, studies: Mapping[int, str]) -> None:
         """Queue lost trials of these studies again, and of no others: id -> name."""
