@@ -12,8 +12,13 @@ import pytest
 from commands import hpo, hpo_here
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+import objectives
+from objectives.data.encoding import Encoding
+from objectives.head import TargetScale
 from storage import history_of
 from studies import load_definition
+from studies.definition.check_network import check_encoding
+from studies.errors import DefinitionError
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 STUDY = """
@@ -180,3 +185,20 @@ def test_a_study_of_folds_is_ranked_by_means_and_trains_its_network_on_all(
     assert hpo_here("model", "folds", "-o", "best.keras", **here).returncode == 0
     tested = hpo_here("test", "folds", **here)
     assert "on the 32 examples of the test part" in tested.stdout, tested.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "metric", "remedy"),
+    [
+        (Encoding(labels=(0, 1, 2), table={}), "val_rmse", "Write 3.0, not 3"),
+        (Encoding(labels=("a", "b"), table={}), "val_rmse", None),
+        (Encoding(table={}, target=TargetScale(0.0, 1.0)), "val_accuracy", "Write 3, not 3.0"),
+    ],
+)
+def test_how_whole_numbers_become_classes_or_numbers_is_told(
+    encoding: Encoding, metric: str, remedy: str | None
+) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        check_encoding(metric, objectives.get("mlp"), encoding, 3)
+    assert ("Write 3" in str(caught.value)) == (remedy is not None)
+    assert (remedy or "") in str(caught.value)

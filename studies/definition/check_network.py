@@ -187,5 +187,16 @@ def check_encoding(
     known = network.metrics if encoding.target is None else network.number_metrics
     if metric not in known:
         what = "classes" if encoding.target is None else "numbers"
-        unknown = unknown_name(f"a metric of {what}, as the target has", metric, known)
+        unknown = unknown_name(
+            f"a metric of {what}, as the target has", metric, known, remedy=_other_kind(encoding)
+        )
         raise DefinitionError("metric", str(unknown))
+
+
+def _other_kind(encoding: Encoding) -> str:
+    """Return how to have a column of whole numbers taken for the other kind of target."""
+    if encoding.labels is None:
+        return "Few whole numbers are classes. Write 3, not 3.0, to have them so."
+    if all(isinstance(label, str) for label in encoding.labels):
+        return ""
+    return "Few whole numbers are classes. Write 3.0, not 3, to have them as numbers."
