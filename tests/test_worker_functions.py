@@ -10,8 +10,11 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 from commands import HERE, executions, start_worker, states, wait_until
+from small_workers import function_study
 
+from storage import storage_of
 from studies import (
     NetworkNotKeptError,
     StudyNotFoundError,
@@ -77,3 +80,24 @@ def test_files_of_a_trial_of_somebody_elses_study_have_no_place(tmp_path: Path) 
     for use in (checkpoint_folder, lambda trial: keep_file(trial, tmp_path)):
         with pytest.raises(StudyNotFoundError, match="that this service has made"):
             use(trial)
+
+
+def test_a_worker_holds_no_more_connections_than_the_readme_tells(
+    postgres_url: str, tmp_path: Path, launched: list[Popen[bytes]]
+) -> None:
+    study = function_study(postgres_url, tmp_path, "quick", 40)
+    storage_of(study).engine.dispose()
+    engine = sqlalchemy.create_engine(postgres_url, poolclass=sqlalchemy.NullPool)
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    seen: list[int] = []
+
+    def has_ended() -> bool:
+        with engine.connect() as connection:
+            seen.append(connection.exec_driver_sql(others).scalar_one() - 1)
+        return launched[0].poll() is not None
+
+    words = ("s", "--heartbeat=0.1", "--grace=30")
+    launched.append(start_worker(*words, url=postgres_url, folder=tmp_path))
+    wait_until(has_ended, "all trials end")
+    assert states(study) == {"COMPLETE": 40}
+    assert 1 < max(seen) <= 3
