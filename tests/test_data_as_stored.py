@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from objectives import DataOptions
-from objectives.data import datasets
+from objectives.data import datasets, npz
 from objectives.data.encoding import AS_STORED
 from objectives.errors import DataError
 
@@ -115,3 +115,13 @@ def test_of_the_test_part_no_value_is_told(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="the test part") as caught:
             datasets.load_test(stored(tmp_path, **arrays), DataOptions(), AS_STORED)
         assert "first at" not in str(caught.value)
+
+
+def test_a_part_is_read_once_for_a_new_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = npz.read_part
+    monkeypatch.setattr(npz, "read_part", lambda file, part: read.append(part) or real(file, part))
+    datasets.load_checked(stored(tmp_path), DataOptions(), AS_STORED)
+    assert read == ["train", "test"]

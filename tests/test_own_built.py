@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -12,6 +13,9 @@ import pytest
 from objectives.errors import SettingError
 from objectives.own.built import check_built, evaluate, make_variables, metric_names
 from objectives.own.directions import direction_of
+
+# Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 
 IMAGES = np.zeros((4, 8, 8), np.float32)
 CLASSES = np.arange(4)
@@ -198,3 +202,29 @@ def test_layers_that_need_a_number_of_examples_get_it() -> None:
     model.compile(optimizer="sgd", loss="mse")
     make_variables(model, np.zeros((4, 5, 2), np.float32))
     assert model.output_shape == (4, 2)
+
+
+@pytest.mark.parametrize("is_graph", [True, False])
+def test_a_graph_of_layers_need_not_compute_anything_to_have_its_weights(is_graph: bool) -> None:
+    computed: list[int] = []
+
+    class Noted(keras.layers.Dense):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            with suppress(Exception):  # of what has no values
+                computed.append(len(np.asarray(inputs)))
+            return super().call(inputs)
+
+    class Own(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Noted(3)
+
+        def call(self, inputs: Any) -> Any:
+            return self.inner(inputs)
+
+    model = keras.Sequential([keras.layers.Flatten(), Noted(3)]) if is_graph else Own()
+    model.compile("adam", "mse")
+    make_variables(model, np.zeros((2, 5), np.float32))
+    assert computed == ([] if is_graph else [2])
+    assert [tuple(each.shape) for each in model.weights] == [(5, 3), (3,)]
+    assert model.optimizer.built

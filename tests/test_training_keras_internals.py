@@ -22,8 +22,10 @@ from objectives.training.keras_internals import (
     DrawnSeed,
     MomentumVariable,
     accumulators,
+    backend_random,
     build_without_values,
     create_metric_variables,
+    initializers_use,
     seed_state,
     variable_groups,
 )
@@ -53,6 +55,28 @@ def compiled() -> keras.Model:
     network.compile("adam", loss, metrics=[keras.metrics.SparseCategoricalAccuracy()])
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+# Initializers.
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal", "truncated_normal"])
+def test_what_draws_takes_shape_two_numbers_type_and_seed(name: str) -> None:
+    first, *numbers, dtype, seed = inspect.signature(getattr(backend_random, name)).parameters
+    assert (first, len(numbers), dtype, seed) == ("shape", 2, "dtype", "seed")
+
+
+def test_initializers_draw_and_compute_by_what_their_modules_name() -> None:
+    class Noted:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args, **kwargs: noted.append(name) or np.zeros((2, 2))
+
+    noted: list[str] = []
+    with initializers_use(Noted(), Noted()):
+        keras.initializers.GlorotUniform(seed=1)((2, 2))
+        keras.initializers.Zeros()((2, 2))
+    keras.initializers.GlorotUniform(seed=1)((2, 2))
+    assert noted == ["uniform", "zeros"]
 
 
 # Optimizers.

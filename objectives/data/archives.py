@@ -102,10 +102,10 @@ class Archive(ABC):
         """Tell whether there is a test part; see `DataSource`."""
         return self.has("test", options)
 
-    def check_test(self, options: DataOptions) -> None:
+    def check_test(self, options: DataOptions, train: Batch | None = None) -> None:
         """Compare the test part with the training part, both as stored; see `DataSource`."""
         if self.has_test(options):
-            weights = (*self._stored_test(options), None, None)[2]
+            weights = (*self._stored_test(options, train), None, None)[2]
             as_stored.check_weights(self.name, weights, is_test=True)
 
     def read_test(self, options: DataOptions, encoding: Encoding | None = None) -> Batch:
@@ -138,9 +138,10 @@ class Archive(ABC):
     def stored(self, part: Part, options: DataOptions) -> Batch:
         """Read inputs and labels of one part, as they are stored."""
 
-    def _stored_test(self, options: DataOptions) -> Batch:
-        train, test = self.stored("train", options), self.stored("test", options)
-        return as_stored.holdout(self.name, train, test)
+    def _stored_test(self, options: DataOptions, train: Batch | None = None) -> Batch:
+        if train is None:
+            train = self.stored("train", options)
+        return as_stored.holdout(self.name, train, self.stored("test", options))
 
     def _pictures(self, part: Part, options: DataOptions) -> Pictures:
         what = "training" if part == "train" else part

@@ -43,7 +43,8 @@ def examples(
     """
     for part, batch in parts.items():
         check(_where(name, part), batch)
-    train, validation = parts["train"], parts.get("validation")
+    stored = train = parts["train"]
+    validation = parts.get("validation")
     labels = label_names(train)
     train = _numbered(_where(name, "train"), train, labels)
     rows, held_out = _split(
@@ -67,6 +68,7 @@ def examples(
         encoding=replace(AS_STORED, labels=labels),
         classes=_as_classes(y),
         weights=weights,
+        stored=stored,
     )
 
 

@@ -81,7 +81,7 @@ class Clocks(ABC):
         """Tell that there is one; see `DataSource`."""
         return True
 
-    def check_test(self, options: DataOptions) -> None:
+    def check_test(self, options: DataOptions, train: Batch | None = None) -> None:
         """Accept: it is in one array with the others; see `DataSource`."""
         return
 

@@ -29,6 +29,7 @@ class Examples:
             however a study reads one file, its digest is the same.
         weights: The weights of the examples, (n,) or nested as `y`; None where all are alike.
         streams: What `fit` reads batch by batch; then the others are of their first batches.
+        stored: The training part as it is stored, where that is what was read.
     """
 
     x: Arrays
@@ -41,6 +42,7 @@ class Examples:
     classes: Array | None = None
     weights: Arrays | None = None
     streams: Streams | None = None
+    stored: Batch | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,12 @@ class DataSource(Protocol):
     def has_test(self, options: DataOptions) -> bool:
         """Tell whether there is a test part, of which nothing is read; raises as `read`."""
 
-    def check_test(self, options: DataOptions) -> None:
+    def check_test(self, options: DataOptions, train: Batch | None = None) -> None:
         """Compare the test part, if there is one, with the training part, both as stored.
+
+        Args:
+            options: As of `read`.
+            train: The training part as it is stored, if it has been read.
 
         Raises:
             DataError: It has another type, shape or scale than the training part, or other labels.

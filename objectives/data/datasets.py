@@ -134,7 +134,7 @@ def load_checked(name: str, options: DataOptions, encoding: Encoding | None = No
     source = source_of(name)
     examples = source.read(options, encoding)
     check_weights(name, examples.weights)
-    source.check_test(options)
+    source.check_test(options, examples.stored)
     return _dataset(name, examples, options)
 
 
@@ -237,7 +237,11 @@ def _digest(x: Array, y: Array, seen: Array) -> str:
     Studies store it: it must stay the same for the same data.
     """
     digest = hashlib.sha256()
-    for row in seen:  # one by one: all of them at once would be a copy
-        digest.update(x[row].tobytes())
+    together = _rows(seen)
+    if isinstance(together, slice) and x.flags.c_contiguous:
+        digest.update(x[together].data)
+    else:
+        for row in seen:  # one by one: all of them at once would be a copy
+            digest.update(x[row].tobytes())
     digest.update(y[seen].tobytes())
     return digest.hexdigest()

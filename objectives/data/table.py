@@ -126,7 +126,7 @@ class Table:
         """Tell whether rows are held out, or said to be of the test part; see `DataSource`."""
         return "test" in self._rows(options)
 
-    def check_test(self, options: DataOptions) -> None:
+    def check_test(self, options: DataOptions, train: Batch | None = None) -> None:
         """Compare the test part, if there is one, with the training part; see `DataSource`."""
         if self.has_test(options):
             self.read_test(options)

@@ -53,7 +53,9 @@ def make_variables(network: keras.Model, example: Arrays) -> None:
     """
     if not network.built:
         _call_with_any_number(network, example)
-    network(keras.tree.map_structure(keras.ops.convert_to_tensor, example))
+    # JAX would compile each operation of the call, and a graph of layers has made all of them.
+    if not (network.built and getattr(network, "inputs", None)):
+        network(keras.tree.map_structure(keras.ops.convert_to_tensor, example))
     if not network.optimizer.built:
         network.optimizer.build(network.trainable_variables)
 

@@ -67,7 +67,7 @@ def _scaled(
     if initializer.distribution == "untruncated_normal":
         return np.float32(math.sqrt(variance)) * rng.standard_normal(shape, np.float32)
     deviation = math.sqrt(variance) / _TRUNCATED_DEVIATION
-    return np.float32(deviation) * _truncated_normal(shape, rng)
+    return np.float32(deviation) * truncated_normal(shape, rng)
 
 
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -79,7 +79,8 @@ def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.reshape(q.T if rows < columns else q, shape)
 
 
-def _truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from the standard normal distribution, cut at two deviations on either side."""
     values = rng.standard_normal(math.prod(shape), np.float32)
     outside = np.flatnonzero(np.abs(values) > 2)
     while len(outside) > 0:

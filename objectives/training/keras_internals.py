@@ -5,11 +5,14 @@ Keras or JAX. The rest of the package uses public names only.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import keras
+from keras.src import backend
+from keras.src.initializers import constant_initializers, random_initializers
 from keras.src.models.functional import Functional
 from keras.src.ops.node import Node as Node
 from keras.src.random.seed_generator import global_seed_generator
@@ -17,6 +20,9 @@ from keras.src.utils.tracking import Tracker
 
 from objectives.training.quick_compile import compiled_quickly
 from objectives.types import Batch
+
+backend_random: Any = backend.random
+"""What initializers draw by; such a function takes a shape, two numbers, a type and a seed."""
 
 OPTIMIZER_NUMBERS = (
     "momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "global_clipnorm"
@@ -141,6 +147,23 @@ def build_without_values(build: Callable[[], keras.Model]) -> keras.Model:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(build_in_scope).result()
+
+
+@contextmanager
+def initializers_use(random: Any, ops: Any) -> Iterator[None]:
+    """Let Keras's own initializers draw and compute by other modules than the backend's.
+
+    Args:
+        random: Stands for `keras.random`.
+        ops: Stands for `keras.ops`.
+    """
+    before = random_initializers.random, random_initializers.ops, constant_initializers.ops
+    random_initializers.random, random_initializers.ops = random, ops
+    constant_initializers.ops = ops
+    try:
+        yield
+    finally:
+        random_initializers.random, random_initializers.ops, constant_initializers.ops = before
 
 
 def create_metric_variables(model: keras.Model) -> None:

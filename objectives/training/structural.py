@@ -44,6 +44,13 @@ def structural_factors(
         Those that are not sure to leave the structure as it is, be it for want of time.
     """
     deadline = time.monotonic() + MAX_SECONDS
+    known: dict[str, str] = {}
+
+    def key(setting: Setting) -> str:
+        name = repr(sorted(setting.items()))
+        if name not in known:
+            known[name] = _structure(build, setting, batch)
+        return known[name]
 
     def is_structural(levels: Sequence[Setting]) -> bool:
         names = {name for level in levels for name in level}
@@ -55,10 +62,11 @@ def structural_factors(
         if base is None or time.monotonic() > deadline:
             return True
         try:
-            keys = {_structure(build, {**base, **level}, batch) for level in levels}
+            first, *others = ({**base, **level} for level in levels)
+            of_first = key(first)
+            return any(key(other) != of_first for other in others)  # the rest is not built
         except Exception:  # a level needs other parameters, or its structure cannot be read
             return True
-        return len(keys) > 1
 
     return [factor for factor, levels in variants.items() if is_structural(levels)]
 

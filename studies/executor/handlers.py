@@ -59,11 +59,17 @@ if TYPE_CHECKING:
     from studies.executor.networks import Networks
 
 
+LATER = "pandas", "matplotlib", "sklearn"
+"""What Keras would load for its picture galleries (.9 s) and its wrappers for scikit-learn (1 s).
+Figures of trials, tables, or users' code may need them later."""
+
+
 class _Without(MetaPathFinder):
     """Makes the import of libraries fail, as on a machine that does not have them.
 
     Keras tries to import some and does without where they are missing: on JAX TensorFlow, when it
-    copies or saves a layer (2.5 s, 400 MB), and pandas (half a second).
+    copies or saves a layer (2.5 s, 400 MB), and pandas (half a second). TensorFlow tries to import
+    JAX, whose functions it converts (.3 s).
     """
 
     def __init__(self, *names: str) -> None:
@@ -97,15 +103,12 @@ class Trainer:
 
     def __init__(self, backend: str, pack_size: int | None) -> None:
         os.environ["KERAS_BACKEND"] = backend
-        without = ("pandas", "tensorflow") if backend == "jax" else ("pandas",)
-        self._finder = _Without(*without, "matplotlib")
+        self._finder = _Without("tensorflow" if backend == "jax" else "jax", *LATER)
         sys.meta_path.insert(0, self._finder)
         from objectives.training import program_cache
 
-        # Keras would load it for its picture galleries (.9 s); figures of trials need it later, and
-        # users' code the other.
-        self._finder.admit("matplotlib")
-        self._finder.admit("pandas")
+        for name in LATER if backend == "jax" else ("jax", *LATER):
+            self._finder.admit(name)
         self._side_by_side = backend == "jax"
         self._pack_size = pack_size if self._side_by_side else 1
         self._programs = program_cache.ProgramCache()

@@ -30,6 +30,7 @@ from objectives.training.network_pack import NetworkPack, way_of
 from objectives.training.program_cache import ProgramCache
 from objectives.training.quick_compile import compiled_quickly
 from objectives.training.result import TrainingResult
+from objectives.training.stand_in_weights import stand_in_weights
 from objectives.training.structural import structural_factors
 from objectives.types import Arrays, Batch
 from studies.executor.inspection import InspectNetwork, NetworkInspected
@@ -61,6 +62,10 @@ class OwnNetworks:
 
     def inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
         """Look at what the function builds, before a study is made of it."""
+        with compiled_quickly(), stand_in_weights():
+            return self._inspect(request, data)
+
+    def _inspect(self, request: InspectNetwork, data: Dataset) -> NetworkInspected:
         found = inspect(self._function, data, request.fixed, request.settings, request.lines)
         for setting in found.settings:
             known = OwnHyperparameters(class_weight=setting.get("class_weight"))

@@ -175,9 +175,10 @@ def _inspect(
         reason=found.reason,
         structural=found.structural,
     )
-    backend = backend_of(definition, code)
+    backend, encoding = backend_of(definition, code), from_json(found.encoding)
     completed = definition.with_code(definition.space or found.space, backend, record)
-    return completed.with_encoding(from_json(found.encoding))
+    is_known = encoding == completed.encoding  # then all lines need not be checked once more
+    return completed if is_known else completed.with_encoding(encoding)
 
 
 def backend_of(definition: StudyDefinition, code: SourceCode) -> str:
