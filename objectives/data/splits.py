@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from objectives.data.class_shares import parts_by_class
 from objectives.data.options import DataOptions
 from objectives.errors import DataError
 from objectives.types import Array
@@ -30,12 +29,18 @@ def stratified(y: Array, options: DataOptions, fold: int = 0) -> tuple[Array, Ar
         DataError: A part cannot have a picture of each class, or there are fewer pictures than
             `train_size`.
     """
+    from sklearn.model_selection import train_test_split
+
     if options.folds is not None:
         train, validation = fold_parts(y, options.folds, options.seed, fold)
         return draw(train, y, options), validation
     check_split(y, options, has_validation=False)
-    n_validation = validation_size(len(y), options)
-    train, validation = parts_by_class(y, len(y) - n_validation, n_validation, options.seed)
+    train, validation = train_test_split(
+        np.arange(len(y)),
+        test_size=validation_size(len(y), options),
+        stratify=y,
+        random_state=options.seed,
+    )
     return draw(train, y, options), validation
 
 
@@ -84,21 +89,28 @@ def stratified_parts(
     Raises:
         DataError: A part cannot have an example of each class.
     """
+    from sklearn.model_selection import train_test_split
+
     _check_classes(y, len(y) - n_held_out, n_held_out, option, fraction)
-    kept, held = parts_by_class(y, len(y) - n_held_out, n_held_out, seed)
+    kept, held = train_test_split(
+        np.arange(len(y)), test_size=n_held_out, stratify=y, random_state=seed
+    )
     return np.sort(kept), np.sort(held)
 
 
 def draw(train: Array, y: Array, options: DataOptions) -> Array:
     """Return `train_size` of the indices for training, drawn by class, or all of them."""
+    from sklearn.model_selection import train_test_split
+
     seed, size = options.seed, options.train_size
     if size is None:
         return train
     if len(train) - size < len(np.unique(y)):
         # scikit-learn wants a picture of each class on either side, and so few are left out.
         return train[np.sort(np.random.default_rng(seed).permutation(len(train))[:size])]
-    drawn, _ = parts_by_class(y[train], size, len(train) - size, seed)
-    return train[drawn]
+    drawn: Array
+    drawn, _ = train_test_split(train, train_size=size, stratify=y[train], random_state=seed)
+    return drawn
 
 
 def check_split(y: Array, options: DataOptions, *, has_validation: bool) -> None:

@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from studies.executor.networks import Networks
 
 
-LATER = "pandas", "matplotlib", "sklearn"
-"""What Keras would load for its picture galleries (.9 s) and its wrappers for scikit-learn (1 s).
-Figures of trials, tables, or users' code may need them later."""
+LATER = "pandas", "matplotlib"
+"""What Keras would load for its picture galleries (.9 s). Figures of trials, tables, or users' code
+may need them later."""
 
 
 class _Without(MetaPathFinder):
