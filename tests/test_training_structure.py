@@ -122,6 +122,31 @@ def test_networks_that_differ_in_a_constant_do_not_share_a_program(
     assert first != second
 
 
+def dropped(setting: Setting) -> keras.Model:
+    """Return a network of two dropouts, the rates of which are given."""
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
+    for rate in (setting["first"], setting["second"]):
+        model.add(layers.Dense(4, "relu"))
+        model.add(layers.Dropout(rate))
+    model.add(layers.Dense(2))
+    return compiled(model, setting)
+
+
+def test_whichever_dropout_is_at_rate_zero_one_program_trains_all_as_fit_does() -> None:
+    """Of these the generator is made last, and has another name."""
+    rates = [(0.3, 0.2), (0.0, 0.4), (0.5, 0.0), (0.0, 0.0)]
+    tasks = [
+        task(i, setting={"first": first, "second": second})
+        for i, (first, second) in enumerate(rates)
+    ]
+    programs = ProgramCache()
+    packed = train(NetworkPack(dropped, DATA, programs), tasks)
+    assert programs.built == 1
+    for one, own in zip(packed, tasks, strict=True):
+        (by_fit,) = train(FitPack(dropped, DATA), [own])
+        check_equal(one, by_fit)
+
+
 def test_label_smoothing_and_loss_weights_are_constants_too() -> None:
     def build(**settings: Any) -> Build:
         def smoothed(_: Setting) -> keras.Model:

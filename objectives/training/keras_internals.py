@@ -42,6 +42,9 @@ UNREAD = frozenset({
 UNREAD_TYPES = (Tracker, keras.initializers.Initializer, inspect.Signature)
 """Types of attributes that are none either: an initializer has done its work."""
 
+SEED_STATE = "seed_generator_state"
+"""The name of the variable in which a generator of random numbers keeps its state."""
+
 
 class MomentumVariable(keras.Variable):  # type: ignore[misc]
     """A momentum that takes part in the update, whatever its value.

@@ -30,6 +30,7 @@ import numpy as np
 from objectives.training import tunable_optimizer
 from objectives.training.keras_internals import (
     OPTIMIZER_NUMBERS,
+    SEED_STATE,
     UNREAD,
     UNREAD_TYPES,
     Node,
@@ -143,7 +144,7 @@ class _Reader:
         """Note what an object is, and return what it holds, by name."""
         match value:
             case keras.Variable():
-                facts = value.path, value.shape, value.dtype, value.trainable
+                facts = _place(value), value.shape, value.dtype, value.trainable
                 self._note(where, "variable", *map(str, facts))
                 if id(value) not in self._known:  # what it holds becomes a constant of the program
                     self.others.append(value)
@@ -216,11 +217,12 @@ class _Reader:
             raise UnreadableStructureError(f"{value.name} keeps its state from batch to batch")
         self._note(where, "object", kind.__module__, kind.__qualname__)
         tunable = _tunable_names(value)
+        is_generator = isinstance(value, keras.random.SeedGenerator)
         for name, part in sorted(attributes.items()):
             if name in tunable:
                 self._note(name, "tunable")
                 self.tunables.append(Tunable(value, name, float(part)))
-            elif name not in UNREAD:
+            elif name not in UNREAD and not (name == "name" and is_generator):
                 yield name, part
 
 
@@ -231,6 +233,14 @@ def _is_primitive(value: Any) -> bool:
 def _is_plain(value: Any) -> bool:
     """Tell whether an object has what its content shows, and no code of a user's."""
     return is_known(type(value))
+
+
+def _place(variable: keras.Variable) -> str:
+    """Return the path of a variable, of a generator's state its name alone.
+
+    Generators are counted as they are made, and a dropout at rate zero gets its own last.
+    """
+    return variable.name if variable.name == SEED_STATE else variable.path
 
 
 def _constant(tensor: Any) -> Array:
