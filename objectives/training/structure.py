@@ -240,7 +240,7 @@ def _place(variable: keras.Variable) -> str:
 
     Generators are counted as they are made, and a dropout at rate zero gets its own last.
     """
-    return variable.name if variable.name == SEED_STATE else variable.path
+    return str(variable.name if variable.name == SEED_STATE else variable.path)
 
 
 def _constant(tensor: Any) -> Array:
